@@ -1,0 +1,115 @@
+#pragma once
+
+// The storage seam: one database a service, one SQL text for SQLite and PostgreSQL.
+//
+// Rules for SQL: parameters are $1..$n written in order; BIGINT, TEXT, DOUBLE PRECISION and the
+// macro OW_BLOB in DDL; ids and times come from C; no now(), no LIKE, no JSON operators
+// (findings on differences stand in docs/guide/storage.md).
+//
+// Writes are jobs. One writer thread runs what is waiting as one transaction, each job inside a
+// savepoint of its own; `done` runs on the loop after the commit. A job may be run again from its
+// start (rolled back in between), so `run` must depend on nothing but `self`'s inputs and the
+// database, and must do SQL only. Reads run on reader threads with query-only connections.
+// The writer stops a job after 50 ms of CPU, a reader after 2 s (x 10 under sanitizers):
+// deadline_exceeded "query_too_slow".
+//
+// A full disk is an answer: every job of the batch gets resource_exhausted "disk_full", reads go
+// on, writes are tried again as space returns. Any other failure of a commit means that the
+// outcome is unknown: `on_fatal` is called and must not return to normal work; no job of that
+// batch is answered.
+
+#include "core/error/error.h"
+#include "core/loop/loop.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct ow_db ow_db;
+typedef struct ow_db_conn ow_db_conn; // only inside a running job, only on its thread
+typedef struct ow_rows ow_rows;       // the same
+
+typedef struct ow_db_migration {
+    int number;      // 1, 2, 3 ...
+    const char *sql; // one or more statements; OW_BLOB stands for the dialect's blob type
+} ow_db_migration;
+
+typedef struct ow_db_options {
+    const char *name;   // of the service; SQLite: file <folder>/<name>.db; PostgreSQL: the schema
+    const char *folder; // SQLite: made when missing, mode 0700, locked exclusively while open
+    const ow_db_migration *migrations; // ends with number 0; numbers ascend from 1
+    ow_loop *loop;                     // where `done` callbacks run
+    int readers;                       // reader threads; 1..8
+    int max_waiting_writes;            // more are answered with unavailable "overloaded"
+    int64_t max_wal_bytes;             // SQLite: checkpoint when the WAL grows beyond; 0: 32 MB
+    bool rerun_writes;                 // test mode: run each write job, roll back, run it again
+    void (*on_fatal)(void *self, const ow_err *why); // any thread
+    void *on_fatal_self;
+} ow_db_options;
+
+typedef struct ow_db_job {
+    // On a database thread, inside a transaction. What it returns is what `done` gets; a failing
+    // write job is rolled back alone.
+    ow_code (*run)(ow_db_conn *conn, void *self, ow_err *err);
+    // On the loop. `err` is valid during the call.
+    void (*done)(void *self, ow_code code, const ow_err *err);
+    void *self;
+    // Private to the database until `done`.
+    struct ow_db_job *next;
+    ow_message message;
+    ow_err *err;
+    ow_code code;
+    struct ow_db *db;
+} ow_db_job;
+
+// ---- Opening (db_sqlite.h, db_postgres.h have the constructors; see there) ----
+
+// Stops threads after everything waiting was committed and answered on the loop; then closes.
+// Called on the loop's thread. Accepts NULL; returns NULL.
+ow_db *ow_db_close(ow_db *db);
+
+// Queues a job. It belongs to the database until `done` ran, which always happens, also when the
+// queue is full or the database is closing (then with unavailable). Loop thread only.
+void ow_db_write(ow_db *db, ow_db_job *job);
+void ow_db_read(ow_db *db, ow_db_job *job);
+
+typedef struct ow_db_stats {
+    uint64_t write_jobs, write_batches, read_jobs, failed_jobs, checkpoints;
+    int64_t waiting_writes, waiting_reads, wal_bytes, file_bytes;
+} ow_db_stats;
+
+// A snapshot for metrics. Loop thread.
+void ow_db_stats_get(const ow_db *db, ow_db_stats *ret_stats);
+
+// ---- Inside a job ----
+//
+// `types` names the C types of the arguments, one letter a parameter: 't' const char * (NULL is
+// SQL NULL), 'i' int64_t, 'd' double, 'b' const void * and size_t (two arguments), 'n' SQL NULL
+// (no argument). Texts and blobs are read before the call returns.
+
+// Runs a statement that yields no rows. `ret_changes` (may be NULL): rows inserted, updated or
+// deleted. Codes: already_exists "constraint" (unique or primary key), failed_precondition
+// "constraint" (any other constraint), deadline_exceeded "query_too_slow", resource_exhausted
+// "disk_full", internal "sql" (a mistake in the statement, an I/O error).
+ow_code ow_db_exec(ow_db_conn *conn, int64_t *ret_changes, ow_err *err, const char *sql,
+                   const char *types, ...);
+
+// Starts a query; rows are read with ow_rows_next. At most 8 at a time in a job; those left open
+// are closed when the job ends. The statement is prepared once for each connection (cached by
+// the text's address and content: pass string literals). Codes as ow_db_exec.
+ow_code ow_db_query(ow_db_conn *conn, ow_rows **ret_rows, ow_err *err, const char *sql,
+                    const char *types, ...);
+
+// Steps to the next row: OW_OK with *ret_row true, or false at the end (the rows are closed then).
+ow_code ow_rows_next(ow_rows *rows, bool *ret_row, ow_err *err);
+
+// Ends a query early. Accepts NULL; returns NULL.
+ow_rows *ow_rows_close(ow_rows *rows);
+
+// Column values of the current row, columns from 0. Text and blobs are borrowed until the next
+// ow_rows_next or close; SQL NULL reads as 0, NULL, or NULL with size 0.
+int64_t ow_rows_int(ow_rows *rows, int column);
+double ow_rows_double(ow_rows *rows, int column);
+const char *ow_rows_text(ow_rows *rows, int column);
+const void *ow_rows_blob(ow_rows *rows, int column, size_t *ret_size);
+bool ow_rows_is_null(ow_rows *rows, int column);

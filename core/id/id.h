@@ -1,0 +1,25 @@
+#pragma once
+
+// Identifiers: ULIDs (https://github.com/ulid/spec): 48 bits of milliseconds and 80 random bits in
+// 26 characters of Crockford's base 32, with a kind prefix: "plr_01HXG3K5N8Q2Z4V6B8D0F2H4J6".
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define OW_ULID_LENGTH 26
+#define OW_ID_MAX 40 // prefix, ULID and NUL
+
+// Writes prefix and a new ULID for the time `wall_us`, NUL-terminated. `prefix` has at most 8
+// characters and ends with '_', or is "". Random bytes come from getrandom(2), buffered for each
+// thread. Any thread.
+void ow_id_make(char id[static OW_ID_MAX], const char *prefix, int64_t wall_us);
+
+// True when `id` is `prefix` followed by a well-formed ULID and nothing else.
+bool ow_id_is(const char *id, const char *prefix);
+
+// The milliseconds of the ULID that ends `id`; -1 when `id` does not end in one.
+int64_t ow_id_time_ms(const char *id);
+
+// Fills `bytes` from getrandom(2). Any thread.
+void ow_random_bytes(void *bytes, size_t size);

@@ -1,0 +1,50 @@
+#pragma once
+
+// The directory of services of one process: who offers a service here, and how to reach the others.
+// A call site asks once for a service by its descriptor and then uses the generated stubs; it does
+// not know whether the callee is local, packed or behind gRPC.
+
+#include "core/rpc/service.h"
+
+typedef struct ow_directory ow_directory;
+
+typedef enum ow_channel_kind {
+    OW_CHANNEL_LOCAL,  // direct call
+    OW_CHANNEL_PACKED, // encode and decode in process, deferred in seeded random order
+} ow_channel_kind;
+
+// Opens channels to services that run elsewhere: returns a ProtobufCService that lives until the
+// connector is closed, or NULL with err. Implemented by core/rpc_grpc; tests have their own.
+typedef struct ow_connector {
+    ProtobufCService *(*connect)(void *self, const ProtobufCServiceDescriptor *descriptor,
+                                 ow_err *err);
+    void *self;
+} ow_connector;
+
+typedef struct ow_directory_options {
+    ow_loop *loop;
+    ow_channel_kind local_kind;
+    uint64_t seed; // of the packed channel's order
+    const ow_connector *connector; // NULL: everything is here
+    const ow_api *api;
+} ow_directory_options;
+
+// Heap; freed with ow_directory_free after all services. Codes: resource_exhausted.
+ow_code ow_directory_new(const ow_directory_options *options, ow_directory **ret_directory,
+                         ow_err *err);
+ow_directory *ow_directory_free(ow_directory *directory);
+
+// Offers a service of this process. `service` stays the caller's and must live until withdrawn;
+// calls to a withdrawn service end with unavailable. Loop thread.
+ow_code ow_directory_offer(ow_directory *directory, ProtobufCService *service, ow_err *err);
+void ow_directory_withdraw(ow_directory *directory, ProtobufCService *service);
+
+// The service of that descriptor as callers use it: a stable pointer owned by the directory, valid
+// before the service was offered (calls are answered unavailable "not_running" until then). A
+// service expected elsewhere (not in `here`, see ow_directory_expect) goes through the connector.
+ProtobufCService *ow_directory_get(ow_directory *directory,
+                                   const ProtobufCServiceDescriptor *descriptor);
+
+// Says that a service runs in this process and will be offered: call before ow_directory_get.
+void ow_directory_expect_here(ow_directory *directory,
+                              const ProtobufCServiceDescriptor *descriptor);

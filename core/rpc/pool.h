@@ -1,0 +1,26 @@
+#pragma once
+
+// A small bounded pool of threads for CPU work (argon2, compression). Results come back on the
+// loop of the job.
+
+#include "core/error/error.h"
+#include "core/loop/loop.h"
+
+typedef struct ow_pool ow_pool;
+
+typedef struct ow_pool_job {
+    void (*work)(void *self); // on a pool thread
+    void (*done)(void *self); // on the loop
+    void *self;
+    ow_loop *loop;
+    ow_message message;       // private
+    struct ow_pool_job *next; // private
+} ow_pool_job;
+
+// `threads` 1..16, `max_waiting` jobs may queue. Heap; ow_pool_free waits for what runs, jobs still
+// waiting are done without work... never dropped: they are worked off first. Codes: internal.
+ow_code ow_pool_new(int threads, int max_waiting, ow_pool **ret_pool, ow_err *err);
+ow_pool *ow_pool_free(ow_pool *pool);
+
+// Codes: resource_exhausted "overloaded" when the queue is full (the job is untouched).
+ow_code ow_pool_submit(ow_pool *pool, ow_pool_job *job, ow_err *err);
