@@ -1,0 +1,173 @@
+/*
+ * Overworld's SDK for game clients and dedicated servers. C99, usable from C++.
+ *
+ *     ow_client_config config = {0};
+ *     config.url = "http://127.0.0.1:7350";
+ *     ow_client_error error;
+ *     ow_client *client = ow_client_new(&config, &error);
+ *     ow_client_login_device(client, device_id, NULL, &error);
+ *     ow_client_reply *reply = NULL;
+ *     if (ow_client_call(client, "chat", "moderate", text, strlen(text), NULL, &reply, &error)) {
+ *         fwrite(reply->data, 1, reply->size, stdout);
+ *     } else {
+ *         fprintf(stderr, "%s: %s\n", error.reason, error.message);
+ *     }
+ *     ow_client_reply_free(reply);
+ *     ow_client_free(client);
+ *
+ * Every operation has two forms: one that waits, and one that starts it (..._start), returns at once
+ * and calls back from ow_client_poll, which a game runs once a frame and which never blocks when
+ * told not to.
+ *
+ * Rules:
+ *  1. A client is used by one thread at a time. Several clients are independent; nothing is global.
+ *  2. No threads of ours; libcurl may use one to look up a host name.
+ *  3. Strings and payloads given are copied before the function returns.
+ *  4. Callbacks run inside ow_client_poll or inside a waiting form of the same client. They may
+ *     start further operations; they may not free the client or wait.
+ *  5. Functions return true when it worked, false with *error filled otherwise. `error` may be NULL.
+ */
+#ifndef OVERWORLD_CLIENT_H
+#define OVERWORLD_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ow_client ow_client;
+
+typedef struct ow_client_error {
+    int status;           /* HTTP status, 0 when there was no answer */
+    int retry_after_s;    /* what the server asked for, 0 when it did not */
+    char reason[48];      /* stable, to branch on: "throttled", "not_exposed", "no_connection" ... */
+    char message[320];    /* for people: what happened and what to do */
+    char request_id[48];  /* finds the request in the server's log; "" when there is none */
+    char *details;        /* a function's refusal: its own JSON text, else NULL. Lives as long as
+                             the callback, or until the next operation of the client */
+} ow_client_error;
+
+typedef struct ow_client_config {
+    const char *url;               /* "http://host:port" or "https://..."; required */
+    const char *title;             /* id or name; NULL: the only one of the installation */
+    const char *server_key_id;     /* dedicated servers and backends: "key_..." and its secret; */
+    const char *server_key_secret; /* the client then logs in by itself, and again when needed */
+    const char *access_token;      /* a token from elsewhere (tools); used as it is */
+    const char *ca_file;           /* PEM file of the authority to trust; NULL: the system's */
+    long timeout_ms;               /* for each operation; 0: 15,000 */
+    size_t max_reply_bytes;        /* 0: 8 MB */
+    int max_running;               /* operations under way at once, more wait; 0: 64 */
+} ow_client_config;
+
+/* A client. Nothing is sent yet. Reasons: invalid_argument, out_of_memory. */
+ow_client *ow_client_new(const ow_client_config *config, ow_client_error *error);
+
+/* Ends what is under way without calling back, and frees. Accepts NULL. */
+void ow_client_free(ow_client *client);
+
+/* ---- Login ---- */
+
+typedef struct ow_client_login {
+    char player_id[48];  /* "" for a server key */
+    char session_id[48];
+    bool is_new_player;
+    int64_t expires_at;  /* seconds since the epoch */
+} ow_client_login;
+
+typedef void (*ow_client_on_login)(void *user, const ow_client_login *login,
+                                   const ow_client_error *error);
+
+/*
+ * Logs a player in by a device id: 8 to 128 printable ASCII characters that the game makes once
+ * (random) and keeps. The client remembers it and logs in again by itself shortly before the token
+ * ends. Reasons: those of the server, no_connection, timeout.
+ */
+bool ow_client_login_device(ow_client *client, const char *device_id, ow_client_login *ret_login,
+                            ow_client_error *error);
+bool ow_client_login_device_start(ow_client *client, const char *device_id,
+                                  ow_client_on_login on_login, void *user, ow_client_error *error);
+
+/*
+ * Logs in with the server key of the configuration. Not needed before a call, but tells early that
+ * the key is wrong.
+ */
+bool ow_client_login_server(ow_client *client, ow_client_login *ret_login, ow_client_error *error);
+
+/* The access token in use, "" when there is none. Borrowed until the next operation. */
+const char *ow_client_access_token(const ow_client *client);
+
+/* ---- Calling functions ---- */
+
+typedef struct ow_client_call_options {
+    const char *qualifier;    /* alias or version; NULL: "$DEFAULT" */
+    const char *content_type; /* of the payload; NULL: "application/json" */
+    long timeout_ms;          /* 0: the client's */
+} ow_client_call_options;
+
+typedef struct ow_client_reply {
+    void *data; /* followed by a NUL that is not counted, so JSON can be parsed in place */
+    size_t size;
+    int status;
+    char content_type[96];
+    char request_id[48];
+} ow_client_reply;
+
+/* `reply` is NULL when it failed. Both belong to the client and end with the callback; keep a
+ * reply with ow_client_reply_take. */
+typedef void (*ow_client_on_reply)(void *user, ow_client_reply *reply,
+                                   const ow_client_error *error);
+
+/*
+ * Calls a function of a virtual server. `options` may be NULL. The waiting form hands the reply to
+ * the caller, who frees it. Reasons: the function's and the server's ("refused", "user_error",
+ * "crashed", "timeout", "throttled", "not_exposed", "function_not_found" ...), not_logged_in,
+ * no_connection, timeout, too_many_waiting, reply_too_large.
+ */
+bool ow_client_call(ow_client *client, const char *virtual_server, const char *function,
+                    const void *payload, size_t size, const ow_client_call_options *options,
+                    ow_client_reply **ret_reply, ow_client_error *error);
+bool ow_client_call_start(ow_client *client, const char *virtual_server, const char *function,
+                          const void *payload, size_t size, const ow_client_call_options *options,
+                          ow_client_on_reply on_reply, void *user, ow_client_error *error);
+
+/* Takes a reply out of a callback: the caller owns what is returned. NULL when out of memory. */
+ow_client_reply *ow_client_reply_take(ow_client_reply *reply);
+
+/* Accepts NULL. */
+void ow_client_reply_free(ow_client_reply *reply);
+
+/* ---- The platform's own API ---- */
+
+typedef struct ow_client_request {
+    const char *method;        /* "POST", "PUT", "GET" */
+    const char *path;          /* "/overworld.registry.v1.Registry/ListTitles" */
+    const char *content_type;  /* NULL: "application/json" */
+    const char *qualifier;     /* header Overworld-Qualifier; NULL: not sent */
+    const void *body;
+    size_t size;
+    long timeout_ms;
+    bool without_token;        /* for logins */
+} ow_client_request;
+
+/* Sends a request to any path of the server, for tools: Connect methods with JSON, bundle uploads. */
+bool ow_client_send(ow_client *client, const ow_client_request *request,
+                    ow_client_reply **ret_reply, ow_client_error *error);
+bool ow_client_send_start(ow_client *client, const ow_client_request *request,
+                          ow_client_on_reply on_reply, void *user, ow_client_error *error);
+
+/* ---- The game's own loop ---- */
+
+/*
+ * Does what can be done, runs the callbacks of what ended, and waits at most `wait_ms` for something
+ * to happen: 0 never blocks. Returns how many operations are still under way.
+ */
+int ow_client_poll(ow_client *client, int wait_ms);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
