@@ -1,0 +1,103 @@
+"""How Overworld builds: one macro for each kind of target, one place for the compiler's flags."""
+
+_WARNINGS = [
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-Wstrict-prototypes",
+    "-Wmissing-prototypes",
+    "-Wold-style-definition",
+    "-Wvla",
+    "-Wpointer-arith",
+    "-Wwrite-strings",
+]
+
+COPTS = ["-std=gnu11", "-D_GNU_SOURCE"] + _WARNINGS
+
+def _c_copts(copts):
+    # A package that names its own standard (sdk: strict C99) gets that and no GNU extensions.
+    for opt in copts:
+        if opt.startswith("-std="):
+            return _WARNINGS + copts
+    return COPTS + copts
+
+def ow_cc_library(name, copts = [], **kwargs):
+    native.cc_library(name = name, copts = _c_copts(copts), linkstatic = True, **kwargs)
+
+def ow_cc_binary(name, copts = [], **kwargs):
+    native.cc_binary(name = name, copts = _c_copts(copts), **kwargs)
+
+def ow_cc_test(name, srcs, deps = [], copts = [], size = "small", **kwargs):
+    """A cmocka test. Its cases are counted from cmocka's own report."""
+    native.cc_test(
+        name = name,
+        size = size,
+        srcs = srcs,
+        copts = _c_copts(copts),
+        deps = deps + ["//core/testing:ow_test"],
+        **kwargs
+    )
+
+def ow_cc_fuzz(name, srcs, deps = [], seeds = [], copts = [], **kwargs):
+    """A fuzz target (LLVMFuzzerTestOneInput): `name` runs under libFuzzer with --config=fuzz; as
+    `name`_replay its seeds are run as a test in every configuration."""
+    native.cc_binary(
+        name = name,
+        srcs = srcs,
+        copts = _c_copts(copts),
+        linkopts = ["-fsanitize=fuzzer"],
+        tags = ["fuzz", "manual"],
+        testonly = True,
+        deps = deps,
+        **kwargs
+    )
+    native.cc_test(
+        name = name + "_replay",
+        size = "small",
+        srcs = srcs,
+        copts = _c_copts(copts),
+        args = ["$(locations %s)" % s for s in seeds],
+        data = seeds,
+        deps = deps + ["//core/testing:fuzz_replay"],
+    )
+
+def _stem(src):
+    return src[:-len(".proto")]
+
+def ow_proto_library(name, srcs, deps = [], strip = "proto", **kwargs):
+    """protoc-c over .proto files below //proto, included as "overworld/<service>/v1/<x>.pb-c.h".
+
+    Args:
+      name: the target
+      srcs: .proto files
+      deps: other ow_proto_library targets that these import
+      strip: the folder that import paths are relative to
+      **kwargs: passed to the cc_library
+    """
+    stems = [_stem(s) for s in srcs]
+    native.filegroup(
+        name = name + "_srcs",
+        srcs = srcs + [d + "_srcs" for d in deps],
+        visibility = ["//visibility:public"],
+    )
+    native.genrule(
+        name = name + "_gen",
+        srcs = [":" + name + "_srcs"],
+        outs = [s + ".pb-c.c" for s in stems] + [s + ".pb-c.h" for s in stems],
+        cmd = "protoc -I%s -I/usr/include --c_out=$(GENDIR)/%s %s" % (
+            strip,
+            strip,
+            " ".join(["$(location %s)" % s for s in srcs]),
+        ),
+    )
+    native.cc_library(
+        name = name,
+        srcs = [s + ".pb-c.c" for s in stems],
+        hdrs = [s + ".pb-c.h" for s in stems],
+        copts = ["-std=gnu11", "-w"],
+        includes = ["."],
+        linkstatic = True,
+        visibility = ["//visibility:public"],
+        deps = deps + ["//third_party:protobuf_c"],
+        **kwargs
+    )
