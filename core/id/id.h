@@ -12,14 +12,15 @@
 
 // Writes prefix and a new ULID for the time `wall_us`, NUL-terminated. `prefix` has at most 8
 // characters and ends with '_', or is "". Random bytes come from getrandom(2), buffered for each
-// thread. Any thread.
+// thread; a forked child must not make ids before exec. Any thread.
 void ow_id_make(char id[static OW_ID_MAX], const char *prefix, int64_t wall_us);
 
-// True when `id` is `prefix` followed by a well-formed ULID and nothing else.
+// True when `id` is `prefix` followed by a well-formed ULID (upper case) and nothing else; false for
+// NULL.
 bool ow_id_is(const char *id, const char *prefix);
 
 // The milliseconds of the ULID that ends `id`; -1 when `id` does not end in one.
 int64_t ow_id_time_ms(const char *id);
 
-// Fills `bytes` from getrandom(2). Any thread.
+// Fills `bytes` from getrandom(2), unbuffered: fit for keys. Any thread.
 void ow_random_bytes(void *bytes, size_t size);

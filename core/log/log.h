@@ -3,8 +3,8 @@
 // The process's own log: one line an event, logfmt or JSON, to standard error. Functions' output
 // does not come here, it is telemetry's.
 //
-// The sink is one of the two pieces of mutable file-scope state in Overworld (the other is none).
-// Libraries log at debug only; services and main at info and above.
+// The sink is the only mutable file-scope state in Overworld. Libraries log at debug only; services
+// and main at info and above.
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,15 +23,17 @@ void ow_log_open(int fd, ow_log_level level, ow_log_format format);
 
 bool ow_log_enabled(ow_log_level level);
 
-// Logs `event` (a short constant phrase) and fields given as a format with keys:
-//     ow_log(OW_LOG_INFO, "listening", "address=%s port=%d", address, port);
-// Values are quoted as needed when a field is written with OW_LOG_FIELD helpers; in a plain format
-// the caller writes key=value himself. A line is at most 4 KB and is written with one write(2).
-// Lines with bytes that are not printable are escaped. Any thread.
+// Logs `event` (a short constant phrase) with fields, written as a format of keys and values that
+// are separated by single spaces:
+//     ow_log(OW_LOG_INFO, "listening", "address=%s:%d idle_kb=%" PRId64, host, port, idle_kb);
+// Values are quoted and escaped as the sink's format asks for, so %s may be anything; NULL is "".
+// Conversions: d i u x c s f g, with flags, width, precision and the lengths l ll z j h hh. A line
+// is at most 4 KB (long values are cut, `cut=true` says so) and is one write(2). Never changes
+// errno. Any thread.
 void ow_log(ow_log_level level, const char *event, const char *fields_format, ...)
     __attribute__((format(printf, 3, 4)));
 
-// A secret in memory: printed as "***" by whoever shows it, wiped when freed.
+// A secret in memory: printed as "***" by whoever shows it, wiped when freed. `bytes` is malloc'ed.
 typedef struct ow_secret {
     char *bytes;
     uint64_t size;

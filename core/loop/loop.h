@@ -27,8 +27,8 @@ typedef struct ow_loop ow_loop;
 typedef struct ow_watch {
     void (*on_ready)(void *self, uint32_t events);
     void *self;
-    int fd;        // -1: not watched
-    uint32_t slot; // the loop's own
+    int fd;       // the watched one
+    bool watched; // the loop's own; false at birth
 } ow_watch;
 
 typedef struct ow_timer {
@@ -65,16 +65,19 @@ typedef struct ow_turn_hook {
 ow_code ow_loop_new(ow_loop **ret_loop, ow_err *err);
 ow_loop *ow_loop_free(ow_loop *loop);
 
-// Runs turns until ow_loop_stop. Returns OW_OK, or internal when the kernel fails us.
+// Runs turns until ow_loop_stop, also one that came before. Returns OW_OK, or internal when the
+// kernel fails us.
 ow_code ow_loop_run(ow_loop *loop, ow_err *err);
 
-// One turn that sleeps at most `max_sleep_us`. For tests, and for callers with a loop of their own.
+// One turn that sleeps at most `max_sleep_us` (-1: no limit). For tests, and for callers with a loop
+// of their own; not from within a callback of the loop.
 ow_code ow_loop_turn(ow_loop *loop, int64_t max_sleep_us, ow_err *err);
 
 // Lets ow_loop_run return after the current turn. Any thread; async-signal-safe.
 void ow_loop_stop(ow_loop *loop);
 
-// Monotonic microseconds as of the start of the current turn (real time).
+// Monotonic microseconds as of the start of the current turn (real time). Between turns: of the
+// last one, so read it after a long start with care.
 int64_t ow_loop_now_us(const ow_loop *loop);
 
 // Watches `fd` for `events` (level-triggered unless EPOLLET is among them). The fd stays the
@@ -84,7 +87,9 @@ ow_code ow_loop_rewatch(ow_loop *loop, ow_watch *watch, uint32_t events, ow_err 
 // Must be called before the fd is closed. Does nothing for a watch that is not watched.
 void ow_loop_unwatch(ow_loop *loop, ow_watch *watch);
 
-// Sets (or moves) a timer to a time of ow_loop_now_us's clock; 100,000 timers are cheap.
+// Sets (or moves) a timer to a time of ow_loop_now_us's clock; 100,000 timers are cheap. A time that
+// has passed is due in this turn, or in the next one when the turn's timers are running already.
+// Timers of the same microsecond fire in no particular order.
 // Codes: resource_exhausted when out of memory.
 ow_code ow_loop_timer_set(ow_loop *loop, ow_timer *timer, int64_t due_us);
 void ow_loop_timer_cancel(ow_loop *loop, ow_timer *timer);

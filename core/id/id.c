@@ -1,0 +1,105 @@
+#include "core/id/id.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+enum {
+    PREFIX_MAX = 8,
+    RANDOM_BYTES = 10,
+    TIME_DIGITS = 10,
+    BUFFERED_IDS = 64,
+};
+
+static const char digits[33] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+void ow_random_bytes(void *bytes, size_t size) {
+    unsigned char *to = bytes;
+    while (size > 0) {
+        ssize_t got = getrandom(to, size, 0);
+        if (got < 0 && errno != EINTR) {
+            // No kernel that we run on refuses, and no key may ever be made without it.
+            abort();
+        }
+        if (got > 0) {
+            to += got;
+            size -= (size_t)got;
+        }
+    }
+}
+
+// A system call for each id would cost as much as all the rest of the request's bookkeeping.
+static void random_for_id(unsigned char bytes[static RANDOM_BYTES]) {
+    static _Thread_local unsigned char buffer[BUFFERED_IDS * RANDOM_BYTES];
+    static _Thread_local unsigned left;
+    if (left == 0) {
+        ow_random_bytes(buffer, sizeof buffer);
+        left = BUFFERED_IDS;
+    }
+    memcpy(bytes, buffer + (size_t)--left * RANDOM_BYTES, RANDOM_BYTES);
+}
+
+// 5 bytes are 8 digits.
+static void write_40_bits(char *text, const unsigned char bytes[static 5]) {
+    uint64_t value = 0;
+    for (int i = 0; i < 5; i++) {
+        value = value << 8 | bytes[i];
+    }
+    for (int i = 7; i >= 0; i--) {
+        text[i] = digits[value & 31];
+        value >>= 5;
+    }
+}
+
+void ow_id_make(char id[static OW_ID_MAX], const char *prefix, int64_t wall_us) {
+    size_t length = strnlen(prefix, PREFIX_MAX);
+    memcpy(id, prefix, length);
+    char *text = id + length;
+    uint64_t ms = wall_us < 0 ? 0 : (uint64_t)wall_us / 1000 & 0xffffffffffff;
+    for (int i = TIME_DIGITS - 1; i >= 0; i--) {
+        text[i] = digits[ms & 31];
+        ms >>= 5;
+    }
+    unsigned char random[RANDOM_BYTES];
+    random_for_id(random);
+    write_40_bits(text + TIME_DIGITS, random);
+    write_40_bits(text + TIME_DIGITS + 8, random + 5);
+    text[OW_ULID_LENGTH] = '\0';
+}
+
+static int digit_value(char c) {
+    const char *at = c == '\0' ? NULL : strchr(digits, c);
+    return at == NULL ? -1 : (int)(at - digits);
+}
+
+// The first digit holds 3 bits only: 26 digits are 130 bits.
+static bool is_ulid(const char *text) {
+    if (strnlen(text, OW_ULID_LENGTH + 1) != OW_ULID_LENGTH || text[0] > '7') {
+        return false;
+    }
+    for (int i = 0; i < OW_ULID_LENGTH; i++) {
+        if (digit_value(text[i]) < 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool ow_id_is(const char *id, const char *prefix) {
+    size_t length = strlen(prefix);
+    return id != NULL && strncmp(id, prefix, length) == 0 && is_ulid(id + length);
+}
+
+int64_t ow_id_time_ms(const char *id) {
+    size_t length = id == NULL ? 0 : strnlen(id, OW_ID_MAX);
+    if (length < OW_ULID_LENGTH || !is_ulid(id + length - OW_ULID_LENGTH)) {
+        return -1;
+    }
+    const char *text = id + length - OW_ULID_LENGTH;
+    int64_t ms = 0;
+    for (int i = 0; i < TIME_DIGITS; i++) {
+        ms = ms << 5 | digit_value(text[i]);
+    }
+    return ms;
+}
