@@ -14,6 +14,9 @@ _WARNINGS = [
 
 COPTS = ["-std=gnu11", "-D_GNU_SOURCE"] + _WARNINGS
 
+# What protoc-c and embed.sh write is not ours to mend.
+GENERATED_COPTS = ["-std=gnu11", "-w"]
+
 def _c_copts(copts):
     # A package that names its own standard (sdk: strict C99) gets that and no GNU extensions.
     for opt in copts:
@@ -65,7 +68,10 @@ def _stem(src):
     return src[:-len(".proto")]
 
 def ow_proto_library(name, srcs, deps = [], strip = "proto", **kwargs):
-    """protoc-c over .proto files below //proto, included as "overworld/<service>/v1/<x>.pb-c.h".
+    """protoc-c over .proto files below //proto.
+
+    The headers are included from the workspace's root: "proto/overworld/<service>/v1/<x>.pb-c.h".
+    google/protobuf/*.proto may be imported without being named.
 
     Args:
       name: the target
@@ -82,7 +88,7 @@ def ow_proto_library(name, srcs, deps = [], strip = "proto", **kwargs):
     )
     native.genrule(
         name = name + "_gen",
-        srcs = [":" + name + "_srcs"],
+        srcs = srcs + [d + "_srcs" for d in deps],
         outs = [s + ".pb-c.c" for s in stems] + [s + ".pb-c.h" for s in stems],
         cmd = "protoc -I%s -I/usr/include --c_out=$(GENDIR)/%s %s" % (
             strip,
@@ -94,10 +100,63 @@ def ow_proto_library(name, srcs, deps = [], strip = "proto", **kwargs):
         name = name,
         srcs = [s + ".pb-c.c" for s in stems],
         hdrs = [s + ".pb-c.h" for s in stems],
-        copts = ["-std=gnu11", "-w"],
+        copts = GENERATED_COPTS,
         includes = ["."],
         linkstatic = True,
         visibility = ["//visibility:public"],
-        deps = deps + ["//third_party:protobuf_c"],
+        deps = deps + ["//third_party:protobuf_c", "//third_party:well_known_protos"],
+        **kwargs
+    )
+
+def ow_proto_descriptors(name, protos, strip = "proto", **kwargs):
+    """The FileDescriptorSet of `protos` with everything they import, as constant bytes.
+
+    Code includes "<package>/<name>.h", which declares `ow_<name>` and `ow_<name>_size`.
+
+    Args:
+      name: the target
+      protos: ow_proto_library targets
+      strip: the folder that import paths are relative to
+      **kwargs: passed to the cc_library
+    """
+    sources = [p + "_srcs" for p in protos]
+    native.genrule(
+        name = name + "_set",
+        srcs = sources,
+        outs = [name + ".pb"],
+        cmd = "protoc -I%s -I/usr/include --include_imports --descriptor_set_out=$@ $$(%s | sort -u)" % (
+            strip,
+            "printf '%s\\n' " + " ".join(["$(locations %s)" % s for s in sources]),
+        ),
+    )
+    ow_embed(name = name, files = {name: name + ".pb"}, **kwargs)
+
+def ow_embed(name, files, **kwargs):
+    """Files as constant bytes: for each entry symbol → file, `const uint8_t ow_<symbol>[]` and
+    `const size_t ow_<symbol>_size`, declared in "<package>/<name>.h". One zero byte stands behind the
+    last, so that text may be used as a string.
+
+    Args:
+      name: the target and the stem of the header
+      files: symbol → label
+      **kwargs: passed to the cc_library
+    """
+    native.genrule(
+        name = name + "_embed",
+        srcs = files.values(),
+        outs = [name + ".c", name + ".h"],
+        cmd = "bash $(location //bazel:embed.sh) $(location :%s.c) $(location :%s.h) %s" % (
+            name,
+            name,
+            " ".join(["%s=$(location %s)" % (k, v) for k, v in files.items()]),
+        ),
+        tools = ["//bazel:embed.sh"],
+    )
+    native.cc_library(
+        name = name,
+        srcs = [name + ".c"],
+        hdrs = [name + ".h"],
+        copts = GENERATED_COPTS,
+        linkstatic = True,
         **kwargs
     )
