@@ -67,7 +67,6 @@ typedef struct ow_host_zygote_status {
     ow_host_sandbox_level level; // valid once ready
     int landlock_abi;            // 0 = none
     char text[160];              // for people: what is and is not in force
-    pid_t pid;                   // in the host's pid namespace; 0 before ready
     unsigned instances;          // alive now
 } ow_host_zygote_status;
 
@@ -237,7 +236,6 @@ typedef struct ow_host_spec {
     size_t env_count;
     uint64_t memory_bytes; // what the function may allocate on top of the runtime
     uint64_t stack_bytes;  // 0 = 8 MB
-    bool has_init;         // reserved for runtimes that must be told; C looks for ow_init itself
     void *user;
 } ow_host_spec;
 

@@ -1,0 +1,168 @@
+#ifndef OVERWORLD_H
+#define OVERWORLD_H
+
+/* What an Overworld function in C includes. A function is a plain C symbol, named in the manifest:
+ *
+ *     #include <overworld.h>
+ *
+ *     int greet(ow_ctx *ctx)
+ *     {
+ *         cJSON *request = ow_payload_json(ctx);
+ *         const char *name = ow_json_string(request, "name", NULL);
+ *         if (!name) {
+ *             return ow_refuse(ctx, "no_name", "say who you are", NULL);
+ *         }
+ *         cJSON *reply = cJSON_CreateObject();
+ *         cJSON_AddStringToObject(reply, "hello", name);
+ *         return ow_reply_json(ctx, reply);
+ *     }
+ *
+ * Every call must end with exactly one of ow_reply, ow_reply_json, ow_refuse or ow_user_error; returning
+ * anything but 0 fails the call as `user_error` when it was not settled before. An instance serves
+ * one call at a time, in one thread. Globals live as long as the instance does: use them as a
+ * cache, never as a store. There is no network and no file system: what you need from outside comes
+ * by ow_call and ow_file. C11, libc, libm, cJSON and this header.
+ *
+ * Memory: strings and bytes that ctx hands out belong to Overworld and are valid until the function
+ * returns, unless a comment says otherwise. What you malloc, you free. cJSON trees that
+ * ow_payload_json and ow_call_json return are freed by Overworld when the function returns. */
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ow_ctx ow_ctx;
+
+/* Optional, once per instance before its first call: compile tables, read ow_file. Not 0 = the
+ * instance is not used and waiting calls fail as `init_failed`. */
+int ow_init(ow_ctx *ctx);
+
+/* ---- the call ---------------------------------------------------------------------------- */
+
+/* The raw request body. Never NULL; not NUL-terminated. */
+const void *ow_payload(ow_ctx *ctx, size_t *length);
+
+/* The body as JSON; NULL when it is none. The same tree at every use within a call. */
+cJSON *ow_payload_json(ow_ctx *ctx);
+
+/* Content type of the request. */
+const char *ow_content_type(ow_ctx *ctx);
+
+/* The id to search logs by: shared by everything one outside request causes. */
+const char *ow_request_id(ow_ctx *ctx);
+
+/* The id of this one run. */
+const char *ow_invocation_id(ow_ctx *ctx);
+
+/* W3C trace context of this run. */
+const char *ow_traceparent(ow_ctx *ctx);
+
+/* What drove the call: "client", "server", "manual", "timer", "event", "http", "function",
+ * "webhook". */
+const char *ow_source(ow_ctx *ctx);
+
+/* The player on whose behalf this runs; "" when there is none (server keys, operators, timers). */
+const char *ow_player(ow_ctx *ctx);
+
+/* Who calls, as JSON text: {"kind":"player","id":"plr_..."}. */
+const char *ow_principal(ow_ctx *ctx);
+
+const char *ow_virtual_server(ow_ctx *ctx);
+const char *ow_function(ow_ctx *ctx);
+
+/* The version that runs: "$LATEST" or a number. */
+const char *ow_version(ow_ctx *ctx);
+
+/* Milliseconds until the caller gives up; 0 when that has passed. */
+int64_t ow_deadline_left_ms(ow_ctx *ctx);
+
+/* ---- the answer: exactly one --------------------------------------------------------------- */
+
+/* Replies with these bytes (copied, at most 6 MB). Returns 0, or not 0 when the reply is too large
+ * or not the first; the call then fails as `reply_too_large` or `protocol`. */
+int ow_reply(ow_ctx *ctx, const void *data, size_t length);
+
+/* Replies with a NUL-terminated text. */
+int ow_reply_text(ow_ctx *ctx, const char *text);
+
+/* Replies with JSON and deletes the tree, whatever happens. */
+int ow_reply_json(ow_ctx *ctx, cJSON *tree);
+
+/* Content type of the reply; "application/json" unless set. Visible ASCII, at most 95 bytes.
+ * Returns 0 when it was taken. */
+int ow_set_content_type(ow_ctx *ctx, const char *type);
+
+/* Refuses by your own rules: the caller sees code (1 to 60 bytes), message and details (JSON text
+ * or NULL) unchanged. Not counted as an error. Returns 0, so that a function can end with it. */
+int ow_refuse(ow_ctx *ctx, const char *code, const char *message, const char *details);
+
+/* Fails the call as `user_error` with a formatted message. Returns 1. */
+int ow_user_error(ow_ctx *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- logging ------------------------------------------------------------------------------- */
+
+enum { OW_DEBUG = 0, OW_INFO = 1, OW_WARN = 2, OW_ERROR = 3 };
+
+/* A line in the call's log, found by its request id. printf and fprintf(stderr) work as well and
+ * become info lines. 64 KB are kept a call, 4,000 bytes a line. */
+void ow_log(ow_ctx *ctx, int level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* ---- other functions ----------------------------------------------------------------------- */
+
+typedef enum ow_outcome {
+    OW_CALL_OK = 0,
+    OW_CALL_REFUSED = 1,     /* code is the callee's */
+    OW_CALL_FAILED = 2,      /* code is Overworld's: "timeout", "crashed", "throttled", ... */
+} ow_outcome;
+
+/* What came back. Valid until the next ow_call or the end of this call; nothing to free. */
+typedef struct ow_result {
+    ow_outcome outcome;
+    const char *code; /* "" when OK */
+    const void *data; /* the reply, or the message when not OK; not NUL-terminated */
+    size_t length;
+} ow_result;
+
+/* Calls another function of this title, "function" of this virtual server or
+ * "virtual_server/function", and waits, at most until the caller's deadline. Request id, trace and
+ * principal go along. Returns 0 when result->outcome is OW_CALL_OK. */
+int ow_call(ow_ctx *ctx, const char *function, const void *data, size_t length, ow_result *result);
+
+/* The same with JSON both ways: deletes `request`, returns the reply or NULL (`result`, when not
+ * NULL, says why). The reply is freed by Overworld when the function returns. */
+cJSON *ow_call_json(ow_ctx *ctx, const char *function, cJSON *request, ow_result *result);
+
+/* ---- what the bundle brings ---------------------------------------------------------------- */
+
+/* A file of the bundle, by its path in it; NULL when there is none. Valid as long as the instance
+ * lives; read-only; not NUL-terminated. Works in ow_init too. */
+const void *ow_file(ow_ctx *ctx, const char *name, size_t *length);
+
+/* A value of the virtual server's environment; NULL when it is not set. getenv works too. */
+const char *ow_env(ow_ctx *ctx, const char *name);
+
+/* ---- JSON ---------------------------------------------------------------------------------- */
+
+/* Case-sensitive; `object` may be NULL. The fallback when the key is missing or of another type. */
+const char *ow_json_string(const cJSON *object, const char *key, const char *fallback);
+double ow_json_number(const cJSON *object, const char *key, double fallback);
+bool ow_json_bool(const cJSON *object, const char *key, bool fallback);
+
+/* 64-bit numbers, which JSON carries as strings; plain numbers up to 2^53 are taken too. */
+int64_t ow_json_int64(const cJSON *object, const char *key, int64_t fallback);
+cJSON *ow_json_add_int64(cJSON *object, const char *key, int64_t value);
+
+/* NULL when missing or of another type. */
+cJSON *ow_json_object(const cJSON *object, const char *key);
+cJSON *ow_json_array(const cJSON *object, const char *key);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
