@@ -1,0 +1,59 @@
+# ./dev test: every test as it ships (gcc, -O2), then all but the slow ones under clang with ASan and
+# UBSan, which also checks the layering. --deep: soaks too, and ThreadSanitizer.
+# shellcheck shell=bash
+
+passed=0
+failed=0
+
+# test_pass TITLE FLAGS... -- TARGETS...: runs them and adds to `passed` and `failed`.
+test_pass() {
+    local title=$1 status=0 ok bad skipped
+    local -a flags=() counts
+    shift
+    while [ "$1" != -- ]; do
+        flags+=("$1")
+        shift
+    done
+    shift
+    step "$title"
+    local events
+    events=$(mktemp)
+    run_bazel test --keep_going --build_event_json_file="$events" "${flags[@]}" -- "$@" >&2 ||
+        status=$?
+    read -r -a counts < <(awk -f tools/count_tests.awk "$events")
+    rm -f "$events"
+    ok=${counts[0]:-0} bad=${counts[1]:-0} skipped=${counts[2]:-0}
+    # Whatever else went wrong (a library that does not build, nothing to test) is one failure.
+    if [ "$status" != 0 ] && [ "$bad" = 0 ]; then
+        say "bazel ended with status $status"
+        bad=1
+    fi
+    say "$title: $ok of $((ok + bad)) hold, $skipped left out"
+    passed=$((passed + ok))
+    failed=$((failed + bad))
+}
+
+dev_test() {
+    local deep=0
+    local -a targets=() filter=()
+    while [ $# != 0 ]; do
+        case $1 in
+            --deep) deep=1 ;;
+            -*) die "test: unknown option $1" ;;
+            *) targets+=("$1") ;;
+        esac
+        shift
+    done
+    [ ${#targets[@]} != 0 ] || targets=(//...)
+    [ $deep = 0 ] || filter=(--test_tag_filters=)
+    need_packages test
+    bound_disk_cache
+
+    test_pass "gcc" "${filter[@]}" -- "${targets[@]}"
+    test_pass "clang with ASan and UBSan" --config=asan -- "${targets[@]}"
+    [ $deep = 0 ] || test_pass "clang with TSan" --config=tsan -- "${targets[@]}"
+
+    [ $((passed + failed)) != 0 ] || failed=1
+    printf '%d passed, %d failed\n' "$passed" "$failed"
+    [ "$failed" = 0 ]
+}
