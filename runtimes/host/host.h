@@ -100,6 +100,7 @@ typedef struct ow_host_log_record {
     int level; // 0 debug, 1 info, 2 warn, 3 error; plain output is 1
     const char *text; // not NUL-terminated, without the newline; may hold any bytes
     size_t length;
+    bool printed; // plain output of stdout or stderr, no ow_log record
 } ow_host_log_record;
 
 typedef struct ow_host_completion {

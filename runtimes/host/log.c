@@ -86,7 +86,8 @@ static void plain_line(const ow_host_log *log, size_t *cursor, ow_host_log_recor
     while (length < left && at[length] != '\n' && at[length] != MARK) {
         length++;
     }
-    *ret_record = (ow_host_log_record){.level = INFO, .text = at, .length = length};
+    *ret_record =
+        (ow_host_log_record){.level = INFO, .text = at, .length = length, .printed = true};
     *cursor += length + (length < left && at[length] == '\n' ? 1 : 0);
 }
 
