@@ -81,6 +81,9 @@ static void describe_fault(ow_host_instance *instance, ow_host_exit *exit) {
     case OW_REGION_FAULT_SYSCALL:
         name_syscall(number, exit->message, sizeof exit->message);
         break;
+    case OW_REGION_FAULT_STACK:
+        snprintf(exit->message, sizeof exit->message, "the stack overflowed");
+        break;
     case OW_REGION_FAULT_SIGNAL:
         describe_signal(exit->signal, exit->signal == number ? address : 0, exit);
         break;

@@ -127,6 +127,9 @@ static void apply_place(ow_host_frame *frame, const char *place, size_t length) 
     if (!colon) {
         return;
     }
+    while (strncmp(place, "./", 2) == 0) {
+        place += 2; // the builder maps its own folder to "."
+    }
     copy_text(frame->file, sizeof frame->file, place, (size_t)(colon - place));
     long line = strtol(colon + 1, NULL, 10);
     frame->line = frame->file[0] && line > 0 && line < INT32_MAX ? (int)line : 0;

@@ -71,6 +71,7 @@ static const rule instance_rules[] = {
     ALLOW(getrusage), ALLOW(sysinfo), ALLOW(uname), ALLOW(set_robust_list), ALLOW(rseq),
     ALLOW_IF(tgkill, SCMP_A0(SCMP_CMP_EQ, OWN_PID_PLACEHOLDER)),
     ALLOW_IF2(prlimit64, SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A2(SCMP_CMP_EQ, 0)),
+    {SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), 1, {SCMP_A2(SCMP_CMP_NE, 0)}},
     ALLOW_IF(fcntl, SCMP_A1(SCMP_CMP_EQ, F_GETFD)), ALLOW_IF(fcntl, SCMP_A1(SCMP_CMP_EQ, F_GETFL)),
     ALLOW_IF(ioctl, SCMP_A1(SCMP_CMP_EQ, TCGETS)),
     ALLOW_IF(prctl, SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME)),

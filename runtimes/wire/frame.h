@@ -27,6 +27,9 @@ enum ow_frame_type {
     OW_FRAME_READY, // value: 0 loaded, else failed; length: 1 when a log marker was written;
                     // text: what failed
     OW_FRAME_CALL,  // number; value: kind; length: bytes; text: target, content type
+    // builder; sources come as OW_FRAME_FILES
+    OW_FRAME_BUILD, // text: symbols that must be defined
+    OW_FRAME_BUILT, // value: 0 and fd: the code; else value: exit status of the compiler
 };
 
 // fds of OW_FRAME_SPAWN, in this order

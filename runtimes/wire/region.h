@@ -44,6 +44,7 @@ enum ow_region_outcome {
 enum ow_region_fault_kind {
     OW_REGION_FAULT_NONE = 0,
     OW_REGION_FAULT_SIGNAL,
+    OW_REGION_FAULT_STACK,   // the stack grew past its limit
     OW_REGION_FAULT_SYSCALL, // refused by seccomp; `number` is the system call
     OW_REGION_FAULT_MEMORY,  // an allocation of `address` bytes failed
     OW_REGION_FAULT_KINDS,

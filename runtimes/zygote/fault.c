@@ -5,11 +5,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <ucontext.h>
 #include <unistd.h>
 #include <unwind.h>
 
 #define ALTERNATE_STACK ((size_t)64 << 10)
 #define EXIT_MEMORY 86
+#define NEAR_STACK ((uintptr_t)64 << 10)
 #define WALK_MAX 64u // frames looked at, libraries' included
 
 typedef struct walk {
@@ -46,15 +48,25 @@ static void record(ow_rt *rt, uint32_t kind, int number, uintptr_t address) {
     _Unwind_Backtrace(note_frame, &state);
 }
 
+static bool on_stack(uintptr_t address, const void *context) {
+    const ucontext_t *state = context;
+#if defined(__x86_64__)
+    uintptr_t top = (uintptr_t)state->uc_mcontext.gregs[REG_RSP];
+#else
+    uintptr_t top = (uintptr_t)state->uc_mcontext.sp;
+#endif
+    return address + NEAR_STACK >= top && address <= top + NEAR_STACK;
+}
+
 static void on_fault(int number, siginfo_t *info, void *context) {
-    (void)context;
     ow_rt *rt = instance_current();
-    if (rt) {
-        if (number == SIGSYS) {
-            record(rt, OW_REGION_FAULT_SYSCALL, info->si_syscall, 0);
-        } else {
-            record(rt, OW_REGION_FAULT_SIGNAL, number, (uintptr_t)info->si_addr);
-        }
+    uintptr_t address = (uintptr_t)info->si_addr;
+    if (rt && number == SIGSYS) {
+        record(rt, OW_REGION_FAULT_SYSCALL, info->si_syscall, 0);
+    } else if (rt && number == SIGSEGV && on_stack(address, context)) {
+        record(rt, OW_REGION_FAULT_STACK, number, address);
+    } else if (rt) {
+        record(rt, OW_REGION_FAULT_SIGNAL, number, address);
     }
     signal(number, SIG_DFL);
     syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), number);
