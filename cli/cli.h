@@ -1,0 +1,117 @@
+#pragma once
+
+// ow: the command line. Every command is an entry of one table (main.c), works on the public API
+// only (rpc.h) and prints data on standard output, words on standard error.
+
+#include "core/arena/arena.h"
+#include "core/error/error.h"
+#include "sdk/c/overworld_client.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// Exit codes, fixed: scripts branch on them.
+typedef enum cli_exit {
+    CLI_OK = 0,
+    CLI_FAILED = 1,
+    CLI_USAGE = 2,
+    CLI_AUTH = 3,
+    CLI_NOT_FOUND = 4,
+    CLI_CONFLICT = 5,
+    CLI_UNAVAILABLE = 6,
+} cli_exit;
+
+typedef enum cli_flag_type { CLI_FLAG_BOOL, CLI_FLAG_TEXT, CLI_FLAG_INT } cli_flag_type;
+
+typedef struct cli_flag {
+    const char *name; // without "--"
+    cli_flag_type type;
+    const char *value_name; // for help: "DIR"; NULL for BOOL
+    const char *doc;
+} cli_flag;
+
+#define CLI_FLAGS_MAX 24
+#define CLI_ARGS_MAX 8
+
+typedef struct cli {
+    ow_arena *arena; // lives as long as the command
+    const struct cli_command *command;
+    const char *args[CLI_ARGS_MAX]; // what is no flag, after the command's words
+    size_t arg_count;
+    struct {
+        const cli_flag *flag;
+        const char *text; // "" for BOOL
+        int64_t number;
+    } flags[CLI_FLAGS_MAX];
+    size_t flag_count;
+    bool json;
+    bool color;
+    ow_client *client; // made by cli_connect
+    const char *url;   // where it is connected to
+} cli;
+
+typedef struct cli_command {
+    const char *name; // "vs deploy"
+    const char *args; // "DIR", "NAME [PAYLOAD]"
+    const char *doc;  // one line
+    size_t min_args, max_args;
+    const cli_flag *flags; // ends with name == NULL; may be NULL
+    cli_exit (*run)(cli *c);
+    const char *example;
+} cli_command;
+
+// The value of a flag of this run: NULL (or `fallback`) when it was not given.
+const char *cli_text(const cli *c, const char *flag);
+int64_t cli_int(const cli *c, const char *flag, int64_t fallback);
+bool cli_bool(const cli *c, const char *flag);
+
+// Says what went wrong and what to do next, on standard error. Returns `code` for the caller's
+// return.
+cli_exit cli_fail(const cli *c, cli_exit code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+// A remark for people on standard error: progress, hints. Silent with --quiet.
+void cli_say(const cli *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+// ---- Tables on standard output ----
+
+typedef struct cli_table {
+    const char *const *columns; // ends with NULL
+    const char **cells;         // row after row
+    size_t cell_count, cell_room;
+} cli_table;
+
+// Adds a cell (copied to the command's arena); NULL prints as "-".
+void cli_table_add(cli *c, cli_table *table, const char *text);
+void cli_table_addf(cli *c, cli_table *table, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+// Prints with aligned columns (by displayed code points).
+void cli_table_print(const cli *c, const cli_table *table);
+
+// "3m ago", "2h ago" for a time in seconds since the epoch; "-" for 0. In the arena.
+const char *cli_ago(cli *c, int64_t seconds);
+
+// The commands, by file.
+extern const cli_command cli_commands[]; // ends with name == NULL
+
+cli_exit cmd_login(cli *c);
+cli_exit cmd_whoami(cli *c);
+cli_exit cmd_status(cli *c);
+cli_exit cmd_vs_create(cli *c);
+cli_exit cmd_vs_list(cli *c);
+cli_exit cmd_vs_show(cli *c);
+cli_exit cmd_vs_delete(cli *c);
+cli_exit cmd_vs_deploy(cli *c);
+cli_exit cmd_vs_publish(cli *c);
+cli_exit cmd_vs_versions(cli *c);
+cli_exit cmd_dev(cli *c);
+cli_exit cmd_fn_invoke(cli *c);
+cli_exit cmd_logs(cli *c);
+cli_exit cmd_key_create(cli *c);
+cli_exit cmd_key_list(cli *c);
+cli_exit cmd_key_revoke(cli *c);
+cli_exit cmd_title_list(cli *c);
+cli_exit cmd_title_create(cli *c);
+cli_exit cmd_title_rename(cli *c);

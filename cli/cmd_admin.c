@@ -1,0 +1,236 @@
+// ow login, whoami, status, key ..., title ...: who comes, is all well, and what belongs to a title.
+
+#include "cli/rpc.h"
+
+#include "overworld/gateway/v1/gateway.pb-c.h"
+#include "overworld/identity/v1/identity.pb-c.h"
+#include "overworld/registry/v1/registry.pb-c.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define IDENTITY "/overworld.identity.v1.Identity/"
+#define REGISTRY "/overworld.registry.v1.Registry/"
+
+typedef Overworld__Identity__V1__ServerKey ServerKey;
+typedef Overworld__Registry__V1__Title Title;
+
+static cli_exit who_am_i(cli *c, bool show, Overworld__Identity__V1__WhoAmIResponse **ret_who) {
+    Overworld__Identity__V1__WhoAmIRequest request = OVERWORLD__IDENTITY__V1__WHO_AM_IREQUEST__INIT;
+    return cli_rpc(c, IDENTITY "WhoAmI", &request.base,
+                   &overworld__identity__v1__who_am_iresponse__descriptor, show, ret_who);
+}
+
+cli_exit cmd_login(cli *c) {
+    Overworld__Identity__V1__WhoAmIResponse *who;
+    cli_exit code = who_am_i(c, true, &who);
+    if (code != CLI_OK) {
+        return code;
+    }
+    cli_profile profile = {.url = c->url,
+                           .token = ow_client_access_token(c->client),
+                           .title = cli_text(c, "title")};
+    const char *name = cli_text(c, "name");
+    cli_say(c, "%s %s (%s) at %s", who->kind, who->id, who->role, c->url);
+    return cli_profile_write(c, name != NULL ? name : "default", &profile);
+}
+
+cli_exit cmd_whoami(cli *c) {
+    Overworld__Identity__V1__WhoAmIResponse *who;
+    cli_exit code = who_am_i(c, true, &who);
+    if (code == CLI_OK && !c->json) {
+        printf("%s %s%s%s\n", who->kind, who->id, who->role[0] != '\0' ? " " : "", who->role);
+    }
+    return code;
+}
+
+cli_exit cmd_status(cli *c) {
+    static const char *const columns[] = {"SERVICE", "WHERE", "READY", "DETAIL", NULL};
+    cli_table table = {.columns = columns};
+    Overworld__Gateway__V1__GetStatusRequest request =
+        OVERWORLD__GATEWAY__V1__GET_STATUS_REQUEST__INIT;
+    Overworld__Gateway__V1__GetStatusResponse *status;
+    cli_exit code = cli_rpc(c, "/overworld.gateway.v1.Gateway/GetStatus", &request.base,
+                            &overworld__gateway__v1__get_status_response__descriptor, true,
+                            &status);
+    if (code != CLI_OK || c->json) {
+        return code;
+    }
+    printf("Overworld %s, up %" PRId64 " s, %" PRId64 " requests, %" PRId64 " connections\n",
+           status->version, status->uptime_s, status->requests, status->connections);
+    printf("public %s   console %s   plain http: %s\n", status->public_address,
+           status->console_address, status->plain_http);
+    printf("sandbox: %s%s%s\n", status->sandbox_level, status->sandbox_detail[0] != '\0' ? ", " : "",
+           status->sandbox_detail);
+    if (status->routes_stale || status->keys_stale) {
+        printf("stale:%s%s\n", status->routes_stale ? " routes (registry is away)" : "",
+               status->keys_stale ? " keys (identity is away)" : "");
+    }
+    if (status->records_dropped > 0) {
+        printf("log records dropped: %" PRId64 "\n", status->records_dropped);
+    }
+    putchar('\n');
+    for (size_t i = 0; i < status->n_services; i++) {
+        cli_table_add(c, &table, status->services[i]->name);
+        cli_table_add(c, &table, status->services[i]->where);
+        cli_table_add(c, &table, status->services[i]->ready ? "yes" : "NO");
+        cli_table_add(c, &table, status->services[i]->detail);
+    }
+    cli_table_print(c, &table);
+    return CLI_OK;
+}
+
+// ---- Server keys ----
+
+cli_exit cmd_key_create(cli *c) {
+    Overworld__Identity__V1__CreateServerKeyRequest request =
+        OVERWORLD__IDENTITY__V1__CREATE_SERVER_KEY_REQUEST__INIT;
+    request.name = (char *)c->args[0];
+    Overworld__Identity__V1__CreateServerKeyResponse *made;
+    cli_exit code =
+        cli_rpc(c, IDENTITY "CreateServerKey", &request.base,
+                &overworld__identity__v1__create_server_key_response__descriptor, true, &made);
+    if (code == CLI_OK && !c->json) {
+        printf("%s %s\n", made->key->key_id, made->secret);
+        cli_say(c, "The secret is shown this once. Give both to the dedicated server.");
+    }
+    return code;
+}
+
+cli_exit cmd_key_list(cli *c) {
+    static const char *const columns[] = {"KEY", "NAME", "CREATED", "REVOKED", NULL};
+    cli_table table = {.columns = columns};
+    Overworld__Identity__V1__ListServerKeysRequest request =
+        OVERWORLD__IDENTITY__V1__LIST_SERVER_KEYS_REQUEST__INIT;
+    Overworld__Identity__V1__ListServerKeysResponse *page;
+    request.page_size = 200;
+    do {
+        cli_exit code =
+            cli_rpc(c, IDENTITY "ListServerKeys", &request.base,
+                    &overworld__identity__v1__list_server_keys_response__descriptor, true, &page);
+        if (code != CLI_OK) {
+            return code;
+        }
+        for (size_t i = 0; i < page->n_keys; i++) {
+            const ServerKey *key = page->keys[i];
+            cli_table_add(c, &table, key->key_id);
+            cli_table_add(c, &table, key->name);
+            cli_table_add(c, &table, cli_ago(c, key->created_at ? key->created_at->seconds : 0));
+            cli_table_add(c, &table, cli_ago(c, key->revoked_at ? key->revoked_at->seconds : 0));
+        }
+        request.page_token = page->next_page_token;
+    } while (page->next_page_token[0] != '\0');
+    if (!c->json) {
+        cli_table_print(c, &table);
+    }
+    return CLI_OK;
+}
+
+cli_exit cmd_key_revoke(cli *c) {
+    Overworld__Identity__V1__RevokeServerKeyRequest request =
+        OVERWORLD__IDENTITY__V1__REVOKE_SERVER_KEY_REQUEST__INIT;
+    request.key_id = (char *)c->args[0];
+    Overworld__Identity__V1__RevokeServerKeyResponse *done;
+    cli_exit code =
+        cli_rpc(c, IDENTITY "RevokeServerKey", &request.base,
+                &overworld__identity__v1__revoke_server_key_response__descriptor, true, &done);
+    if (code == CLI_OK) {
+        cli_say(c, "revoked %s", c->args[0]);
+    }
+    return code;
+}
+
+// ---- Titles ----
+
+// Calls `visit` for every title; true from it ends the walk.
+static cli_exit each_title(cli *c, bool show, bool (*visit)(cli *c, const Title *title, void *user),
+                           void *user) {
+    Overworld__Registry__V1__ListTitlesRequest request =
+        OVERWORLD__REGISTRY__V1__LIST_TITLES_REQUEST__INIT;
+    Overworld__Registry__V1__ListTitlesResponse *page;
+    request.page_size = 200;
+    do {
+        cli_exit code = cli_rpc(c, REGISTRY "ListTitles", &request.base,
+                                &overworld__registry__v1__list_titles_response__descriptor, show,
+                                &page);
+        if (code != CLI_OK) {
+            return code;
+        }
+        for (size_t i = 0; i < page->n_titles; i++) {
+            if (visit(c, page->titles[i], user)) {
+                return CLI_OK;
+            }
+        }
+        request.page_token = page->next_page_token;
+    } while (page->next_page_token[0] != '\0');
+    return CLI_OK;
+}
+
+static bool add_title_row(cli *c, const Title *title, void *user) {
+    cli_table_add(c, user, title->title_id);
+    cli_table_add(c, user, title->name);
+    cli_table_add(c, user, cli_ago(c, title->created_at != NULL ? title->created_at->seconds : 0));
+    return false;
+}
+
+cli_exit cmd_title_list(cli *c) {
+    static const char *const columns[] = {"TITLE", "NAME", "CREATED", NULL};
+    cli_table table = {.columns = columns};
+    cli_exit code = each_title(c, true, add_title_row, &table);
+    if (code == CLI_OK && !c->json) {
+        cli_table_print(c, &table);
+    }
+    return code;
+}
+
+cli_exit cmd_title_create(cli *c) {
+    Overworld__Registry__V1__CreateTitleRequest request =
+        OVERWORLD__REGISTRY__V1__CREATE_TITLE_REQUEST__INIT;
+    request.name = (char *)c->args[0];
+    Title *made;
+    cli_exit code = cli_rpc(c, REGISTRY "CreateTitle", &request.base,
+                            &overworld__registry__v1__title__descriptor, true, &made);
+    if (code == CLI_OK && !c->json) {
+        printf("%s\n", made->title_id);
+    }
+    return code;
+}
+
+typedef struct title_search {
+    const char *wanted;
+    const Title *found;
+} title_search;
+
+static bool is_wanted_title(cli *c, const Title *title, void *user) {
+    (void)c;
+    title_search *search = user;
+    bool same = strcmp(title->title_id, search->wanted) == 0 ||
+                strcmp(title->name, search->wanted) == 0;
+    search->found = same ? title : NULL;
+    return same;
+}
+
+cli_exit cmd_title_rename(cli *c) {
+    title_search search = {.wanted = c->args[0]};
+    cli_exit code = each_title(c, false, is_wanted_title, &search);
+    if (code == CLI_OK && search.found == NULL) {
+        code = cli_fail(c, CLI_NOT_FOUND, "there is no title %s; ow title list shows them",
+                        c->args[0]);
+    }
+    if (code != CLI_OK) {
+        return code;
+    }
+    Overworld__Registry__V1__RenameTitleRequest request =
+        OVERWORLD__REGISTRY__V1__RENAME_TITLE_REQUEST__INIT;
+    request.title_id = search.found->title_id;
+    request.etag = search.found->etag;
+    request.name = (char *)c->args[1];
+    Title *renamed;
+    code = cli_rpc(c, REGISTRY "RenameTitle", &request.base,
+                   &overworld__registry__v1__title__descriptor, true, &renamed);
+    if (code == CLI_OK) {
+        cli_say(c, "%s is now %s", c->args[0], c->args[1]);
+    }
+    return code;
+}

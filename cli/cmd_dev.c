@@ -1,0 +1,112 @@
+// ow dev: deploy a folder at every change and follow its log.
+
+#include "cli/bundle.h"
+#include "cli/logs.h"
+#include "cli/rpc.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+enum {
+    // Editors save in several steps: wait until nothing has changed for so long.
+    QUIET_MS = 60,
+    FOLLOW_STEP_MS = 20,
+    FOLDERS_MAX = 200,
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int number) {
+    (void)number;
+    interrupted = 1;
+}
+
+static int watch_folders(cli *c, int inotify, const char *folder, int count) {
+    const uint32_t events = IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE | IN_CREATE | IN_MOVED_FROM;
+    if (count >= FOLDERS_MAX || inotify_add_watch(inotify, folder, events) < 0) {
+        return count;
+    }
+    count++;
+    DIR *dir = opendir(folder);
+    struct dirent *entry;
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        if (entry->d_type == DT_DIR && entry->d_name[0] != '.') {
+            const char *inner = ow_arena_printf_in(c->arena, "%s/%s", folder, entry->d_name);
+            count = watch_folders(c, inotify, inner, count);
+        }
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+    return count;
+}
+
+// Reads what waits; true when something changed.
+static bool changed(int inotify, int wait_ms) {
+    struct pollfd ready = {.fd = inotify, .events = POLLIN};
+    char events[4096];
+    bool any = false;
+    while (poll(&ready, 1, any ? 0 : wait_ms) > 0) {
+        if (read(inotify, events, sizeof events) <= 0) {
+            break;
+        }
+        any = true;
+    }
+    return any;
+}
+
+static void wait_until_quiet(int inotify) {
+    while (!interrupted && changed(inotify, QUIET_MS)) {
+    }
+}
+
+static void deploy(cli *c, const char *folder) {
+    ow_arena *own = c->arena;
+    c->arena = ow_arena_new(256 << 20);
+    if (c->arena != NULL) {
+        cli_deploy(c, folder, false);
+        fflush(stdout);
+        ow_arena_free(c->arena);
+    }
+    c->arena = own;
+}
+
+cli_exit cmd_dev(cli *c) {
+    const char *folder = c->args[0];
+    int inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (inotify < 0 || watch_folders(c, inotify, folder, 0) == 0) {
+        cli_exit code = cli_fail(c, CLI_USAGE, "cannot watch %s: %s", folder, strerror(errno));
+        close(inotify);
+        return code;
+    }
+    cli_bundle bundle;
+    cli_follow follow;
+    cli_exit code = cli_bundle_read(c, folder, &bundle);
+    if (code == CLI_OK) {
+        code = cli_follow_start(c, &follow, bundle.name);
+        cli_bundle_deinit(&bundle);
+    }
+    if (code != CLI_OK) {
+        close(inotify);
+        return code;
+    }
+    signal(SIGINT, on_interrupt);
+    cli_say(c, "watching %s; $LATEST follows it, Ctrl-C ends", folder);
+    deploy(c, folder);
+    while (!interrupted && !follow.failed) {
+        if (changed(inotify, 0)) {
+            wait_until_quiet(inotify);
+            deploy(c, folder);
+        }
+        cli_follow_poll(&follow, FOLLOW_STEP_MS);
+    }
+    cli_follow_stop(&follow);
+    close(inotify);
+    return follow.failed ? CLI_UNAVAILABLE : CLI_OK;
+}

@@ -1,0 +1,279 @@
+// ow logs: find what happened, and follow what happens.
+
+#include "cli/logs.h"
+#include "cli/rpc.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define QUERY_PATH "/overworld.telemetry.v1.Telemetry/QueryLogs"
+
+enum { LONG_POLL_MS = 20000, DEFAULT_LIMIT = 100 };
+
+typedef Overworld__Telemetry__V1__QueryLogsRequest Query;
+typedef Overworld__Telemetry__V1__QueryLogsResponse Page;
+typedef Overworld__Telemetry__V1__LogEntry Entry;
+typedef Google__Protobuf__Timestamp Timestamp;
+
+static const ProtobufCMessageDescriptor *const page_type =
+    &overworld__telemetry__v1__query_logs_response__descriptor;
+
+// ---- Printing ----
+
+static const char *color_of(const cli *c, const Entry *entry) {
+    if (!c->color) {
+        return "";
+    }
+    if (strcmp(entry->level, "error") == 0) {
+        return "\033[31m";
+    }
+    if (strcmp(entry->level, "warn") == 0) {
+        return "\033[33m";
+    }
+    return strcmp(entry->kind, "LINE") == 0 ? "" : "\033[2m";
+}
+
+static void print_time(const Timestamp *time, FILE *out) {
+    time_t seconds = time != NULL ? (time_t)time->seconds : 0;
+    struct tm parts;
+    char text[32];
+    strftime(text, sizeof text, "%H:%M:%S", localtime_r(&seconds, &parts));
+    fprintf(out, "%s.%03d ", text, time != NULL ? time->nanos / 1000000 : 0);
+}
+
+void cli_log_print(cli *c, const Entry *entry, FILE *out) {
+    fputs(color_of(c, entry), out);
+    print_time(entry->time, out);
+    if (entry->function[0] != '\0') {
+        fprintf(out, "%s/%s", entry->virtual_server, entry->function);
+        if (entry->version > 0) {
+            fprintf(out, "@%" PRId64, entry->version);
+        }
+        fputc(' ', out);
+    }
+    fprintf(out, "%-7s %s%s\n", entry->kind, entry->text, c->color ? "\033[0m" : "");
+}
+
+// ---- Times ----
+
+// "30s", "5m", "2h", "7d" ago, or an RFC 3339 time in UTC.
+static bool read_time(const char *text, Timestamp *ret_time) {
+    static const struct {
+        char letter;
+        int64_t seconds;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+    char *end;
+    long long number = strtoll(text, &end, 10);
+    for (size_t i = 0; end != text && i < sizeof units / sizeof units[0]; i++) {
+        if (*end == units[i].letter && end[1] == '\0' && number >= 0 && number < 1000000) {
+            ret_time->seconds = (int64_t)time(NULL) - number * units[i].seconds;
+            return true;
+        }
+    }
+    struct tm parts = {0};
+    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &parts);
+    if (rest == NULL || (strcmp(rest, "Z") != 0 && rest[0] != '\0')) {
+        return false;
+    }
+    ret_time->seconds = (int64_t)timegm(&parts);
+    return true;
+}
+
+static cli_exit set_time(cli *c, const char *flag, Timestamp *storage, Timestamp **ret_time) {
+    const char *text = cli_text(c, flag);
+    if (text == NULL) {
+        return CLI_OK;
+    }
+    if (!read_time(text, storage)) {
+        return cli_fail(c, CLI_USAGE,
+                        "--%s \"%s\" is no time: use 30s, 5m, 2h, 7d or 2026-01-31T08:00:00Z", flag,
+                        text);
+    }
+    *ret_time = storage;
+    return CLI_OK;
+}
+
+// ---- Asking ----
+
+static char *text_or_empty(const cli *c, const char *flag) {
+    const char *text = cli_text(c, flag);
+    return (char *)(text != NULL ? text : "");
+}
+
+static void print_page(cli *c, const Page *page, FILE *out) {
+    for (size_t i = 0; i < page->n_entries; i++) {
+        cli_log_print(c, page->entries[i], out);
+    }
+    if (page->dropped > 0) {
+        cli_say(c, "%" PRId64 " records were dropped in this time", page->dropped);
+    }
+    fflush(out);
+}
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int number) {
+    (void)number;
+    interrupted = 1;
+}
+
+static cli_exit go_on(cli *c, const char *page_token) {
+    cli_follow follow;
+    cli_exit code = cli_follow_start(c, &follow, cli_text(c, "vs"));
+    if (code != CLI_OK) {
+        return code;
+    }
+    snprintf(follow.page_token, sizeof follow.page_token, "%s", page_token);
+    signal(SIGINT, on_interrupt);
+    while (!interrupted && !follow.failed) {
+        cli_follow_poll(&follow, 200);
+    }
+    cli_follow_stop(&follow);
+    return follow.failed ? CLI_UNAVAILABLE : CLI_OK;
+}
+
+cli_exit cmd_logs(cli *c) {
+    Query query = OVERWORLD__TELEMETRY__V1__QUERY_LOGS_REQUEST__INIT;
+    Timestamp since = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    Timestamp until = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    query.request_id = text_or_empty(c, "request");
+    query.virtual_server = text_or_empty(c, "vs");
+    query.function = text_or_empty(c, "function");
+    query.min_level = text_or_empty(c, "level");
+    query.version = cli_int(c, "version", 0);
+    query.page_size = (int32_t)cli_int(c, "limit", DEFAULT_LIMIT);
+    query.newest = true;
+    cli_exit code = set_time(c, "since", &since, &query.since);
+    if (code == CLI_OK) {
+        code = set_time(c, "until", &until, &query.until);
+    }
+    Page *page;
+    if (code == CLI_OK) {
+        code = cli_rpc(c, QUERY_PATH, &query.base, page_type, true, &page);
+    }
+    if (code != CLI_OK) {
+        return code;
+    }
+    if (!c->json) {
+        print_page(c, page, stdout);
+    }
+    return cli_bool(c, "follow") ? go_on(c, page->next_page_token) : CLI_OK;
+}
+
+static bool has_request_entry(const Page *page) {
+    for (size_t i = 0; i < page->n_entries; i++) {
+        if (strcmp(page->entries[i]->kind, "REQUEST") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+cli_exit cli_logs_of_request(cli *c, const char *request_id, FILE *out) {
+    Query query = OVERWORLD__TELEMETRY__V1__QUERY_LOGS_REQUEST__INIT;
+    query.request_id = (char *)request_id;
+    query.page_size = 200;
+    Page *page = NULL;
+    // The gateway's own record is written last, so once it is there everything is.
+    for (int round = 0; round < 20; round++) {
+        query.wait_ms = round == 0 ? 0 : 500;
+        cli_exit code = cli_rpc(c, QUERY_PATH, &query.base, page_type, false, &page);
+        if (code != CLI_OK) {
+            return code;
+        }
+        if (has_request_entry(page)) {
+            break;
+        }
+    }
+    print_page(c, page, out);
+    return CLI_OK;
+}
+
+// ---- Following ----
+
+static void ask(cli_follow *follow);
+
+static void print_followed(cli_follow *follow, const ow_client_reply *reply) {
+    cli *c = follow->c;
+    ow_arena *own = c->arena;
+    Page *page;
+    c->arena = follow->arena;
+    if (c->json) {
+        printf("%s\n", (const char *)reply->data);
+        fflush(stdout);
+    }
+    if (cli_read_reply(c, reply, page_type, &page) != CLI_OK) {
+        follow->failed = true;
+    } else {
+        if (!c->json) {
+            print_page(c, page, stdout);
+        }
+        snprintf(follow->page_token, sizeof follow->page_token, "%s", page->next_page_token);
+    }
+    c->arena = own;
+    ow_arena_reset(follow->arena);
+}
+
+static void on_followed(void *user, ow_client_reply *reply, const ow_client_error *error) {
+    cli_follow *follow = user;
+    follow->waiting = false;
+    if (reply != NULL) {
+        print_followed(follow, reply);
+    } else if (strcmp(error->reason, "timeout") != 0) {
+        cli_tell(follow->c, error);
+        follow->failed = true;
+    }
+}
+
+static void ask(cli_follow *follow) {
+    cli *c = follow->c;
+    Query query = OVERWORLD__TELEMETRY__V1__QUERY_LOGS_REQUEST__INIT;
+    query.page_token = follow->page_token;
+    query.request_id = text_or_empty(c, "request");
+    query.virtual_server =
+        (char *)(follow->virtual_server != NULL ? follow->virtual_server : "");
+    query.function = text_or_empty(c, "function");
+    query.min_level = text_or_empty(c, "level");
+    query.version = cli_int(c, "version", 0);
+    query.page_size = 200;
+    query.wait_ms = LONG_POLL_MS;
+    ow_arena *own = c->arena;
+    c->arena = follow->arena;
+    const char *body = cli_request_text(c, &query.base);
+    c->arena = own;
+    ow_client_request request = {.method = "POST",
+                                 .path = QUERY_PATH,
+                                 .body = body,
+                                 .size = body != NULL ? strlen(body) : 0,
+                                 .timeout_ms = LONG_POLL_MS + 10000};
+    ow_client_error error;
+    follow->waiting = ow_client_send_start(c->client, &request, on_followed, follow, &error);
+    if (!follow->waiting) {
+        cli_tell(c, &error);
+        follow->failed = true;
+    }
+    ow_arena_reset(follow->arena);
+}
+
+cli_exit cli_follow_start(cli *c, cli_follow *follow, const char *virtual_server) {
+    *follow = (cli_follow){.c = c, .virtual_server = virtual_server};
+    follow->arena = ow_arena_new(64 << 20);
+    if (follow->arena == NULL) {
+        return cli_fail(c, CLI_FAILED, "out of memory");
+    }
+    return c->client != NULL ? CLI_OK : cli_connect(c);
+}
+
+void cli_follow_poll(cli_follow *follow, int wait_ms) {
+    if (!follow->waiting && !follow->failed) {
+        ask(follow);
+    }
+    ow_client_poll(follow->c->client, wait_ms);
+}
+
+void cli_follow_stop(cli_follow *follow) {
+    follow->arena = ow_arena_free(follow->arena);
+}

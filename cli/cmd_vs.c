@@ -1,0 +1,264 @@
+// ow vs ...: virtual servers, deploys, versions.
+
+#include "cli/bundle.h"
+#include "cli/rpc.h"
+
+#include "overworld/registry/v1/registry.pb-c.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define REGISTRY "/overworld.registry.v1.Registry/"
+
+typedef Overworld__Registry__V1__VirtualServer VirtualServer;
+typedef Overworld__Registry__V1__Revision Revision;
+typedef Overworld__Registry__V1__Diagnostic Diagnostic;
+typedef Google__Protobuf__Timestamp Timestamp;
+
+static int64_t seconds_of(const Timestamp *time) {
+    return time != NULL ? time->seconds : 0;
+}
+
+static const char *version_name(cli *c, int64_t version) {
+    return version > 0 ? ow_arena_printf_in(c->arena, "%" PRId64, version) : "$LATEST";
+}
+
+cli_exit cmd_vs_create(cli *c) {
+    Overworld__Registry__V1__CreateVirtualServerRequest request =
+        OVERWORLD__REGISTRY__V1__CREATE_VIRTUAL_SERVER_REQUEST__INIT;
+    const char *runtime = cli_text(c, "runtime");
+    const char *description = cli_text(c, "description");
+    request.name = (char *)c->args[0];
+    request.runtime = (char *)(runtime != NULL ? runtime : "c");
+    request.description = (char *)(description != NULL ? description : "");
+    VirtualServer *made;
+    cli_exit code = cli_rpc(c, REGISTRY "CreateVirtualServer", &request.base,
+                            &overworld__registry__v1__virtual_server__descriptor, true, &made);
+    if (code == CLI_OK && !c->json) {
+        printf("%s\n", made->name);
+        cli_say(c, "next: ow vs deploy DIR, with \"name\": \"%s\" in its virtualserver.json",
+                made->name);
+    }
+    return code;
+}
+
+cli_exit cmd_vs_list(cli *c) {
+    static const char *const columns[] = {"NAME", "RUNTIME", "VERSION", "FUNCTIONS", "UPDATED",
+                                          "DESCRIPTION", NULL};
+    cli_table table = {.columns = columns};
+    Overworld__Registry__V1__ListVirtualServersRequest request =
+        OVERWORLD__REGISTRY__V1__LIST_VIRTUAL_SERVERS_REQUEST__INIT;
+    Overworld__Registry__V1__ListVirtualServersResponse *page;
+    request.page_size = 200;
+    do {
+        cli_exit code =
+            cli_rpc(c, REGISTRY "ListVirtualServers", &request.base,
+                    &overworld__registry__v1__list_virtual_servers_response__descriptor, true,
+                    &page);
+        if (code != CLI_OK) {
+            return code;
+        }
+        for (size_t i = 0; i < page->n_virtual_servers; i++) {
+            const VirtualServer *vs = page->virtual_servers[i];
+            cli_table_add(c, &table, vs->name);
+            cli_table_add(c, &table, vs->runtime);
+            cli_table_add(c, &table, version_name(c, vs->latest_version));
+            cli_table_addf(c, &table, "%zu", vs->latest != NULL ? vs->latest->n_functions : 0);
+            cli_table_add(c, &table, cli_ago(c, seconds_of(vs->updated_at)));
+            cli_table_add(c, &table, vs->description);
+        }
+        request.page_token = page->next_page_token;
+    } while (page->next_page_token[0] != '\0');
+    if (!c->json) {
+        cli_table_print(c, &table);
+        if (table.cell_count == 0) {
+            cli_say(c, "no virtual servers yet: ow vs deploy DIR makes the first one");
+        }
+    }
+    return CLI_OK;
+}
+
+static void print_functions(cli *c, const Revision *revision) {
+    static const char *const columns[] = {"FUNCTION", "EXPOSURE", "TIMEOUT", "MEMORY", NULL};
+    cli_table table = {.columns = columns};
+    for (size_t i = 0; i < revision->n_functions; i++) {
+        const Overworld__Registry__V1__FunctionInfo *function = revision->functions[i];
+        cli_table_add(c, &table, function->name);
+        cli_table_add(c, &table, function->exposure);
+        cli_table_addf(c, &table, "%d ms", function->timeout_ms);
+        cli_table_addf(c, &table, "%d MB", function->memory_mb);
+    }
+    cli_table_print(c, &table);
+}
+
+static cli_exit get_virtual_server(cli *c, bool show, VirtualServer **ret_vs) {
+    Overworld__Registry__V1__GetVirtualServerRequest request =
+        OVERWORLD__REGISTRY__V1__GET_VIRTUAL_SERVER_REQUEST__INIT;
+    request.name = (char *)c->args[0];
+    return cli_rpc(c, REGISTRY "GetVirtualServer", &request.base,
+                   &overworld__registry__v1__virtual_server__descriptor, show, ret_vs);
+}
+
+cli_exit cmd_vs_show(cli *c) {
+    VirtualServer *vs;
+    cli_exit code = get_virtual_server(c, true, &vs);
+    if (code != CLI_OK || c->json) {
+        return code;
+    }
+    printf("%s (%s)%s%s\n", vs->name, vs->runtime, vs->description[0] != '\0' ? ": " : "",
+           vs->description);
+    for (size_t i = 0; i < vs->n_aliases; i++) {
+        printf("%s -> %s\n", vs->aliases[i]->name, vs->aliases[i]->target);
+    }
+    if (vs->latest == NULL) {
+        cli_say(c, "no code yet: ow vs deploy DIR");
+        return CLI_OK;
+    }
+    printf("$LATEST %.12s, %s\n\n", vs->latest->revision_id,
+           cli_ago(c, seconds_of(vs->latest->created_at)));
+    print_functions(c, vs->latest);
+    return CLI_OK;
+}
+
+// The name typed again, by flag or at the terminal: deleting cannot be undone.
+static cli_exit confirm(cli *c, const char *name) {
+    const char *given = cli_text(c, "yes");
+    char line[80] = "";
+    if (given == NULL) {
+        fprintf(stderr, "This deletes %s and all its versions. Type its name to go on: ", name);
+        if (fgets(line, sizeof line, stdin) == NULL) {
+            return cli_fail(c, CLI_USAGE, "not deleted; to do it without being asked: --yes %s",
+                            name);
+        }
+        line[strcspn(line, "\r\n")] = '\0';
+        given = line;
+    }
+    return strcmp(given, name) == 0 ? CLI_OK
+                                    : cli_fail(c, CLI_USAGE, "not deleted: that is not its name");
+}
+
+cli_exit cmd_vs_delete(cli *c) {
+    VirtualServer *vs;
+    cli_exit code = get_virtual_server(c, false, &vs);
+    if (code == CLI_OK) {
+        code = confirm(c, vs->name);
+    }
+    if (code != CLI_OK) {
+        return code;
+    }
+    Overworld__Registry__V1__DeleteVirtualServerRequest request =
+        OVERWORLD__REGISTRY__V1__DELETE_VIRTUAL_SERVER_REQUEST__INIT;
+    request.name = vs->name;
+    request.etag = vs->etag;
+    Overworld__Registry__V1__DeleteVirtualServerResponse *done;
+    code = cli_rpc(c, REGISTRY "DeleteVirtualServer", &request.base,
+                   &overworld__registry__v1__delete_virtual_server_response__descriptor, true,
+                   &done);
+    if (code == CLI_OK) {
+        cli_say(c, "deleted %s", vs->name);
+    }
+    return code;
+}
+
+static void print_diagnostics(const cli *c, Diagnostic *const *diagnostics, size_t count) {
+    for (size_t i = 0; i < count && !c->json; i++) {
+        const Diagnostic *d = diagnostics[i];
+        if (d->line > 0) {
+            fprintf(stderr, "%s:%d:%d: %s: %s\n", d->file, d->line, d->column, d->severity,
+                    d->message);
+        } else {
+            fprintf(stderr, "%s%s%s: %s\n", d->file, d->file[0] != '\0' ? ": " : "", d->severity,
+                    d->message);
+        }
+    }
+}
+
+cli_exit cli_deploy(cli *c, const char *folder, bool publish) {
+    cli_bundle bundle;
+    cli_exit code = cli_bundle_read(c, folder, &bundle);
+    if (code != CLI_OK) {
+        return code;
+    }
+    code = cli_bundle_upload(c, &bundle);
+    Overworld__Registry__V1__DeployRequest request = OVERWORLD__REGISTRY__V1__DEPLOY_REQUEST__INIT;
+    const char *description = cli_text(c, "description");
+    request.virtual_server = (char *)bundle.name;
+    request.bundle_sha256 = bundle.sha256;
+    request.publish = publish;
+    request.create = !cli_bool(c, "no-create");
+    request.description = (char *)(description != NULL ? description : "");
+    Overworld__Registry__V1__DeployResponse *reply;
+    if (code == CLI_OK) {
+        code = cli_rpc(c, REGISTRY "Deploy", &request.base,
+                       &overworld__registry__v1__deploy_response__descriptor, true, &reply);
+    }
+    cli_bundle_deinit(&bundle);
+    if (code != CLI_OK) {
+        return code;
+    }
+    print_diagnostics(c, reply->diagnostics, reply->n_diagnostics);
+    if (!reply->built) {
+        return cli_fail(c, CLI_FAILED, "%s did not build; what ran before still runs",
+                        request.virtual_server);
+    }
+    if (!c->json) {
+        printf("%s %s %.12s%s (%d ms)\n", request.virtual_server,
+               version_name(c, reply->revision->version), reply->revision->revision_id,
+               reply->unchanged ? ", unchanged" : "", reply->build_ms);
+    }
+    return CLI_OK;
+}
+
+cli_exit cmd_vs_deploy(cli *c) {
+    return cli_deploy(c, c->args[0], cli_bool(c, "publish"));
+}
+
+cli_exit cmd_vs_publish(cli *c) {
+    Overworld__Registry__V1__PublishRequest request =
+        OVERWORLD__REGISTRY__V1__PUBLISH_REQUEST__INIT;
+    const char *description = cli_text(c, "description");
+    request.virtual_server = (char *)c->args[0];
+    request.description = (char *)(description != NULL ? description : "");
+    request.move_default = !cli_bool(c, "keep-default");
+    Overworld__Registry__V1__PublishResponse *reply;
+    cli_exit code =
+        cli_rpc(c, REGISTRY "Publish", &request.base,
+                &overworld__registry__v1__publish_response__descriptor, true, &reply);
+    if (code == CLI_OK && !c->json) {
+        printf("%s %" PRId64 "\n", c->args[0], reply->revision->version);
+    }
+    return code;
+}
+
+cli_exit cmd_vs_versions(cli *c) {
+    static const char *const columns[] = {"VERSION", "REVISION", "CREATED", "BY", "DESCRIPTION",
+                                          NULL};
+    cli_table table = {.columns = columns};
+    Overworld__Registry__V1__ListVersionsRequest request =
+        OVERWORLD__REGISTRY__V1__LIST_VERSIONS_REQUEST__INIT;
+    Overworld__Registry__V1__ListVersionsResponse *page;
+    request.virtual_server = (char *)c->args[0];
+    request.page_size = 200;
+    do {
+        cli_exit code =
+            cli_rpc(c, REGISTRY "ListVersions", &request.base,
+                    &overworld__registry__v1__list_versions_response__descriptor, true, &page);
+        if (code != CLI_OK) {
+            return code;
+        }
+        for (size_t i = 0; i < page->n_versions; i++) {
+            const Revision *revision = page->versions[i];
+            cli_table_add(c, &table, version_name(c, revision->version));
+            cli_table_addf(c, &table, "%.12s", revision->revision_id);
+            cli_table_add(c, &table, cli_ago(c, seconds_of(revision->created_at)));
+            cli_table_add(c, &table, revision->created_by);
+            cli_table_add(c, &table, revision->description);
+        }
+        request.page_token = page->next_page_token;
+    } while (page->next_page_token[0] != '\0');
+    if (!c->json) {
+        cli_table_print(c, &table);
+    }
+    return CLI_OK;
+}

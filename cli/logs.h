@@ -1,0 +1,30 @@
+#pragma once
+
+// Log entries: asking for them and printing them.
+
+#include "cli/cli.h"
+
+#include "overworld/telemetry/v1/telemetry.pb-c.h"
+
+#include <stdio.h>
+
+// One line an entry: time, level, function, text; requests and reports in words.
+void cli_log_print(cli *c, const Overworld__Telemetry__V1__LogEntry *entry, FILE *out);
+
+// Waits shortly until the records of a request have arrived, and prints them.
+cli_exit cli_logs_of_request(cli *c, const char *request_id, FILE *out);
+
+// Follows the log while something else goes on: start, then poll. One long poll is always out.
+typedef struct cli_follow {
+    cli *c;
+    char page_token[256];
+    const char *virtual_server; // NULL: all
+    bool waiting;
+    bool failed;
+    ow_arena *arena; // of one page
+} cli_follow;
+
+cli_exit cli_follow_start(cli *c, cli_follow *follow, const char *virtual_server);
+// Prints what came, asks again; returns within `wait_ms`.
+void cli_follow_poll(cli_follow *follow, int wait_ms);
+void cli_follow_stop(cli_follow *follow);

@@ -1,0 +1,329 @@
+// The command table, what the words and flags of a command line mean, and help.
+
+#include "cli/cli.h"
+
+#include "cli/rpc.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { ARENA_MAX = 256 << 20 };
+
+static const cli_flag global_flags[] = {
+    {"json", CLI_FLAG_BOOL, NULL, "print the server's answer as JSON"},
+    {"url", CLI_FLAG_TEXT, "URL", "the console listener to talk to"},
+    {"token-file", CLI_FLAG_TEXT, "FILE", "file with an operator's token"},
+    {"data", CLI_FLAG_TEXT, "DIR", "data folder of a server on this machine"},
+    {"profile", CLI_FLAG_TEXT, "NAME", "a login stored with ow login"},
+    {"title", CLI_FLAG_TEXT, "TITLE", "id or name of the title"},
+    {"timeout", CLI_FLAG_INT, "SECONDS", "give up after so long (default 60)"},
+    {"quiet", CLI_FLAG_BOOL, NULL, "no remarks on standard error"},
+    {"help", CLI_FLAG_BOOL, NULL, "say how the command is used"},
+    {0},
+};
+
+static const cli_flag login_flags[] = {
+    {"name", CLI_FLAG_TEXT, "NAME", "store under this name (default: default)"},
+    {0},
+};
+
+static const cli_flag create_flags[] = {
+    {"runtime", CLI_FLAG_TEXT, "RUNTIME", "default: c"},
+    {"description", CLI_FLAG_TEXT, "TEXT", "for people"},
+    {0},
+};
+
+static const cli_flag delete_flags[] = {
+    {"yes", CLI_FLAG_TEXT, "NAME", "the name again, instead of being asked"},
+    {0},
+};
+
+static const cli_flag deploy_flags[] = {
+    {"publish", CLI_FLAG_BOOL, NULL, "also make it a numbered version and move $DEFAULT to it"},
+    {"description", CLI_FLAG_TEXT, "TEXT", "what changed, for people"},
+    {"no-create", CLI_FLAG_BOOL, NULL, "fail when the virtual server does not exist yet"},
+    {0},
+};
+
+static const cli_flag publish_flags[] = {
+    {"description", CLI_FLAG_TEXT, "TEXT", "what changed, for people"},
+    {"keep-default", CLI_FLAG_BOOL, NULL, "do not move $DEFAULT"},
+    {0},
+};
+
+static const cli_flag invoke_flags[] = {
+    {"qualifier", CLI_FLAG_TEXT, "Q", "alias, version or $LATEST (default $DEFAULT)"},
+    {"file", CLI_FLAG_TEXT, "FILE", "take the payload from a file; - is standard input"},
+    {"content-type", CLI_FLAG_TEXT, "TYPE", "of the payload (default application/json)"},
+    {"logs", CLI_FLAG_BOOL, NULL, "then print the call's log on standard error"},
+    {0},
+};
+
+static const cli_flag logs_flags[] = {
+    {"request", CLI_FLAG_TEXT, "ID", "everything that one request caused"},
+    {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
+    {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
+    {"version", CLI_FLAG_INT, "N", "of this version"},
+    {"level", CLI_FLAG_TEXT, "LEVEL", "at least debug, info, warn or error"},
+    {"since", CLI_FLAG_TEXT, "TIME", "30s, 5m, 2h, 7d ago, or an RFC 3339 time"},
+    {"until", CLI_FLAG_TEXT, "TIME", "likewise"},
+    {"limit", CLI_FLAG_INT, "N", "the newest N entries (default 100)"},
+    {"follow", CLI_FLAG_BOOL, NULL, "go on with what comes, until Ctrl-C"},
+    {0},
+};
+
+const cli_command cli_commands[] = {
+    {"login", "", "store where the server is and as whom you come", 0, 0, login_flags, cmd_login,
+     "ow login --url http://127.0.0.1:7351 --token-file operator.token"},
+    {"whoami", "", "say as whom the server sees you", 0, 0, NULL, cmd_whoami, "ow whoami"},
+    {"status", "", "is all well: services, addresses, sandbox", 0, 0, NULL, cmd_status,
+     "ow status --json"},
+    {"vs create", "NAME", "make an empty virtual server", 1, 1, create_flags, cmd_vs_create,
+     "ow vs create chat"},
+    {"vs deploy", "DIR", "build a folder with a virtualserver.json and make it $LATEST", 1, 1,
+     deploy_flags, cmd_vs_deploy, "ow vs deploy examples/chat --publish"},
+    {"vs publish", "NAME", "number what is $LATEST and move $DEFAULT to it", 1, 1, publish_flags,
+     cmd_vs_publish, "ow vs publish chat --description 'new word list'"},
+    {"vs versions", "NAME", "list the versions, newest first", 1, 1, NULL, cmd_vs_versions,
+     "ow vs versions chat"},
+    {"vs list", "", "list virtual servers", 0, 0, NULL, cmd_vs_list, "ow vs list"},
+    {"vs show", "NAME", "one virtual server: functions, aliases, versions", 1, 1, NULL,
+     cmd_vs_show, "ow vs show chat"},
+    {"vs delete", "NAME", "delete a virtual server and all its versions", 1, 1, delete_flags,
+     cmd_vs_delete, "ow vs delete chat --yes chat"},
+    {"dev", "DIR", "deploy at every change of the folder and follow the log", 1, 1, NULL, cmd_dev,
+     "ow dev examples/chat"},
+    {"fn invoke", "VS FUNCTION [PAYLOAD]", "run a function by hand", 2, 3, invoke_flags,
+     cmd_fn_invoke, "ow fn invoke chat moderate '{\"text\": \"damn\"}'"},
+    {"logs", "", "find what happened", 0, 0, logs_flags, cmd_logs,
+     "ow logs --vs chat --since 5m --follow"},
+    {"key create", "NAME", "make a server key; its secret is shown once", 1, 1, NULL,
+     cmd_key_create, "ow key create match-server"},
+    {"key list", "", "list server keys", 0, 0, NULL, cmd_key_list, "ow key list"},
+    {"key revoke", "KEY_ID", "revoke a server key", 1, 1, NULL, cmd_key_revoke,
+     "ow key revoke key_01..."},
+    {"title list", "", "list titles", 0, 0, NULL, cmd_title_list, "ow title list"},
+    {"title create", "NAME", "make a title", 1, 1, NULL, cmd_title_create,
+     "ow title create racer"},
+    {"title rename", "TITLE NEW_NAME", "rename a title", 2, 2, NULL, cmd_title_rename,
+     "ow title rename default racer"},
+    {0},
+};
+
+// ---- Help ----
+
+static void print_flags(FILE *out, const cli_flag *flags) {
+    for (; flags != NULL && flags->name != NULL; flags++) {
+        char left[48];
+        snprintf(left, sizeof left, "--%s%s%s", flags->name, flags->value_name != NULL ? " " : "",
+                 flags->value_name != NULL ? flags->value_name : "");
+        fprintf(out, "  %-24s %s\n", left, flags->doc);
+    }
+}
+
+static cli_exit print_help(FILE *out) {
+    fputs("ow: Overworld's command line.\n\n  ow COMMAND [ARGUMENTS] [FLAGS]\n\nCommands\n", out);
+    for (const cli_command *command = cli_commands; command->name != NULL; command++) {
+        char left[48];
+        snprintf(left, sizeof left, "%s %s", command->name, command->args);
+        fprintf(out, "  %-34s %s\n", left, command->doc);
+    }
+    fputs("\nFlags of every command\n", out);
+    print_flags(out, global_flags);
+    fputs("\nInside a server's data folder ow finds address and token by itself.\n"
+          "Exit codes: 0 ok, 1 failed, 2 usage, 3 not allowed, 4 not found, 5 conflict, "
+          "6 unavailable.\n",
+          out);
+    return CLI_OK;
+}
+
+static cli_exit print_command_help(const cli_command *command) {
+    printf("ow %s %s\n\n  %s\n\nFlags\n", command->name, command->args, command->doc);
+    print_flags(stdout, command->flags);
+    print_flags(stdout, global_flags);
+    printf("\nExample\n  %s\n", command->example);
+    return CLI_OK;
+}
+
+// ---- Reading the command line ----
+
+static const cli_flag *find_flag(const cli_flag *flags, const char *name, size_t length) {
+    for (; flags != NULL && flags->name != NULL; flags++) {
+        if (strlen(flags->name) == length && memcmp(flags->name, name, length) == 0) {
+            return flags;
+        }
+    }
+    return NULL;
+}
+
+static bool is_word_of(const char *name, const char *first, const char *second) {
+    size_t length = strlen(first);
+    if (strncmp(name, first, length) != 0) {
+        return false;
+    }
+    if (name[length] == '\0') {
+        return second == NULL;
+    }
+    return name[length] == ' ' && second != NULL && strcmp(name + length + 1, second) == 0;
+}
+
+// One- or two-word commands; *ret_words says how many were used.
+static const cli_command *find_command(const char *first, const char *second, int *ret_words) {
+    for (const cli_command *command = cli_commands; command->name != NULL; command++) {
+        bool two = strchr(command->name, ' ') != NULL;
+        if (is_word_of(command->name, first, two ? second : NULL)) {
+            *ret_words = two ? 2 : 1;
+            return command;
+        }
+    }
+    return NULL;
+}
+
+static size_t distance(const char *a, const char *b) {
+    enum { MAX = 32 };
+    size_t row[MAX + 1];
+    size_t la = strlen(a), lb = strlen(b);
+    if (la > MAX || lb > MAX) {
+        return MAX;
+    }
+    for (size_t j = 0; j <= lb; j++) {
+        row[j] = j;
+    }
+    for (size_t i = 1; i <= la; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= lb; j++) {
+            size_t change = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            size_t insert = row[j - 1] + 1, erase = row[j] + 1;
+            row[j] = change < insert ? change : insert;
+            row[j] = row[j] < erase ? row[j] : erase;
+        }
+    }
+    return row[lb];
+}
+
+static cli_exit unknown_command(const char *first, const char *second) {
+    char given[64];
+    snprintf(given, sizeof given, "%s%s%s", first, second != NULL ? " " : "",
+             second != NULL ? second : "");
+    const char *nearest = NULL;
+    size_t best = 4;
+    for (const cli_command *command = cli_commands; command->name != NULL; command++) {
+        size_t far = distance(given, command->name);
+        size_t far_first = distance(first, command->name);
+        far = far < far_first ? far : far_first;
+        if (far < best) {
+            best = far;
+            nearest = command->name;
+        }
+    }
+    fprintf(stderr, "ow: there is no command \"%s\".", given);
+    if (nearest != NULL) {
+        fprintf(stderr, " Did you mean \"ow %s\"?", nearest);
+    }
+    fputs(" ow --help lists them.\n", stderr);
+    return CLI_USAGE;
+}
+
+static bool read_number(const char *text, int64_t *ret_number) {
+    char *end;
+    errno = 0;
+    long long number = strtoll(text, &end, 10);
+    *ret_number = number;
+    return errno == 0 && end != text && *end == '\0';
+}
+
+// Reads the flag at argv[*index]; moves on when its value is the next argument.
+static cli_exit read_flag(cli *c, char **argv, int argc, int *index) {
+    const char *name = argv[*index] + 2;
+    const char *equals = strchr(name, '=');
+    size_t length = equals != NULL ? (size_t)(equals - name) : strlen(name);
+    const cli_flag *flag = find_flag(global_flags, name, length);
+    if (flag == NULL && c->command != NULL) {
+        flag = find_flag(c->command->flags, name, length);
+    }
+    if (flag == NULL) {
+        return cli_fail(c, CLI_USAGE, "there is no flag --%.*s here; see ow %s --help", (int)length,
+                        name, c->command != NULL ? c->command->name : "");
+    }
+    const char *value = equals != NULL ? equals + 1 : NULL;
+    if (flag->type == CLI_FLAG_BOOL && value != NULL) {
+        return cli_fail(c, CLI_USAGE, "--%s takes no value", flag->name);
+    }
+    if (flag->type != CLI_FLAG_BOOL && value == NULL) {
+        if (*index + 1 >= argc) {
+            return cli_fail(c, CLI_USAGE, "--%s needs a value: %s", flag->name, flag->value_name);
+        }
+        value = argv[++*index];
+    }
+    int64_t number = 0;
+    if (flag->type == CLI_FLAG_INT && !read_number(value, &number)) {
+        return cli_fail(c, CLI_USAGE, "--%s needs a whole number, not \"%s\"", flag->name, value);
+    }
+    if (c->flag_count == CLI_FLAGS_MAX) {
+        return cli_fail(c, CLI_USAGE, "too many flags");
+    }
+    c->flags[c->flag_count].flag = flag;
+    c->flags[c->flag_count].text = value != NULL ? value : "";
+    c->flags[c->flag_count++].number = number;
+    return CLI_OK;
+}
+
+static cli_exit read_arguments(cli *c, int argc, char **argv, int first) {
+    bool only_args = false;
+    for (int i = first; i < argc; i++) {
+        if (!only_args && strcmp(argv[i], "--") == 0) {
+            only_args = true;
+        } else if (!only_args && strncmp(argv[i], "--", 2) == 0) {
+            cli_exit code = read_flag(c, argv, argc, &i);
+            if (code != CLI_OK) {
+                return code;
+            }
+        } else if (c->arg_count == CLI_ARGS_MAX) {
+            return cli_fail(c, CLI_USAGE, "too many arguments");
+        } else {
+            c->args[c->arg_count++] = argv[i];
+        }
+    }
+    return CLI_OK;
+}
+
+static cli_exit run_command(cli *c) {
+    const cli_command *command = c->command;
+    if (cli_bool(c, "help")) {
+        return print_command_help(command);
+    }
+    if (c->arg_count < command->min_args || c->arg_count > command->max_args) {
+        return cli_fail(c, CLI_USAGE, "usage: ow %s %s\nexample: %s", command->name, command->args,
+                        command->example);
+    }
+    c->json = cli_bool(c, "json");
+    c->color = isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
+    return command->run(c);
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        return print_help(argc < 2 ? stderr : stdout) == CLI_OK && argc >= 2 ? CLI_OK : CLI_USAGE;
+    }
+    int words = 1;
+    cli c = {.arena = ow_arena_new(ARENA_MAX)};
+    const char *second = argc > 2 && argv[2][0] != '-' ? argv[2] : NULL;
+    c.command = find_command(argv[1], second, &words);
+    cli_exit code = CLI_USAGE;
+    if (c.command == NULL) {
+        code = unknown_command(argv[1], second);
+    } else {
+        code = read_arguments(&c, argc, argv, 1 + words);
+        if (code == CLI_OK) {
+            code = run_command(&c);
+        }
+    }
+    cli_disconnect(&c);
+    ow_arena_free(c.arena);
+    return (int)code;
+}

@@ -1,0 +1,139 @@
+// What commands print: errors, remarks, tables, and the values of flags.
+
+#include "cli/cli.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+const char *cli_text(const cli *c, const char *flag) {
+    for (size_t i = c->flag_count; i-- > 0;) {
+        if (strcmp(c->flags[i].flag->name, flag) == 0) {
+            return c->flags[i].text;
+        }
+    }
+    return NULL;
+}
+
+int64_t cli_int(const cli *c, const char *flag, int64_t fallback) {
+    for (size_t i = c->flag_count; i-- > 0;) {
+        if (strcmp(c->flags[i].flag->name, flag) == 0) {
+            return c->flags[i].number;
+        }
+    }
+    return fallback;
+}
+
+bool cli_bool(const cli *c, const char *flag) {
+    return cli_text(c, flag) != NULL;
+}
+
+cli_exit cli_fail(const cli *c, cli_exit code, const char *format, ...) {
+    (void)c;
+    va_list args;
+    va_start(args, format);
+    fputs("ow: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    return code;
+}
+
+void cli_say(const cli *c, const char *format, ...) {
+    if (cli_bool(c, "quiet")) {
+        return;
+    }
+    va_list args;
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+}
+
+void cli_table_add(cli *c, cli_table *table, const char *text) {
+    if (table->cell_count == table->cell_room) {
+        size_t room = table->cell_room == 0 ? 64 : table->cell_room * 2;
+        const char **cells = ow_arena_alloc(c->arena, room * sizeof *cells);
+        if (cells == NULL) {
+            return;
+        }
+        if (table->cell_count > 0) {
+            memcpy(cells, table->cells, table->cell_count * sizeof *cells);
+        }
+        table->cells = cells;
+        table->cell_room = room;
+    }
+    bool empty = text == NULL || text[0] == '\0';
+    table->cells[table->cell_count++] = empty ? "-" : ow_arena_strdup_in(c->arena, text);
+}
+
+void cli_table_addf(cli *c, cli_table *table, const char *format, ...) {
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    cli_table_add(c, table, text);
+}
+
+static size_t shown_width(const char *text) {
+    size_t width = 0;
+    for (; *text != '\0'; text++) {
+        width += ((unsigned char)*text & 0xC0) != 0x80;
+    }
+    return width;
+}
+
+static void print_padded(const char *text, size_t width, bool last) {
+    fputs(text, stdout);
+    for (size_t shown = shown_width(text); !last && shown < width + 2; shown++) {
+        putchar(' ');
+    }
+}
+
+void cli_table_print(const cli *c, const cli_table *table) {
+    size_t columns = 0;
+    size_t widths[16] = {0};
+    while (table->columns[columns] != NULL && columns < 16) {
+        widths[columns] = shown_width(table->columns[columns]);
+        columns++;
+    }
+    for (size_t i = 0; i < table->cell_count; i++) {
+        size_t width = shown_width(table->cells[i]);
+        if (width > widths[i % columns]) {
+            widths[i % columns] = width;
+        }
+    }
+    fputs(c->color ? "\033[1m" : "", stdout);
+    for (size_t i = 0; i < columns; i++) {
+        print_padded(table->columns[i], widths[i], i + 1 == columns);
+    }
+    fputs(c->color ? "\033[0m\n" : "\n", stdout);
+    for (size_t i = 0; i < table->cell_count; i++) {
+        bool last = i % columns + 1 == columns;
+        print_padded(table->cells[i], widths[i % columns], last);
+        if (last) {
+            putchar('\n');
+        }
+    }
+}
+
+const char *cli_ago(cli *c, int64_t seconds) {
+    static const struct {
+        int64_t unit;
+        const char *name;
+    } units[] = {{86400, "d"}, {3600, "h"}, {60, "m"}, {1, "s"}};
+    if (seconds <= 0) {
+        return "-";
+    }
+    int64_t age = (int64_t)time(NULL) - seconds;
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (age >= units[i].unit) {
+            return ow_arena_printf_in(c->arena, "%" PRId64 "%s ago", age / units[i].unit,
+                                   units[i].name);
+        }
+    }
+    return "now";
+}

@@ -1,0 +1,81 @@
+/*
+ * A sample dedicated server: after a match it sends the chat of all its players to be counted, with
+ * a server key, from its own loop that never waits.
+ *
+ *     OVERWORLD_SERVER_KEY=key_... OVERWORLD_SERVER_SECRET=... dedicated_server [URL] < messages
+ *
+ * Make the key with: ow key create my-server
+ */
+#include "sdk/c/overworld_client.h"
+
+#include <cjson/cJSON.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_URL "http://127.0.0.1:7350"
+
+enum { BATCH_MAX = 1000, FRAME_MS = 16 };
+
+typedef struct outcome {
+    bool done;
+    int exit_code;
+} outcome;
+
+static void on_stats(void *user, ow_client_reply *reply, const ow_client_error *error) {
+    outcome *result = user;
+    result->done = true;
+    if (reply == NULL) {
+        fprintf(stderr, "chat/stats: %s (%s)\n", error->message, error->reason);
+        result->exit_code = 1;
+        return;
+    }
+    printf("%.*s\n", (int)reply->size, (const char *)reply->data);
+}
+
+static char *read_messages(void) {
+    cJSON *request = cJSON_CreateObject();
+    cJSON *messages = cJSON_AddArrayToObject(request, "messages");
+    char line[4096];
+    for (int i = 0; i < BATCH_MAX && fgets(line, sizeof line, stdin) != NULL; i++) {
+        line[strcspn(line, "\r\n")] = '\0';
+        cJSON_AddItemToArray(messages, cJSON_CreateString(line));
+    }
+    char *payload = cJSON_PrintUnformatted(request);
+    cJSON_Delete(request);
+    return payload;
+}
+
+int main(int argc, char **argv) {
+    ow_client_config config = {0};
+    config.url = argc > 1 ? argv[1] : DEFAULT_URL;
+    config.server_key_id = getenv("OVERWORLD_SERVER_KEY");
+    config.server_key_secret = getenv("OVERWORLD_SERVER_SECRET");
+    if (config.server_key_id == NULL) {
+        fprintf(stderr, "set OVERWORLD_SERVER_KEY and OVERWORLD_SERVER_SECRET "
+                        "(ow key create my-server)\n");
+        return 2;
+    }
+    ow_client_error error;
+    ow_client *client = ow_client_new(&config, &error);
+    if (client == NULL) {
+        fprintf(stderr, "%s\n", error.message);
+        return 1;
+    }
+    outcome result = {false, 0};
+    char *payload = read_messages();
+    if (!ow_client_call_start(client, "chat", "stats", payload, strlen(payload), NULL, on_stats,
+                              &result, &error)) {
+        fprintf(stderr, "%s\n", error.message);
+        result.done = true;
+        result.exit_code = 1;
+    }
+    cJSON_free(payload);
+    /* The match goes on here; a frame gives the client what is left of its 16 ms. */
+    while (!result.done) {
+        ow_client_poll(client, FRAME_MS);
+    }
+    ow_client_free(client);
+    return result.exit_code;
+}

@@ -1,0 +1,69 @@
+#pragma once
+
+// A running Overworld for tests: real processes, a data folder of their own, loopback only. The same
+// test runs against every shape.
+
+#include "sdk/c/overworld_client.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+typedef enum deployment_shape {
+    SHAPE_ONE_PROCESS,
+    SHAPE_PACKED, // one process, every call encoded, decoded and deferred in random order
+    SHAPE_SPLIT,  // identity+registry, telemetry, runner and gateway as four processes
+    SHAPE_COUNT,
+} deployment_shape;
+
+typedef struct deployment deployment;
+
+// Reads the shape from the test's first argument: "one", "packed", "split".
+deployment_shape deployment_shape_of(int argc, char **argv);
+
+// Starts and waits until it is ready; fails the test otherwise. `flags` (NULL-ended, may be NULL) go to
+// every process.
+deployment *deployment_start(deployment_shape shape, const char *const *flags);
+
+// Ends every process (SIGTERM, then SIGKILL), removes the data folder. NULL is accepted.
+void deployment_stop(deployment *d);
+
+// "http://127.0.0.1:port" of the public and the console listener.
+const char *deployment_public(const deployment *d);
+const char *deployment_console(const deployment *d);
+const char *deployment_folder(const deployment *d);
+
+// Processes by what they run: "gateway", "runner", "registry" ... (in one process: all the same).
+pid_t deployment_pid(const deployment *d, const char *service);
+void deployment_kill(deployment *d, const char *service);  // SIGKILL, reaped
+// SIGTERM; returns its exit status as waitpid gives it, -1 when it did not end within 20 s.
+int deployment_terminate(deployment *d, const char *service);
+void deployment_restart(deployment *d, const char *service); // the same command line again
+bool deployment_is_running(const deployment *d, const char *service);
+
+// Waits for /readyz; false when it does not come within `timeout_ms`.
+bool deployment_wait_ready(const deployment *d, int timeout_ms);
+
+// Runs `ow --data FOLDER` with the arguments (NULL-ended list). Standard output goes to `out` (NUL-
+// terminated, cut), standard error to the test's log. Returns the exit code.
+int deployment_ow(const deployment *d, char *out, size_t out_size, const char *const *args);
+#define OW(d, out, ...)                                                                            \
+    deployment_ow((d), (out), sizeof(out), (const char *const[]){__VA_ARGS__, NULL})
+
+// Deploys a bundle that stands below the workspace's root; fails the test when that fails.
+void deployment_deploy(const deployment *d, const char *bundle, bool publish);
+
+// A client logged in as a player of this device, at the public listener.
+ow_client *deployment_player(const deployment *d, const char *device);
+// A client with an operator's token at the console listener.
+ow_client *deployment_operator(const deployment *d);
+// A client with a new server key at the public listener.
+ow_client *deployment_server(const deployment *d);
+
+// Calls and compares. expect_reply: status 2xx and exactly this body. expect_error: this status and
+// reason; gives the request id back (may be NULL).
+void expect_reply(ow_client *client, const char *vs, const char *function, const char *payload,
+                  const char *reply);
+void expect_error(ow_client *client, const char *vs, const char *function, const char *payload,
+                  int status, const char *reason, char ret_request_id[48]);
+
+int64_t now_ms(void); // monotonic

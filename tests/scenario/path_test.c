@@ -1,0 +1,396 @@
+// The whole path through the C SDK: login, calls, refusals, nested calls, deploys, logs, drain. Run
+// against every shape of deployment.
+
+#include "tests/scenario/deployment.h"
+
+#include "core/json/tree.h"
+#include "core/testing/ow_test.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+static deployment_shape shape;
+static deployment *d;
+static ow_client *player;
+
+#define LAB "tests/scenario/bundle"
+
+static int set_up(void **state) {
+    (void)state;
+    d = deployment_start(shape, NULL);
+    deployment_deploy(d, LAB, true);
+    player = deployment_player(d, "device-of-the-tests");
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    ow_client_free(player);
+    deployment_stop(d);
+    return 0;
+}
+
+// ---- Login ----
+
+static void a_device_is_the_same_player_again(void **state) {
+    (void)state;
+    ow_client_config config = {.url = deployment_public(d)};
+    ow_client *client = ow_client_new(&config, NULL);
+    ow_client_login first, second;
+    assert_true(ow_client_login_device(client, "device-number-1", &first, NULL));
+    assert_true(ow_client_login_device(client, "device-number-1", &second, NULL));
+    assert_true(first.is_new_player);
+    assert_false(second.is_new_player);
+    assert_string_equal(first.player_id, second.player_id);
+    assert_string_not_equal(first.session_id, second.session_id);
+    ow_client_error error;
+    assert_false(ow_client_login_device(client, "short", NULL, &error));
+    assert_int_equal(error.status, 400);
+    ow_client_free(client);
+}
+
+static void a_wrong_token_is_refused(void **state) {
+    (void)state;
+    static const char *const tokens[] = {"nonsense", "a.b.c", "eyJhbGciOiJub25lIn0.e30."};
+    for (size_t i = 0; i < sizeof tokens / sizeof tokens[0]; i++) {
+        ow_client_config config = {.url = deployment_public(d), .access_token = tokens[i]};
+        ow_client *client = ow_client_new(&config, NULL);
+        ow_client_error error;
+        assert_false(ow_client_call(client, "lab", "echo", "{}", 2, NULL, NULL, &error));
+        assert_int_equal(error.status, 401);
+        ow_client_free(client);
+    }
+}
+
+static void a_server_key_opens_what_players_may_not(void **state) {
+    (void)state;
+    ow_client *server = deployment_server(d);
+    expect_reply(server, "lab", "for_servers", "{}", "\"server\"");
+    expect_reply(server, "lab", "echo", "{\"a\":1}", "{\"a\":1}");
+    expect_error(server, "lab", "inner", "{}", 403, "not_exposed", NULL);
+    expect_error(player, "lab", "for_servers", "{}", 403, "not_exposed", NULL);
+    ow_client_free(server);
+}
+
+static void a_wrong_server_secret_is_refused(void **state) {
+    (void)state;
+    char out[256];
+    assert_int_equal(OW(d, out, "key", "create", "other"), 0);
+    *strchr(out, ' ') = '\0';
+    ow_client_config config = {.url = deployment_public(d),
+                               .server_key_id = out,
+                               .server_key_secret =
+                                   "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"};
+    ow_client *client = ow_client_new(&config, NULL);
+    ow_client_error error;
+    assert_false(ow_client_login_server(client, NULL, &error));
+    assert_int_equal(error.status, 401);
+    ow_client_free(client);
+}
+
+// ---- Calls ----
+
+static void payloads_pass_untouched(void **state) {
+    (void)state;
+    expect_reply(player, "lab", "echo", "{\"n\":1}", "{\"n\":1}");
+    expect_reply(player, "lab", "echo", " [1, 2.50, \"\\u00e9\"] ", " [1, 2.50, \"\\u00e9\"] ");
+    static char bytes[100000];
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (char)(i * 7);
+    }
+    ow_client_call_options options = {.content_type = "application/octet-stream"};
+    ow_client_reply *reply = NULL;
+    ow_client_error error;
+    assert_true(ow_client_call(player, "lab", "echo", bytes, sizeof bytes, &options, &reply,
+                               &error));
+    assert_int_equal(reply->size, sizeof bytes);
+    assert_memory_equal(reply->data, bytes, sizeof bytes);
+    assert_string_equal(reply->content_type, "application/octet-stream");
+    assert_int_equal(strncmp(reply->request_id, "req_", 4), 0);
+    ow_client_reply_free(reply);
+}
+
+static void five_megabytes_go_both_ways(void **state) {
+    (void)state;
+    size_t size = 5u << 20;
+    char *bytes = malloc(size);
+    assert_non_null(bytes);
+    memset(bytes, 'x', size);
+    ow_client_call_options options = {.content_type = "text/plain"};
+    ow_client_reply *reply = NULL;
+    assert_true(ow_client_call(player, "lab", "echo", bytes, size, &options, &reply, NULL));
+    assert_int_equal(reply->size, size);
+    assert_memory_equal(reply->data, bytes, size);
+    ow_client_reply_free(reply);
+    ow_client_error error;
+    char *more = calloc(1, 7u << 20);
+    assert_non_null(more);
+    assert_false(ow_client_call(player, "lab", "echo", more, 7u << 20, &options, NULL, &error));
+    assert_int_equal(error.status, 413);
+    free(more);
+    free(bytes);
+}
+
+static void json_is_checked_at_the_door(void **state) {
+    (void)state;
+    static const char *const bad[] = {"{", "{\"a\":1,}", "[01]", "\"\xff\"", "{} {}", ""};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ow_client_error error;
+        assert_false(
+            ow_client_call(player, "lab", "echo", bad[i], strlen(bad[i]), NULL, NULL, &error));
+        assert_int_equal(error.status, 400);
+    }
+}
+
+static void a_function_knows_its_call(void **state) {
+    (void)state;
+    ow_client_reply *reply = NULL;
+    assert_true(ow_client_call(player, "lab", "whoami", "{}", 2, NULL, &reply, NULL));
+    ow_json *json = NULL;
+    assert_int_equal(ow_json_parse(reply->data, reply->size, 8, &json, NULL), OW_OK);
+    assert_int_equal(strncmp(ow_json_string(ow_json_get(json, "player")), "plr_", 4), 0);
+    assert_string_equal(ow_json_string(ow_json_get(json, "source")), "client");
+    assert_string_equal(ow_json_string(ow_json_get(json, "greeting")), "hello");
+    assert_string_equal(ow_json_string(ow_json_get(json, "version")), "1");
+    assert_string_equal(ow_json_string(ow_json_get(json, "request_id")), reply->request_id);
+    ow_json_free(json);
+    ow_client_reply_free(reply);
+}
+
+static void failures_have_their_status_and_reason(void **state) {
+    (void)state;
+    expect_error(player, "lab", "fail", "{}", 500, "user_error", NULL);
+    expect_error(player, "lab", "inner", "{}", 403, "not_exposed", NULL);
+    expect_error(player, "lab", "no_such", "{}", 404, "function_not_found", NULL);
+    expect_error(player, "no_such", "echo", "{}", 404, "function_not_found", NULL);
+    expect_error(player, "lab", "hasty", "{}", 504, "timeout", NULL);
+    expect_error(player, "lab", "crash", "{}", 502, "crashed", NULL);
+    expect_reply(player, "lab", "echo", "1", "1");
+}
+
+static void a_refusal_is_shown_unchanged(void **state) {
+    (void)state;
+    ow_client_error error;
+    assert_false(ow_client_call(player, "lab", "refuse", "{}", 2, NULL, NULL, &error));
+    assert_int_equal(error.status, 422);
+    assert_string_equal(error.reason, "refused");
+    assert_non_null(error.details);
+    assert_non_null(strstr(error.details, "too_poor"));
+    assert_non_null(strstr(error.details, "\"gold\":3"));
+}
+
+static void players_name_public_aliases_only(void **state) {
+    (void)state;
+    static const char *const qualifiers[] = {"$LATEST", "1"};
+    for (size_t i = 0; i < 2; i++) {
+        ow_client_call_options options = {.qualifier = qualifiers[i]};
+        ow_client_error error;
+        assert_false(ow_client_call(player, "lab", "echo", "1", 1, &options, NULL, &error));
+        assert_int_equal(error.status, 403);
+    }
+    ow_client *operator = deployment_operator(d);
+    for (size_t i = 0; i < 2; i++) {
+        ow_client_call_options options = {.qualifier = qualifiers[i]};
+        assert_true(ow_client_call(operator, "lab", "echo", "1", 1, &options, NULL, NULL));
+    }
+    ow_client_free(operator);
+}
+
+static void nested_calls_carry_the_request(void **state) {
+    (void)state;
+    expect_reply(player, "lab", "nested", "{}", "{\"outer\":{\"inner\":true}}");
+    expect_reply(player, "lab", "deep", "{}", "{\"stopped\":\"too_deep\"}");
+}
+
+typedef struct counted {
+    int ok, failed;
+} counted;
+
+static void count_reply(void *user, ow_client_reply *reply, const ow_client_error *error) {
+    counted *c = user;
+    (void)error;
+    if (reply != NULL) {
+        c->ok++;
+    } else {
+        c->failed++;
+    }
+}
+
+static void many_calls_go_on_at_once(void **state) {
+    (void)state;
+    counted c = {0};
+    for (int i = 0; i < 40; i++) {
+        assert_true(ow_client_call_start(player, "lab", "slow", "{\"ms\":50}", 9, NULL, count_reply,
+                                         &c, NULL));
+    }
+    int64_t start = now_ms();
+    while (c.ok + c.failed < 40) {
+        ow_client_poll(player, 100);
+        assert_true(now_ms() - start < 60000);
+    }
+    assert_int_equal(c.failed, 0);
+}
+
+// ---- Deploys ----
+
+static void write_file(const char *folder, const char *name, const char *text) {
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void make_bundle(char folder[64], const char *source) {
+    snprintf(folder, 64, "/tmp/overworld-bundle-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    write_file(folder, "virtualserver.json",
+               "{\"name\":\"swap\",\"runtime\":\"c\",\"functions\":{\"answer\":{\"exposure\":"
+               "\"client\"}}}");
+    write_file(folder, "swap.c", source);
+}
+
+static const char *answer_source(char source[160], int number) {
+    snprintf(source, 160,
+             "#include <overworld.h>\nint answer(ow_ctx *ctx) {\n    return ow_reply_text(ctx, "
+             "\"%d\");\n}\n",
+             number);
+    return source;
+}
+
+static void bad_code_leaves_the_old_code_serving(void **state) {
+    (void)state;
+    char folder[64], source[160], out[4096];
+    make_bundle(folder, answer_source(source, 1));
+    deployment_deploy(d, folder, false);
+    expect_reply(player, "swap", "answer", "{}", "1");
+    write_file(folder, "swap.c", "#include <overworld.h>\nint answer(ow_ctx *ctx) {\n    return x;\n}\n");
+    assert_int_equal(OW(d, out, "vs", "deploy", folder, "--json"), 1);
+    assert_non_null(strstr(out, "\"file\":\"swap.c\""));
+    assert_non_null(strstr(out, "\"line\":3"));
+    expect_reply(player, "swap", "answer", "{}", "1");
+    write_file(folder, "swap.c", answer_source(source, 2));
+    deployment_deploy(d, folder, false);
+    expect_reply(player, "swap", "answer", "{}", "2");
+}
+
+static void a_published_version_stays(void **state) {
+    (void)state;
+    char folder[64], source[160], out[4096];
+    make_bundle(folder, answer_source(source, 10));
+    deployment_deploy(d, folder, true);
+    expect_reply(player, "swap", "answer", "{}", "10");
+    write_file(folder, "swap.c", answer_source(source, 11));
+    deployment_deploy(d, folder, false);
+    expect_reply(player, "swap", "answer", "{}", "10");
+    assert_int_equal(OW(d, out, "fn", "invoke", "swap", "answer", "--qualifier", "$LATEST",
+                        "--quiet"), 0);
+    assert_string_equal(out, "11");
+    assert_int_equal(OW(d, out, "vs", "publish", "swap"), 0);
+    expect_reply(player, "swap", "answer", "{}", "11");
+}
+
+// ---- Logs ----
+
+static void logs_of(const char *request_id, const char *wanted, char *out, size_t size) {
+    const char *args[] = {"logs", "--request", request_id, "--limit", "200", NULL};
+    int64_t deadline = now_ms() + 15000;
+    do {
+        assert_int_equal(deployment_ow(d, out, size, args), 0);
+    } while (strstr(out, wanted) == NULL && now_ms() < deadline);
+}
+
+static void expect_in_order(const char *text, const char *const *parts) {
+    const char *at = text;
+    for (; *parts != NULL; parts++) {
+        const char *found = strstr(at, *parts);
+        if (found == NULL) {
+            fail_msg("\"%s\" is not there, or not in order, in:\n%s", *parts, text);
+        }
+        at = found + 1;
+    }
+}
+
+static void one_id_finds_the_whole_tree(void **state) {
+    (void)state;
+    static char out[65536];
+    ow_client_reply *reply = NULL;
+    assert_true(ow_client_call(player, "lab", "nested", "{}", 2, NULL, &reply, NULL));
+    logs_of(reply->request_id, "REQUEST", out, sizeof out);
+    expect_in_order(out, (const char *const[]){"lab/inner", "inner runs for function", NULL});
+    expect_in_order(out, (const char *const[]){"lab/nested", "START", NULL});
+    assert_non_null(strstr(out, "REQUEST"));
+    ow_client_reply_free(reply);
+}
+
+static void a_failed_call_tells_its_story(void **state) {
+    (void)state;
+    static char out[65536];
+    char request_id[48];
+    expect_error(player, "lab", "fail", "{}", 500, "user_error", request_id);
+    logs_of(request_id, "REPORT", out, sizeof out);
+    expect_in_order(out, (const char *const[]){"START", "about to fail", "failing on purpose",
+                                               "the dice fell badly", "END", "REPORT", NULL});
+}
+
+static void a_crash_shows_its_stack(void **state) {
+    (void)state;
+    static char out[65536];
+    char request_id[48];
+    expect_error(player, "lab", "crash", "{}", 502, "crashed", request_id);
+    logs_of(request_id, "REPORT", out, sizeof out);
+    assert_non_null(strstr(out, "this will hurt"));
+    assert_non_null(strstr(out, "lab.c:"));
+}
+
+// ---- Drain ----
+
+static void running_calls_end_before_the_server_does(void **state) {
+    (void)state;
+    counted c = {0};
+    assert_true(ow_client_call_start(player, "lab", "slow", "{\"ms\":1500}", 11, NULL, count_reply,
+                                     &c, NULL));
+    int64_t start = now_ms();
+    while (now_ms() - start < 500) {
+        ow_client_poll(player, 20);
+    }
+    kill(deployment_pid(d, "gateway"), SIGTERM);
+    while (c.ok + c.failed == 0 && now_ms() - start < 30000) {
+        ow_client_poll(player, 100);
+    }
+    assert_int_equal(c.ok, 1);
+    while (deployment_is_running(d, "gateway") && now_ms() - start < 30000) {
+        ow_client_poll(player, 10);
+    }
+    assert_false(deployment_is_running(d, "gateway"));
+}
+
+int main(int argc, char **argv) {
+    shape = deployment_shape_of(argc, argv);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_device_is_the_same_player_again),
+        cmocka_unit_test(a_wrong_token_is_refused),
+        cmocka_unit_test(a_server_key_opens_what_players_may_not),
+        cmocka_unit_test(a_wrong_server_secret_is_refused),
+        cmocka_unit_test(payloads_pass_untouched),
+        cmocka_unit_test(five_megabytes_go_both_ways),
+        cmocka_unit_test(json_is_checked_at_the_door),
+        cmocka_unit_test(a_function_knows_its_call),
+        cmocka_unit_test(failures_have_their_status_and_reason),
+        cmocka_unit_test(a_refusal_is_shown_unchanged),
+        cmocka_unit_test(players_name_public_aliases_only),
+        cmocka_unit_test(nested_calls_carry_the_request),
+        cmocka_unit_test(many_calls_go_on_at_once),
+        cmocka_unit_test(bad_code_leaves_the_old_code_serving),
+        cmocka_unit_test(a_published_version_stays),
+        cmocka_unit_test(one_id_finds_the_whole_tree),
+        cmocka_unit_test(a_failed_call_tells_its_story),
+        cmocka_unit_test(a_crash_shows_its_stack),
+        cmocka_unit_test(running_calls_end_before_the_server_does),
+    };
+    return cmocka_run_group_tests_name("path", tests, set_up, tear_down);
+}
