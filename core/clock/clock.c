@@ -86,10 +86,9 @@ static int64_t system_us(clockid_t id) {
 
 int64_t ow_clock_wall_us(const ow_clock *clock) {
     int64_t now = system_us(CLOCK_REALTIME);
-    return clock->steering == NULL
-               ? now
-               : now + atomic_load(&clock->steering->wall_off_us) +
-                     atomic_load(&clock->steering->both_off_us);
+    return clock->steering == NULL ? now
+                                   : now + atomic_load(&clock->steering->wall_off_us) +
+                                         atomic_load(&clock->steering->both_off_us);
 }
 
 int64_t ow_clock_mono_us(const ow_clock *clock) {

@@ -111,8 +111,8 @@ static void add_text(field_reader *reader, const conversion *conversion, value *
     if (text == NULL) {
         return;
     }
-    size_t most = conversion->precision < 0 ? sizeof value->bytes + 1
-                                            : (size_t)conversion->precision;
+    size_t most =
+        conversion->precision < 0 ? sizeof value->bytes + 1 : (size_t)conversion->precision;
     value_add(value, text, strnlen(text, most));
 }
 

@@ -45,8 +45,8 @@ static size_t printable_length(const unsigned char *text, size_t left) {
             }
             point = point << 6 | (text[k] & 0x3f);
         }
-        bool sound = point >= shapes[i].least && point <= 0x10ffff &&
-                     (point < 0xd800 || point > 0xdfff);
+        bool sound =
+            point >= shapes[i].least && point <= 0x10ffff && (point < 0xd800 || point > 0xdfff);
         return sound ? shapes[i].length : 0;
     }
     return 0;

@@ -110,8 +110,8 @@ static int wait_events(ow_loop *loop, int64_t sleep) {
     if (!loop->coarse_sleep) {
         struct timespec timeout = {.tv_sec = sleep / 1000000,
                                    .tv_nsec = (long)(sleep % 1000000) * 1000};
-        int count = epoll_pwait2(loop->epoll_fd, loop->batch, BATCH, sleep < 0 ? NULL : &timeout,
-                                 NULL);
+        int count =
+            epoll_pwait2(loop->epoll_fd, loop->batch, BATCH, sleep < 0 ? NULL : &timeout, NULL);
         if (count >= 0 || errno != ENOSYS) {
             return count;
         }

@@ -65,8 +65,8 @@ static uint32_t hash(uint32_t seed, const char *text) {
 
 static series **index_slot(ow_metrics *metrics, const char *name, const char *labels) {
     series **link = &metrics->index[hash(hash(2166136261U, name), labels) % INDEX_BUCKETS];
-    while (*link != NULL && (strcmp((*link)->family->name, name) != 0 ||
-                             strcmp((*link)->labels, labels) != 0)) {
+    while (*link != NULL &&
+           (strcmp((*link)->family->name, name) != 0 || strcmp((*link)->labels, labels) != 0)) {
         link = &(*link)->next_in_index;
     }
     return link;

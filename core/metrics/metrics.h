@@ -64,8 +64,7 @@ extern const ow_histogram_shape ow_histogram_of_durations;
 extern const ow_histogram_shape ow_histogram_of_sizes;
 
 ow_histogram *ow_metrics_histogram(ow_metrics *metrics, const char *name, const char *help,
-                                   const ow_metric_labels *labels,
-                                   const ow_histogram_shape *shape);
+                                   const ow_metric_labels *labels, const ow_histogram_shape *shape);
 
 // Any thread, no lock. A counter only rises.
 void ow_counter_add(ow_counter *counter, uint64_t by);

@@ -72,11 +72,11 @@ static void what_is_refused_still_counts(void **state) {
     ow_counter_add(ow_metrics_counter(metrics, "1_total", "A", NULL), 1);
     ow_counter_add(ow_metrics_counter(metrics, "a b_total", "A", NULL), 1);
     ow_metric_labels bad = {{"le"}, {"1"}};
-    ow_histogram_observe(
-        ow_metrics_histogram(metrics, "h", "H", &bad, &ow_histogram_of_durations), 1);
+    ow_histogram_observe(ow_metrics_histogram(metrics, "h", "H", &bad, &ow_histogram_of_durations),
+                         1);
     ow_gauge_set(ow_metrics_gauge(metrics, "h", "H", NULL), 7);
-    ow_histogram_observe(
-        ow_metrics_histogram(metrics, "h", "H", NULL, &ow_histogram_of_durations), 1);
+    ow_histogram_observe(ow_metrics_histogram(metrics, "h", "H", NULL, &ow_histogram_of_durations),
+                         1);
     assert_int_equal(ow_metrics_refused(metrics), 6);
     expect_text(metrics, "# HELP h H\n# TYPE h gauge\nh 7\n");
 }
@@ -114,8 +114,7 @@ static void threads_count_together(void **state) {
     ow_metrics *metrics = *state;
     work w = {.metrics = metrics};
     w.counter = ow_metrics_counter(metrics, "a_total", "A", NULL);
-    w.histogram =
-        ow_metrics_histogram(metrics, "h_bytes", "H", NULL, &ow_histogram_of_sizes);
+    w.histogram = ow_metrics_histogram(metrics, "h_bytes", "H", NULL, &ow_histogram_of_sizes);
     pthread_t threads[4];
     for (int i = 0; i < 4; i++) {
         assert_int_equal(pthread_create(&threads[i], NULL, count_much, &w), 0);
@@ -170,12 +169,9 @@ static void promtool_is_content(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        CASE(the_text_is_prometheus),
-        CASE(the_same_series_is_found_again),
-        CASE(what_is_refused_still_counts),
-        CASE(the_number_of_series_is_bounded),
-        CASE(threads_count_together),
-        CASE(collectors_run_before_the_text),
+        CASE(the_text_is_prometheus),       CASE(the_same_series_is_found_again),
+        CASE(what_is_refused_still_counts), CASE(the_number_of_series_is_bounded),
+        CASE(threads_count_together),       CASE(collectors_run_before_the_text),
         CASE(promtool_is_content),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,8 +49,8 @@ bool labels_format(char text[static LABELS_MAX_BYTES], const ow_metric_labels *l
             used + most > LABELS_MAX_BYTES) {
             return false;
         }
-        used += (size_t)snprintf(text + used, LABELS_MAX_BYTES - used, "%s%s=\"",
-                                 i == 0 ? "" : ",", name);
+        used += (size_t)snprintf(text + used, LABELS_MAX_BYTES - used, "%s%s=\"", i == 0 ? "" : ",",
+                                 name);
         used += escape_into(text + used, value);
         text[used++] = '"';
         text[used] = '\0';

@@ -18,10 +18,10 @@ typedef struct ow_module_env ow_module_env; // what main hands to every module; 
 
 typedef struct ow_module {
     const char *name;
-    const char *doc;                     // one line for --help
-    const char *const *needs_to_start;   // names, NULL-ended; may be NULL. Modules of other
-                                         // processes are waited for by the channels, not here
-    const ow_config_key *config;         // keys of this module; NULL: none
+    const char *doc;                   // one line for --help
+    const char *const *needs_to_start; // names, NULL-ended; may be NULL. Modules of other
+                                       // processes are waited for by the channels, not here
+    const ow_config_key *config;       // keys of this module; NULL: none
     size_t config_size;
 
     // Builds the module in memory; no I/O that can wait. `config` is its filled struct.
