@@ -91,6 +91,7 @@ static bool is_source(const char *name) {
     return length > 2 && strcmp(name + length - 2, ".c") == 0;
 }
 
+// Sibling calls stay calls, so that a backtrace shows every function.
 // C11 with the POSIX names that libc has; warnings are shown, only what would surely fail at run
 // time is an error. Undefined names come as warnings, since those of the SDK are defined by the
 // runtime; the caller sorts them.
@@ -108,6 +109,7 @@ static const char *const fixed[] = {
     "-Werror=implicit-function-declaration",
     "-Werror=int-conversion",
     "-Werror=incompatible-pointer-types",
+    "-fno-optimize-sibling-calls",
     "-fstack-protector-strong",
     "-fmax-errors=50",
     "-fdiagnostics-color=never",

@@ -126,10 +126,21 @@ int six_mb(ow_ctx *ctx) {
     return 0;
 }
 
-__attribute__((noinline)) static int third(int *at) { return *at + 1; }
-__attribute__((noinline)) static int second(int *at) { return third(at) + 1; }
+__attribute__((noipa)) static int third(int *at) { return *at + 1; }
+__attribute__((noipa)) static int second(int *at) { return third(at) + 1; }
 
 int segv(ow_ctx *ctx) { return second((int *)(size_t)(ow_deadline_left_ms(ctx) < 0)) + 1; }
+
+int crash_on(ow_ctx *ctx) {
+    size_t length;
+    const char *data = ow_payload(ctx, &length);
+    printf("got %.*s\n", (int)length, data);
+    if (length == 5 && memcmp(data, "crash", 5) == 0) {
+        second((int *)8);
+    }
+    return ow_reply(ctx, data, length);
+}
+
 int aborts(ow_ctx *ctx) { abort(); }
 int exits(ow_ctx *ctx) { exit(0); }
 
