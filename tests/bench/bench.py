@@ -1,0 +1,450 @@
+#!/usr/bin/env python3
+"""Overworld's benchmarks. `./dev bench [NAME...] [--json] [--rounds N] [--write FILE]`.
+
+Every row says what it was compared with in the same run. CPU is user + system time summed over every
+process of ours, taken from /proc before and after. The default configuration is measured, except that
+the number of connections an address may have is raised, because the load comes from one address.
+"""
+
+import argparse
+import hashlib
+import hmac
+import base64
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))  # of the runfiles tree: binaries stand below it
+TICK = os.sysconf("SC_CLK_TCK")
+PLAYERS = 10000
+
+
+def at(path):
+    return os.path.join(ROOT, path)
+
+
+# ---- Processes ------------------------------------------------------------------------------------
+
+
+def children_of(pids):
+    """All descendants of some processes, themselves included."""
+    parents = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat") as f:
+                    parents[int(name)] = int(f.read().rpartition(")")[2].split()[1])
+            except OSError:
+                pass
+    found = set(pids)
+    grown = True
+    while grown:
+        more = {pid for pid, parent in parents.items() if parent in found and pid not in found}
+        found |= more
+        grown = bool(more)
+    return found
+
+
+def cpu_seconds(pids):
+    """CPU of the processes and of those of their children that have ended."""
+    total = 0
+    for pid in children_of(pids):
+        try:
+            with open(f"/proc/{pid}/stat") as f:
+                fields = f.read().rpartition(")")[2].split()
+                total += sum(int(x) for x in fields[11:15])
+        except OSError:
+            pass
+    return total / TICK
+
+
+def memory_kb(pid, key):
+    with open(f"/proc/{pid}/smaps_rollup") as f:
+        return int(re.search(rf"^{key}:\s+(\d+)", f.read(), re.M).group(1))
+
+
+def ended(process, seconds):
+    try:
+        process.wait(seconds)
+        return True
+    except subprocess.TimeoutExpired:
+        return False
+
+
+class Server:
+    """A running Overworld with a data folder of its own."""
+
+    def __init__(self, split=False, folder=None, flags=()):
+        self.folder = folder or tempfile.mkdtemp(prefix="overworld-bench-")
+        self.processes = []
+        targets = ["identity,registry", "telemetry", "runner", "gateway"] if split else ["all"]
+        started = time.monotonic()
+        try:
+            os.unlink(os.path.join(self.folder, "run/gateway.json"))
+        except FileNotFoundError:
+            pass
+        log = open(os.path.join(self.folder, "server.log"), "a")
+        for target in targets:
+            self.processes.append(
+                subprocess.Popen(
+                    [at("services/overworld/overworld"), "up", f"--data={self.folder}",
+                     f"--target={target}", "--gateway.public_port=0", "--gateway.console_port=0",
+                     "--gateway.max_connections_per_address=4000", *flags],
+                    stdout=log, stderr=log))
+        self.ready_ms = None
+        while time.monotonic() - started < 30:
+            if self._is_ready():
+                self.ready_ms = (time.monotonic() - started) * 1000
+                break
+            time.sleep(0.001)
+        if self.ready_ms is None:
+            self.stop()
+            raise SystemExit("the server was not ready within 30 s; its log: " + log.name)
+
+    def _is_ready(self):
+        try:
+            with open(os.path.join(self.folder, "run/gateway.json")) as f:
+                addresses = json.load(f)
+            self.public, self.console = addresses["public"], addresses["console"]
+            with urllib.request.urlopen(self.console + "/readyz", timeout=2) as reply:
+                return reply.status == 200
+        except (OSError, ValueError, KeyError):
+            return False
+
+    def pids(self):
+        return [p.pid for p in self.processes]
+
+    def ow(self, *args):
+        done = subprocess.run([at("cli/ow"), *args, "--data", self.folder], text=True,
+                              capture_output=True)
+        if done.returncode != 0:
+            raise SystemExit(f"ow {' '.join(args)}: {done.stderr}")
+        return done.stdout
+
+    def post(self, path, body, token=None):
+        headers = {"Content-Type": "application/json"}
+        if token:
+            headers["Authorization"] = "Bearer " + token
+        request = urllib.request.Request(self.public + path, json.dumps(body).encode(), headers)
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            return json.load(reply)
+
+    def stop(self, keep=False):
+        for process in reversed(self.processes):
+            process.send_signal(signal.SIGTERM)
+            if not ended(process, 15):
+                process.kill()
+                process.wait()
+        if not keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Floor:
+    """The bare libmicrohttpd + cJSON echo (floor.c)."""
+
+    def __init__(self):
+        self.process = subprocess.Popen([at("tests/bench/floor")], stdout=subprocess.PIPE, text=True)
+        self.url = "http://127.0.0.1:" + self.process.stdout.readline().strip()
+
+    def pids(self):
+        return [self.process.pid]
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+
+# ---- Load -----------------------------------------------------------------------------------------
+
+
+def wrk(url, connections, seconds, script, argument, pids):
+    """One run of wrk. Returns calls/s, CPU µs a call, p50 and p99 in ms, errors."""
+    before = cpu_seconds(pids)
+    done = subprocess.run(
+        ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s",
+         os.path.join(HERE, script), url, "--", argument],
+        text=True, capture_output=True)
+    cpu = cpu_seconds(pids) - before
+    found = re.search(r"RESULT requests=(\d+) duration_us=(\d+) errors=(\d+) p50_us=(\d+) p99_us=(\d+)",
+                      done.stdout)
+    if not found:
+        raise SystemExit("wrk failed: " + done.stdout + done.stderr)
+    requests, duration, errors, p50, p99 = map(int, found.groups())
+    return {"rate": requests / duration * 1e6, "cpu": cpu / max(requests, 1) * 1e6,
+            "p50": p50 / 1000, "p99": p99 / 1000, "errors": errors, "requests": requests}
+
+
+def median(runs, key):
+    return statistics.median(run[key] for run in runs)
+
+
+def lines_file(lines):
+    handle, path = tempfile.mkstemp(prefix="overworld-bench-lines-")
+    with os.fdopen(handle, "w") as f:
+        f.write("\n".join(lines) + "\n")
+    return path
+
+
+def log_in_players(server, count):
+    """Access tokens of `count` players, through the real login."""
+    import http.client
+    from urllib.parse import urlparse
+    connection = http.client.HTTPConnection(urlparse(server.public).netloc)
+    tokens = []
+    for i in range(count):
+        connection.request("POST", "/overworld.identity.v1.Identity/DeviceLogin",
+                           json.dumps({"deviceId": f"bench-device-{i:08d}"}),
+                           {"Content-Type": "application/json"})
+        tokens.append(json.load(connection.getresponse())["accessToken"])
+    return lines_file(tokens)
+
+
+def bundle(functions):
+    """The echo bundle with `functions` entries named f0, f1 ... and echo."""
+    folder = tempfile.mkdtemp(prefix="overworld-bench-bundle-")
+    shutil.copy(os.path.join(HERE, "bundle/bench.c"), folder)
+    entries = {"echo": {"exposure": "client"}}
+    for i in range(functions):
+        entries[f"f{i}"] = {"exposure": "client", "entry": "echo"}
+    with open(os.path.join(folder, "virtualserver.json"), "w") as f:
+        json.dump({"name": "bench", "runtime": "c", "functions": entries}, f)
+    return folder
+
+
+# ---- The benchmarks -------------------------------------------------------------------------------
+
+
+class Report:
+    def __init__(self, as_json):
+        self.rows = []
+        self.as_json = as_json
+
+    def row(self, name, value, unit, bar=None, holds=None, against=""):
+        row = {"name": name, "value": round(value, 3), "unit": unit, "bar": bar, "holds": holds,
+               "against": against}
+        self.rows.append(row)
+        if self.as_json:
+            print(json.dumps(row), flush=True)
+        else:
+            mark = "" if holds is None else ("  holds" if holds else "  MISSED")
+            print(f"{name:34} {value:12.2f} {unit:10} {'bar ' + str(bar) if bar else '':14}{mark}"
+                  f"  {against}", flush=True)
+
+
+def bench_call(report, options, server=None, prefix="call"):
+    own = server is None
+    server = server or Server(flags=options.flags)
+    floor = Floor()
+    server.ow("vs", "deploy", bundle(0), "--publish")
+    tokens = log_in_players(server, PLAYERS)
+    url = server.public + "/v1/call/bench/echo"
+    try:
+        wrk(url, 32, 2, "call.lua", tokens, server.pids())  # warm up
+        for connections in (32, 256, 1000):
+            ours, theirs = [], []
+            for _ in range(options.rounds):
+                theirs.append(wrk(floor.url, connections, options.seconds, "call.lua", tokens,
+                                  floor.pids()))
+                ours.append(wrk(url, connections, options.seconds, "call.lua", tokens,
+                                server.pids()))
+            ratios = [a["rate"] / b["rate"] for a, b in zip(ours, theirs)]
+            ratio = statistics.median(ratios)
+            name = f"{prefix}/c-{connections}"
+            cpu = median(ours, "cpu")
+            against = (f"floor {median(theirs, 'rate'):.0f}/s, {median(theirs, 'cpu'):.1f} µs; "
+                       f"ours {median(ours, 'rate'):.0f}/s")
+            report.row(name + "/ratio", ratio, "x floor", 0.65, ratio >= 0.65, against)
+            report.row(name + "/cpu", cpu, "µs", 18, cpu <= 18, "all processes, a call")
+            p99 = median(ours, "p99")
+            bar = 2 if connections == 32 else None
+            report.row(name + "/p99", p99, "ms", bar, p99 <= bar if bar else None,
+                       f"p50 {median(ours, 'p50'):.2f} ms")
+            errors = sum(run["errors"] for run in ours)
+            report.row(name + "/errors", errors, "calls", 0, errors == 0,
+                       f"of {sum(run['requests'] for run in ours)}")
+            if connections == 32 and own:
+                status = json.loads(server.ow("status", "--json"))
+                dropped = int(status.get("recordsDropped", 0))
+                sent = 2 * sum(run["requests"] for run in ours)
+                share = 100 * dropped / sent
+                report.row(name + "/records-dropped", share, "%", 1, share <= 1,
+                           f"{dropped} of {sent}")
+    finally:
+        floor.stop()
+        if own:
+            server.stop()
+
+
+def bench_split(report, options):
+    server = Server(split=True, flags=options.flags)
+    try:
+        bench_call(report, options, server, prefix="split/call")
+    finally:
+        server.stop()
+
+
+def bench_cold(report, options):
+    server = Server(flags=options.flags)
+    try:
+        server.ow("vs", "deploy", bundle(48), "--publish")
+        tokens = log_in_players(server, 1)
+        token = open(tokens).readline().strip()
+        import http.client
+        from urllib.parse import urlparse
+        connection = http.client.HTTPConnection(urlparse(server.public).netloc)
+        times = []
+        headers = {"Content-Type": "application/json", "Authorization": "Bearer " + token}
+
+        def call(function):
+            started = time.perf_counter()
+            connection.request("POST", f"/v1/call/bench/{function}", '{"a":1}', headers)
+            reply = connection.getresponse()
+            reply.read()
+            if reply.status != 200:
+                raise SystemExit(f"cold start: status {reply.status}")
+            return (time.perf_counter() - started) * 1000
+
+        call("echo")
+        for i in range(48):
+            times.append(call(f"f{i}"))
+        warm = statistics.median(call("echo") for _ in range(200))
+        p50 = statistics.median(times)
+        report.row("cold-start/c/p50", p50, "ms", 2, p50 <= 2,
+                   f"client's view; a warm call takes {warm:.2f} ms")
+        mine = children_of(server.pids()) - set(server.pids())
+        sizes = []
+        for pid in mine:
+            try:
+                with open(f"/proc/{pid}/comm") as f:
+                    name = f.read().strip()
+                sizes.append((name, memory_kb(pid, "Pss")))
+            except (OSError, AttributeError):
+                pass
+        sizes.sort(key=lambda entry: entry[1])
+        instances = [kb for name, kb in sizes][: len(times)]
+        pss = statistics.median(instances) / 1024
+        report.row("instance/c/pss", pss, "MB", 0.3, pss <= 0.3,
+                   f"median of {len(instances)} idle instances")
+    finally:
+        server.stop()
+
+
+def bench_start(report, options):
+    server = Server(flags=options.flags)
+    server.ow("vs", "deploy", bundle(0), "--publish")
+    folder = server.folder
+    server.stop(keep=True)
+    times, sizes = [], []
+    for _ in range(options.rounds):
+        server = Server(folder=folder, flags=options.flags)
+        times.append(server.ready_ms)
+        time.sleep(0.5)
+        sizes.append(memory_kb(server.processes[0].pid, "Rss") / 1024)
+        server.stop(keep=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    report.row("start/ready", statistics.median(times), "ms", 50, statistics.median(times) <= 50,
+               "exec to /readyz, existing data folder, polled each ms")
+    report.row("start/memory", statistics.median(sizes), "MB", 25, statistics.median(sizes) <= 25,
+               "resident, the server process, idle")
+
+
+def server_login_body(key_id, secret):
+    key = base64.urlsafe_b64decode(secret + "=" * (-len(secret) % 4))
+    nonce = secrets.token_hex(16)
+    timestamp = int(time.time())
+    text = (f"overworld-server-login\n{key_id}\n{timestamp}\n{nonce}\nPOST\n"
+            f"/overworld.identity.v1.Identity/ServerLogin\n{hashlib.sha256(b'').hexdigest()}\n")
+    signature = hmac.new(key, text.encode(), hashlib.sha256).digest()
+    return json.dumps({"keyId": key_id, "timestamp": str(timestamp), "nonce": nonce,
+                       "signature": base64.b64encode(signature).decode()})
+
+
+def write_rows(report, server, name, path, bodies, bar_us, options):
+    """Durable writes at 128 connections against one connection, where each has a commit of its own."""
+    url = server.public + path
+    one, many = [], []
+    files = []
+    for i in range(options.rounds):
+        half = len(bodies) // options.rounds
+        mine = bodies[i * half:(i + 1) * half]
+        split = len(mine) // 20
+        files.append((lines_file(mine[:split]), lines_file(mine[split:])))
+    for first, second in files:
+        one.append(wrk(url, 1, 1, "lines.lua", first, server.pids()))
+        many.append(wrk(url, 128, 1, "lines.lua", second, server.pids()))
+        os.unlink(first)
+        os.unlink(second)
+    ratio = median(many, "rate") / median(one, "rate")
+    cpu = median(many, "cpu")
+    report.row(f"write/{name}/ratio", ratio, "x one", 10, ratio >= 10,
+               f"{median(many, 'rate'):.0f}/s at 128 connections, {median(one, 'rate'):.0f}/s one by one")
+    report.row(f"write/{name}/cpu", cpu, "µs", bar_us, cpu <= bar_us, "all processes, a write")
+    errors = sum(run["errors"] for run in many)
+    report.row(f"write/{name}/errors", errors, "calls", 0, errors == 0, "")
+
+
+def bench_write(report, options):
+    server = Server(flags=options.flags)
+    try:
+        count = 60000 * options.rounds
+        bodies = [json.dumps({"deviceId": f"new-device-{i:09d}"}) for i in range(count)]
+        write_rows(report, server, "new-player", "/overworld.identity.v1.Identity/DeviceLogin",
+                   bodies, 80, options)
+        key_id, secret = server.ow("key", "create", "bench").split()
+        bodies = [server_login_body(key_id, secret) for _ in range(count)]
+        write_rows(report, server, "server-login", "/overworld.identity.v1.Identity/ServerLogin",
+                   bodies, 40, options)
+    finally:
+        server.stop()
+
+
+BENCHES = {"call": bench_call, "split": bench_split, "cold": bench_cold, "start": bench_start,
+           "write": bench_write}
+
+
+def write_table(path, rows, command):
+    with open(path, "w") as f:
+        f.write("# Benchmarks\n\nMade by `" + command + "` on " + time.strftime("%d %B %Y") +
+                f", {os.cpu_count()} shared cores. Load and server run on the same machine; ratios "
+                "compare\nwithin one run, the median of interleaved rounds. CPU is user and system "
+                "time of every process of ours.\n\n"
+                "| row | value | unit | bar | holds | compared with |\n|---|---|---|---|---|---|\n")
+        for row in rows:
+            holds = {None: "", True: "yes", False: "**no**"}[row["holds"]]
+            bar = "" if row["bar"] is None else row["bar"]
+            f.write(f"| {row['name']} | {row['value']:.2f} | {row['unit']} | {bar} | {holds} | "
+                    f"{row['against']} |\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHES))
+    parser.add_argument("--json", action="store_true", help="one JSON object a row")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=2, help="length of one round")
+    parser.add_argument("--write", metavar="FILE", help="also write the table to FILE")
+    parser.add_argument("--flags", nargs="*", default=[], help="further flags for the server")
+    options = parser.parse_args()
+    for name in options.names:
+        if name not in BENCHES:
+            parser.error(f"there is no benchmark {name}; there are {', '.join(BENCHES)}")
+    report = Report(options.json)
+    for name in options.names or BENCHES:
+        BENCHES[name](report, options)
+    if options.write:
+        write_table(options.write, report.rows, "./dev bench " + " ".join(options.names))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
