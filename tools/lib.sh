@@ -28,8 +28,8 @@ missing_packages() {
 
 # One line that grows on a terminal, a line for each tenth elsewhere. Reads apt's status lines.
 show_install_progress() {
-    local kind name percent rest last=-1
-    while IFS=: read -r kind name percent rest; do
+    local kind percent rest last=-1
+    while IFS=: read -r kind _ percent rest; do
         case $kind in dlstatus) kind=fetching ;; pmstatus) kind=installing ;; *) continue ;; esac
         percent=${percent%%.*}
         if [ -t 2 ]; then
@@ -58,6 +58,7 @@ apt_install() {
         die "apt-get update failed"
     }
     # The status lines come mixed with apt's own; the log gets all, the terminal the progress.
+    # shellcheck disable=SC2094 # two writers, no reader
     "${as_root[@]}" apt-get -q -y -o APT::Status-Fd=1 -o Dpkg::Use-Pty=0 \
         install --no-install-recommends "$@" 2>>"$log" | tee -a "$log" | show_install_progress
     [ "${PIPESTATUS[0]}" = 0 ] || {

@@ -1,0 +1,74 @@
+# ./dev lint [--fix] [FILE...]: every rule of CONTRIBUTING.md that a machine can check. Each check
+# prints file:line: what is wrong; all run, and the last line says how many failed.
+# shellcheck shell=bash
+
+lint_failed=()
+
+# check NAME COMMAND...: runs it, remembers the name when it fails.
+check() {
+    local name=$1
+    shift
+    step "$name"
+    "$@" || lint_failed+=("$name")
+}
+
+check_format() {
+    clang-format-14 --dry-run -Werror -- "${sources[@]}"
+}
+
+check_tidy() {
+    local bin
+    bin=$(bazel_bin)
+    local -a flags=(-std=gnu11 -D_GNU_SOURCE -I. -Isdk/function/c
+        -isystem "$bin" -isystem "$bin/proto" -isystem "$bin/third_party")
+    # shellcheck disable=SC2016
+    printf '%s\0' "${units[@]}" | xargs -0 -r -n 4 -P "$(nproc)" sh -c '
+        files= out=
+        while [ "$1" != -- ]; do files="$files $1"; shift; done
+        out=$(clang-tidy-14 --quiet $files "$@" 2>/dev/null) || { printf "%s\n" "$out"; exit 1; }
+    ' tidy_with "${flags[@]}"
+}
+
+check_cppcheck() {
+    # Leaks are LeakSanitizer's: cppcheck takes every failed mmap for one.
+    cppcheck -q -j "$(nproc)" --std=c11 --enable=warning,portability --inline-suppr \
+        --library=posix,gnu -D_GNU_SOURCE -I. --suppress=memleak --suppress=missingIncludeSystem \
+        --template='{file}:{line}: {message} [{id}]' --error-exitcode=1 -- "${units[@]}"
+}
+
+dev_lint() {
+    local fix=0
+    local -a sources units
+    [ "${1:-}" != --fix ] || { fix=1 && shift; }
+    need_packages test lint
+    # testdata/ holds faults on purpose and what other programs wrote.
+    if [ $# != 0 ]; then
+        sources=("$@")
+    else
+        mapfile -t sources < <(git ls-files --cached --others --exclude-standard -- '*.c' '*.h')
+    fi
+    mapfile -t units < <(printf '%s\n' "${sources[@]}" | grep '\.c$' | grep -v '/testdata/')
+    if [ $fix = 1 ]; then
+        clang-format-14 -i -- "${sources[@]}"
+        return
+    fi
+
+    # Generated headers for clang-tidy, object files for the search for globals.
+    step "building"
+    run_bazel build --keep_going -- //... >&2 || lint_failed+=(build)
+
+    check "format (clang-format; ./dev lint --fix mends it)" check_format
+    check "includes" bash tools/lint/includes.sh "${sources[@]}"
+    check "banned calls" bash tools/lint/banned.sh "${sources[@]}"
+    check "lengths and complexity" bash tools/lint/limits.sh "${sources[@]}"
+    check "mutable globals" bash tools/lint/globals.sh "$(bazel_bin)"
+    check "machine paths" bash tools/lint/paths.sh
+    check "bugs (cppcheck)" check_cppcheck
+    check "bugs (clang-tidy)" check_tidy
+
+    if [ ${#lint_failed[@]} != 0 ]; then
+        say "lint: ${#lint_failed[@]} failed: $(IFS=';' && printf '%s' "${lint_failed[*]}")"
+        return 1
+    fi
+    say "lint: all clean"
+}
