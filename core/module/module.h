@@ -31,35 +31,44 @@ typedef struct ow_module {
     ow_code (*start)(void *self, ow_err *err);
     // True when it can serve. `why_not` (static string) for /readyz otherwise. Loop thread.
     bool (*ready)(void *self, const char **why_not);
-    // Begins to stop: close listeners, refuse new work, finish what runs. Calls back nothing;
-    // the manager polls `drained` each turn until true or the drain deadline. Either may be NULL.
+    // Begins to stop: close listeners, refuse new work, finish what runs. Then `drained` is asked
+    // each turn until it says true or the deadline of main has passed. Either may be NULL. Loop
+    // thread.
     void (*drain)(void *self);
     bool (*drained)(void *self);
-    // Stops threads, closes stores. Never fails.
+    // Ends what still runs, stops threads, closes stores. Never fails. Called when `start` has
+    // succeeded, before any module is freed.
     void (*stop)(void *self);
-    // Frees; accepts half-built.
+    // Frees what init built, started or not.
     void (*free)(void *self);
 } ow_module;
 
+#define OW_MODULES_MAX 32
+
 // Checks the table (unique names, known needs, no cycle) and chooses: `targets` is "all" or a comma
-// list of names. Codes: invalid_argument (unknown target, broken table: names the culprit).
+// list of names. `table` must outlive it. Codes: invalid_argument "unknown_target" (names it and
+// what there is), internal "bad_module_table" (names the culprit).
 ow_code ow_modules_new(const ow_module *table, size_t count, const char *targets,
                        ow_modules **ret_modules, ow_err *err);
+// After ow_modules_stop. Accepts NULL; returns NULL.
 ow_modules *ow_modules_free(ow_modules *modules);
 
 bool ow_modules_chosen(const ow_modules *modules, const char *name);
 
-// init and start in order. On failure everything already started is stopped again.
+// init of all in the order of their needs, then start in the same order. On failure everything is
+// stopped and freed again, and the message names the module. Codes: those of the modules.
 ow_code ow_modules_start(ow_modules *modules, ow_module_env *env, const ow_config *config,
                          ow_err *err);
 
 // The module's `self` of a chosen, initialised module; NULL otherwise.
 void *ow_modules_self(const ow_modules *modules, const char *name);
 
-// True when every chosen module is ready; else names the first that is not and why.
+// True when every chosen module is ready; else names the first that is not and why. Loop thread.
 bool ow_modules_ready(const ow_modules *modules, const char **ret_name, const char **ret_why_not);
 
-// Drain begins in reverse order of start; true from ow_modules_drained once all are done.
-void ow_modules_drain(ow_modules *modules);
-bool ow_modules_drained(const ow_modules *modules);
+// Drains one module after the other in reverse order of start, so that each can still use those it
+// needs. Call it each turn until it returns true. Afterwards no module is ready.
+bool ow_modules_drain(ow_modules *modules);
+
+// Stops all in reverse order of start, then frees all. May come without or in the middle of a drain.
 void ow_modules_stop(ow_modules *modules);
