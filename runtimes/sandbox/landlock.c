@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -15,6 +16,8 @@
 #define FS_EXECUTE (1ull << 0)
 #define FS_READ_FILE (1ull << 2)
 #define FS_READ_DIR (1ull << 3)
+// execute, write, read, truncate, ioctl: all that a rule for a file may name
+#define FS_OF_FILES ((1ull << 0) | (1ull << 1) | (1ull << 2) | (1ull << 14) | (1ull << 15))
 
 struct ruleset_attributes {
     uint64_t fs;
@@ -78,7 +81,9 @@ static ow_code allow_paths(int ruleset, const char *const *paths, uint64_t acces
         if (fd < 0) {
             continue; // what is not there needs no rule
         }
-        struct path_beneath rule = {.allowed = access, .fd = fd};
+        struct stat info;
+        bool folder = fstat(fd, &info) == 0 && S_ISDIR(info.st_mode);
+        struct path_beneath rule = {.allowed = folder ? access : access & FS_OF_FILES, .fd = fd};
         long failed = syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &rule, 0);
         int saved = errno;
         close(fd);

@@ -1,0 +1,164 @@
+// Figures of the function host: one request in flight, several, cold start, idle memory, kill.
+//
+//     bench [--json]
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "runtimes/host/harness.h"
+
+#define RUNTIME "runtimes/c/ow-rt-c"
+#define FUNCTIONS "runtimes/host/functions.so"
+#define CALLS 20000u
+#define COLD_STARTS 200u
+#define IDLE 50u
+
+typedef struct row {
+    const char *name;
+    double value;
+    const char *unit;
+    double bar; // at most this; 0 = none
+} row;
+
+static void print_row(const row *row, bool json) {
+    bool holds = row->bar <= 0 || row->value <= row->bar;
+    if (json) {
+        printf("{\"name\":\"%s\",\"value\":%.3f,\"unit\":\"%s\",\"bar\":%.3f,\"holds\":%s}\n",
+               row->name, row->value, row->unit, row->bar, holds ? "true" : "false");
+    } else {
+        printf("%-28s %10.2f %-6s", row->name, row->value, row->unit);
+        printf(row->bar > 0 ? "  bar %.2f %s\n" : "\n", row->bar, holds ? "holds" : "MISSED");
+    }
+}
+
+static int ascending(const void *left, const void *right) {
+    double a = *(const double *)left;
+    double b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+static double median(double *values, unsigned count) {
+    qsort(values, count, sizeof *values, ascending);
+    return values[count / 2];
+}
+
+static void stop(harness *self, ow_host_instance *instance) {
+    unsigned exits = self->exits;
+    ow_host_instance_kill(instance);
+    harness_until(self, &self->exits, exits + 1);
+}
+
+static void one_in_flight(harness *self, bool json) {
+    static double times[CALLS];
+    char payload[256];
+    memset(payload, 'x', sizeof payload);
+    ow_host_instance *instance = harness_spawn(self, "echo");
+    harness_submit(instance, 0, payload, sizeof payload);
+    harness_until(self, &self->replies, self->replies + 1);
+    for (unsigned i = 0; i < CALLS; i++) {
+        unsigned replies = self->replies;
+        uint64_t start = harness_now_ns();
+        harness_submit(instance, i, payload, sizeof payload);
+        while (self->replies == replies) {
+            harness_turn(self, 1000);
+        }
+        times[i] = (double)(harness_now_ns() - start) / 1e3;
+    }
+    print_row(&(row){"host/one-in-flight-256B-p50", median(times, CALLS), "us", 8.0}, json);
+    print_row(&(row){"host/one-in-flight-256B-p99", times[CALLS * 99 / 100], "us", 0}, json);
+    stop(self, instance);
+}
+
+static double cpu_us(void) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
+static void eight_in_flight(harness *self, bool json) {
+    char payload[256];
+    memset(payload, 'x', sizeof payload);
+    ow_host_instance *instance = harness_spawn(self, "echo");
+    harness_until(self, &self->ready, self->ready + 1);
+    unsigned first = self->replies;
+    unsigned sent = 0;
+    double cpu = cpu_us();
+    uint64_t start = harness_now_ns();
+    while (self->replies - first < 10 * CALLS) {
+        while (sent < 10 * CALLS && ow_host_instance_has_room(instance)) {
+            harness_submit(instance, sent++, payload, sizeof payload);
+        }
+        harness_turn(self, 1000);
+    }
+    double us = (double)(harness_now_ns() - start) / 1e3;
+    print_row(&(row){"host/eight-in-flight", us / (10 * CALLS), "us", 0}, json);
+    print_row(&(row){"host/eight-in-flight-host-cpu", (cpu_us() - cpu) / (10 * CALLS), "us", 0},
+              json);
+    stop(self, instance);
+}
+
+static void cold_start(harness *self, bool json) {
+    static double times[COLD_STARTS];
+    static double ends[COLD_STARTS];
+    for (unsigned i = 0; i < COLD_STARTS; i++) {
+        unsigned replies = self->replies;
+        uint64_t start = harness_now_ns();
+        ow_host_instance *instance = harness_spawn(self, "echo_json");
+        harness_submit(instance, 1, "{\"a\":1}", 7);
+        harness_until(self, &self->replies, replies + 1);
+        times[i] = (double)(harness_now_ns() - start) / 1e6;
+        start = harness_now_ns();
+        stop(self, instance);
+        ends[i] = (double)(harness_now_ns() - start) / 1e6;
+    }
+    print_row(&(row){"host/cold-start-c-p50", median(times, COLD_STARTS), "ms", 2.0}, json);
+    print_row(&(row){"host/cold-start-c-p99", times[COLD_STARTS * 99 / 100], "ms", 0}, json);
+    print_row(&(row){"host/kill-to-exit-p50", median(ends, COLD_STARTS), "ms", 0}, json);
+}
+
+static double pss_mb(pid_t pid) {
+    char path[64];
+    char line[128];
+    snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)pid);
+    FILE *file = fopen(path, "re");
+    unsigned long kb = 0;
+    while (file && fgets(line, sizeof line, file) && sscanf(line, "Pss: %lu", &kb) != 1) {
+    }
+    if (file) {
+        fclose(file);
+    }
+    return (double)kb / 1024;
+}
+
+static void idle_memory(harness *self, bool json) {
+    ow_host_instance *instances[IDLE];
+    unsigned replies = self->replies;
+    for (unsigned i = 0; i < IDLE; i++) {
+        instances[i] = harness_spawn(self, "echo_json");
+        harness_submit(instances[i], i, "{\"a\":1}", 7);
+    }
+    harness_until(self, &self->replies, replies + IDLE);
+    double sum = 0;
+    for (unsigned i = 0; i < IDLE; i++) {
+        sum += pss_mb(ow_host_instance_pid(instances[i]));
+    }
+    print_row(&(row){"host/idle-instance-c-pss", sum / IDLE, "MB", 0.3}, json);
+    for (unsigned i = 0; i < IDLE; i++) {
+        stop(self, instances[i]);
+    }
+}
+
+int main(int argc, char **argv) {
+    bool json = argc > 1 && strcmp(argv[1], "--json") == 0;
+    harness *self = harness_open(RUNTIME, FUNCTIONS, NULL, OW_HOST_SANDBOX_REFUSED);
+    one_in_flight(self, json);
+    eight_in_flight(self, json);
+    cold_start(self, json);
+    idle_memory(self, json);
+    harness_close(self);
+    return 0;
+}
