@@ -46,7 +46,7 @@ static bool grow(ow_host_instance ***table, size_t capacity) {
     return grown != NULL;
 }
 
-static bool tables_have_room(ow_host *host) {
+bool instance_tables_have_room(ow_host *host) {
     if (host->instance_count < host->capacity) {
         return true;
     }
@@ -68,7 +68,7 @@ static void forget_in(ow_host_instance **table, size_t *count, const ow_host_ins
     }
 }
 
-static void enter_tables(ow_host_instance *instance) {
+void instance_enter(ow_host_instance *instance) {
     ow_host *host = instance->host;
     instance->index = host->instance_count;
     host->instances[host->instance_count++] = instance;
@@ -242,7 +242,7 @@ ow_code ow_host_instance_spawn(ow_host_zygote *zygote, const ow_host_spec *spec,
         return ow_fail(err, OW_INVALID_ARGUMENT, "bad_spec", "no symbol, or more than %u files",
                        OW_HOST_FILES_MAX);
     }
-    ow_host_instance *instance = tables_have_room(host) ? instance_new(zygote, spec) : NULL;
+    ow_host_instance *instance = instance_tables_have_room(host) ? instance_new(zygote, spec) : NULL;
     if (!instance) {
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "no_memory", "no memory for an instance");
     }
@@ -251,7 +251,7 @@ ow_code ow_host_instance_spawn(ow_host_zygote *zygote, const ow_host_spec *spec,
         instance_destroy(instance);
         return code;
     }
-    enter_tables(instance);
+    instance_enter(instance);
     *ret_instance = instance;
     return OW_OK;
 }

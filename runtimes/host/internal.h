@@ -135,7 +135,8 @@ void zygote_readable(ow_host_zygote *zygote);
 void zygote_destroy(ow_host_zygote *zygote);
 
 // instance.c
-
+bool instance_tables_have_room(ow_host *host);
+void instance_enter(ow_host_instance *instance); // into the table of all; room must be there
 void instance_spawned(ow_host_instance *instance, int pidfd);
 void instance_ended(ow_host_instance *instance, int status, uint64_t peak_bytes);
 void instance_lost(ow_host_instance *instance, ow_host_end end, const char *message);
