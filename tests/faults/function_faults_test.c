@@ -1,0 +1,157 @@
+// Everything a function can do wrong, through the whole path: the right answer comes, the server lives,
+// the next call is served, and other functions notice nothing.
+
+#include "tests/scenario/deployment.h"
+
+#include "core/testing/ow_test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROUNDS = 3 };
+
+typedef struct fault {
+    const char *function;
+    int status;         // 200: it replies
+    const char *reason; // or the reply
+} fault;
+
+// A forbidden system call either kills the instance or is refused to it: both are told by the reply.
+static const fault faults[] = {
+    {"segv", 502, "crashed"},
+    {"aborts", 502, "crashed"},
+    {"endless", 504, "timeout"},
+    {"ignores_timeout", 504, "timeout"},
+    {"stack", 502, "crashed"},
+    {"memory_bomb", 502, "memory"},
+    {"descriptors", 200, "\"limited\""},
+    {"flood", 200, "\"flooded\""},
+    {"no_reply", 502, "protocol"},
+    {"double_reply", 502, "protocol"},
+    {"big_reply", 502, "reply_too_large"},
+    {"exits", 502, "crashed"},
+    {"fork_bomb", 502, "crashed"},
+    {"opens_socket", 502, "crashed"},
+    {"executes", 502, "crashed"},
+    {"traces", 502, "crashed"},
+    {"kills_parent", 502, "crashed"},
+    {"reads_passwd", 200, "\"refused\""},
+    {"reads_others", 200, "\"refused\""},
+    {"writes_file", 200, "\"refused\""},
+};
+
+static deployment *d;
+static ow_client *player;
+
+static int set_up(void **state) {
+    (void)state;
+    d = deployment_start(SHAPE_ONE_PROCESS, NULL);
+    deployment_deploy(d, "tests/faults/bundle", true);
+    player = deployment_player(d, "device-of-the-faults");
+    expect_reply(player, "faulty", "good", "{}", "\"good\"");
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    ow_client_free(player);
+    deployment_stop(d);
+    return 0;
+}
+
+static void expect_fault(const fault *f) {
+    if (f->status == 200) {
+        expect_reply(player, "faulty", f->function, "{}", f->reason);
+    } else {
+        expect_error(player, "faulty", f->function, "{}", f->status, f->reason, NULL);
+    }
+}
+
+static void each_fault_has_its_answer(void **state) {
+    (void)state;
+    pid_t server = deployment_pid(d, "runner");
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        expect_fault(&faults[i]);
+        expect_reply(player, "faulty", "good", "{}", "\"good\"");
+        assert_true(deployment_is_running(d, "runner"));
+    }
+    assert_int_equal(server, deployment_pid(d, "runner"));
+}
+
+// Three quick deaths back off; the answer then says so instead of starting instance after instance.
+static void quick_deaths_back_off(void **state) {
+    (void)state;
+    bool backed_off = false;
+    for (int i = 0; i < 20 && !backed_off; i++) {
+        ow_client_error error;
+        assert_false(ow_client_call(player, "faulty", "segv", "{}", 2, NULL, NULL, &error));
+        backed_off = strcmp(error.reason, "crashed") != 0;
+    }
+    assert_true(backed_off);
+    expect_reply(player, "faulty", "good", "{}", "\"good\"");
+}
+
+typedef struct traffic {
+    int good, bad, ended;
+} traffic;
+
+static void on_good(void *user, ow_client_reply *reply, const ow_client_error *error) {
+    traffic *t = user;
+    (void)error;
+    t->ended++;
+    if (reply != NULL) {
+        t->good++;
+    } else {
+        t->bad++;
+    }
+}
+
+static void on_fault(void *user, ow_client_reply *reply, const ow_client_error *error) {
+    (void)reply;
+    (void)error;
+    ((traffic *)user)->ended++;
+}
+
+static void other_functions_notice_nothing(void **state) {
+    (void)state;
+    traffic t = {0};
+    int sent = 0;
+    for (int round = 0; round < ROUNDS; round++) {
+        for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+            assert_true(ow_client_call_start(player, "faulty", faults[i].function, "{}", 2, NULL,
+                                             on_fault, &t, NULL));
+            sent++;
+            for (int n = 0; n < 5; n++) {
+                assert_true(ow_client_call_start(player, "faulty", "good", "{}", 2, NULL, on_good,
+                                                 &t, NULL));
+                sent++;
+            }
+        }
+    }
+    int64_t start = now_ms();
+    while (t.ended < sent) {
+        ow_client_poll(player, 100);
+        assert_true(now_ms() - start < 120000);
+    }
+    assert_int_equal(t.bad, 0);
+    assert_true(t.good > 0);
+}
+
+static void the_kill_after_the_deadline_is_prompt(void **state) {
+    (void)state;
+    int64_t start = now_ms();
+    expect_error(player, "faulty", "endless", "{}", 504, "timeout", NULL);
+    // 300 ms of timeout, plus a start; five times that is generous.
+    assert_true(now_ms() - start < 300 * 5 + 1000);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_fault_has_its_answer),
+        cmocka_unit_test(the_kill_after_the_deadline_is_prompt),
+        cmocka_unit_test(other_functions_notice_nothing),
+        cmocka_unit_test(quick_deaths_back_off),
+    };
+    return cmocka_run_group_tests_name("function faults", tests, set_up, tear_down);
+}

@@ -1,0 +1,174 @@
+// Change while players are on it: redeploys under load, and every split process killed in turn.
+
+#include "tests/scenario/deployment.h"
+
+#include "core/testing/ow_test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { IN_FLIGHT = 16, REDEPLOYS = 20 };
+
+typedef struct load {
+    ow_client *client;
+    const char *vs, *function;
+    int running;
+    bool stop;
+    int good, bad;
+    ow_client_error last;
+} load;
+
+static void start_one(load *l);
+
+static void on_reply(void *user, ow_client_reply *reply, const ow_client_error *error) {
+    load *l = user;
+    l->running--;
+    if (reply != NULL) {
+        l->good++;
+    } else {
+        l->bad++;
+        l->last = *error;
+    }
+    start_one(l);
+}
+
+static void start_one(load *l) {
+    if (!l->stop && ow_client_call_start(l->client, l->vs, l->function, "{}", 2, NULL, on_reply, l,
+                                         NULL)) {
+        l->running++;
+    }
+}
+
+static void run_for(load *l, int ms) {
+    int64_t end = now_ms() + ms;
+    while (l->running < IN_FLIGHT && !l->stop) {
+        start_one(l);
+    }
+    while (now_ms() < end || (l->stop && l->running > 0)) {
+        ow_client_poll(l->client, 5);
+        assert_true(now_ms() < end + 60000);
+    }
+}
+
+static void write_version(const char *folder, int number) {
+    char path[128];
+    snprintf(path, sizeof path, "%s/virtualserver.json", folder);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("{\"name\":\"moving\",\"runtime\":\"c\",\"functions\":{\"answer\":{\"exposure\":"
+          "\"client\"}}}",
+          file);
+    fclose(file);
+    snprintf(path, sizeof path, "%s/moving.c", folder);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    fprintf(file,
+            "#include <overworld.h>\nint answer(ow_ctx *ctx) {\n    return ow_reply_text(ctx, "
+            "\"%d\");\n}\n",
+            number);
+    fclose(file);
+}
+
+// A deploy in a child process, while the load goes on.
+static void deploy_under_load(deployment *d, load *l, const char *folder) {
+    pid_t child = fork();
+    if (child == 0) {
+        char out[2048];
+        const char *args[] = {"vs", "deploy", folder, "--publish", NULL};
+        _exit(deployment_ow(d, out, sizeof out, args) == 0 ? 0 : 1);
+    }
+    int status;
+    pid_t done;
+    do {
+        run_for(l, 10);
+        done = waitpid(child, &status, WNOHANG);
+    } while (done == 0);
+    assert_int_equal(done, child);
+    assert_int_equal(status, 0);
+}
+
+static void twenty_redeploys_fail_no_call(void **state) {
+    (void)state;
+    deployment *d = deployment_start(SHAPE_ONE_PROCESS, NULL);
+    char folder[64] = "/tmp/overworld-bundle-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    write_version(folder, 0);
+    deployment_deploy(d, folder, true);
+    load l = {.client = deployment_player(d, "device-under-load"), .vs = "moving",
+              .function = "answer"};
+    run_for(&l, 200);
+    for (int number = 1; number <= REDEPLOYS; number++) {
+        write_version(folder, number);
+        deploy_under_load(d, &l, folder);
+    }
+    run_for(&l, 200);
+    l.stop = true;
+    run_for(&l, 0);
+    if (l.bad > 0) {
+        fail_msg("%d of %d calls failed, the last with %d %s: %s", l.bad, l.good + l.bad,
+                 l.last.status, l.last.reason, l.last.message);
+    }
+    assert_true(l.good > REDEPLOYS * 10);
+    char wanted[8];
+    snprintf(wanted, sizeof wanted, "%d", REDEPLOYS);
+    expect_reply(l.client, "moving", "answer", "{}", wanted);
+    ow_client_free(l.client);
+    deployment_stop(d);
+}
+
+static bool answers(ow_client *client, int64_t until) {
+    do {
+        if (ow_client_call(client, "lab", "echo", "1", 1, NULL, NULL, NULL)) {
+            return true;
+        }
+    } while (now_ms() < until);
+    return false;
+}
+
+// While identity, registry or telemetry are away calls go on; whatever was killed is found again.
+static void split_processes_die_and_come_back(void **state) {
+    (void)state;
+    static const char *const away_is_fine[] = {"registry", "telemetry"};
+    deployment *d = deployment_start(SHAPE_SPLIT, NULL);
+    deployment_deploy(d, "tests/scenario/bundle", true);
+    ow_client *player = deployment_player(d, "device-of-the-split");
+    expect_reply(player, "lab", "echo", "1", "1");
+    for (size_t i = 0; i < 2; i++) {
+        deployment_kill(d, away_is_fine[i]);
+        for (int n = 0; n < 20; n++) {
+            expect_reply(player, "lab", "echo", "1", "1");
+        }
+        deployment_restart(d, away_is_fine[i]);
+        assert_true(deployment_wait_ready(d, 10000));
+    }
+    deployment_kill(d, "runner");
+    ow_client_error error;
+    assert_false(ow_client_call(player, "lab", "echo", "1", 1, NULL, NULL, &error));
+    assert_int_equal(error.status, 503);
+    deployment_restart(d, "runner");
+    // Found again within 2 s of being up; starting and five times slack on top.
+    assert_true(answers(player, now_ms() + 12000));
+    // A login needs identity: it, too, is found again.
+    ow_client_login login;
+    assert_true(ow_client_login_device(player, "another-device-1", &login, NULL));
+    ow_client_free(player);
+    deployment_kill(d, "gateway");
+    deployment_restart(d, "gateway");
+    assert_true(deployment_wait_ready(d, 20000));
+    player = deployment_player(d, "device-of-the-split");
+    expect_reply(player, "lab", "echo", "1", "1");
+    ow_client_free(player);
+    deployment_stop(d);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(twenty_redeploys_fail_no_call),
+        cmocka_unit_test(split_processes_die_and_come_back),
+    };
+    return cmocka_run_group_tests_name("redeploy", tests, NULL, NULL);
+}
