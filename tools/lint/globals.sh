@@ -8,7 +8,7 @@ find "$bin" -name '*.pic.o' -path '*/_objs/*' ! -path '*/testdata/*' | sort | wh
     path=${object#"$bin"/}
     source=${path%%/_objs/*}/$(basename "$object" .pic.o).c
     # Generated code and objects of files that are gone have no source here; tests may keep state.
-    case $source in tests/* | examples/* | *_test.c) continue ;; esac
+    case $source in tests/* | examples/* | *_test.c | *bench.c) continue ;; esac
     [ -f "$source" ] || continue
     objdump -t "$object" | awk -F '\t' -v source="$source" '
         { n = split($1, left, " "); section = left[n]; split($2, right, " ") }
