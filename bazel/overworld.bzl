@@ -67,10 +67,17 @@ def ow_cc_fuzz(name, srcs, deps = [], seeds = [], copts = [], **kwargs):
 def _stem(src):
     return src[:-len(".proto")]
 
-def ow_proto_library(name, srcs, deps = [], strip = "proto", **kwargs):
-    """protoc-c over .proto files below //proto.
+def _import_paths(strip, deps):
+    # What is imported from //proto by a test's own .proto elsewhere.
+    paths = [strip]
+    if strip != "proto" and [d for d in deps if d.startswith("//proto")]:
+        paths.append("proto")
+    return " ".join(["-I" + p for p in paths + ["/usr/include"]])
 
-    The headers are included from the workspace's root: "proto/overworld/<service>/v1/<x>.pb-c.h".
+def ow_proto_library(name, srcs, deps = [], strip = "proto", **kwargs):
+    """protoc-c over .proto files.
+
+    Headers are included by the path that an import has: "overworld/<service>/v1/<x>.pb-c.h".
     google/protobuf/*.proto may be imported without being named.
 
     Args:
@@ -90,8 +97,8 @@ def ow_proto_library(name, srcs, deps = [], strip = "proto", **kwargs):
         name = name + "_gen",
         srcs = srcs + [d + "_srcs" for d in deps],
         outs = [s + ".pb-c.c" for s in stems] + [s + ".pb-c.h" for s in stems],
-        cmd = "protoc -I%s -I/usr/include --c_out=$(GENDIR)/%s %s" % (
-            strip,
+        cmd = "protoc %s --c_out=$(GENDIR)/%s %s" % (
+            _import_paths(strip, deps),
             strip,
             " ".join(["$(location %s)" % s for s in srcs]),
         ),
@@ -111,6 +118,8 @@ def ow_proto_library(name, srcs, deps = [], strip = "proto", **kwargs):
 def ow_proto_descriptors(name, protos, strip = "proto", **kwargs):
     """The FileDescriptorSet of `protos` with everything they import, as constant bytes.
 
+    The build fails when they break a rule for APIs (see proto/check/check.c).
+
     Code includes "<package>/<name>.h", which declares `ow_<name>` and `ow_<name>_size`.
 
     Args:
@@ -124,10 +133,12 @@ def ow_proto_descriptors(name, protos, strip = "proto", **kwargs):
         name = name + "_set",
         srcs = sources,
         outs = [name + ".pb"],
-        cmd = "protoc -I%s -I/usr/include --include_imports --descriptor_set_out=$@ $$(%s | sort -u)" % (
-            strip,
+        cmd = "protoc %s --include_imports --descriptor_set_out=$@ $$(%s | sort -u) && %s $@" % (
+            _import_paths(strip, ["//proto"]),
             "printf '%s\\n' " + " ".join(["$(locations %s)" % s for s in sources]),
+            "$(location //proto/check)",
         ),
+        tools = ["//proto/check"],
     )
     ow_embed(name = name, files = {name: name + ".pb"}, **kwargs)
 
