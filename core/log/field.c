@@ -166,6 +166,25 @@ static void add_plain(value *value, const char *text, size_t length) {
     value_add(value, text, length);
 }
 
+// Reads plain text or one conversion of a value that ends at `end`.
+static void field_piece(field_reader *reader, const char *end, value *value) {
+    const char stops[] = {*end, '%', '\0'};
+    size_t plain = strcspn(reader->at, stops);
+    if (plain > 0) {
+        add_plain(value, reader->at, plain);
+        reader->at += plain;
+        return;
+    }
+    reader->at++;
+    if (*reader->at == '%') {
+        add_plain(value, "%", 1);
+        reader->at++;
+    } else if (!add_conversion(reader, value)) {
+        add_plain(value, "(bad format)", 12);
+        reader->at += strlen(reader->at);
+    }
+}
+
 bool field_next(field_reader *reader, const char **ret_key, size_t *ret_key_length, value *value) {
     value_begin(value);
     if (*reader->at == '\0') {
@@ -175,22 +194,13 @@ bool field_next(field_reader *reader, const char **ret_key, size_t *ret_key_leng
     *ret_key_length = strcspn(reader->at, "= ");
     reader->at += *ret_key_length;
     reader->at += *reader->at == '=';
-    while (*reader->at != '\0' && *reader->at != ' ') {
-        size_t plain = strcspn(reader->at, " %");
-        if (plain > 0) {
-            add_plain(value, reader->at, plain);
-            reader->at += plain;
-        } else if (reader->at[1] == '%') {
-            add_plain(value, "%", 1);
-            reader->at += 2;
-        } else {
-            reader->at++;
-            if (!add_conversion(reader, value)) {
-                add_plain(value, "(bad format)", 12);
-                reader->at += strlen(reader->at);
-            }
-        }
+    // Quotes in the format hold a value together that has spaces: why="%s, twice".
+    const char *end = *reader->at == '"' ? "\"" : " ";
+    reader->at += *end == '"';
+    while (*reader->at != '\0' && *reader->at != *end) {
+        field_piece(reader, end, value);
     }
+    reader->at += *end == '"' && *reader->at == '"';
     reader->at += *reader->at == ' ';
     return true;
 }

@@ -24,7 +24,7 @@ void ow_log_open(int fd, ow_log_level level, ow_log_format format);
 bool ow_log_enabled(ow_log_level level);
 
 // Logs `event` (a short constant phrase) with fields, written as a format of keys and values that
-// are separated by single spaces:
+// are separated by single spaces; quotes hold a value together that has some: why="%s, again".
 //     ow_log(OW_LOG_INFO, "listening", "address=%s:%d idle_kb=%" PRId64, host, port, idle_kb);
 // Values are quoted and escaped as the sink's format asks for, so %s may be anything; NULL is "".
 // Conversions: d i u x c s f g, with flags, width, precision and the lengths l ll z j h hh. A line

@@ -83,6 +83,15 @@ static void widths_and_precisions_work(void **state) {
     assert_string_equal(c.text, "level=info event=x a=abc b=xy c=ff d=0a e=q\n");
 }
 
+static void quotes_hold_a_value_together(void **state) {
+    (void)state;
+    capture c;
+    begin(&c, OW_LOG_INFO, OW_LOG_JSON);
+    ow_log(OW_LOG_INFO, "x", "a=\"%s, and %d\" b=\"\" c=%d", "one \"thing\"", 2, 3);
+    finish(&c);
+    assert_non_null(strstr(c.text, "\"a\":\"one \\\"thing\\\", and 2\",\"b\":\"\",\"c\":3}"));
+}
+
 static void long_lines_are_cut_and_stay_whole(void **state) {
     (void)state;
     char *text = malloc(20000);
@@ -133,6 +142,7 @@ int main(void) {
         cmocka_unit_test(json_keeps_numbers_bare),
         cmocka_unit_test(unprintable_bytes_are_escaped),
         cmocka_unit_test(widths_and_precisions_work),
+        cmocka_unit_test(quotes_hold_a_value_together),
         cmocka_unit_test(long_lines_are_cut_and_stay_whole),
         cmocka_unit_test(levels_below_the_sink_s_are_silent),
         cmocka_unit_test(errno_survives),
