@@ -1,0 +1,152 @@
+#pragma once
+
+// Shared by the files of this package. See README.md for how a turn runs.
+
+#include "core/http/server.h"
+#include "core/http/strict.h"
+#include "core/loop/loop.h"
+
+#include <microhttpd.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PEER_TEXT_MAX 64
+#define METHOD_TEXT_MAX 8
+#define URI_INLINE 256
+#define BODY_INLINE 1024
+
+// A client that waits longer than this is suspended in libmicrohttpd.
+#define SUSPEND_AFTER_US 2000
+
+// A refused request whose body is at most this long is read to its end, so that the connection can
+// be kept; one with a longer body is answered at once and the connection is closed.
+#define DISCARD_MAX (64 * 1024)
+
+typedef struct list_link {
+    struct list_link *next, *previous;
+} list_link;
+
+void list_init(list_link *head);
+bool list_is_empty(const list_link *head);
+void list_append(list_link *head, list_link *link);
+void list_remove(list_link *link); // also of one that is in no list (zeroed)
+
+typedef struct connection {
+    list_link link;
+    struct MHD_Connection *mhd;
+    ow_http_request *request; // NULL between requests
+    int fd;
+    int64_t deadline_us; // the sweep closes it then; 0: none
+    char peer[PEER_TEXT_MAX];
+} connection;
+
+typedef enum request_state {
+    REQUEST_NEW,     // the request line was read
+    REQUEST_BODY,    // the headers were accepted, the body arrives
+    REQUEST_WAITING, // complete, the handler works on it
+    REQUEST_QUEUED,  // libmicrohttpd has the reply
+} request_state;
+
+struct ow_http_request {
+    list_link link; // waiting, suspended or other, see ow_http_server
+    ow_http_server *server;
+    connection *connection; // NULL: the client has gone
+    request_state state;
+    bool owned;           // the handler has it and owes a reply
+    bool gone_told;       // on_gone was called
+    bool in_callback;     // libmicrohttpd's access handler is running for it
+    bool suspended;
+    bool too_large;       // the body went over its limit and is being discarded
+    bool close;           // close the connection behind the reply
+    struct MHD_Response *held; // a reply given before the body was complete
+    unsigned held_status;
+    int64_t waiting_since_us;
+    ow_watch hang_up; // while suspended
+
+    char *uri;          // uri_inline or malloc'ed; cut at the '?'
+    char *query;        // in uri; "" when there is none
+    size_t uri_size;
+    const char *uri_at; // where libmicrohttpd has it, to compare
+    size_t field_count;
+    ow_http_field fields[OW_HTTP_HEADERS_MAX];
+    int64_t content_length;
+
+    size_t body_limit;
+    uint8_t *body; // body_inline or malloc'ed
+    size_t body_size, body_room;
+    int64_t charged; // of the budget
+    ow_http_sink sink;
+    uint64_t upload_turn; // the turn in which a piece of the body arrived last
+
+    void *user;
+    char method[METHOD_TEXT_MAX]; // cut: the longest known one is OPTIONS
+    char peer[PEER_TEXT_MAX];
+    char uri_inline[URI_INLINE];
+    uint8_t body_inline[BODY_INLINE];
+};
+
+struct ow_http_server {
+    ow_http_options options;
+    ow_loop *loop;
+    struct MHD_Daemon *daemon;
+    char *address;
+    char *unix_path; // to unlink; NULL for TCP
+    int listen_fd;
+    bool draining, closing;
+    bool ready; // libmicrohttpd's descriptor reported something
+    bool again; // another turn is needed at once
+    uint64_t turn;
+    size_t partial_bodies; // that came in this turn and may have more behind them
+    int64_t next_timeout_us; // when libmicrohttpd wants to run; INT64_MAX: not
+    ow_watch watch;
+    ow_turn_hook serve, after;
+    ow_timer sweep;
+    list_link connections; // connection.link
+    list_link waiting;     // complete, not suspended; oldest first
+    list_link suspended;
+    list_link others;      // all other requests
+    size_t connection_count, request_count;
+    ow_http_request *spare; // to use again, linked by `user`
+    size_t spare_count;
+};
+
+// ---- address.c ----
+
+// Opens a listening socket; the outputs are malloc'ed. Codes as ow_http_server_open.
+ow_code address_listen(const char *address, int *ret_fd, char **ret_text, char **ret_unix_path,
+                       ow_err *err);
+void address_of_peer(const struct sockaddr *address, char text[static PEER_TEXT_MAX]);
+
+// ---- request.c ----
+
+ow_http_request *request_new(ow_http_server *server, connection *from, const char *uri);
+// Gives it back; it must be neither owned nor queued.
+void request_free(ow_http_request *request);
+// The client has gone, or must be treated so.
+void request_tell_gone(ow_http_request *request);
+// Answers 503 without the handler, which then owes a reply that is dropped.
+void request_abandon(ow_http_request *request);
+
+// libmicrohttpd's callbacks.
+enum MHD_Result on_access(void *self, struct MHD_Connection *mhd, const char *url,
+                          const char *method, const char *version, const char *data,
+                          size_t *data_size, void **request_at);
+void on_completed(void *self, struct MHD_Connection *mhd, void **request_at,
+                  enum MHD_RequestTerminationCode why);
+void *on_uri(void *self, const char *uri, struct MHD_Connection *mhd);
+
+// ---- body.c ----
+
+// Prepares for the body; NULL, or why it is refused.
+const ow_http_rejection *body_begin(ow_http_request *request);
+// Takes a piece; *size becomes what is left. False: hang up.
+bool body_take(ow_http_request *request, const char *data, size_t *size);
+void body_free(ow_http_request *request);
+
+// ---- server.c ----
+
+// The sweep closes the connection this long from now; 0: never.
+void connection_set_deadline(ow_http_server *server, connection *connection, int64_t after_us);
+// Frees the server once it was closed and the last request is gone.
+void server_release(ow_http_server *server);

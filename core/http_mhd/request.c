@@ -1,0 +1,497 @@
+#include "core/http_mhd/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <string.h>
+#include <strings.h>
+
+#define SPARE_MAX 1024
+#define BODY_GRACE_US 10000000
+#define BODY_BYTES_PER_SECOND 16384 // the slowest client that is borne
+#define MICROSECONDS 1000000
+
+static const ow_http_rejection bad_address = {
+    400, "bad_request", "the address has characters that must be encoded"};
+
+// ---- lists ----
+
+void list_init(list_link *head) {
+    head->next = head->previous = head;
+}
+
+bool list_is_empty(const list_link *head) {
+    return head->next == head;
+}
+
+void list_append(list_link *head, list_link *link) {
+    link->previous = head->previous;
+    link->next = head;
+    head->previous->next = link;
+    head->previous = link;
+}
+
+void list_remove(list_link *link) {
+    if (link->next != NULL) {
+        link->previous->next = link->next;
+        link->next->previous = link->previous;
+        link->next = link->previous = NULL;
+    }
+}
+
+static void move_to(ow_http_request *request, list_link *list) {
+    list_remove(&request->link);
+    list_append(list, &request->link);
+}
+
+// ---- making and freeing ----
+
+static bool keep_uri(ow_http_request *request, const char *uri) {
+    request->uri_size = strlen(uri);
+    request->uri = request->uri_inline;
+    if (request->uri_size >= sizeof request->uri_inline) {
+        request->uri = malloc(request->uri_size + 1);
+        if (request->uri == NULL) {
+            return false;
+        }
+    }
+    memcpy(request->uri, uri, request->uri_size + 1);
+    request->uri_at = uri;
+    return true;
+}
+
+ow_http_request *request_new(ow_http_server *server, connection *from, const char *uri) {
+    ow_http_request *request = server->spare;
+    if (request != NULL) {
+        server->spare = request->user;
+        server->spare_count--;
+    } else {
+        request = malloc(sizeof *request);
+        if (request == NULL) {
+            return NULL;
+        }
+    }
+    // The large arrays at the end and the fields are filled before they are read.
+    memset(request, 0, offsetof(ow_http_request, fields));
+    memset((char *)request + offsetof(ow_http_request, content_length), 0,
+           offsetof(ow_http_request, peer) - offsetof(ow_http_request, content_length));
+    request->server = server;
+    request->connection = from;
+    request->body = request->body_inline;
+    request->body_room = sizeof request->body_inline;
+    request->body_limit = server->options.body_limit;
+    request->hang_up.fd = -1;
+    memcpy(request->peer, from->peer, sizeof request->peer);
+    if (!keep_uri(request, uri)) {
+        free(request);
+        return NULL;
+    }
+    from->request = request;
+    server->request_count++;
+    list_append(&server->others, &request->link);
+    return request;
+}
+
+void request_free(ow_http_request *request) {
+    ow_http_server *server = request->server;
+    list_remove(&request->link);
+    body_free(request);
+    if (request->uri != request->uri_inline) {
+        free(request->uri);
+    }
+    if (request->held != NULL) {
+        MHD_destroy_response(request->held);
+    }
+    server->request_count--;
+    if (server->spare_count < SPARE_MAX && !server->closing) {
+        request->user = server->spare;
+        server->spare = request;
+        server->spare_count++;
+    } else {
+        free(request);
+    }
+    server_release(server);
+}
+
+void request_tell_gone(ow_http_request *request) {
+    const ow_http_handler *handler = &request->server->options.handler;
+    if (request->owned && !request->gone_told) {
+        request->gone_told = true;
+        handler->on_gone(handler->self, request);
+    }
+}
+
+// ---- waiting ----
+
+static void on_hang_up(void *self, uint32_t events) {
+    (void)events;
+    ow_http_request *request = self;
+    ow_loop_unwatch(request->server->loop, &request->hang_up);
+    request_tell_gone(request);
+}
+
+// Takes the connection out of libmicrohttpd's turns until something is there to do.
+static void suspend(ow_http_request *request) {
+    ow_http_server *server = request->server;
+    MHD_suspend_connection(request->connection->mhd);
+    request->suspended = true;
+    move_to(request, &server->suspended);
+    request->hang_up.on_ready = on_hang_up;
+    request->hang_up.self = request;
+    // Without the watch a client that hangs up is noticed when the reply is sent: late, not wrong.
+    ow_loop_watch(server->loop, &request->hang_up, request->connection->fd, EPOLLRDHUP, NULL);
+}
+
+static void resume(ow_http_request *request) {
+    ow_loop_unwatch(request->server->loop, &request->hang_up);
+    request->suspended = false;
+    move_to(request, &request->server->others);
+    MHD_resume_connection(request->connection->mhd);
+    request->server->ready = true;
+}
+
+// ---- replying ----
+
+static void queue(ow_http_request *request, unsigned status, struct MHD_Response *response) {
+    ow_http_server *server = request->server;
+    MHD_queue_response(request->connection->mhd, status, response);
+    MHD_destroy_response(response);
+    request->state = REQUEST_QUEUED;
+    // Queue first, resume then: the other way round costs one more call of the handler.
+    if (request->suspended) {
+        resume(request);
+    } else {
+        move_to(request, &server->others);
+    }
+    if (request->in_callback) {
+        server->again = true;
+    } else {
+        server->ready = true;
+    }
+}
+
+static struct MHD_Response *make_response(const ow_http_answer *answer, bool close) {
+    struct MHD_Response *response;
+    void *body = (void *)(uintptr_t)answer->body;
+    if (answer->free_body != NULL) {
+        response = MHD_create_response_from_buffer_with_free_callback_cls(
+            answer->size, body, answer->free_body, body);
+        if (response == NULL) {
+            answer->free_body(body);
+        }
+    } else {
+        response = MHD_create_response_from_buffer(answer->size, body, MHD_RESPMEM_MUST_COPY);
+    }
+    for (size_t i = 0; response != NULL && i < answer->header_count; i++) {
+        MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value);
+    }
+    if (response != NULL && close) {
+        MHD_add_response_header(response, "Connection", "close");
+    }
+    return response;
+}
+
+static void drop_answer(const ow_http_answer *answer) {
+    if (answer->free_body != NULL) {
+        answer->free_body((void *)(uintptr_t)answer->body);
+    }
+}
+
+// Out of memory for a reply: all that is left is to hang up.
+static void hang_up(ow_http_request *request) {
+    shutdown(request->connection->fd, SHUT_RDWR);
+    if (request->suspended) {
+        resume(request);
+    }
+}
+
+void ow_http_reply(ow_http_request *request, const ow_http_answer *answer) {
+    request->owned = false;
+    if (request->connection == NULL) {
+        drop_answer(answer);
+        request_free(request);
+        return;
+    }
+    if (request->state == REQUEST_QUEUED) {
+        drop_answer(answer);
+        return;
+    }
+    bool close = answer->close || request->close || request->server->draining;
+    struct MHD_Response *response = make_response(answer, close);
+    if (response == NULL) {
+        hang_up(request);
+        return;
+    }
+    if (request->state == REQUEST_WAITING) {
+        queue(request, (unsigned)answer->status, response);
+        return;
+    }
+    request->held = response;
+    request->held_status = (unsigned)answer->status;
+    if (request->suspended) {
+        resume(request);
+    }
+}
+
+static void queue_held(ow_http_request *request) {
+    struct MHD_Response *response = request->held;
+    request->held = NULL;
+    queue(request, request->held_status, response);
+}
+
+void request_abandon(ow_http_request *request) {
+    static const ow_http_answer stopping = {.status = 503, .close = true};
+    request_tell_gone(request);
+    if (request->state == REQUEST_WAITING) {
+        struct MHD_Response *response = make_response(&stopping, true);
+        if (response != NULL) {
+            queue(request, 503, response);
+        }
+    }
+    if (request->suspended) {
+        resume(request);
+    }
+}
+
+// ---- libmicrohttpd's callbacks ----
+
+void *on_uri(void *self, const char *uri, struct MHD_Connection *mhd) {
+    ow_http_server *server = self;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    connection *from = info != NULL ? info->socket_context : NULL;
+    if (from == NULL) {
+        return NULL;
+    }
+    connection_set_deadline(server, from, server->options.header_timeout_us);
+    return request_new(server, from, uri);
+}
+
+static enum MHD_Result add_field(void *self, enum MHD_ValueKind kind, const char *name,
+                                 size_t name_size, const char *value, size_t value_size) {
+    (void)kind;
+    ow_http_request *request = self;
+    if (request->field_count == OW_HTTP_HEADERS_MAX) {
+        request->field_count++;
+        return MHD_NO;
+    }
+    request->fields[request->field_count++] =
+        (ow_http_field){name, value != NULL ? value : "", (uint32_t)name_size,
+                        (uint32_t)value_size};
+    return MHD_YES;
+}
+
+static const ow_http_rejection *check_head(ow_http_request *request, const char *method,
+                                           const char *version) {
+    ow_http_framing framing = {0};
+    MHD_get_connection_values_n(request->connection->mhd, MHD_HEADER_KIND, add_field, request);
+    ow_http_head head = {method, request->uri, version, request->fields, request->field_count};
+    const ow_http_rejection *why = ow_http_strict_check(&head, &framing);
+    request->content_length = framing.content_length;
+    // A NUL within the address ends it for everyone but the line it stands in.
+    if (why == NULL && version != request->uri_at + request->uri_size + 1) {
+        why = &bad_address;
+    }
+    char *mark = strchr(request->uri, '?');
+    request->query = mark != NULL ? mark + 1 : request->uri + request->uri_size;
+    if (mark != NULL) {
+        *mark = '\0';
+    }
+    return why;
+}
+
+static void set_body_deadline(ow_http_request *request) {
+    int64_t bytes = request->content_length >= 0 ? request->content_length
+                                                 : (int64_t)request->body_limit;
+    connection_set_deadline(request->server, request->connection,
+                            BODY_GRACE_US + bytes / BODY_BYTES_PER_SECOND * MICROSECONDS);
+}
+
+// This body may go on in the next turn.
+static void note_partial(ow_http_request *request) {
+    ow_http_server *server = request->server;
+    if (request->upload_turn != server->turn) {
+        request->upload_turn = server->turn;
+        server->partial_bodies++;
+    }
+}
+
+// The headers are there. A refusal of a request with a short body waits until that was read, because
+// libmicrohttpd closes a connection that is answered before.
+static void take_head(ow_http_request *request, const char *method, const char *version) {
+    const ow_http_handler *handler = &request->server->options.handler;
+    const ow_http_rejection *why = check_head(request, method, version);
+    snprintf(request->method, sizeof request->method, "%s", method);
+    request->state = REQUEST_BODY;
+    request->owned = true;
+    if (why != NULL) {
+        request->close = true;
+    } else {
+        handler->on_head(handler->self, request);
+        why = request->owned ? body_begin(request) : NULL;
+    }
+    if (why != NULL) {
+        handler->on_reject(handler->self, request, why);
+    }
+    bool short_body = request->content_length >= 0 && request->content_length <= DISCARD_MAX;
+    if (request->held != NULL && (request->close || !short_body)) {
+        connection_set_deadline(request->server, request->connection, 0);
+        queue_held(request);
+    } else {
+        set_body_deadline(request);
+        note_partial(request);
+    }
+}
+
+static enum MHD_Result take_body(ow_http_request *request, const char *data, size_t *size) {
+    note_partial(request);
+    if (!body_take(request, data, size)) {
+        return MHD_NO;
+    }
+    if (*size > 0 && !request->owned) {
+        *size = 0;
+    } else if (*size > 0) {
+        suspend(request);
+    }
+    return MHD_YES;
+}
+
+static void take_end(ow_http_request *request) {
+    ow_http_server *server = request->server;
+    const ow_http_handler *handler = &server->options.handler;
+    connection_set_deadline(server, request->connection, 0);
+    if (request->upload_turn == server->turn) {
+        server->partial_bodies--;
+    }
+    request->state = REQUEST_WAITING;
+    if (request->held != NULL) {
+        queue_held(request);
+        return;
+    }
+    if (!request->owned) {
+        return;
+    }
+    request->waiting_since_us = ow_loop_now_us(server->loop);
+    move_to(request, &server->waiting);
+    handler->on_body(handler->self, request);
+}
+
+static void keep_waiting(ow_http_request *request) {
+    int64_t waited = ow_loop_now_us(request->server->loop) - request->waiting_since_us;
+    if (request->owned && waited > SUSPEND_AFTER_US) {
+        suspend(request);
+    }
+}
+
+enum MHD_Result on_access(void *self, struct MHD_Connection *mhd, const char *url,
+                          const char *method, const char *version, const char *data,
+                          size_t *data_size, void **request_at) {
+    (void)self;
+    (void)mhd;
+    (void)url;
+    ow_http_request *request = *request_at;
+    enum MHD_Result result = MHD_YES;
+    if (request == NULL) {
+        return MHD_NO;
+    }
+    request->in_callback = true;
+    if (request->state == REQUEST_NEW) {
+        take_head(request, method, version);
+    } else if (request->state == REQUEST_BODY && *data_size > 0) {
+        result = take_body(request, data, data_size);
+    } else if (request->state == REQUEST_BODY) {
+        take_end(request);
+    } else if (request->state == REQUEST_WAITING) {
+        keep_waiting(request);
+    }
+    request->in_callback = false;
+    return result;
+}
+
+void on_completed(void *self, struct MHD_Connection *mhd, void **request_at,
+                  enum MHD_RequestTerminationCode why) {
+    (void)mhd;
+    (void)why;
+    ow_http_server *server = self;
+    ow_http_request *request = *request_at;
+    if (request == NULL) {
+        return;
+    }
+    *request_at = NULL;
+    connection *from = request->connection;
+    from->request = NULL;
+    connection_set_deadline(server, from,
+                            server->options.idle_timeout_us + server->options.header_timeout_us);
+    ow_loop_unwatch(server->loop, &request->hang_up);
+    request->connection = NULL;
+    if (!request->owned) {
+        request_free(request);
+        return;
+    }
+    request->suspended = false;
+    move_to(request, &server->others);
+    request_tell_gone(request);
+}
+
+// ---- what handlers ask ----
+
+const char *ow_http_method(const ow_http_request *request) {
+    return request->method;
+}
+
+const char *ow_http_path(const ow_http_request *request) {
+    return request->uri;
+}
+
+const char *ow_http_query(const ow_http_request *request) {
+    return request->query;
+}
+
+const char *ow_http_header(const ow_http_request *request, const char *name) {
+    size_t size = strlen(name);
+    size_t count = request->field_count <= OW_HTTP_HEADERS_MAX ? request->field_count
+                                                               : OW_HTTP_HEADERS_MAX;
+    for (size_t i = 0; i < count; i++) {
+        const ow_http_field *field = &request->fields[i];
+        if (field->name_size == size && strncasecmp(field->name, name, size) == 0) {
+            return field->value;
+        }
+    }
+    return NULL;
+}
+
+const char *ow_http_peer(const ow_http_request *request) {
+    return request->peer;
+}
+
+int64_t ow_http_content_length(const ow_http_request *request) {
+    return request->content_length;
+}
+
+const void *ow_http_body(const ow_http_request *request, size_t *ret_size) {
+    *ret_size = request->sink.on_bytes == NULL ? request->body_size : 0;
+    return request->body;
+}
+
+void ow_http_set_user(ow_http_request *request, void *user) {
+    request->user = user;
+}
+
+void *ow_http_user(const ow_http_request *request) {
+    return request->user;
+}
+
+void ow_http_set_body_limit(ow_http_request *request, size_t bytes) {
+    request->body_limit = bytes;
+}
+
+void ow_http_stream_body(ow_http_request *request, const ow_http_sink *sink) {
+    request->sink = *sink;
+}
+
+void ow_http_sink_ready(ow_http_request *request) {
+    if (request->connection != NULL && request->suspended && request->state == REQUEST_BODY) {
+        resume(request);
+    }
+}
