@@ -219,9 +219,8 @@ ow_code ow_db_exec(ow_db_conn *conn, int64_t *ret_changes, ow_err *err, const ch
     bool row = false;
     code = statement_step(conn, cached, &row, err);
     if (code == OW_OK && row) {
-        code = note_failure(conn,
-                            ow_fail(err, OW_INTERNAL, "sql", "ow_db_exec with rows: %.200s", sql),
-                            err);
+        code = note_failure(
+            conn, ow_fail(err, OW_INTERNAL, "sql", "ow_db_exec with rows: %.200s", sql), err);
     }
     if (code == OW_OK && ret_changes != NULL) {
         *ret_changes = conn->ops->changes(cached->statement);

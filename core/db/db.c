@@ -47,8 +47,7 @@ static int64_t on_turn(void *self) {
 
 static void refuse(ow_db *db, ow_db_job *job, const char *reason) {
     ow_err err;
-    ow_fail(&err, OW_UNAVAILABLE, reason, "%s: the store takes no more work now",
-            db->options.name);
+    ow_fail(&err, OW_UNAVAILABLE, reason, "%s: the store takes no more work now", db->options.name);
     job_settle(job, OW_UNAVAILABLE, &err);
     job_queue settled;
     queue_init(&settled);

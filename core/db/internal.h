@@ -54,8 +54,8 @@ struct ow_db_conn {
     const ow_db_driver_ops *ops;
     ow_db_link *link;
     ow_db_budget budget;
-    uint32_t steps;     // in this job
-    ow_code failed;     // of the job's first failing statement
+    uint32_t steps; // in this job
+    ow_code failed; // of the job's first failing statement
     ow_err failed_err;
     ow_rows rows[OW_DB_ROWS_MAX];
     cached_statement statements[STATEMENT_SLOTS];

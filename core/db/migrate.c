@@ -50,8 +50,8 @@ static ow_code check_order(const ow_db_migration *migrations, ow_err *err) {
 static ow_code read_number(ow_db_conn *conn, int *ret_number, ow_err *err) {
     ow_rows *rows = NULL;
     bool row = false;
-    ow_code code = ow_db_query(conn, &rows, err,
-                               "SELECT coalesce(max(number), 0) FROM ow_migration", "");
+    ow_code code =
+        ow_db_query(conn, &rows, err, "SELECT coalesce(max(number), 0) FROM ow_migration", "");
     if (code == OW_OK) {
         code = ow_rows_next(rows, &row, err);
     }

@@ -122,8 +122,8 @@ ow_code ow_db_sqlite_driver_new(const ow_db_options *options, ow_db_driver **ret
     }
     driver->driver.ops = &ops;
     driver->lock_fd = -1;
-    driver->max_wal_bytes =
-        options->max_wal_bytes > 0 ? options->max_wal_bytes : DEFAULT_WAL_BYTES;
+    driver->index_fd = -1;
+    driver->max_wal_bytes = options->max_wal_bytes > 0 ? options->max_wal_bytes : DEFAULT_WAL_BYTES;
     ow_code code = folder_open(driver, options, err);
     if (code != OW_OK) {
         free(driver);

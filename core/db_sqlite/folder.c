@@ -9,10 +9,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum {
+    INDEX_SEGMENT_BYTES =
+        32 * 1024, // https://www.sqlite.org/walformat.html#the_wal_index_file_format
+    INDEX_SEGMENT_PAGES = 4096,
+    LOG_PAGE_BYTES = 4096,
+};
+
 static ow_code make_path(char *path, const ow_db_options *options, const char *suffix,
                          ow_err *err) {
-    int length =
-        snprintf(path, PATH_LENGTH_MAX, "%s/%s%s", options->folder, options->name, suffix);
+    int length = snprintf(path, PATH_LENGTH_MAX, "%s/%s%s", options->folder, options->name, suffix);
     if (length < 0 || length >= PATH_LENGTH_MAX) {
         return ow_fail(err, OW_INVALID_ARGUMENT, "bad_folder", "the path of %s is too long",
                        options->folder);
@@ -86,7 +92,23 @@ ow_code folder_open(sqlite_driver *driver, const ow_db_options *options, ow_err 
     return code;
 }
 
+void folder_reserve_index(sqlite_driver *driver) {
+    char path[PATH_LENGTH_MAX + 8];
+    snprintf(path, sizeof path, "%s-shm", driver->path);
+    // Kept open: closing it would drop the locks that SQLite has on the same file.
+    driver->index_fd = open(path, O_RDWR | O_CLOEXEC);
+    if (driver->index_fd < 0) {
+        return;
+    }
+    int64_t segments = driver->max_wal_bytes / LOG_PAGE_BYTES / INDEX_SEGMENT_PAGES + 4;
+    posix_fallocate(driver->index_fd, 0, segments * INDEX_SEGMENT_BYTES);
+}
+
 void folder_close(sqlite_driver *driver) {
+    if (driver->index_fd >= 0) {
+        close(driver->index_fd);
+        driver->index_fd = -1;
+    }
     if (driver->lock_fd >= 0) {
         close(driver->lock_fd);
         driver->lock_fd = -1;

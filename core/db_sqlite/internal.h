@@ -13,6 +13,7 @@ typedef struct sqlite_driver {
     ow_db_driver driver; // first
     char path[PATH_LENGTH_MAX];
     int lock_fd;
+    int index_fd; // holds the reserved space of the log's index
     int64_t max_wal_bytes;
 } sqlite_driver;
 
@@ -25,8 +26,8 @@ struct ow_db_link {
     bool in_checkpoint;
     bool in_transaction; // between begin and commit or rollback, as far as core/db knows
     sqlite3_stmt *begin, *commit, *rollback, *savepoint, *rollback_to, *release;
-    int64_t wal_pages;           // as of the last commit
-    int64_t checkpointed_pages;  // of those, when the last checkpoint ended
+    int64_t wal_pages;          // as of the last commit
+    int64_t checkpointed_pages; // of those, when the last checkpoint ended
     ow_db_files files;
 };
 
@@ -38,6 +39,11 @@ struct ow_db_statement {
 // Makes and locks the folder and the file. On failure nothing stays behind in `driver`.
 ow_code folder_open(sqlite_driver *driver, const ow_db_options *options, ow_err *err);
 void folder_close(sqlite_driver *driver);
+
+// Reserves the space of the log's index (-shm), once SQLite has made it. When the index cannot grow
+// it does so behind the sync of a commit, and a full disk would look like a lost commit. A failure
+// to reserve is none to open.
+void folder_reserve_index(sqlite_driver *driver);
 
 // Turns a result of SQLite into code and reason and notes what it means for the transaction.
 // OW_OK for SQLITE_OK, SQLITE_ROW and SQLITE_DONE.

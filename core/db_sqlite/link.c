@@ -54,8 +54,7 @@ ow_code link_result(ow_db_link *link, int result, const char *sql, ow_err *err) 
         return OW_OK;
     }
     meaning m = meaning_of(result);
-    ow_fail(err, m.code, m.reason, "%s (sqlite %d): %.160s", sqlite3_errmsg(link->db), result,
-            sql);
+    ow_fail(err, m.code, m.reason, "%s (sqlite %d): %.160s", sqlite3_errmsg(link->db), result, sql);
     // SQLite ends the whole transaction when it stops a statement that was writing, and in some
     // other cases: https://www.sqlite.org/lang_transaction.html section 3
     if (m.trouble == OW_DB_FINE && link->in_transaction && sqlite3_get_autocommit(link->db)) {
@@ -98,10 +97,8 @@ static int configure(sqlite3 *db, ow_db_role role) {
         int option, value;
     } settings[] = {
         {SQLITE_DBCONFIG_DQS_DML, 0}, // "x" is a name, as in PostgreSQL
-        {SQLITE_DBCONFIG_DQS_DDL, 0},
-        {SQLITE_DBCONFIG_DEFENSIVE, 1},
-        {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
-        {SQLITE_DBCONFIG_ENABLE_FKEY, 1},
+        {SQLITE_DBCONFIG_DQS_DDL, 0},        {SQLITE_DBCONFIG_DEFENSIVE, 1},
+        {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0}, {SQLITE_DBCONFIG_ENABLE_FKEY, 1},
     };
     int result = SQLITE_OK;
     for (size_t i = 0; i < sizeof settings / sizeof settings[0] && result == SQLITE_OK; i++) {
@@ -140,9 +137,10 @@ static ow_code run_pragmas(ow_db_link *link, ow_err *err) {
                                  "PRAGMA wal_autocheckpoint=0;";
     char own[160];
     if (link->role == OW_DB_WRITER) {
-        snprintf(own, sizeof own,
-                 "PRAGMA synchronous=FULL; PRAGMA cache_size=-8192; PRAGMA journal_size_limit=%lld;",
-                 (long long)link->driver->max_wal_bytes);
+        snprintf(
+            own, sizeof own,
+            "PRAGMA synchronous=FULL; PRAGMA cache_size=-8192; PRAGMA journal_size_limit=%lld;",
+            (long long)link->driver->max_wal_bytes);
     } else {
         snprintf(own, sizeof own, "PRAGMA query_only=1;");
     }
@@ -191,6 +189,10 @@ static ow_code set_up(ow_db_link *link, ow_err *err) {
             code = run_pragmas(link, err);
         }
         sqlite3_wal_hook(link->db, on_wal, link); // behind the pragma, which takes its place
+        if (code == OW_OK) {
+            code = link_script(link, "SELECT count(*) FROM sqlite_schema", err); // opens the log
+            folder_reserve_index(link->driver);
+        }
     } else {
         code = run_pragmas(link, err);
     }

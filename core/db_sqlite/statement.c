@@ -27,8 +27,8 @@ ow_code statement_prepare(ow_db_link *link, const char *sql, ow_db_statement **r
     }
     statement->link = link;
     const char *rest = "";
-    int result = sqlite3_prepare_v3(link->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement->stmt,
-                                    &rest);
+    int result =
+        sqlite3_prepare_v3(link->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement->stmt, &rest);
     ow_code code = link_result(link, result, sql, err);
     if (code == OW_OK && (statement->stmt == NULL || rest[strspn(rest, " \t\r\n;")] != '\0')) {
         code = ow_fail(err, OW_INTERNAL, "sql", "not exactly one statement: %.160s", sql);
@@ -70,8 +70,8 @@ ow_code statement_bind(ow_db_statement *statement, const ow_db_value *values, in
                        ow_err *err) {
     int result = SQLITE_OK;
     for (int i = 0; i < count && result == SQLITE_OK; i++) {
-        result = bind_one(statement->stmt, i + 1, &values[i],
-                          copy ? SQLITE_TRANSIENT : SQLITE_STATIC);
+        result =
+            bind_one(statement->stmt, i + 1, &values[i], copy ? SQLITE_TRANSIENT : SQLITE_STATIC);
     }
     return link_result(statement->link, result, sqlite3_sql(statement->stmt), err);
 }

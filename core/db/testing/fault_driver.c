@@ -133,9 +133,8 @@ static ow_code link_maintain(ow_db_link *link, ow_db_moment moment, ow_db_files 
 
 // ---- Statements ----
 
-static ow_code statement_prepare(ow_db_link *link, const char *sql,
-                                 ow_db_statement **ret_statement, int *ret_parameters,
-                                 ow_err *err) {
+static ow_code statement_prepare(ow_db_link *link, const char *sql, ow_db_statement **ret_statement,
+                                 int *ret_parameters, ow_err *err) {
     ow_db_statement *statement = calloc(1, sizeof *statement);
     if (statement == NULL) {
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for a statement");

@@ -16,9 +16,9 @@ typedef enum ow_db_fault_point {
 } ow_db_fault_point;
 
 typedef enum ow_db_fault_kind {
-    OW_DB_FAULT_FULL, // nothing was stored, the transaction is rolled back
-    OW_DB_FAULT_LOST, // the statement was stopped and the transaction with it
-    OW_DB_FAULT_IO,   // unknown outcome; a commit is not carried out
+    OW_DB_FAULT_FULL,            // nothing was stored, the transaction is rolled back
+    OW_DB_FAULT_LOST,            // the statement was stopped and the transaction with it
+    OW_DB_FAULT_IO,              // unknown outcome; a commit is not carried out
     OW_DB_FAULT_IO_AFTER_COMMIT, // unknown outcome; a commit is carried out
 } ow_db_fault_kind;
 

@@ -85,9 +85,8 @@ static ow_code append(ow_db_conn *conn, void *self, ow_err *err) {
     const step *st = self;
     char key[16];
     snprintf(key, sizeof key, "k%04d", (int)st->number);
-    ow_code code = ow_db_exec(conn, NULL, err,
-                              "INSERT INTO counter (k, n) SELECT $1, count(*) FROM counter", "t",
-                              key);
+    ow_code code = ow_db_exec(
+        conn, NULL, err, "INSERT INTO counter (k, n) SELECT $1, count(*) FROM counter", "t", key);
     if (code == OW_OK && st->refuse) {
         return ow_fail(err, OW_ABORTED, "refused", "number %d", (int)st->number);
     }
@@ -120,8 +119,9 @@ static ow_code ignore_failure(ow_db_conn *conn, void *self, ow_err *err) {
     ow_code first = ow_db_exec(conn, NULL, NULL, "INSERT INTO counter (k, n) VALUES ('x', 1)", "");
     ow_code second = ow_db_exec(conn, NULL, NULL, "INSERT INTO counter (k, n) VALUES ('x', 1)", "");
     ow_code third = ow_db_exec(conn, NULL, err, "INSERT INTO counter (k, n) VALUES ('y', 1)", "");
-    return first == OW_OK && second == OW_ALREADY_EXISTS && third == OW_ALREADY_EXISTS ? OW_OK
-                                                                                      : OW_DATA_LOSS;
+    return first == OW_OK && second == OW_ALREADY_EXISTS && third == OW_ALREADY_EXISTS
+               ? OW_OK
+               : OW_DATA_LOSS;
 }
 
 static ow_code rename_failure(ow_db_conn *conn, void *self, ow_err *err) {

@@ -79,9 +79,8 @@ void case_a_failing_migration_leaves_the_one_before(void **state) {
 }
 
 void case_a_gap_in_the_numbers_is_refused(void **state) {
-    static const ow_db_migration gap[] = {{1, "CREATE TABLE a (k TEXT)"},
-                                          {3, "CREATE TABLE b (k TEXT)"},
-                                          {0, NULL}};
+    static const ow_db_migration gap[] = {
+        {1, "CREATE TABLE a (k TEXT)"}, {3, "CREATE TABLE b (k TEXT)"}, {0, NULL}};
     static const ow_db_migration none[] = {{0, NULL}};
     store s;
     store_start(&s, *state, none);

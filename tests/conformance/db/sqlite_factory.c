@@ -20,7 +20,9 @@ void sqlite_place_init(sqlite_place *place, const char *parent) {
     *place = (sqlite_place){0};
     const char *given = getenv("TEST_TMPDIR");
     snprintf(place->folder, sizeof place->folder, "%s/owdb-XXXXXX",
-             parent != NULL ? parent : given != NULL ? given : "/tmp");
+             parent != NULL  ? parent
+             : given != NULL ? given
+                             : "/tmp");
     assert_non_null(mkdtemp(place->folder));
 }
 

@@ -3,7 +3,8 @@
 #include "tests/conformance/db/cases.h"
 #include "tests/conformance/db/harness.h"
 
-#define CASE(function) {.name = #function, .test_func = function}
+#define CASE(function)                                                                             \
+    { .name = #function, .test_func = function }
 
 int db_conformance_run(const db_factory *factory) {
     struct CMUnitTest tests[] = {

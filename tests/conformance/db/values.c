@@ -51,7 +51,8 @@ void case_values_come_back(void **state) {
     }
     item items[] = {
         {"small", 1, 0.5, "text", bytes, sizeof bytes},
-        {"largest", INT64_MAX, 1.7976931348623157e308, "\xc3\xa4\xe6\xb8\xb8\xf0\x9f\x8e\xae", "", 0},
+        {"largest", INT64_MAX, 1.7976931348623157e308, "\xc3\xa4\xe6\xb8\xb8\xf0\x9f\x8e\xae", "",
+         0},
         {"least", INT64_MIN, -4.9406564584124654e-324, "", "\0\0", 2},
         {"2^53 + 1", 9007199254740993, 0.1, "'; DROP TABLE item; --", bytes, 1},
     };
@@ -73,8 +74,8 @@ static ow_code check_nulls(ow_db_conn *conn, void *self, ow_err *err) {
     (void)self;
     ow_rows *rows = NULL;
     bool row = false;
-    ow_code code = ow_db_query(conn, &rows, err, "SELECT n, d, t, b FROM item WHERE k = $1", "t",
-                               "nulls");
+    ow_code code =
+        ow_db_query(conn, &rows, err, "SELECT n, d, t, b FROM item WHERE k = $1", "t", "nulls");
     if (code != OW_OK || ow_rows_next(rows, &row, err) != OW_OK || !row) {
         return OW_NOT_FOUND;
     }
@@ -104,7 +105,8 @@ static ow_code count_changes(ow_db_conn *conn, void *self, ow_err *err) {
                           "ii", (int64_t)10, (int64_t)1);
     }
     if (code == OW_OK) {
-        code = ow_db_exec(conn, &changes[2], err, "DELETE FROM counter WHERE k = $1", "t", "nosuch");
+        code =
+            ow_db_exec(conn, &changes[2], err, "DELETE FROM counter WHERE k = $1", "t", "nosuch");
     }
     if (code == OW_OK) {
         code = ow_db_exec(conn, &changes[3], err,

@@ -1,0 +1,392 @@
+// What concerns SQLite's files alone: the lock, modes, a full disk, kill -9, the log's bound.
+
+#include "core/db_sqlite/db_sqlite.h"
+#include "core/testing/ow_test.h"
+#include "tests/conformance/db/harness.h"
+#include "tests/conformance/db/sqlite_factory.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+typedef struct fixture {
+    sqlite_place place;
+    db_factory factory;
+    store s;
+} fixture;
+
+static fixture *fixture_new(const char *parent) {
+    fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    sqlite_place_init(&f->place, parent);
+    f->factory = sqlite_factory(&f->place, "sqlite_files", false);
+    return f;
+}
+
+static void fixture_free(fixture *f) {
+    sqlite_place_deinit(&f->place);
+    free(f);
+}
+
+static mode_t mode_of(const fixture *f, const char *suffix) {
+    char path[192];
+    snprintf(path, sizeof path, "%s%s", f->place.store, suffix);
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_mode & 0777;
+}
+
+static void the_folder_is_private_and_locked(void **state) {
+    (void)state;
+    fixture *f = fixture_new(NULL);
+    store_start(&f->s, &f->factory, NULL);
+    assert_int_equal(mode_of(f, ""), 0700);
+    assert_int_equal(mode_of(f, "/suite.db"), 0600);
+    assert_int_equal(mode_of(f, "/suite.db-wal"), 0600);
+    assert_int_equal(mode_of(f, "/suite.db-shm"), 0600);
+
+    ow_db *second = NULL;
+    ow_err err = {0};
+    assert_int_equal(ow_db_sqlite_open(&f->s.options, &second, &err), OW_FAILED_PRECONDITION);
+    assert_string_equal(err.reason, "store_in_use");
+    char pid[32];
+    snprintf(pid, sizeof pid, "pid %ld", (long)getpid());
+    assert_non_null(strstr(err.message, pid));
+    assert_int_equal(read_int(&f->s, "SELECT count(*) FROM counter"), 0);
+    store_stop(&f->s);
+    fixture_free(f);
+}
+
+static void a_file_that_is_no_database_is_data_loss(void **state) {
+    (void)state;
+    fixture *f = fixture_new(NULL);
+    store_start(&f->s, &f->factory, NULL);
+    store_close(&f->s);
+    char path[192];
+    snprintf(path, sizeof path, "%s/suite.db", f->place.store);
+    FILE *file = fopen(path, "r+");
+    assert_non_null(file);
+    fputs("this is not what it was before; it is text now", file);
+    fclose(file);
+    ow_err err = {0};
+    assert_int_equal(store_open(&f->s, NULL, &err), OW_DATA_LOSS);
+    assert_string_equal(err.reason, "store_corrupt");
+    store_stop(&f->s);
+    fixture_free(f);
+}
+
+// ---- Bounded log ----
+
+typedef struct blob_put {
+    int64_t number, version;
+    size_t size;
+} blob_put;
+
+static ow_code put_blob(ow_db_conn *conn, void *self, ow_err *err) {
+    const blob_put *p = self;
+    static unsigned char bytes[64 * 1024]; // what has not changed would not be written
+    memset(bytes, (int)(p->version & 0xff), sizeof bytes);
+    char key[24];
+    snprintf(key, sizeof key, "k%lld", (long long)p->number);
+    return ow_db_exec(conn, NULL, err,
+                      "INSERT INTO item (k, b) VALUES ($1, $2) "
+                      "ON CONFLICT (k) DO UPDATE SET b = excluded.b",
+                      "tb", key, bytes, p->size);
+}
+
+static void the_log_is_bounded(void **state) {
+    (void)state;
+    fixture *f = fixture_new(NULL);
+    f->s = (store){0};
+    store_start(&f->s, &f->factory, NULL);
+    store_close(&f->s);
+    f->s.options.max_wal_bytes = 1024 * 1024;
+    assert_int_equal(store_open(&f->s, NULL, NULL), OW_OK);
+    char path[192];
+    snprintf(path, sizeof path, "%s/suite.db-wal", f->place.store);
+    off_t largest = 0;
+    for (int i = 0; i < 400; i++) {
+        blob_put p = {.number = i % 7, .version = i, .size = 60000};
+        assert_int_equal(write_now(&f->s, put_blob, &p, NULL), OW_OK);
+        struct stat st;
+        assert_int_equal(stat(path, &st), 0);
+        largest = st.st_size > largest ? st.st_size : largest;
+        read_int(&f->s, "SELECT count(*) FROM item");
+    }
+    assert_true(largest < 2 * 1024 * 1024); // 24 MB went through it
+    ow_db_stats stats;
+    ow_db_stats_get(f->s.db, &stats);
+    assert_true(stats.checkpoints >= 10);
+    assert_true(stats.wal_bytes <= largest);
+    store_stop(&f->s);
+    fixture_free(f);
+}
+
+// ---- Full disk ----
+
+static bool write_text(const char *path, const char *text) {
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool written = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return written;
+}
+
+// Mounts a small file system on `folder`, in a mount namespace of our own. Needs no root where user
+// namespaces are allowed.
+static bool mount_small(const char *folder, const char *options) {
+    uid_t uid = getuid();
+    if (unshare(CLONE_NEWNS) != 0) {
+        char map[32];
+        snprintf(map, sizeof map, "0 %u 1", (unsigned)uid);
+        if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0 || !write_text("/proc/self/uid_map", map)) {
+            return false;
+        }
+    }
+    return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("tmpfs", folder, "tmpfs", 0, options) == 0;
+}
+
+static int fill(const char *path) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    char page[4096] = {1};
+    int pages = 0;
+    while (write(fd, page, sizeof page) == (ssize_t)sizeof page) {
+        pages++;
+    }
+    close(fd);
+    return pages;
+}
+
+// Writes until the disk is full, sees that reads go on, makes space, sees that writes do too.
+static void fill_and_recover(store *s, const char *filler, size_t blob_size) {
+    blob_put p = {.size = blob_size};
+    ow_err err = {0};
+    // More than once: what the first one gives back of the log lets some more in.
+    for (int refused = 0; refused < 10;) {
+        ow_code code = write_now(s, put_blob, &p, &err);
+        if (code == OW_OK) {
+            p.number++;
+            continue;
+        }
+        assert_int_equal(code, OW_RESOURCE_EXHAUSTED);
+        assert_string_equal(err.reason, "disk_full");
+        assert_int_equal(read_int(s, "SELECT count(*) FROM item"), p.number);
+        refused++;
+    }
+    assert_false(atomic_load(&s->fatal));
+
+    unlink(filler);
+    assert_int_equal(write_now(s, put_blob, &p, &err), OW_OK);
+    assert_int_equal(write_sql(s, "DELETE FROM item", NULL), OW_OK);
+}
+
+// The log's index grows every 4096 pages, and must not be what finds the disk full.
+static void run_full_disk_as_the_index_grows(const char *folder) {
+    char filler[160];
+    snprintf(filler, sizeof filler, "%s/filler", folder);
+    for (int given = 0; given < 24; given += 3) {
+        fixture *f = fixture_new(folder);
+        store_start(&f->s, &f->factory, NULL);
+        ow_db_stats stats = {0};
+        blob_put p = {.size = 60000};
+        while (stats.wal_bytes < 4000 * 4096) {
+            p.version++;
+            assert_int_equal(write_now(&f->s, put_blob, &p, NULL), OW_OK);
+            ow_db_stats_get(f->s.db, &stats);
+        }
+        int pages = fill(filler);
+        assert_int_equal(truncate(filler, (off_t)(pages - given * 8) * 4096), 0);
+        for (int i = 0; i < 40; i++) {
+            blob_put small = {.number = 1, .version = i, .size = 100};
+            ow_code code = write_now(&f->s, put_blob, i % 2 == 0 ? &small : &p, NULL);
+            assert_true(code == OW_OK || code == OW_RESOURCE_EXHAUSTED);
+            p.version++;
+        }
+        unlink(filler);
+        assert_int_equal(write_now(&f->s, put_blob, &p, NULL), OW_OK);
+        assert_false(atomic_load(&f->s.fatal));
+        store_stop(&f->s);
+        fixture_free(f);
+    }
+}
+
+static void run_full_disk(const char *folder) {
+    char filler[160];
+    snprintf(filler, sizeof filler, "%s/filler", folder);
+    fixture *f = fixture_new(folder);
+    store_start(&f->s, &f->factory, NULL);
+    static const size_t sizes[] = {100, 3000, 20000, 60000};
+    for (int round = 0; round < 12; round++) {
+        // What is left differs from round to round, so that the end comes at different files.
+        int pages = fill(filler);
+        int given = 16 + round * 23;
+        assert_int_equal(truncate(filler, (off_t)(pages > given ? pages - given : 0) * 4096), 0);
+        fill_and_recover(&f->s, filler, sizes[round % 4]);
+    }
+    store_stop(&f->s);
+    fixture_free(f);
+}
+
+static void a_full_disk_is_survived(void **state) {
+    (void)state;
+    char folder[] = "/tmp/owfull-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    pid_t child = fork(); // the namespace is for its life only
+    assert_true(child >= 0);
+    if (child == 0) {
+        if (!mount_small(folder, "size=40m")) {
+            _exit(77);
+        }
+        run_full_disk(folder);
+        run_full_disk_as_the_index_grows(folder);
+        _exit(0);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    rmdir(folder);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77) {
+        print_message("no small file system can be mounted here\n");
+        skip();
+    }
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+// ---- kill -9 ----
+
+enum { OUTSTANDING = 32, KILLS = 40 };
+
+typedef struct hammer {
+    store *s;
+    int fd;
+    int64_t next;
+    struct hammer_job {
+        ow_db_job job;
+        struct hammer *hammer;
+        int64_t number;
+    } jobs[OUTSTANDING];
+} hammer;
+
+static ow_code hammer_run(ow_db_conn *conn, void *self, ow_err *err) {
+    const struct hammer_job *j = self;
+    ow_code code =
+        ow_db_exec(conn, NULL, err, "INSERT INTO note (id, k) VALUES ($1, 'one')", "i", j->number);
+    // Its own sum beside it: a transaction is there whole or not at all.
+    return code != OW_OK ? code
+                         : ow_db_exec(conn, NULL, err,
+                                      "INSERT INTO counter (k, n) VALUES ('sum', 1) "
+                                      "ON CONFLICT (k) DO UPDATE SET n = counter.n + 1",
+                                      "");
+}
+
+static void hammer_done(void *self, ow_code code, const ow_err *err) {
+    (void)err;
+    struct hammer_job *j = self;
+    if (code != OW_OK || write(j->hammer->fd, &j->number, sizeof j->number) < 0) {
+        _exit(3);
+    }
+    j->number = j->hammer->next++;
+    ow_db_write(j->hammer->s->db, &j->job);
+}
+
+static void hammer_forever(fixture *f, int64_t first, int fd) {
+    static hammer h;
+    ow_loop_new(&f->s.loop, NULL);
+    if (store_open(&f->s, NULL, NULL) != OW_OK) {
+        _exit(4);
+    }
+    h = (hammer){.s = &f->s, .fd = fd, .next = first};
+    for (int i = 0; i < OUTSTANDING; i++) {
+        h.jobs[i] = (struct hammer_job){.hammer = &h, .number = h.next++};
+        h.jobs[i].job = (ow_db_job){.run = hammer_run, .done = hammer_done, .self = &h.jobs[i]};
+        ow_db_write(f->s.db, &h.jobs[i].job);
+    }
+    ow_loop_run(f->s.loop, NULL);
+    _exit(5);
+}
+
+static ow_code find_note(ow_db_conn *conn, void *self, ow_err *err) {
+    ow_rows *rows = NULL;
+    bool row = false;
+    ow_code code =
+        ow_db_query(conn, &rows, err, "SELECT 1 FROM note WHERE id = $1", "i", *(int64_t *)self);
+    if (code == OW_OK) {
+        code = ow_rows_next(rows, &row, err);
+    }
+    return code == OW_OK && !row ? OW_NOT_FOUND : code;
+}
+
+// The child's acknowledgements up to its end; each must be in the store.
+static int64_t check_acknowledged(fixture *f, int fd, int64_t *largest) {
+    int64_t number = 0, count = 0;
+    while (read(fd, &number, sizeof number) == (ssize_t)sizeof number) {
+        assert_int_equal(read_now(&f->s, find_note, &number, NULL), OW_OK);
+        *largest = number > *largest ? number : *largest;
+        count++;
+    }
+    assert_int_equal(read_int(&f->s, "SELECT count(*) FROM note"),
+                     read_int(&f->s, "SELECT n FROM counter WHERE k = 'sum'"));
+    return count;
+}
+
+static void pause_us(long us) {
+    struct timespec pause = {.tv_nsec = us * 1000};
+    nanosleep(&pause, NULL);
+}
+
+static void acknowledged_writes_survive_kill_9(void **state) {
+    (void)state;
+    fixture *f = fixture_new(NULL);
+    store_start(&f->s, &f->factory, NULL);
+    assert_int_equal(write_sql(&f->s, "INSERT INTO item (k) VALUES ('one')", NULL), OW_OK);
+    assert_int_equal(write_sql(&f->s, "INSERT INTO counter (k, n) VALUES ('sum', 0)", NULL), OW_OK);
+    f->s.options.max_wal_bytes = 256 * 1024; // so that checkpoints are hit as well
+    int64_t largest = 0, acknowledged = 0;
+    srand(7);
+    for (int i = 0; i < KILLS; i++) {
+        store_stop(&f->s);
+        int fds[2];
+        assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+        assert_true(fcntl(fds[1], F_SETPIPE_SZ, 1 << 20) > 0);
+        pid_t child = fork();
+        if (child == 0) {
+            hammer_forever(f, largest + 1000, fds[1]);
+        }
+        close(fds[1]);
+        pause_us(3000 + rand() % 40000);
+        kill(child, SIGKILL);
+        int status = 0;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        assert_int_equal(ow_loop_new(&f->s.loop, NULL), OW_OK);
+        assert_int_equal(store_open(&f->s, NULL, NULL), OW_OK);
+        acknowledged += check_acknowledged(f, fds[0], &largest);
+        close(fds[0]);
+    }
+    print_message("%d kills, %lld acknowledged writes, all there\n", KILLS,
+                  (long long)acknowledged);
+    assert_true(acknowledged > 100);
+    store_stop(&f->s);
+    fixture_free(f);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_folder_is_private_and_locked),
+        cmocka_unit_test(a_file_that_is_no_database_is_data_loss),
+        cmocka_unit_test(the_log_is_bounded),
+        cmocka_unit_test(a_full_disk_is_survived),
+        cmocka_unit_test(acknowledged_writes_survive_kill_9),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
