@@ -1,0 +1,283 @@
+#include "services/overworld/process.h"
+
+#include "core/clock/clock.h"
+#include "core/log/log.h"
+#include "core/loop/loop.h"
+#include "core/metrics/metrics.h"
+#include "core/module/env.h"
+#include "services/overworld/folders.h"
+#include "services/overworld/gauges.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    POLL_WHILE_STARTING_US = 2000,
+    POLL_WHILE_DRAINING_US = 5000,
+    PROCESS_NAME_MAX = 120,
+    EXIT_FAULT = 1,
+};
+
+static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
+static const char *const log_formats[] = {"logfmt", "json", NULL};
+
+const ow_config_key process_config_keys[] = {
+    {"log_level", OW_CONFIG_CHOICE, offsetof(process_config, log_level), "info", 0, 0, log_levels,
+     "What the process's own log says, on standard error."},
+    {"log_format", OW_CONFIG_CHOICE, offsetof(process_config, log_format), "logfmt", 0, 0,
+     log_formats, "How it says it."},
+    {"drain_time", OW_CONFIG_DURATION, offsetof(process_config, drain_us), "10s", 0, 600000000,
+     NULL, "How long running calls may take to end after the first SIGINT or SIGTERM."},
+    {"pool_threads", OW_CONFIG_INT, offsetof(process_config, pool_threads), "2", 1, 16, NULL,
+     "Threads for passwords and compression."},
+    {"binary_folder", OW_CONFIG_STRING, offsetof(process_config, binary_folder), "", 0, 0, NULL,
+     "Where the runtimes' programs stand; empty: beside this one."},
+    {0},
+};
+
+// Members are made from top to bottom and freed in reverse; each may be missing.
+typedef struct process {
+    const options *options;
+    const process_config *config;
+    int64_t started_us;
+    folders folders;
+    char name[PROCESS_NAME_MAX];
+    ow_clock *clock;
+    ow_loop *loop;
+    ow_metrics *metrics;
+    gauges gauges;
+    ow_module_env env;
+    ow_modules *modules; // the caller's
+    ow_watch signals;
+    ow_turn_hook hook;
+    ow_timer drain_deadline;
+    bool was_ready;
+    bool draining;
+    bool drained;
+} process;
+
+static int64_t now_us(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+// The outcome of something is unknown: no line of code may run on what it believes to be true.
+static void end_at_once(void *self, const ow_err *why) {
+    (void)self;
+    ow_log(OW_LOG_ERROR, "ending at once", "reason=%s why=%s at=%s:%d", why->reason, why->message,
+           why->file, why->line);
+    _exit(EXIT_FAULT);
+}
+
+// --- signals and drain ---
+
+static void on_drain_deadline(void *self) {
+    process *process = self;
+    ow_log(OW_LOG_WARN, "drain time is over", "drain_ms=%" PRId64,
+           process->config->drain_us / 1000);
+    ow_loop_stop(process->loop);
+}
+
+static void on_signal(void *self, uint32_t events) {
+    (void)events;
+    process *process = self;
+    struct signalfd_siginfo info;
+    while (read(process->signals.fd, &info, sizeof info) == sizeof info) {
+        if (process->draining) {
+            ow_log(OW_LOG_WARN, "second signal, ending at once", "signal=%u", info.ssi_signo);
+            _exit(EXIT_FAULT);
+        }
+        process->draining = true;
+        ow_log(OW_LOG_INFO, "draining", "signal=%u drain_ms=%" PRId64, info.ssi_signo,
+               process->config->drain_us / 1000);
+        int64_t due_us = ow_loop_now_us(process->loop) + process->config->drain_us;
+        if (ow_loop_timer_set(process->loop, &process->drain_deadline, due_us) != OW_OK) {
+            ow_loop_stop(process->loop);
+        }
+    }
+}
+
+static int64_t watch_readiness(process *process) {
+    const char *name;
+    const char *why_not;
+    if (!ow_modules_ready(process->modules, &name, &why_not)) {
+        return POLL_WHILE_STARTING_US;
+    }
+    process->was_ready = true;
+    ow_log(OW_LOG_INFO, "ready", "targets=%s data=%s pid=%d took_ms=%.1f",
+           process->options->targets, process->folders.data, (int)getpid(),
+           (double)(now_us() - process->started_us) / 1000.0);
+    return -1;
+}
+
+static int64_t on_turn(void *self) {
+    process *process = self;
+    if (!process->draining) {
+        return process->was_ready ? -1 : watch_readiness(process);
+    }
+    process->drained = process->drained || ow_modules_drain(process->modules);
+    if (process->drained) {
+        ow_loop_stop(process->loop);
+    }
+    return POLL_WHILE_DRAINING_US;
+}
+
+static ow_code watch_signals(process *process, ow_err *err) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    // Before the first thread, so that all inherit it.
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR) {
+        return ow_fail_errno(err, errno, "cannot set up signals");
+    }
+    int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (fd < 0) {
+        return ow_fail_errno(err, errno, "cannot set up signals");
+    }
+    process->signals = (ow_watch){.on_ready = on_signal, .self = process};
+    ow_code code = ow_loop_watch(process->loop, &process->signals, fd, EPOLLIN, err);
+    if (code != OW_OK) {
+        close(fd);
+    }
+    return code;
+}
+
+static void unwatch_signals(process *process) {
+    if (process->signals.watched) {
+        int fd = process->signals.fd;
+        ow_loop_unwatch(process->loop, &process->signals);
+        close(fd);
+    }
+}
+
+// --- the shared parts ---
+
+static void name_process(process *process) {
+    int used = snprintf(process->name, sizeof process->name, "%.80s-%d", process->options->targets,
+                        (int)getpid());
+    for (int i = 0; i < used; i++) {
+        if (process->name[i] == ',') {
+            process->name[i] = '+';
+        }
+    }
+}
+
+// Each connection is a descriptor; the soft limit of 1024 is made for select(2).
+static void raise_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static ow_code open_parts(process *process, ow_err *err) {
+    ow_code code = folders_open(process->options->data, process->config->binary_folder,
+                                &process->folders, err);
+    if (code == OW_OK) {
+        code = ow_clock_open(process->options->test_clock, &process->clock, err);
+    }
+    if (code == OW_OK) {
+        code = ow_loop_new(&process->loop, err);
+    }
+    if (code == OW_OK) {
+        code = watch_signals(process, err);
+    }
+    if (code != OW_OK) {
+        return code;
+    }
+    process->metrics = ow_metrics_new();
+    if (process->metrics == NULL) {
+        return ow_fail(err, OW_INTERNAL, "no_memory", "no memory for metrics");
+    }
+    gauges_add(&process->gauges, process->metrics);
+    return OW_OK;
+}
+
+static void fill_env(process *process) {
+    process->env = (ow_module_env){
+        .loop = process->loop,
+        .clock = process->clock,
+        .metrics = process->metrics,
+        .modules = process->modules,
+        .data_folder = process->folders.data,
+        .binary_folder = process->folders.binaries,
+        .process = process->name,
+        .rerun_writes = process->options->rerun_writes,
+        .on_fatal = end_at_once,
+        .on_fatal_self = process,
+    };
+}
+
+static ow_code start(process *process, const ow_config *config, ow_err *err) {
+    ow_code code = open_parts(process, err);
+    if (code != OW_OK) {
+        return code;
+    }
+    fill_env(process);
+    code = ow_modules_start(process->modules, &process->env, config, err);
+    if (code == OW_OK) {
+        process->hook = (ow_turn_hook){.on_turn = on_turn, .self = process};
+        ow_loop_hook_add(process->loop, OW_TURN_FLUSH, &process->hook);
+    }
+    return code;
+}
+
+static void stop(process *process) {
+    ow_modules_stop(process->modules);
+    if (process->loop != NULL) {
+        ow_loop_hook_remove(process->loop, OW_TURN_FLUSH, &process->hook);
+        ow_loop_timer_cancel(process->loop, &process->drain_deadline);
+        unwatch_signals(process);
+    }
+    gauges_remove(&process->gauges);
+    process->metrics = ow_metrics_free(process->metrics);
+    process->loop = ow_loop_free(process->loop);
+    process->clock = ow_clock_close(process->clock);
+}
+
+int process_run(const options *options, const ow_config *config, ow_modules *modules) {
+    process process = {
+        .options = options,
+        .config = ow_config_of(config, "server"),
+        .started_us = now_us(),
+        .modules = modules,
+        .drain_deadline = {.on_due = on_drain_deadline, .self = &process},
+    };
+    ow_log_open(STDERR_FILENO, (ow_log_level)process.config->log_level,
+                (ow_log_format)process.config->log_format);
+    umask(077);
+    raise_descriptor_limit();
+    name_process(&process);
+    if (options->test_clock != NULL || options->rerun_writes || options->packed) {
+        ow_log(OW_LOG_WARN, "test mode", "test_clock=%s rerun_writes=%d packed=%d",
+               options->test_clock, options->rerun_writes, options->packed);
+    }
+
+    ow_err err;
+    ow_code code = start(&process, config, &err);
+    if (code == OW_OK) {
+        code = ow_loop_run(process.loop, &err);
+    }
+    if (code != OW_OK) {
+        ow_log(OW_LOG_ERROR, process.was_ready ? "ending" : "cannot start",
+               "code=%s reason=%s why=%s at=%s:%d", ow_code_name(code), err.reason, err.message,
+               err.file, err.line);
+    }
+    stop(&process);
+    if (code == OW_OK) {
+        ow_log(OW_LOG_INFO, "stopped", "drained=%s", process.drained ? "true" : "false");
+    }
+    return code == OW_OK ? 0 : EXIT_FAULT;
+}

@@ -1,0 +1,24 @@
+#pragma once
+
+// One process of Overworld: the shared parts that every module gets, its signals, and its life from
+// start to stop.
+
+#include "core/config/config.h"
+#include "core/error/error.h"
+#include "core/module/module.h"
+#include "services/overworld/options.h"
+
+// The keys of the process itself, "server.<name>", as every module has its own.
+typedef struct process_config {
+    int64_t log_level;
+    int64_t log_format;
+    int64_t drain_us;
+    int64_t pool_threads;
+    char *binary_folder;
+} process_config;
+
+extern const ow_config_key process_config_keys[];
+
+// Starts the chosen modules, runs until a signal and stops. Returns the exit status: 0 after an
+// orderly stop, 1 when it could not start or had to end; why was logged.
+int process_run(const options *options, const ow_config *config, ow_modules *modules);
