@@ -26,7 +26,7 @@
 // The kernel looks at the low half of an fd argument only, so a test for "not equal" could be
 // walked round with the upper half; a mask cannot.
 #define LOW_32 0xffffffffull
-#define ON_CONTROL SCMP_A0(SCMP_CMP_EQ, OW_SANDBOX_CONTROL_FD)
+#define ON_CONTROL ARG_IS(0, OW_SANDBOX_CONTROL_FD)
 
 typedef struct rule {
     uint32_t action;
@@ -34,6 +34,11 @@ typedef struct rule {
     unsigned count;
     struct scmp_arg_cmp args[2];
 } rule;
+
+#define READABLE                                                                                   \
+    {.arg = 0, .op = SCMP_CMP_MASKED_EQ, .datum_a = LOW_32 & ~(OW_SANDBOX_READ_FDS - 1ull)}
+#define ARG_IS(index, value) {.arg = (index), .op = SCMP_CMP_EQ, .datum_a = (value)}
+#define ARG_IS_NOT(index, value) {.arg = (index), .op = SCMP_CMP_NE, .datum_a = (value)}
 
 #define ALLOW(name)                                                                                \
     { SCMP_ACT_ALLOW, SCMP_SYS(name), 0, {{0}} }
@@ -50,7 +55,7 @@ static const rule instance_rules[] = {
     // memory
     ALLOW(brk), ALLOW(mmap), ALLOW(munmap), ALLOW(mprotect), ALLOW(mremap), ALLOW(madvise),
     // the descriptors it was born with; the wake eventfd must not be drained by an instance
-    ALLOW_IF(read, SCMP_A0(SCMP_CMP_MASKED_EQ, LOW_32 & ~(OW_SANDBOX_READ_FDS - 1ull), 0)),
+    ALLOW_IF(read, READABLE),
     ALLOW(write), ALLOW(writev),
     ALLOW(pread64), ALLOW(lseek), ALLOW(close), ALLOW(fstat), ALLOW_IF(recvmsg, ON_CONTROL),
     ALLOW_IF(sendmsg, ON_CONTROL), ALLOW(poll), ALLOW(ppoll),
@@ -69,14 +74,14 @@ static const rule instance_rules[] = {
     ALLOW(rt_sigreturn), ALLOW(sigaltstack), ALLOW(restart_syscall), ALLOW(getpid), ALLOW(gettid),
     ALLOW(getppid), ALLOW(getuid), ALLOW(geteuid), ALLOW(getgid), ALLOW(getegid),
     ALLOW(getrusage), ALLOW(sysinfo), ALLOW(uname), ALLOW(set_robust_list), ALLOW(rseq),
-    ALLOW_IF(tgkill, SCMP_A0(SCMP_CMP_EQ, OWN_PID_PLACEHOLDER)),
-    ALLOW_IF2(prlimit64, SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A2(SCMP_CMP_EQ, 0)),
-    {SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), 1, {SCMP_A2(SCMP_CMP_NE, 0)}},
-    ALLOW_IF(fcntl, SCMP_A1(SCMP_CMP_EQ, F_GETFD)), ALLOW_IF(fcntl, SCMP_A1(SCMP_CMP_EQ, F_GETFL)),
-    ALLOW_IF(ioctl, SCMP_A1(SCMP_CMP_EQ, TCGETS)),
-    ALLOW_IF(prctl, SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME)),
-    ALLOW_IF(prctl, SCMP_A0(SCMP_CMP_EQ, PR_SET_VMA)),
-    ALLOW_IF(prctl, SCMP_A0(SCMP_CMP_EQ, PR_SET_MDWE)),
+    ALLOW_IF(tgkill, ARG_IS(0, OWN_PID_PLACEHOLDER)),
+    ALLOW_IF2(prlimit64, ARG_IS(0, 0), ARG_IS(2, 0)),
+    {SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), 1, {ARG_IS_NOT(2, 0)}},
+    ALLOW_IF(fcntl, ARG_IS(1, F_GETFD)), ALLOW_IF(fcntl, ARG_IS(1, F_GETFL)),
+    ALLOW_IF(ioctl, ARG_IS(1, TCGETS)),
+    ALLOW_IF(prctl, ARG_IS(0, PR_SET_NAME)),
+    ALLOW_IF(prctl, ARG_IS(0, PR_SET_VMA)),
+    ALLOW_IF(prctl, ARG_IS(0, PR_SET_MDWE)),
     // libraries probe these and fall back
     REFUSE(clone3, ENOSYS), REFUSE(sched_setscheduler, EPERM), REFUSE(setitimer, EPERM),
     REFUSE(alarm, EPERM), REFUSE(setrlimit, EPERM), REFUSE(getrlimit, EPERM),

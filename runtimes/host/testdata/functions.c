@@ -126,8 +126,8 @@ int six_mb(ow_ctx *ctx) {
     return 0;
 }
 
-__attribute__((noipa)) static int third(int *at) { return *at + 1; }
-__attribute__((noipa)) static int second(int *at) { return third(at) + 1; }
+__attribute__((noinline)) static int third(volatile int *at) { return *at + 1; }
+__attribute__((noinline)) static int second(volatile int *at) { return third(at) + 1; }
 
 int segv(ow_ctx *ctx) { return second((int *)(size_t)(ow_deadline_left_ms(ctx) < 0)) + 1; }
 
@@ -163,14 +163,14 @@ int overflows(ow_ctx *ctx) { return deeper(0); }
 
 int memory_bomb(ow_ctx *ctx) {
     for (;;) {
-        char *more = malloc(1 << 20);
+        char *volatile more = malloc(1 << 20);
         memset(more, 1, 1 << 20);
     }
 }
 
 int memory_huge(ow_ctx *ctx) {
     volatile size_t size = (size_t)1 << 40;
-    char *more = malloc(size);
+    char *volatile more = malloc(size);
     return ow_reply_text(ctx, more ? "got it" : "null");
 }
 
