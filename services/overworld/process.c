@@ -7,6 +7,7 @@
 #include "core/module/env.h"
 #include "services/overworld/folders.h"
 #include "services/overworld/gauges.h"
+#include "services/overworld/status.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -57,6 +58,7 @@ typedef struct process {
     gauges gauges;
     ow_module_env env;
     ow_modules *modules; // the caller's
+    status_page status;
     ow_watch signals;
     ow_turn_hook hook;
     ow_timer drain_deadline;
@@ -220,6 +222,19 @@ static void fill_env(process *process) {
     };
 }
 
+// The gateway shows it all on its console listener; a process without one has a socket.
+static ow_code open_status(process *process, ow_err *err) {
+    if (ow_modules_chosen(process->modules, "gateway")) {
+        return OW_OK;
+    }
+    const char *targets = process->options->targets;
+    char path[PATH_MAX + 64];
+    snprintf(path, sizeof path, "%s/%.*s.http.sock", process->folders.run,
+             (int)strcspn(targets, ","), targets);
+    return status_open(&process->status, process->loop, process->modules, process->metrics, path,
+                       err);
+}
+
 static ow_code start(process *process, const ow_config *config, ow_err *err) {
     ow_code code = open_parts(process, err);
     if (code != OW_OK) {
@@ -228,6 +243,9 @@ static ow_code start(process *process, const ow_config *config, ow_err *err) {
     fill_env(process);
     code = ow_modules_start(process->modules, &process->env, config, err);
     if (code == OW_OK) {
+        code = open_status(process, err);
+    }
+    if (code == OW_OK) {
         process->hook = (ow_turn_hook){.on_turn = on_turn, .self = process};
         ow_loop_hook_add(process->loop, OW_TURN_FLUSH, &process->hook);
     }
@@ -235,6 +253,7 @@ static ow_code start(process *process, const ow_config *config, ow_err *err) {
 }
 
 static void stop(process *process) {
+    status_close(&process->status);
     ow_modules_stop(process->modules);
     if (process->loop != NULL) {
         ow_loop_hook_remove(process->loop, OW_TURN_FLUSH, &process->hook);
