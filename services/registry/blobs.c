@@ -1,0 +1,299 @@
+#include "services/registry/blobs.h"
+
+#include "core/id/id.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static ow_code no_memory(ow_err *err) {
+    return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for a blob");
+}
+
+// A full disk is an answer, everything else a fault.
+static ow_code io_failed(ow_err *err, int errnum, const char *what, const char *path) {
+    if (errnum == ENOSPC || errnum == EDQUOT) {
+        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "disk_full", "no space left for %s", path);
+    }
+    return ow_fail_errno(err, errnum, "cannot %s %s", what, path);
+}
+
+static void free_text(char **text) {
+    free(*text);
+}
+
+static void close_fd(int *fd) {
+    if (*fd >= 0) {
+        close(*fd);
+    }
+}
+
+#define OWNED_TEXT __attribute__((cleanup(free_text))) char *
+#define OWNED_FD __attribute__((cleanup(close_fd))) int
+
+// Paths are malloc'ed; NULL when out of memory.
+static char *join(const char *folder, const char *name) {
+    char *text = NULL;
+    return asprintf(&text, "%s/%s", folder, name) < 0 ? NULL : text;
+}
+
+static char *join_three(const char *folder, const char *below, const char *name) {
+    char *text = NULL;
+    return asprintf(&text, "%s/%s/%s", folder, below, name) < 0 ? NULL : text;
+}
+
+char *blobs_path(const blobs *b, const char *sha256) {
+    char two[3] = {sha256[0], sha256[1], 0};
+    return join_three(b->folder, two, sha256);
+}
+
+static char *incoming_path(const blobs *b, const char *name) {
+    return join_three(b->folder, "incoming", name);
+}
+
+static ow_code make_folder(const char *path, ow_err *err) {
+    return mkdir(path, 0700) == 0 || errno == EEXIST ? OW_OK : io_failed(err, errno, "make", path);
+}
+
+static ow_code sync_folder(const char *path, ow_err *err) {
+    OWNED_FD fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd >= 0 && fsync(fd) == 0 ? OW_OK : io_failed(err, errno, "sync", path);
+}
+
+// What was on its way when the process ended starts again from its first piece.
+static ow_code empty_incoming(const blobs *b, ow_err *err) {
+    OWNED_TEXT folder = join(b->folder, "incoming");
+    if (folder == NULL) {
+        return no_memory(err);
+    }
+    ow_code code = make_folder(folder, err);
+    if (code != OW_OK) {
+        return code;
+    }
+    DIR *list = opendir(folder);
+    if (list == NULL) {
+        return io_failed(err, errno, "list", folder);
+    }
+    for (struct dirent *entry = readdir(list); entry != NULL; entry = readdir(list)) {
+        if (entry->d_name[0] != '.') {
+            unlinkat(dirfd(list), entry->d_name, 0);
+        }
+    }
+    closedir(list);
+    return OW_OK;
+}
+
+ow_code blobs_init(blobs *b, const char *data_folder, ow_err *err) {
+    b->folder = join(data_folder, "blobs");
+    if (b->folder == NULL) {
+        return no_memory(err);
+    }
+    ow_code code = make_folder(b->folder, err);
+    return code == OW_OK ? empty_incoming(b, err) : code;
+}
+
+void blobs_deinit(blobs *b) {
+    free(b->folder);
+    b->folder = NULL;
+}
+
+bool blobs_has(const blobs *b, const char *sha256) {
+    OWNED_TEXT path = blobs_path(b, sha256);
+    return path != NULL && access(path, R_OK) == 0;
+}
+
+// From a synced file in incoming to its place, so that it is there after a power cut too.
+static ow_code move_in(const blobs *b, const char *from, const char *sha256, ow_err *err) {
+    OWNED_TEXT path = blobs_path(b, sha256);
+    if (path == NULL) {
+        return no_memory(err);
+    }
+    OWNED_TEXT folder = strndup(path, strlen(path) - strlen(sha256) - 1);
+    if (folder == NULL) {
+        return no_memory(err);
+    }
+    ow_code code = make_folder(folder, err);
+    if (code == OW_OK && rename(from, path) != 0) {
+        code = io_failed(err, errno, "rename", from);
+    }
+    if (code == OW_OK) {
+        code = sync_folder(folder, err);
+    }
+    return code == OW_OK ? sync_folder(b->folder, err) : code;
+}
+
+static ow_code write_at(int fd, const char *path, int64_t offset, const uint8_t *bytes,
+                        size_t size, ow_err *err) {
+    while (size > 0) {
+        ssize_t written = pwrite(fd, bytes, size, offset);
+        if (written < 0 && errno != EINTR) {
+            return io_failed(err, errno, "write", path);
+        }
+        if (written > 0) {
+            bytes += written;
+            size -= (size_t)written;
+            offset += written;
+        }
+    }
+    return OW_OK;
+}
+
+static ow_code write_new(const char *path, const void *bytes, size_t size, ow_err *err) {
+    OWNED_FD fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return io_failed(err, errno, "make", path);
+    }
+    ow_code code = write_at(fd, path, 0, bytes, size, err);
+    if (code == OW_OK && fsync(fd) != 0) {
+        code = io_failed(err, errno, "sync", path);
+    }
+    return code;
+}
+
+ow_code blobs_put(const blobs *b, const void *bytes, size_t size,
+                  char ret_sha256[static OW_SHA256_HEX_SIZE], ow_err *err) {
+    uint8_t digest[OW_SHA256_SIZE];
+    ow_sha256(bytes, size, digest);
+    ow_hex_encode(digest, sizeof digest, ret_sha256);
+    if (blobs_has(b, ret_sha256)) {
+        return OW_OK;
+    }
+    char name[OW_ID_MAX];
+    ow_id_make(name, "put_", 0);
+    OWNED_TEXT path = incoming_path(b, name);
+    if (path == NULL) {
+        return no_memory(err);
+    }
+    ow_code code = write_new(path, bytes, size, err);
+    if (code == OW_OK) {
+        code = move_in(b, path, ret_sha256, err);
+    }
+    if (code != OW_OK) {
+        unlink(path);
+    }
+    return code;
+}
+
+static ow_code read_at(int fd, const char *path, int64_t offset, uint8_t *buffer, size_t size,
+                       ow_err *err) {
+    size_t done = 0;
+    while (done < size) {
+        ssize_t got = pread(fd, buffer + done, size - done, offset + (int64_t)done);
+        if (got == 0) {
+            return ow_fail(err, OW_DATA_LOSS, "blob_cut", "%s is shorter than it was", path);
+        }
+        if (got < 0 && errno != EINTR) {
+            return io_failed(err, errno, "read", path);
+        }
+        done += got > 0 ? (size_t)got : 0;
+    }
+    return OW_OK;
+}
+
+ow_code blobs_read(const blobs *b, const char *sha256, int64_t offset, uint8_t *buffer,
+                   size_t room, size_t *ret_size, int64_t *ret_total, ow_err *err) {
+    OWNED_TEXT path = blobs_path(b, sha256);
+    if (path == NULL) {
+        return no_memory(err);
+    }
+    OWNED_FD fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) {
+        return ow_fail(err, OW_NOT_FOUND, "no_blob", "there is no blob %s", sha256);
+    }
+    struct stat info;
+    if (fd < 0 || fstat(fd, &info) != 0) {
+        return io_failed(err, errno, "open", path);
+    }
+    if (offset < 0 || offset > info.st_size) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_offset", "the blob has %lld bytes",
+                       (long long)info.st_size);
+    }
+    size_t left = (size_t)(info.st_size - offset);
+    size_t size = left < room ? left : room;
+    ow_code code = read_at(fd, path, offset, buffer, size, err);
+    if (code == OW_OK) {
+        *ret_size = size;
+        *ret_total = info.st_size;
+    }
+    return code;
+}
+
+ow_code blobs_incoming_write(const blobs *b, const char *sha256, int64_t offset, const void *bytes,
+                             size_t size, ow_err *err) {
+    OWNED_TEXT path = incoming_path(b, sha256);
+    if (path == NULL) {
+        return no_memory(err);
+    }
+    OWNED_FD fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    return fd < 0 ? io_failed(err, errno, "make", path)
+                  : write_at(fd, path, offset, bytes, size, err);
+}
+
+static ow_code hash_file(int fd, const char *path, int64_t size,
+                         char ret_hex[static OW_SHA256_HEX_SIZE], ow_err *err) {
+    ow_sha256_stream *stream = ow_sha256_stream_new();
+    uint8_t *buffer = malloc(1 << 16);
+    ow_code code = stream != NULL && buffer != NULL ? OW_OK : no_memory(err);
+    for (int64_t at = 0; code == OW_OK && at < size;) {
+        size_t piece = size - at < 1 << 16 ? (size_t)(size - at) : 1 << 16;
+        code = read_at(fd, path, at, buffer, piece, err);
+        if (code == OW_OK) {
+            ow_sha256_stream_add(stream, buffer, piece);
+        }
+        at += (int64_t)piece;
+    }
+    if (code == OW_OK) {
+        uint8_t digest[OW_SHA256_SIZE];
+        ow_sha256_stream_finish(stream, digest);
+        ow_hex_encode(digest, sizeof digest, ret_hex);
+    }
+    ow_sha256_stream_free(stream);
+    free(buffer);
+    return code;
+}
+
+static ow_code check_incoming(const char *path, const char *sha256, int64_t total_size,
+                              ow_err *err) {
+    OWNED_FD fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0 || ftruncate(fd, total_size) != 0) {
+        return io_failed(err, errno, "open", path);
+    }
+    char hex[OW_SHA256_HEX_SIZE];
+    ow_code code = hash_file(fd, path, total_size, hex, err);
+    if (code != OW_OK) {
+        return code;
+    }
+    if (strcmp(hex, sha256) != 0) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "hash_mismatch",
+                       "what was uploaded has the hash %s", hex);
+    }
+    return fsync(fd) == 0 ? OW_OK : io_failed(err, errno, "sync", path);
+}
+
+ow_code blobs_incoming_finish(const blobs *b, const char *sha256, int64_t total_size,
+                              ow_err *err) {
+    OWNED_TEXT path = incoming_path(b, sha256);
+    if (path == NULL) {
+        return no_memory(err);
+    }
+    ow_code code = check_incoming(path, sha256, total_size, err);
+    if (code == OW_OK) {
+        code = move_in(b, path, sha256, err);
+    }
+    if (code != OW_OK) {
+        unlink(path);
+    }
+    return code;
+}
+
+void blobs_incoming_remove(const blobs *b, const char *sha256) {
+    OWNED_TEXT path = incoming_path(b, sha256);
+    if (path != NULL) {
+        unlink(path);
+    }
+}

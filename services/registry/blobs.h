@@ -1,0 +1,48 @@
+#pragma once
+
+// Content-addressed files: <folder>/<first two digits>/<hex SHA-256>, written once, never changed,
+// and <folder>/incoming, where they come into being. Everything here does file I/O and belongs on a
+// pool thread, except where it says otherwise. A blob that is there is whole and on disk.
+//
+// Blobs that nothing refers to any more are not collected yet.
+
+#include "core/crypto/hash.h"
+#include "core/error/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define BLOB_CHUNK_MAX ((size_t)1 << 20)
+
+typedef struct blobs {
+    char *folder;
+} blobs;
+
+// Makes the folders under `data_folder` and empties incoming. In place; blobs_deinit.
+ow_code blobs_init(blobs *b, const char *data_folder, ow_err *err);
+void blobs_deinit(blobs *b);
+
+// The path of a blob, malloc'ed by asprintf: the caller frees it. NULL when out of memory. No I/O.
+char *blobs_path(const blobs *b, const char *sha256);
+
+bool blobs_has(const blobs *b, const char *sha256);
+
+// Stores bytes under their hash.
+ow_code blobs_put(const blobs *b, const void *bytes, size_t size,
+                  char ret_sha256[static OW_SHA256_HEX_SIZE], ow_err *err);
+
+// Reads at most `room` bytes from `offset` on. Codes: not_found "no_blob", invalid_argument
+// "bad_offset" (beyond the end).
+ow_code blobs_read(const blobs *b, const char *sha256, int64_t offset, uint8_t *buffer,
+                   size_t room, size_t *ret_size, int64_t *ret_total, ow_err *err);
+
+// Writes a piece of a blob on its way in. One caller at a time for each hash.
+ow_code blobs_incoming_write(const blobs *b, const char *sha256, int64_t offset, const void *bytes,
+                             size_t size, ow_err *err);
+
+// Checks what came in against its hash and makes it a blob; removes it when it is something else.
+// Codes: invalid_argument "hash_mismatch".
+ow_code blobs_incoming_finish(const blobs *b, const char *sha256, int64_t total_size, ow_err *err);
+
+void blobs_incoming_remove(const blobs *b, const char *sha256);

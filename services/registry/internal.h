@@ -1,0 +1,87 @@
+#pragma once
+
+// Shared by the files of the registry: the service as a whole.
+
+#include "services/registry/blobs.h"
+#include "services/registry/registry_store.h"
+#include "services/registry/routes.h"
+#include "services/registry/uploads.h"
+
+#include "core/clock/clock.h"
+#include "core/id/id.h"
+#include "core/metrics/metrics.h"
+#include "core/module/env.h"
+#include "core/module/module.h"
+#include "core/rpc/service.h"
+
+typedef struct registry_config {
+    int64_t readers;
+    int64_t max_waiting_writes;
+} registry_config;
+
+// What every method that changes something keeps between its steps.
+typedef struct change {
+    routes_waiter waiter; // first: see routes_announce
+    int64_t now_us;
+    char fresh_id[OW_ID_MAX];
+    bool answered; // by an earlier request with the same request_key
+} change;
+
+typedef struct registry {
+    ow_module_env *env;
+    registry_config config;
+    ow_db *db;
+    blobs blobs;
+    uploads *uploads;
+    routes *routes;
+    ProtobufCService *service;
+    ProtobufCService *runner; // the directory's
+    bool title_made;          // the first title is there
+    bool stopping;
+    change first_change;      // ... made by this
+    ow_db_job first_job;
+    ow_counter *deploys, *failed_builds, *reused_builds;
+} registry;
+
+// Time and id for a change. Any step but read and write ones.
+void change_begin(change *c, const registry *r);
+
+// The step's view of the store.
+tx tx_of(ow_run *run, const change *c);
+
+// Last step: `announce` when routes changed.
+ow_code step_announce(ow_run *run);
+
+// ---- registry_rpc.c ----
+extern const ow_method registry_methods[];
+
+// ---- deploy.c ----
+enum { KNOWN_BUILDS_MAX = 4 };
+
+typedef struct deploy_state {
+    change change; // first
+    int64_t started_us;
+    const char *runtime;
+    const char *entries;
+    const char *title; // resolved
+    route_revision_msg *revision;
+    char source_key[OW_SHA256_HEX_SIZE];
+    known_build known[KNOWN_BUILDS_MAX];
+    int known_count;
+    // The build.
+    const char *toolchain; // "" when the runner does not say
+    bool reused, built, heard;
+    uint8_t *code;
+    size_t code_size, code_filled;
+    char code_sha256[OW_SHA256_HEX_SIZE];
+    // A reply may come before the step that asked has returned.
+    bool in_step, ended;
+    ow_code ended_code;
+} deploy_state;
+
+ow_code deploy_check(ow_run *run);  // pool
+ow_code deploy_prior(ow_run *run);  // read
+ow_code deploy_build(ow_run *run);  // loop
+ow_code deploy_keep(ow_run *run);   // pool
+ow_code deploy_commit(ow_run *run); // write
+ow_code deploy_tell(ow_run *run);   // loop

@@ -1,0 +1,128 @@
+#pragma once
+
+// All SQL of the registry. Every function runs inside a step of a database thread; what it returns
+// lives in the call's arena.
+
+#include "services/registry/messages.h"
+
+#include "core/db/db.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+// The step that is running. Text is never NULL.
+typedef struct tx {
+    ow_db_conn *db;
+    ow_arena *arena;
+    ow_err *err;
+    int64_t now_us;
+    const char *title;     // of the principal; "" when it names none
+    const char *principal; // its id
+    const char *request_id;
+    const char *fresh_id; // a new ULID without prefix, for what the step makes
+    int audits;           // rows of the audit written so far
+    bool out_of_memory;   // some text did not fit in the arena; see tx_end
+} tx;
+
+// OW_OK, or resource_exhausted when something did not fit in the arena.
+ow_code tx_end(tx *t);
+
+// ---- titles.c ----
+
+// Sets t->title to the title that the call is about: the principal's, or, when it names none, the
+// only one. Codes: not_found "no_title", failed_precondition "title_needed".
+ow_code store_title_resolve(tx *t);
+
+// Makes the title "default" when there is none.
+ow_code store_title_default(tx *t);
+// Codes: already_exists "name_taken".
+ow_code store_title_create(tx *t, const char *name, title_msg *ret_title);
+// Codes: not_found "no_title", aborted "stale_etag", already_exists "name_taken".
+ow_code store_title_rename(tx *t, const rename_title_request *request, title_msg *ret_title);
+ow_code store_titles_list(tx *t, const char *after, int limit, list_titles_response *ret_page);
+
+// A number for what changes routes.
+ow_code store_next_route(tx *t, int64_t *ret_seq);
+
+// The record of an operator's change, in the transaction of the change.
+ow_code store_audit(tx *t, const char *action, const char *target, const char *detail);
+
+// The answer that a request_key had: *ret_found with `reply` filled, or the way is free. An empty
+// key is never found and never kept. Codes: invalid_argument "request_key_reused" (the same key
+// with another request).
+ow_code store_key_find(tx *t, const char *method, const char *key, const ProtobufCMessage *request,
+                       ProtobufCMessage *reply, bool *ret_found);
+ow_code store_key_keep(tx *t, const char *method, const char *key, const ProtobufCMessage *request,
+                       const ProtobufCMessage *reply);
+
+// ---- servers.c ----
+
+// A row of virtual_servers.
+typedef struct server_row {
+    const char *name, *runtime, *description, *latest_revision;
+    int64_t created_us, updated_us, etag, latest_version;
+} server_row;
+
+// Codes: not_found "no_virtual_server".
+ow_code store_server_find(tx *t, const char *name, server_row *ret_row);
+// Codes: already_exists "name_taken", resource_exhausted "too_many_virtual_servers".
+ow_code store_server_create(tx *t, const char *name, const char *runtime, const char *description,
+                            server_row *ret_row);
+ow_code store_server_update(tx *t, const update_server_request *request, server_msg *ret_server);
+ow_code store_server_delete(tx *t, const delete_server_request *request);
+ow_code store_server_fill(tx *t, const server_row *row, server_msg *ret_server);
+ow_code store_servers_list(tx *t, const char *after, int limit, list_servers_response *ret_page);
+
+// ---- revisions.c ----
+
+typedef struct deployment {
+    const char *server, *runtime, *description;
+    const char *revision_id, *bundle_sha256;
+    const uint8_t *body; // packed RouteRevision
+    size_t body_size;
+    bool create, publish;
+} deployment;
+
+// Makes a revision $LATEST, and publishes it when asked. Fills revision and unchanged of the reply.
+// Codes: those of store_server_find and _create, failed_precondition "runtime_differs",
+// resource_exhausted "too_many_versions".
+ow_code store_deploy(tx *t, const deployment *d, deploy_response *reply);
+
+// Codes: not_found, failed_precondition "nothing_deployed", resource_exhausted "too_many_versions".
+ow_code store_publish(tx *t, const publish_request *request, publish_response *reply);
+
+// The message of a revision. Codes: internal "no_revision".
+ow_code store_revision_find(tx *t, const char *server, const char *revision_id,
+                            revision_msg **ret_revision);
+// `below` 0: from the highest.
+ow_code store_versions_list(tx *t, const char *server, int64_t below, int limit,
+                            list_versions_response *ret_page);
+
+// What was built from these sources, newest first.
+typedef struct known_build {
+    const char *toolchain;
+    const char *code_sha256;
+} known_build;
+
+ow_code store_builds_find(tx *t, const char *source_key, known_build ret_builds[], int room,
+                          int *ret_count);
+ow_code store_build_keep(tx *t, const char *source_key, const known_build *build);
+
+// ---- route_store.c ----
+
+// Everything about routes that changed after sequence `after`, in order: titles, virtual servers
+// with all that a name or version reaches, removals. Each is a packed RouteChange.
+typedef struct stored_change {
+    int64_t sequence;
+    uint8_t *bytes;
+    size_t size;
+} stored_change;
+
+typedef struct stored_changes {
+    stored_change *changes;
+    size_t count, room;
+    int64_t last; // the counter: nothing after `after` and up to here is missing
+    bool more;    // stopped early, ask again after the last one's sequence
+} stored_changes;
+
+ow_code store_changes_since(tx *t, int64_t after, stored_changes *ret_changes);

@@ -1,0 +1,19 @@
+#pragma once
+
+// Shared by the files that hold the registry's SQL.
+
+#include "services/registry/registry_store.h"
+
+// A column as text in the call's arena; "" when it did not fit, which tx_end reports.
+const char *row_text(tx *t, ow_rows *rows, int column);
+
+// As row_text, for text made by ow_arena_printf_in and others.
+const char *kept_text(tx *t, char *text);
+
+// An array of pointers that grows in the arena; NULL when it did not fit.
+void **grown(tx *t, void **array, size_t count, size_t *room);
+
+enum {
+    MAX_SERVERS_OF_TITLE = 1000,
+    MAX_ROUTE_BYTES = 6 << 20, // of one virtual server: one message between services has 8 MB
+};
