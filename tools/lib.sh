@@ -28,14 +28,16 @@ missing_packages() {
 
 # One line that grows on a terminal, a line for each tenth elsewhere. Reads apt's status lines.
 show_install_progress() {
-    local kind percent rest last=-1
-    while IFS=: read -r kind _ percent rest; do
-        case $kind in dlstatus) kind=fetching ;; pmstatus) kind=installing ;; *) continue ;; esac
-        percent=${percent%%.*}
+    local line kind percent rest last=-1
+    while read -r line; do
+        # The name may have a colon of its own: pmstatus:libgcc-s1:amd64:37.5:Unpacking ...
+        [[ $line =~ ^(dl|pm)status:.*:([0-9]+)\.[0-9]+:(.*)$ ]] || continue
+        kind=${BASH_REMATCH[1]} percent=${BASH_REMATCH[2]} rest=${BASH_REMATCH[3]}
+        case $kind in dl) kind=fetching ;; pm) kind=installing ;; esac
         if [ -t 2 ]; then
             printf '\r\033[K    %s %3d %% %.50s' "$kind" "$percent" "$rest" >&2
-        elif [ $((percent / 10)) != "$last" ]; then
-            last=$((percent / 10))
+        elif [ "$kind$((percent / 10))" != "$last" ]; then
+            last=$kind$((percent / 10))
             say "    $kind $percent %"
         fi
     done
@@ -57,11 +59,12 @@ apt_install() {
         tail -n 20 "$log" >&2
         die "apt-get update failed"
     }
-    # The status lines come mixed with apt's own; the log gets all, the terminal the progress.
-    # shellcheck disable=SC2094 # two writers, no reader
-    "${as_root[@]}" apt-get -q -y -o APT::Status-Fd=1 -o Dpkg::Use-Pty=0 \
-        install --no-install-recommends "$@" 2>>"$log" | tee -a "$log" | show_install_progress
-    [ "${PIPESTATUS[0]}" = 0 ] || {
+    # Status lines on a pipe of their own: a package's script that makes the shared one non-blocking
+    # would break the next one's output. The inner shell makes it, since sudo closes all but three.
+    # shellcheck disable=SC2016
+    "${as_root[@]}" sh -c 'log=$1 && shift && exec apt-get -q -y -o APT::Status-Fd=3 \
+        -o Dpkg::Use-Pty=0 install --no-install-recommends "$@" 3>&1 >>"$log" 2>&1 </dev/null' \
+        sh "$log" "$@" | show_install_progress || {
         tail -n 20 "$log" >&2
         die "apt-get install failed; the whole log is $log"
     }
