@@ -1,0 +1,90 @@
+// Connect's own client for node, JSON and binary, against the gateway.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
+
+import { Identity } from "./gen/overworld/identity/v1/identity_pb.js";
+import { Registry } from "./gen/overworld/registry/v1/registry_pb.js";
+import { start } from "./server.mjs";
+
+let server;
+
+before(async () => {
+  server = await start();
+});
+
+after(() => server.stop());
+
+function client(service, baseUrl, useBinaryFormat, token) {
+  const bearer = (next) => (request) => {
+    if (token) request.header.set("Authorization", `Bearer ${token}`);
+    return next(request);
+  };
+  const transport = createConnectTransport({
+    baseUrl,
+    httpVersion: "1.1",
+    useBinaryFormat,
+    interceptors: [bearer],
+  });
+  return createClient(service, transport);
+}
+
+for (const binary of [false, true]) {
+  const form = binary ? "binary" : "JSON";
+
+  test(`a player logs in and is who it is (${form})`, async () => {
+    const login = await client(Identity, server.public, binary).deviceLogin({
+      deviceId: `connect-${form}-device`,
+    });
+    assert.match(login.playerId, /^plr_[0-9A-Z]{26}$/);
+    assert.equal(login.isNewPlayer, true);
+    const left = Number(login.expiresAt.seconds) - Date.now() / 1000;
+    assert.ok(left > 3500 && left <= 3601, `${left} s left`);
+    const me = await client(Identity, server.public, binary, login.accessToken).whoAmI({});
+    assert.equal(me.kind, "player");
+    assert.equal(me.id, login.playerId);
+  });
+
+  test(`errors have code, message and reason (${form})`, async () => {
+    const identity = client(Identity, server.public, binary);
+    await assert.rejects(identity.deviceLogin({ deviceId: "x" }), (error) => {
+      assert.ok(error instanceof ConnectError);
+      assert.equal(error.code, Code.InvalidArgument);
+      assert.ok(error.details.some((detail) => detail.type === "google.rpc.ErrorInfo"));
+      return true;
+    });
+    await assert.rejects(identity.whoAmI({}), (error) => error.code === Code.Unauthenticated);
+  });
+
+  test(`an operator works on the console alone (${form})`, async () => {
+    const there = client(Registry, server.console, binary, server.token);
+    const titles = await there.listTitles({ pageSize: 10 });
+    assert.equal(titles.titles.length, 1);
+    const here = client(Registry, server.public, binary, server.token);
+    await assert.rejects(here.listTitles({}), (error) =>
+      [Code.Unimplemented, Code.PermissionDenied, Code.NotFound].includes(error.code),
+    );
+  });
+
+  test(`a deadline travels (${form})`, async () => {
+    const identity = client(Identity, server.public, binary);
+    await assert.rejects(
+      identity.deviceLogin({ deviceId: "deadline-device" }, { timeoutMs: 0 }),
+      (error) => error.code === Code.DeadlineExceeded,
+    );
+  });
+}
+
+test("methods for services alone are not there", async () => {
+  for (const base of [server.public, server.console]) {
+    const reply = await fetch(base + "/overworld.registry.v1.Registry/GetBlobChunk", {
+      method: "POST",
+      headers: { "Content-Type": "application/json", Authorization: `Bearer ${server.token}` },
+      body: "{}",
+    });
+    assert.ok([403, 404, 501].includes(reply.status), `status ${reply.status}`);
+  }
+});
