@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 static void reply(ow_http_request *request, int status, const char *text) {
     const ow_http_header_line type = {"Content-Type", "text/plain; charset=utf-8"};
@@ -89,9 +90,10 @@ static void on_gone(void *self, ow_http_request *request) {
 ow_code status_open(status_page *page, struct ow_loop *loop, struct ow_modules *modules,
                     struct ow_metrics *metrics, const char *path, ow_err *err) {
     *page = (status_page){.budget = {.max = 1 << 20}, .modules = modules, .metrics = metrics};
-    char address[160];
-    if ((size_t)snprintf(address, sizeof address, "unix:%s", path) >= sizeof address) {
-        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_address", "%s is too long for a socket",
+    char address[sizeof "unix:" + sizeof((struct sockaddr_un){0}.sun_path)];
+    if ((size_t)snprintf(address, sizeof address, "unix:%s", path) >= sizeof address - 1) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "path_too_long",
+                       "%.160s is too long for a socket: take a data folder with a shorter path",
                        path);
     }
     ow_http_options options = {
