@@ -34,13 +34,14 @@ typedef struct ow_api_method {
 } ow_api_method;
 
 // Reads a serialized google.protobuf.FileDescriptorSet (with imports). Heap; ow_api_free. The bytes
-// must outlive it (reflection hands out file descriptors from there). Codes: internal: malformed,
-// or a method without an access rule (names it).
+// must outlive it (reflection hands out file descriptors from there). Services of grpc.* have no
+// rules and are no methods here. Codes: internal: malformed, or a method without an access rule
+// (names it).
 ow_code ow_api_open(const uint8_t *file_descriptor_set, size_t size, ow_api **ret_api, ow_err *err);
 ow_api *ow_api_free(ow_api *api);
 
-// The entry of a method, NULL when there is none. By path (any case-sensitive "/service/Method"),
-// or by names. Borrowed. Any thread.
+// The entry of a method, NULL when there is none. By path ("/service/Method") or by names. Borrowed.
+// Any thread.
 const ow_api_method *ow_api_find(const ow_api *api, const char *path);
 const ow_api_method *ow_api_find_named(const ow_api *api, const char *service, const char *method);
 
@@ -52,8 +53,9 @@ const ow_api_method *ow_api_methods(const ow_api *api, size_t *ret_count);
 // the rule names SERVICE or when the principal would be allowed from outside.
 ow_code ow_api_check(const ow_api_method *method, const ow_call *call, ow_err *err);
 
-// Source for gRPC reflection: the serialized FileDescriptorProto that defines `symbol` or is named
-// `file`; false when there is none. Borrowed.
+// Source for gRPC reflection: the serialized FileDescriptorProto that defines `symbol` (a message,
+// enum, service, method or extension, full name without leading dot) or is named `file`; false when
+// there is none. Borrowed.
 bool ow_api_file_of_symbol(const ow_api *api, const char *symbol, const uint8_t **ret_bytes,
                            size_t *ret_size);
 bool ow_api_file_by_name(const ow_api *api, const char *file, const uint8_t **ret_bytes,

@@ -35,6 +35,9 @@
 #include <stdint.h>
 
 #define OW_CALL_MAX_HOPS 16
+#define OW_CALL_MESSAGE_MAX                                                                        \
+    (8u << 20)                   // bytes of one encoded message, on every channel that encodes
+#define OW_NO_DEADLINE INT64_MAX // for streams that last
 #define OW_TRACEPARENT_MAX 56
 
 typedef enum ow_principal_kind {
@@ -65,28 +68,39 @@ typedef struct ow_call ow_call;
 
 struct ow_call {
     ow_loop *loop;
-    ow_arena *arena;                // own; freed with the call
-    const ow_principal *principal;  // never NULL; shared by the tree of calls
-    char request_id[OW_ID_MAX];     // the same for all that one outside request causes
-    ow_trace trace;                 // of this call
-    int64_t deadline_us;            // in ow_loop_now_us's time
-    uint8_t hops;                   // sub-calls above this one
-    bool from_outside;              // made by a door for somebody outside; false: by a service
+    ow_arena *arena;               // own; freed with the call
+    const ow_principal *principal; // never NULL; shared by the tree of calls
+    char request_id[OW_ID_MAX];    // the same for all that one outside request causes
+    ow_trace trace;                // of this call
+    int64_t deadline_us;           // in ow_loop_now_us's time
+    uint8_t hops;                  // sub-calls above this one
+    bool from_outside;             // made by a door for somebody outside; false: by a service
     bool cancelled;
-    ow_err err;                     // how it ended; code OW_OK until then
-    void *user;                     // the caller's own
-    // Set by whoever is working on the call and wants to hear of its cancellation. Called once, on
-    // the loop; the work then ends the call soon, with call->err as it finds it.
+    ow_err err; // how it ended; code OW_OK until then
+    void *user; // the caller's own
+    // Set by whoever is working on the call and wants to hear of its cancellation: a pending step
+    // (forgotten when the step ends), a channel. Called once, on the loop, after the call's own
+    // sub-calls were told, never from within the step or its ow_run_send; the work then ends the
+    // call soon (whatever it says then, the caller sees the cancellation). A step that only waits
+    // for sub-calls needs none.
     void (*on_cancel)(ow_call *call, void *self);
     void *on_cancel_self;
-    ow_call *parent, *first_child, *next_sibling; // the tree, for cancellation
+
+    // Private to core/rpc from here.
+    ow_call *parent, *first_child, *prev_sibling, *next_sibling; // the tree, for cancellation
+    ow_code cancel_code;
+    const char *cancel_reason;
+    ow_timer timer; // the deadline while it is waited for, or a cancellation put off
+    uint32_t spans; // sub-calls made
+    uint8_t held;   // > 0: on_cancel must wait
+    bool told, put_off, cancelling, freed;
 };
 
 typedef struct ow_call_options {
     const ow_principal *principal; // copied; NULL: nobody
     const char *request_id;        // NULL: a new one is made
     const ow_trace *trace;         // NULL: a new trace begins
-    int64_t timeout_us;            // > 0
+    int64_t timeout_us;            // > 0; OW_NO_DEADLINE
     size_t arena_max;              // 0: 16 MB
     bool from_outside;
 } ow_call_options;
@@ -96,17 +110,22 @@ ow_call *ow_call_new(ow_loop *loop, const ow_call_options *options);
 
 // A sub-call made by a service: inherits title, principal, request id and trace (with a new span),
 // takes the deadline of its parent (lower it by hand), is cancelled with it, counts one hop more
-// and is not from outside. `parent` must not end before it; its own arena, status and error.
+// and is not from outside. `parent` must not end before it; its own arena, status and error. NULL
+// when out of memory.
 ow_call *ow_call_child(ow_call *parent);
 
 // Frees the call, its arena and its place in the tree. Accepts NULL; returns NULL.
 ow_call *ow_call_free(ow_call *call);
 
-// Cancels the call and its children: err becomes `code` (OW_CANCELLED or OW_DEADLINE_EXCEEDED) if
-// it was OK. The final closure still comes. Does nothing the second time.
+// Cancels the call and its children: err becomes `code`: OW_CANCELLED "cancelled" or
+// OW_DEADLINE_EXCEEDED "timeout". The final closure still comes, perhaps before this returns. Does
+// nothing the second time. Loop thread.
 void ow_call_cancel(ow_call *call, ow_code code);
 
-// Microseconds until the deadline, at least 0.
+// The same for another cause; `reason` is a static string.
+void ow_call_cancel_for(ow_call *call, ow_code code, const char *reason);
+
+// Microseconds until the deadline, at least 0; OW_NO_DEADLINE when there is none.
 int64_t ow_call_left_us(const ow_call *call);
 
 // traceparent header text of the call's span, and back. parse: false when it is malformed (then a
@@ -116,17 +135,29 @@ bool ow_trace_parse(const char *text, ow_trace *ret_trace);
 void ow_trace_begin(ow_trace *trace);    // new trace id, new span, sampled
 void ow_trace_new_span(ow_trace *trace); // same trace, new span
 
-// What travels beside a call between processes: request id, title, principal, trace, hops, origin
-// as one versioned binary record. Only peers that may be trusted may send one. encode returns the
-// size used (0: does not fit). decode fills `principal` and the call's fields. Codes:
-// invalid_argument "bad_metadata".
-#define OW_CALL_METADATA_MAX 256
-size_t ow_call_metadata_encode(const ow_call *call, uint8_t buffer[static OW_CALL_METADATA_MAX]);
-ow_code ow_call_metadata_decode(const uint8_t *bytes, size_t size, ow_call_options *ret_options,
-                                ow_principal *ret_principal,
-                                char ret_request_id[static OW_ID_MAX], ow_trace *ret_trace,
-                                uint8_t *ret_hops, ow_err *err);
+// What travels beside a call between processes, as one versioned binary record. The deadline goes
+// its own way (relative, the channel's).
+typedef struct ow_call_metadata {
+    ow_principal principal;
+    char request_id[OW_ID_MAX];
+    ow_trace trace;
+    uint8_t hops;
+    bool from_outside;
+} ow_call_metadata;
 
-// An allocator for protobuf-c that takes from the arena and frees nothing. The pointer is valid as
-// long as `storage` and the arena are.
+#define OW_CALL_METADATA_MAX 160
+
+// Writes the record of a call; returns its size. Any thread that may read the call.
+size_t ow_call_metadata_encode(const ow_call *call, uint8_t bytes[static OW_CALL_METADATA_MAX]);
+
+// Only what a trusted peer sent may be decoded; it is checked strictly all the same. Codes:
+// invalid_argument "bad_metadata".
+ow_code ow_call_metadata_decode(const uint8_t *bytes, size_t size, ow_call_metadata *ret_metadata,
+                                ow_err *err);
+
+// The root call that stands for a call of another process. NULL when out of memory. Loop thread.
+ow_call *ow_call_from_metadata(ow_loop *loop, const ow_call_metadata *metadata, int64_t timeout_us);
+
+// An allocator for protobuf-c that takes from the arena and frees nothing: in `storage`, which must
+// live as long as it is used. Returns `storage`.
 ProtobufCAllocator *ow_arena_protobuf(ow_arena *arena, ProtobufCAllocator *storage);

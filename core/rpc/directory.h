@@ -24,9 +24,9 @@ typedef struct ow_connector {
 typedef struct ow_directory_options {
     ow_loop *loop;
     ow_channel_kind local_kind;
-    uint64_t seed; // of the packed channel's order
+    uint64_t seed;                 // of the packed channel's order
     const ow_connector *connector; // NULL: everything is here
-    const ow_api *api;
+    const ow_api *api;             // which methods are streams
 } ow_directory_options;
 
 // Heap; freed with ow_directory_free after all services. Codes: resource_exhausted.
@@ -35,13 +35,15 @@ ow_code ow_directory_new(const ow_directory_options *options, ow_directory **ret
 ow_directory *ow_directory_free(ow_directory *directory);
 
 // Offers a service of this process. `service` stays the caller's and must live until withdrawn;
-// calls to a withdrawn service end with unavailable. Loop thread.
+// calls made after that end with unavailable, those running go on. Codes: already_exists. Loop
+// thread.
 ow_code ow_directory_offer(ow_directory *directory, ProtobufCService *service, ow_err *err);
 void ow_directory_withdraw(ow_directory *directory, ProtobufCService *service);
 
 // The service of that descriptor as callers use it: a stable pointer owned by the directory, valid
 // before the service was offered (calls are answered unavailable "not_running" until then). A
-// service expected elsewhere (not in `here`, see ow_directory_expect) goes through the connector.
+// service expected elsewhere (see ow_directory_expect_here) goes through the connector, which is
+// first asked when the first call is made. NULL when out of memory.
 ProtobufCService *ow_directory_get(ow_directory *directory,
                                    const ProtobufCServiceDescriptor *descriptor);
 

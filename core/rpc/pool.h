@@ -17,10 +17,11 @@ typedef struct ow_pool_job {
     struct ow_pool_job *next; // private
 } ow_pool_job;
 
-// `threads` 1..16, `max_waiting` jobs may queue. Heap; ow_pool_free waits for what runs, jobs still
-// waiting are done without work... never dropped: they are worked off first. Codes: internal.
+// `threads` 1..16, `max_waiting` jobs may queue. Heap; ow_pool_free first lets the threads work off
+// what waits. Each job's `done` still comes on its loop, so turn that afterwards. Codes: internal.
 ow_code ow_pool_new(int threads, int max_waiting, ow_pool **ret_pool, ow_err *err);
 ow_pool *ow_pool_free(ow_pool *pool);
 
-// Codes: resource_exhausted "overloaded" when the queue is full (the job is untouched).
+// The job belongs to the pool until `done`. Any thread. Codes: resource_exhausted "overloaded" when
+// the queue is full (the job is untouched).
 ow_code ow_pool_submit(ow_pool *pool, ow_pool_job *job, ow_err *err);

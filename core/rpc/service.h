@@ -22,6 +22,8 @@
 #include <protobuf-c/protobuf-c.h>
 
 #define OW_METHOD_STEPS_MAX 6
+#define OW_STREAM_QUEUE_MAX (16u << 20)     // bytes a stream may be behind
+#define OW_STREAM_QUEUE_MESSAGES_MAX 16384u // messages, the same
 
 // Returned by a loop step that will end later by ow_run_resume (unary) or ow_run_finish (stream).
 #define OW_PENDING ((ow_code)-1)
@@ -29,7 +31,8 @@
 typedef enum ow_where {
     OW_LOOP,  // the call's loop; must not block; the only one that may call other services
     OW_READ,  // a reader thread: SQL and nothing else, through run->db
-    OW_WRITE, // inside the writer's batch: SQL and nothing else; may be run again from its start
+    OW_WRITE, // inside the writer's batch: SQL and nothing else; may be run again from its start,
+              // with *reply and *state as they were then (what they point to is not put back)
     OW_POOL,  // the CPU pool: argon2, compression
 } ow_where;
 
@@ -37,9 +40,9 @@ typedef struct ow_run {
     ow_call *call;
     void *self;          // the service's own
     const void *request; // ProtobufCMessage of the method's input type
-    void *reply;         // of its output type, initialised empty, in the call's arena
+    void *reply;         // of its output type, initialised empty, in the call's arena; NULL: stream
     void *state;         // shared by the steps, zeroed, in the call's arena
-    ow_err *err;         // = &call->err: return ow_fail(run->err, ...)
+    ow_err *err;         // return ow_fail(run->err, ...); in other threads not &call->err
     ow_db_conn *db;      // in read and write steps, else NULL
 } ow_run;
 
@@ -76,13 +79,25 @@ ProtobufCService *ow_service_free(ProtobufCService *service);
 // Calls that have begun and not ended.
 size_t ow_service_running(const ProtobufCService *service);
 
+typedef struct ow_method_stats {
+    const char *name;
+    uint64_t calls, failed; // failed: ended with a code, refused ones included
+} ow_method_stats;
+
+// Counters of the index-th method of the descriptor. Loop thread.
+void ow_service_stats(const ProtobufCService *service, size_t index, ow_method_stats *ret_stats);
+
 // Ends the pending loop step of a unary call: with OW_OK the next step runs (or the reply is
-// sent), otherwise the call fails with run->err (which must be filled). Loop thread.
+// sent), otherwise the call fails with run->err (which must be filled). May be called before the
+// step has returned OW_PENDING; otherwise the run may be gone when this returns. Loop thread.
 void ow_run_resume(ow_run *run, ow_code code);
 
-// For server streams, while the step is pending: passes a message on. The message is only read
-// during the call. Codes: resource_exhausted "slow_consumer" when the channel's bounded queue is
-// full: the stream is then being cancelled, stop sending. Loop thread.
+// For server streams, from their last step or while it is pending: passes a message on, which is
+// only read during this call (the call's arena lives as long as the stream: build messages
+// elsewhere). A channel between processes queues at most OW_STREAM_QUEUE_MAX bytes (and
+// OW_STREAM_QUEUE_MESSAGES_MAX messages) for a consumer that is behind. Any code but OW_OK means that the stream is being
+// cancelled (resource_exhausted "slow_consumer": that queue is full): stop sending; on_cancel comes
+// later, never from in here. Loop thread.
 ow_code ow_run_send(ow_run *run, const ProtobufCMessage *message);
 
 // Ends a stream. With a code other than OW_OK run->err must be filled.

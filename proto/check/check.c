@@ -101,7 +101,8 @@ static void add_messages(checker *c, const char *prefix, message_proto **message
 
 static void check_fields(checker *c, const message_entry *entry) {
     const message_proto *message = entry->message;
-    if (message->options != NULL && message->options->has_map_entry && message->options->map_entry) {
+    if (message->options != NULL && message->options->has_map_entry &&
+        message->options->map_entry) {
         complain(c, entry->name, "is a map; write a repeated message with a key");
     }
     for (size_t i = 0; i < message->n_field; i++) {
@@ -180,9 +181,8 @@ static uint8_t *read_file(const char *path, size_t *ret_size) {
 int main(int argc, char **argv) {
     size_t size = 0;
     uint8_t *bytes = argc == 2 ? read_file(argv[1], &size) : NULL;
-    file_set *set = bytes == NULL
-                        ? NULL
-                        : google__protobuf__file_descriptor_set__unpack(NULL, size, bytes);
+    file_set *set =
+        bytes == NULL ? NULL : google__protobuf__file_descriptor_set__unpack(NULL, size, bytes);
     checker c = {.messages = calloc(MESSAGES_MAX, sizeof *c.messages)};
     if (set == NULL || c.messages == NULL) {
         fprintf(stderr, "usage: check FILE, a serialized FileDescriptorSet\n");

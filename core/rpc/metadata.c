@@ -1,0 +1,105 @@
+#include "core/rpc/call.h"
+
+#include <assert.h>
+#include <string.h>
+
+// version, flags, principal kind, role, hops, trace id, span id, trace flags, then three texts, each
+// a length byte and its characters: principal id, title, request id.
+enum {
+    VERSION = 1,
+    FLAG_FROM_OUTSIDE = 1,
+    TEXTS = 3,
+};
+
+static_assert(5 + 16 + 8 + 1 + TEXTS * OW_ID_MAX <= OW_CALL_METADATA_MAX, "the record fits");
+
+static uint8_t *put_text(uint8_t *to, const char *text) {
+    size_t length = strnlen(text, OW_ID_MAX - 1);
+    *to++ = (uint8_t)length;
+    memcpy(to, text, length);
+    return to + length;
+}
+
+size_t ow_call_metadata_encode(const ow_call *call, uint8_t bytes[static OW_CALL_METADATA_MAX]) {
+    uint8_t *to = bytes;
+    *to++ = VERSION;
+    *to++ = call->from_outside ? FLAG_FROM_OUTSIDE : 0;
+    *to++ = (uint8_t)call->principal->kind;
+    *to++ = (uint8_t)call->principal->role;
+    *to++ = call->hops;
+    memcpy(to, call->trace.trace_id, sizeof call->trace.trace_id);
+    to += sizeof call->trace.trace_id;
+    memcpy(to, call->trace.span_id, sizeof call->trace.span_id);
+    to += sizeof call->trace.span_id;
+    *to++ = call->trace.flags;
+    to = put_text(to, call->principal->id);
+    to = put_text(to, call->principal->title);
+    to = put_text(to, call->request_id);
+    return (size_t)(to - bytes);
+}
+
+typedef struct reader {
+    const uint8_t *at;
+    size_t left;
+    bool good;
+} reader;
+
+static void take(reader *r, void *to, size_t size) {
+    if (!r->good || r->left < size) {
+        r->good = false;
+        return;
+    }
+    memcpy(to, r->at, size);
+    r->at += size;
+    r->left -= size;
+}
+
+static uint8_t take_byte(reader *r, uint8_t max) {
+    uint8_t value = 0;
+    take(r, &value, 1);
+    r->good = r->good && value <= max;
+    return value;
+}
+
+// Printable ASCII only: these end up in logs and headers.
+static void take_text(reader *r, char text[static OW_ID_MAX]) {
+    size_t length = take_byte(r, OW_ID_MAX - 1);
+    take(r, text, r->good ? length : 0);
+    for (size_t i = 0; r->good && i < length; i++) {
+        r->good = text[i] > ' ' && text[i] < 127;
+    }
+    text[r->good ? length : 0] = '\0';
+}
+
+static bool any_set(const uint8_t *bytes, size_t size) {
+    uint8_t any = 0;
+    for (size_t i = 0; i < size; i++) {
+        any |= bytes[i];
+    }
+    return any != 0;
+}
+
+ow_code ow_call_metadata_decode(const uint8_t *bytes, size_t size, ow_call_metadata *ret_metadata,
+                                ow_err *err) {
+    reader r = {.at = bytes, .left = size, .good = true};
+    ow_call_metadata metadata = {0};
+    r.good = take_byte(&r, VERSION) == VERSION;
+    metadata.from_outside = take_byte(&r, FLAG_FROM_OUTSIDE) == FLAG_FROM_OUTSIDE;
+    metadata.principal.kind = take_byte(&r, OW_PLATFORM);
+    metadata.principal.role = take_byte(&r, OW_ROLE_ADMIN);
+    metadata.hops = take_byte(&r, UINT8_MAX);
+    take(&r, metadata.trace.trace_id, sizeof metadata.trace.trace_id);
+    take(&r, metadata.trace.span_id, sizeof metadata.trace.span_id);
+    metadata.trace.flags = take_byte(&r, UINT8_MAX);
+    take_text(&r, metadata.principal.id);
+    take_text(&r, metadata.principal.title);
+    take_text(&r, metadata.request_id);
+    if (!r.good || r.left != 0 || metadata.request_id[0] == '\0' ||
+        (metadata.principal.kind != OW_OPERATOR && metadata.principal.role != OW_ROLE_NONE) ||
+        !any_set(metadata.trace.trace_id, sizeof metadata.trace.trace_id)) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_metadata",
+                       "the record beside the call is malformed");
+    }
+    *ret_metadata = metadata;
+    return OW_OK;
+}
