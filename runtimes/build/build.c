@@ -242,7 +242,9 @@ ow_code ow_build_start(const ow_build_spec *spec, ow_build **ret_build, ow_err *
     return OW_OK;
 }
 
-int ow_build_fd(const ow_build *build) { return build->epoll; }
+int ow_build_fd(const ow_build *build) {
+    return build->epoll;
+}
 
 static void close_fd(int *fd) {
     if (*fd >= 0) {
@@ -320,9 +322,10 @@ static void conclude(ow_build *build) {
         const char *end = memchr(build->text, '\n', build->text_length);
         size_t length = end ? (size_t)(end - build->text) : build->text_length;
         bool told = length > 0 && length < sizeof result->failure;
-        snprintf(result->failure, sizeof result->failure, "%.*s", told ? (int)length : 160,
-                 told ? build->text
-                      : "the compiler was stopped: 30 s of CPU, 60 s in all and 1 GB are the limits");
+        snprintf(
+            result->failure, sizeof result->failure, "%.*s", told ? (int)length : 160,
+            told ? build->text
+                 : "the compiler was stopped: 30 s of CPU, 60 s in all and 1 GB are the limits");
     }
     build->done = true;
 }
@@ -343,7 +346,9 @@ bool ow_build_advance(ow_build *build) {
     return build->done;
 }
 
-const ow_build_result *ow_build_result_get(const ow_build *build) { return &build->result; }
+const ow_build_result *ow_build_result_get(const ow_build *build) {
+    return &build->result;
+}
 
 int ow_build_take_code(ow_build *build) {
     int fd = build->result.code_fd;

@@ -52,7 +52,7 @@ typedef struct ow_build_result {
     int code_fd; // sealed memfd, for ow_host_spec; -1 unless ok; see ow_build_take_code
     const ow_build_diagnostic *diagnostics;
     size_t diagnostic_count;
-    bool truncated;   // there were more diagnostics
+    bool truncated;    // there were more diagnostics
     char failure[160]; // when not ok and no diagnostic says why: time limit, no sandbox ...
 } ow_build_result;
 

@@ -59,20 +59,22 @@ static void fails_with(const char *text, const char *symbol, const char *wanted)
 
 static void compiles_several_files(void **state) {
     (void)state;
-    static const char main_c[] = "#include \"lib/words.h\"\n"
-                                 "#include <overworld.h>\n"
-                                 "#include <cjson/cJSON.h>\n"
-                                 "#include <math.h>\n"
-                                 "#include <string.h>\n"
-                                 "int ow_init(ow_ctx *ctx) { (void)ctx; return 0; }\n"
-                                 "int hello(ow_ctx *ctx) {\n"
-                                 "    int unused;\n"
-                                 "    char *copy = strdup(words());\n"
-                                 "    cJSON *tree = cJSON_CreateNumber(sqrt(ow_deadline_left_ms(ctx)));\n"
-                                 "    cJSON_AddStringToObject(tree, \"a\", copy);\n"
-                                 "    return ow_reply_json(ctx, tree);\n"
-                                 "}\n";
-    static const char words_c[] = "#include \"words.h\"\nconst char *words(void) { return \"w\"; }\n";
+    static const char main_c[] =
+        "#include \"lib/words.h\"\n"
+        "#include <overworld.h>\n"
+        "#include <cjson/cJSON.h>\n"
+        "#include <math.h>\n"
+        "#include <string.h>\n"
+        "int ow_init(ow_ctx *ctx) { (void)ctx; return 0; }\n"
+        "int hello(ow_ctx *ctx) {\n"
+        "    int unused;\n"
+        "    char *copy = strdup(words());\n"
+        "    cJSON *tree = cJSON_CreateNumber(sqrt(ow_deadline_left_ms(ctx)));\n"
+        "    cJSON_AddStringToObject(tree, \"a\", copy);\n"
+        "    return ow_reply_json(ctx, tree);\n"
+        "}\n";
+    static const char words_c[] =
+        "#include \"words.h\"\nconst char *words(void) { return \"w\"; }\n";
     static const char words_h[] = "#pragma once\nconst char *words(void);\n";
     const ow_build_source sources[] = {
         {"main.c", main_c, sizeof main_c - 1},
@@ -191,17 +193,16 @@ static void can_be_given_up(void **state) {
 
 static void reads_what_tools_print(void **state) {
     (void)state;
-    static const char text[] =
-        "In file included from a.c:1:\n"
-        "a.h:3:7: warning: unused variable 'x' [-Wunused-variable]\n"
-        "a.c:9: fatal error: y.h: No such file\n"
-        "{standard input}:12: Error: no such instruction\n"
-        "/usr/bin/ld: a.c:4: warning: undefined reference to `foo'\n"
-        "/usr/bin/ld: a.c:5: warning: undefined reference to `ow_reply'\n"
-        "/usr/bin/ld: /tmp/x.o: in function `f':\n"
-        "collect2: error: ld returned 1 exit status\n"
-        "gcc: fatal error: Killed signal terminated program cc1\n"
-        "a.c:99999999999999999999:1: error: far";
+    static const char text[] = "In file included from a.c:1:\n"
+                               "a.h:3:7: warning: unused variable 'x' [-Wunused-variable]\n"
+                               "a.c:9: fatal error: y.h: No such file\n"
+                               "{standard input}:12: Error: no such instruction\n"
+                               "/usr/bin/ld: a.c:4: warning: undefined reference to `foo'\n"
+                               "/usr/bin/ld: a.c:5: warning: undefined reference to `ow_reply'\n"
+                               "/usr/bin/ld: /tmp/x.o: in function `f':\n"
+                               "collect2: error: ld returned 1 exit status\n"
+                               "gcc: fatal error: Killed signal terminated program cc1\n"
+                               "a.c:99999999999999999999:1: error: far";
     ow_build_diagnostic found[8];
     bool truncated = true;
     size_t count = diagnostics_parse(text, sizeof text - 1, found, 8, &truncated);

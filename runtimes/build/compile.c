@@ -55,8 +55,8 @@ static int write_sdk(const workplace *place) {
         return 1;
     }
     FILE *file = fopen(path, "we");
-    bool written = file && fwrite(ow_overworld_h, 1, ow_overworld_h_size, file) ==
-                               ow_overworld_h_size;
+    bool written =
+        file && fwrite(ow_overworld_h, 1, ow_overworld_h_size, file) == ow_overworld_h_size;
     return file && fclose(file) == 0 && written ? 0 : 1;
 }
 

@@ -78,7 +78,9 @@ typedef struct job {
     void *data;
 } job;
 
-static void die_with_parent(void) { prctl(PR_SET_PDEATHSIG, SIGKILL); }
+static void die_with_parent(void) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
 
 static int in_own_tree(const job *job) {
     if (ow_sandbox_enter_namespaces(NULL) != OW_OK) {

@@ -116,8 +116,8 @@ size_t diagnostics_parse(const char *text, size_t length, ow_build_diagnostic *t
         const char *end = memchr(at, '\n', (size_t)(text + length - at));
         size_t line_length = end ? (size_t)(end - at) : (size_t)(text + length - at);
         char line[LINE_KEPT];
-        snprintf(line, sizeof line, "%.*s", (int)(line_length < LINE_KEPT ? line_length : LINE_KEPT),
-                 at);
+        snprintf(line, sizeof line, "%.*s",
+                 (int)(line_length < LINE_KEPT ? line_length : LINE_KEPT), at);
         ow_build_diagnostic parsed;
         if (parse_line(line, &parsed)) {
             if (count == max) {

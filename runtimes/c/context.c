@@ -64,16 +64,36 @@ cJSON *ow_payload_json(ow_ctx *ctx) {
     return ctx->payload;
 }
 
-const char *ow_content_type(ow_ctx *ctx) { return ow_rt_meta(ctx->rt, OW_META_CONTENT_TYPE); }
-const char *ow_request_id(ow_ctx *ctx) { return ow_rt_meta(ctx->rt, OW_META_REQUEST_ID); }
-const char *ow_invocation_id(ow_ctx *ctx) { return ow_rt_meta(ctx->rt, OW_META_INVOCATION_ID); }
-const char *ow_traceparent(ow_ctx *ctx) { return ow_rt_meta(ctx->rt, OW_META_TRACEPARENT); }
-const char *ow_source(ow_ctx *ctx) { return ow_rt_meta(ctx->rt, OW_META_SOURCE); }
-const char *ow_player(ow_ctx *ctx) { return ow_rt_meta(ctx->rt, OW_META_PLAYER); }
-const char *ow_principal(ow_ctx *ctx) { return ow_rt_meta(ctx->rt, OW_META_PRINCIPAL); }
-const char *ow_virtual_server(ow_ctx *ctx) { return ow_rt_meta(ctx->rt, OW_META_VIRTUAL_SERVER); }
-const char *ow_function(ow_ctx *ctx) { return ow_rt_meta(ctx->rt, OW_META_FUNCTION); }
-const char *ow_version(ow_ctx *ctx) { return ow_rt_meta(ctx->rt, OW_META_VERSION); }
+const char *ow_content_type(ow_ctx *ctx) {
+    return ow_rt_meta(ctx->rt, OW_META_CONTENT_TYPE);
+}
+const char *ow_request_id(ow_ctx *ctx) {
+    return ow_rt_meta(ctx->rt, OW_META_REQUEST_ID);
+}
+const char *ow_invocation_id(ow_ctx *ctx) {
+    return ow_rt_meta(ctx->rt, OW_META_INVOCATION_ID);
+}
+const char *ow_traceparent(ow_ctx *ctx) {
+    return ow_rt_meta(ctx->rt, OW_META_TRACEPARENT);
+}
+const char *ow_source(ow_ctx *ctx) {
+    return ow_rt_meta(ctx->rt, OW_META_SOURCE);
+}
+const char *ow_player(ow_ctx *ctx) {
+    return ow_rt_meta(ctx->rt, OW_META_PLAYER);
+}
+const char *ow_principal(ow_ctx *ctx) {
+    return ow_rt_meta(ctx->rt, OW_META_PRINCIPAL);
+}
+const char *ow_virtual_server(ow_ctx *ctx) {
+    return ow_rt_meta(ctx->rt, OW_META_VIRTUAL_SERVER);
+}
+const char *ow_function(ow_ctx *ctx) {
+    return ow_rt_meta(ctx->rt, OW_META_FUNCTION);
+}
+const char *ow_version(ow_ctx *ctx) {
+    return ow_rt_meta(ctx->rt, OW_META_VERSION);
+}
 
 int64_t ow_deadline_left_ms(ow_ctx *ctx) {
     struct timespec now;
@@ -162,15 +182,14 @@ static int call_as(ow_ctx *ctx, const char *function, const void *data, size_t l
         *result = (ow_result){.outcome = OW_CALL_FAILED, .code = "payload_too_large", .data = ""};
         return 1;
     }
-    ow_outcome outcome = answer.outcome < OW_CALL_FAILED ? (ow_outcome)answer.outcome
-                                                         : OW_CALL_FAILED;
+    ow_outcome outcome =
+        answer.outcome < OW_CALL_FAILED ? (ow_outcome)answer.outcome : OW_CALL_FAILED;
     *result = (ow_result){
         .outcome = outcome, .code = answer.code, .data = answer.data, .length = answer.length};
     return outcome == OW_CALL_OK ? 0 : 1;
 }
 
-int ow_call(ow_ctx *ctx, const char *function, const void *data, size_t length,
-            ow_result *result) {
+int ow_call(ow_ctx *ctx, const char *function, const void *data, size_t length, ow_result *result) {
     ow_result ignored;
     return call_as(ctx, function, data, length, "application/octet-stream",
                    result ? result : &ignored);
@@ -181,8 +200,7 @@ cJSON *ow_call_json(ow_ctx *ctx, const char *function, cJSON *request, ow_result
     result = result ? result : &own;
     char *text = request ? cJSON_PrintUnformatted(request) : NULL;
     cJSON_Delete(request);
-    int failed =
-        call_as(ctx, function, text, text ? strlen(text) : 0, "application/json", result);
+    int failed = call_as(ctx, function, text, text ? strlen(text) : 0, "application/json", result);
     free(text);
     return failed ? NULL : keep(ctx, cJSON_ParseWithLength(result->data, result->length));
 }
@@ -217,8 +235,8 @@ bool ow_json_bool(const cJSON *object, const char *key, bool fallback) {
 int64_t ow_json_int64(const cJSON *object, const char *key, int64_t fallback) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
     if (cJSON_IsNumber(item)) {
-        bool exact = fabs(item->valuedouble) <= EXACT_MAX &&
-                     item->valuedouble == trunc(item->valuedouble);
+        bool exact =
+            fabs(item->valuedouble) <= EXACT_MAX && item->valuedouble == trunc(item->valuedouble);
         return exact ? (int64_t)item->valuedouble : fallback;
     }
     const char *text = cJSON_GetStringValue(item);

@@ -28,15 +28,21 @@ static void *checked(void *memory, size_t size) {
     return memory;
 }
 
-void *malloc(size_t size) { return checked(__libc_malloc(size), size); }
+void *malloc(size_t size) {
+    return checked(__libc_malloc(size), size);
+}
 
 void *calloc(size_t count, size_t size) {
     return checked(__libc_calloc(count, size), count && size ? size : 0);
 }
 
-void *realloc(void *old, size_t size) { return checked(__libc_realloc(old, size), size); }
+void *realloc(void *old, size_t size) {
+    return checked(__libc_realloc(old, size), size);
+}
 
-void free(void *memory) { __libc_free(memory); }
+void free(void *memory) {
+    __libc_free(memory);
+}
 
 void *memalign(size_t alignment, size_t size) {
     return checked(__libc_memalign(alignment, size), size);

@@ -13,6 +13,7 @@
 
 #define DEFAULT_TYPE "application/json"
 #define CODE_MAX 60u
+#define COMPLETIONS_A_TURN (4 * OW_REGION_SLOTS)
 #define NOTICE_MAX 8192u // bytes of a message that are copied
 
 static const char no_reply[] = "the function returned without a reply";
@@ -277,8 +278,7 @@ static void split_refusal(char *notice, ow_host_completion *done) {
     }
 }
 
-static char *fill_notice(const uint8_t *reply, const reply_words *words,
-                         ow_host_completion *done) {
+static char *fill_notice(const uint8_t *reply, const reply_words *words, ow_host_completion *done) {
     uint32_t length = words->length;
     if (words->outcome == OW_REGION_USER_ERROR && length > NOTICE_MAX) {
         length = NOTICE_MAX;
@@ -307,8 +307,7 @@ static void deliver(ow_host_instance *instance, uint32_t index, reply_words *wor
         .details = "",
         .started_ns = clamp(words->started_ns, slot->submitted_ns, now),
         .finished_ns = clamp(words->finished_ns, slot->submitted_ns, now),
-        .peak_bytes =
-            atomic_load_explicit(&instance->region->peak_bytes, memory_order_relaxed),
+        .peak_bytes = atomic_load_explicit(&instance->region->peak_bytes, memory_order_relaxed),
         .log = {.data = ""},
     };
     char *notice = NULL;
@@ -341,8 +340,7 @@ static bool take_one(ow_host_instance *instance) {
     uint32_t index =
         *(volatile uint32_t *)&region->complete_ring[instance->complete_tail % OW_REGION_SLOTS];
     if (index >= OW_REGION_SLOTS || instance->slots[index].use != SLOT_SENT ||
-        atomic_load_explicit(&region->slots[index].state, memory_order_acquire) !=
-            OW_REGION_DONE) {
+        atomic_load_explicit(&region->slots[index].state, memory_order_acquire) != OW_REGION_DONE) {
         instance_violated(instance, "the completion ring names a slot that is not done");
         return false;
     }
@@ -360,7 +358,8 @@ static bool take_one(ow_host_instance *instance) {
 
 unsigned exchange_poll(ow_host_instance *instance) {
     unsigned count = 0;
-    while (!instance->dying) {
+    // Bounded: the caller's callback may feed it as fast as it answers.
+    while (!instance->dying && count < COMPLETIONS_A_TURN) {
         uint32_t head = atomic_load(&instance->region->complete_head);
         if (head == instance->complete_tail) {
             break;

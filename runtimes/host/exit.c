@@ -11,28 +11,52 @@
 #include "runtimes/host/internal.h"
 
 static const char *const reasons[] = {
-    [OW_HOST_END_KILLED] = "killed",     [OW_HOST_END_CRASHED] = "crashed",
-    [OW_HOST_END_MEMORY] = "memory",     [OW_HOST_END_PROTOCOL] = "protocol",
-    [OW_HOST_END_INIT] = "init_failed",  [OW_HOST_END_ZYGOTE] = "zygote_gone",
+    [OW_HOST_END_KILLED] = "killed",    [OW_HOST_END_CRASHED] = "crashed",
+    [OW_HOST_END_MEMORY] = "memory",    [OW_HOST_END_PROTOCOL] = "protocol",
+    [OW_HOST_END_INIT] = "init_failed", [OW_HOST_END_ZYGOTE] = "zygote_gone",
 };
 
 static const struct {
     int number;
     const char *name;
 } syscalls[] = {
-    {SYS_socket, "socket"},       {SYS_connect, "connect"},     {SYS_bind, "bind"},
-    {SYS_clone, "clone"},         {SYS_fork, "fork"},           {SYS_vfork, "vfork"},
-    {SYS_execve, "execve"},       {SYS_execveat, "execveat"},   {SYS_kill, "kill"},
-    {SYS_tgkill, "tgkill"},       {SYS_ptrace, "ptrace"},       {SYS_dup, "dup"},
-    {SYS_dup2, "dup2"},           {SYS_dup3, "dup3"},           {SYS_pipe, "pipe"},
-    {SYS_pipe2, "pipe2"},         {SYS_socketpair, "socketpair"},
-    {SYS_memfd_create, "memfd_create"}, {SYS_io_uring_setup, "io_uring_setup"},
-    {SYS_mount, "mount"},         {SYS_unshare, "unshare"},     {SYS_setns, "setns"},
-    {SYS_bpf, "bpf"},             {SYS_fcntl, "fcntl"},         {SYS_ioctl, "ioctl"},
-    {SYS_prctl, "prctl"},         {SYS_setuid, "setuid"},       {SYS_chroot, "chroot"},
-    {SYS_eventfd2, "eventfd2"},   {SYS_epoll_create1, "epoll_create1"},
-    {SYS_seccomp, "seccomp"},     {SYS_keyctl, "keyctl"},       {SYS_userfaultfd, "userfaultfd"},
-    {SYS_wait4, "wait4"},         {SYS_truncate, "truncate"},   {SYS_ftruncate, "ftruncate"},
+    {SYS_socket, "socket"},
+    {SYS_connect, "connect"},
+    {SYS_bind, "bind"},
+    {SYS_clone, "clone"},
+    {SYS_fork, "fork"},
+    {SYS_vfork, "vfork"},
+    {SYS_execve, "execve"},
+    {SYS_execveat, "execveat"},
+    {SYS_kill, "kill"},
+    {SYS_tgkill, "tgkill"},
+    {SYS_ptrace, "ptrace"},
+    {SYS_dup, "dup"},
+    {SYS_dup2, "dup2"},
+    {SYS_dup3, "dup3"},
+    {SYS_pipe, "pipe"},
+    {SYS_pipe2, "pipe2"},
+    {SYS_socketpair, "socketpair"},
+    {SYS_memfd_create, "memfd_create"},
+    {SYS_io_uring_setup, "io_uring_setup"},
+    {SYS_mount, "mount"},
+    {SYS_unshare, "unshare"},
+    {SYS_setns, "setns"},
+    {SYS_bpf, "bpf"},
+    {SYS_fcntl, "fcntl"},
+    {SYS_ioctl, "ioctl"},
+    {SYS_prctl, "prctl"},
+    {SYS_setuid, "setuid"},
+    {SYS_chroot, "chroot"},
+    {SYS_eventfd2, "eventfd2"},
+    {SYS_epoll_create1, "epoll_create1"},
+    {SYS_seccomp, "seccomp"},
+    {SYS_keyctl, "keyctl"},
+    {SYS_userfaultfd, "userfaultfd"},
+    {SYS_mmap, "mmap of uncounted memory"},
+    {SYS_wait4, "wait4"},
+    {SYS_truncate, "truncate"},
+    {SYS_ftruncate, "ftruncate"},
 };
 
 static void name_syscall(int number, char *to, size_t size) {

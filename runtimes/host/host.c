@@ -115,8 +115,12 @@ ow_host *ow_host_free(ow_host *host) {
     return NULL;
 }
 
-int ow_host_fd(const ow_host *host) { return host->epoll; }
-int ow_host_wake_fd(const ow_host *host) { return host->wake; }
+int ow_host_fd(const ow_host *host) {
+    return host->epoll;
+}
+int ow_host_wake_fd(const ow_host *host) {
+    return host->wake;
+}
 
 static void on_output(ow_host_instance *instance) {
     // What is already answered takes its lines first.
@@ -203,8 +207,7 @@ void ow_host_awake(ow_host *host) {
     (void)got;
 }
 
-ow_code ow_host_memfd(const char *name, const void *data, size_t length, int *ret_fd,
-                      ow_err *err) {
+ow_code ow_host_memfd(const char *name, const void *data, size_t length, int *ret_fd, ow_err *err) {
     int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0) {
         return ow_fail_errno(err, errno, "memfd %s", name);

@@ -55,10 +55,10 @@ typedef enum ow_host_end {
 } ow_host_end;
 
 typedef enum ow_host_sandbox_level {
-    OW_HOST_SANDBOX_REFUSED = 0,   // no seccomp: functions must not run
-    OW_HOST_SANDBOX_SECCOMP = 1,   // seccomp and rlimits only
-    OW_HOST_SANDBOX_LANDLOCK = 2,  // no user namespaces: Landlock, seccomp, rlimits
-    OW_HOST_SANDBOX_FULL = 3,      // namespaces and an empty read-only tree as well
+    OW_HOST_SANDBOX_REFUSED = 0,  // no seccomp: functions must not run
+    OW_HOST_SANDBOX_SECCOMP = 1,  // seccomp and rlimits only
+    OW_HOST_SANDBOX_LANDLOCK = 2, // no user namespaces: Landlock, seccomp, rlimits
+    OW_HOST_SANDBOX_FULL = 3,     // namespaces and an empty read-only tree as well
 } ow_host_sandbox_level;
 
 typedef struct ow_host_zygote_status {
@@ -77,8 +77,8 @@ typedef struct ow_host_request {
     const char *request_id;
     const char *invocation_id;
     const char *traceparent;
-    const char *source; // timer, event, client, server, manual, http, function, webhook
-    const char *player; // player id, "" when the principal is no player
+    const char *source;    // timer, event, client, server, manual, http, function, webhook
+    const char *player;    // player id, "" when the principal is no player
     const char *principal; // JSON text describing the principal
     const char *virtual_server;
     const char *function;
@@ -97,7 +97,7 @@ typedef struct ow_host_log {
 } ow_host_log;
 
 typedef struct ow_host_log_record {
-    int level; // 0 debug, 1 info, 2 warn, 3 error; plain output is 1
+    int level;        // 0 debug, 1 info, 2 warn, 3 error; plain output is 1
     const char *text; // not NUL-terminated, without the newline; may hold any bytes
     size_t length;
     bool printed; // plain output of stdout or stderr, no ow_log record
@@ -124,7 +124,7 @@ typedef struct ow_host_completion {
 typedef struct ow_host_frame {
     char function[64]; // "" when unknown
     char file[96];
-    int line; // 0 when unknown
+    int line;         // 0 when unknown
     uint64_t address; // in the function's code object
 } ow_host_frame;
 
@@ -145,16 +145,16 @@ typedef struct ow_host_exit {
 } ow_host_exit;
 
 typedef struct ow_host_ready {
-    uint64_t init_ns;   // loading and ow_init, measured by the host from the spawn on
+    uint64_t init_ns; // loading and ow_init, measured by the host from the spawn on
     uint64_t peak_bytes;
-    ow_host_log log;    // printed while loading and in ow_init
+    ow_host_log log; // printed while loading and in ow_init
 } ow_host_ready;
 
 // A call frame of an instance, made while it serves `request`. It waits for the answer.
 typedef struct ow_host_call {
-    uint64_t request; // id of the request being served; 0 during ow_init
-    uint32_t number;  // give it back with the answer
-    uint32_t kind;    // OW_HOST_CALL_FUNCTION; others are free for kv and the like
+    uint64_t request;   // id of the request being served; 0 during ow_init
+    uint32_t number;    // give it back with the answer
+    uint32_t kind;      // OW_HOST_CALL_FUNCTION; others are free for kv and the like
     const char *target; // "function" or "virtual_server/function"; NUL-terminated, ≤ 255 bytes
     const char *content_type;
     const void *payload; // shared with the instance like a reply: copy once, then look
@@ -174,7 +174,7 @@ typedef struct ow_host_events {
 } ow_host_events;
 
 typedef struct ow_host_options {
-    const char *build_binary; // runtimes/build's, names the frames of a crash; NULL: numbers only
+    const char *build_binary;   // runtimes/build's, names the frames of a crash; NULL: numbers only
     ow_host_sandbox_level most; // use no more than this level (tests); 0 = what there is
 } ow_host_options;
 
@@ -229,8 +229,8 @@ typedef struct ow_host_file {
 } ow_host_file;
 
 typedef struct ow_host_spec {
-    int code_fd;         // sealed memfd of the code; stays the caller's
-    const char *symbol;  // the function's C symbol
+    int code_fd;        // sealed memfd of the code; stays the caller's
+    const char *symbol; // the function's C symbol
     const ow_host_file *files;
     size_t file_count;
     const char *const *env; // "NAME=value"

@@ -1,10 +1,13 @@
 #include "runtimes/host/host.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -213,6 +216,8 @@ static const end_case ends[] = {
     {"kills_other", "crashed", "forbidden system call tgkill"},
     {"traces", "crashed", "forbidden system call ptrace"},
     {"drains_host", "crashed", "forbidden system call"},
+    {"maps_shared", "crashed", "forbidden system call mmap"},
+    {"maps_stack", "crashed", "forbidden system call mmap"},
     {"write_file", "crashed", "Segmentation fault"},
 };
 
@@ -433,6 +438,41 @@ static void works_without_root(void **state) {
     assert_int_equal(status, 0);
 }
 
+static bool ended(int pidfd) {
+    struct pollfd fd = {.fd = pidfd, .events = POLLIN};
+    return poll(&fd, 1, HARNESS_PATIENCE_MS) == 1;
+}
+
+// kill -9 of the host leaves nothing behind.
+static void everything_dies_with_the_host(void **state) {
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        harness *self = harness_open(RUNTIME, FUNCTIONS, NULL, 0);
+        ow_host_instance *instance = harness_spawn(self, "endless");
+        harness_submit(instance, 1, "", 0);
+        harness_until(self, &self->ready, 1);
+        pid_t pid = ow_host_instance_pid(instance);
+        ssize_t wrote = write(ends[1], &pid, sizeof pid);
+        for (;;) {
+            harness_turn(self, wrote > 0 ? 1000 : 0);
+        }
+    }
+    pid_t pid = 0;
+    assert_int_equal(read(ends[0], &pid, sizeof pid), sizeof pid);
+    assert_true(pid > 0);
+    int instance = (int)syscall(SYS_pidfd_open, pid, 0);
+    assert_true(instance >= 0);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    assert_true(ended(instance));
+    close(instance);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 #define WITH_HOST(test) cmocka_unit_test_setup_teardown(test, open_host, close_host)
 
 int main(void) {
@@ -454,6 +494,7 @@ int main(void) {
         WITH_HOST(zygote_takes_its_instances_along),
         cmocka_unit_test(walls_hold_at_every_level),
         cmocka_unit_test(works_without_root),
+        cmocka_unit_test(everything_dies_with_the_host),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

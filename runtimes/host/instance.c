@@ -167,8 +167,7 @@ static ow_code send_load(ow_host_instance *instance, const ow_host_spec *spec, o
     bool fits = ow_frame_put(frame, spec->symbol);
     size_t before = frame->text_length;
     for (size_t i = 0; fits && i < spec->env_count; i++) {
-        fits = ow_frame_put(frame, spec->env[i]) &&
-               frame->text_length - before <= OW_HOST_ENV_MAX;
+        fits = ow_frame_put(frame, spec->env[i]) && frame->text_length - before <= OW_HOST_ENV_MAX;
     }
     if (!fits) {
         return ow_fail(err, OW_INVALID_ARGUMENT, "env_too_large", "more than %u bytes of env",
@@ -242,7 +241,8 @@ ow_code ow_host_instance_spawn(ow_host_zygote *zygote, const ow_host_spec *spec,
         return ow_fail(err, OW_INVALID_ARGUMENT, "bad_spec", "no symbol, or more than %u files",
                        OW_HOST_FILES_MAX);
     }
-    ow_host_instance *instance = instance_tables_have_room(host) ? instance_new(zygote, spec) : NULL;
+    ow_host_instance *instance =
+        instance_tables_have_room(host) ? instance_new(zygote, spec) : NULL;
     if (!instance) {
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "no_memory", "no memory for an instance");
     }
@@ -462,9 +462,15 @@ void instance_lost(ow_host_instance *instance, ow_host_end end, const char *mess
 
 // Asking ----------------------------------------------------------------------------------------
 
-void *ow_host_instance_user(const ow_host_instance *instance) { return instance->user; }
-pid_t ow_host_instance_pid(const ow_host_instance *instance) { return instance->pid; }
-unsigned ow_host_instance_depth(const ow_host_instance *instance) { return instance->depth; }
+void *ow_host_instance_user(const ow_host_instance *instance) {
+    return instance->user;
+}
+pid_t ow_host_instance_pid(const ow_host_instance *instance) {
+    return instance->pid;
+}
+unsigned ow_host_instance_depth(const ow_host_instance *instance) {
+    return instance->depth;
+}
 
 ow_host_zygote *ow_host_instance_zygote(const ow_host_instance *instance) {
     return instance->zygote;

@@ -57,9 +57,8 @@ void log_all(const log_buffer *log, ow_host_log *ret_log) {
 size_t log_until(log_buffer *log, uint32_t serial, ow_host_log *ret_log) {
     char marker[MARKER_LENGTH + 1];
     snprintf(marker, sizeof marker, "%cM%08x%c\n", MARK, serial, MARK);
-    const char *found = log->data && log->length > 0
-                            ? memmem(log->data, log->length, marker, MARKER_LENGTH)
-                            : NULL;
+    const char *found =
+        log->data && log->length > 0 ? memmem(log->data, log->length, marker, MARKER_LENGTH) : NULL;
     if (!found) {
         log_all(log, ret_log);
         return log->length;
@@ -91,8 +90,7 @@ static void plain_line(const ow_host_log *log, size_t *cursor, ow_host_log_recor
     *cursor += length + (length < left && at[length] == '\n' ? 1 : 0);
 }
 
-static bool leveled_record(const ow_host_log *log, size_t *cursor,
-                           ow_host_log_record *ret_record) {
+static bool leveled_record(const ow_host_log *log, size_t *cursor, ow_host_log_record *ret_record) {
     const char *at = log->data + *cursor;
     size_t left = log->length - *cursor;
     if (left < 2 || at[1] < '0' || at[1] > '3') {

@@ -19,9 +19,9 @@
 
 static ow_code add_actions(posix_spawn_file_actions_t *actions, int control, ow_err *err) {
     int failed = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    failed = failed ? failed
-                    : posix_spawn_file_actions_addopen(actions, STDOUT_FILENO, "/dev/null",
-                                                       O_WRONLY, 0);
+    failed =
+        failed ? failed
+               : posix_spawn_file_actions_addopen(actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
     failed = failed ? failed : posix_spawn_file_actions_adddup2(actions, control, ZYGOTE_CONTROL);
     return failed ? ow_fail_errno(err, failed, "preparing the zygote") : OW_OK;
 }

@@ -36,71 +36,169 @@ typedef struct rule {
 } rule;
 
 #define READABLE                                                                                   \
-    {.arg = 0, .op = SCMP_CMP_MASKED_EQ, .datum_a = LOW_32 & ~(OW_SANDBOX_READ_FDS - 1ull)}
-#define ARG_IS(index, value) {.arg = (index), .op = SCMP_CMP_EQ, .datum_a = (value)}
-#define ARG_IS_NOT(index, value) {.arg = (index), .op = SCMP_CMP_NE, .datum_a = (value)}
+    { .arg = 0, .op = SCMP_CMP_MASKED_EQ, .datum_a = LOW_32 & ~(OW_SANDBOX_READ_FDS - 1ull) }
+// Shared anonymous memory and growing-down mappings are not counted by RLIMIT_DATA: only private
+// memory and mappings of files are left.
+#define WITHOUT_FLAGS(flags)                                                                       \
+    { .arg = 3, .op = SCMP_CMP_MASKED_EQ, .datum_a = (flags) }
+#define ARG_IS(index, value)                                                                       \
+    { .arg = (index), .op = SCMP_CMP_EQ, .datum_a = (value) }
+#define ARG_IS_NOT(index, value)                                                                   \
+    { .arg = (index), .op = SCMP_CMP_NE, .datum_a = (value) }
 
 #define ALLOW(name)                                                                                \
-    { SCMP_ACT_ALLOW, SCMP_SYS(name), 0, {{0}} }
+    {                                                                                              \
+        SCMP_ACT_ALLOW, SCMP_SYS(name), 0, {                                                       \
+            { 0 }                                                                                  \
+        }                                                                                          \
+    }
 #define ALLOW_IF(name, condition)                                                                  \
-    { SCMP_ACT_ALLOW, SCMP_SYS(name), 1, {condition} }
+    {                                                                                              \
+        SCMP_ACT_ALLOW, SCMP_SYS(name), 1, {                                                       \
+            condition                                                                              \
+        }                                                                                          \
+    }
 #define ALLOW_IF2(name, first, second)                                                             \
-    { SCMP_ACT_ALLOW, SCMP_SYS(name), 2, {first, second} }
+    {                                                                                              \
+        SCMP_ACT_ALLOW, SCMP_SYS(name), 2, {                                                       \
+            first, second                                                                          \
+        }                                                                                          \
+    }
 #define REFUSE(name, error)                                                                        \
-    { SCMP_ACT_ERRNO(error), SCMP_SYS(name), 0, {{0}} }
+    {                                                                                              \
+        SCMP_ACT_ERRNO(error), SCMP_SYS(name), 0, {                                                \
+            { 0 }                                                                                  \
+        }                                                                                          \
+    }
 
 // What a function may ask of the kernel. Everything not listed traps: the handler names the call
 // and the process ends. Refusals are for calls that libraries make and can do without.
 static const rule instance_rules[] = {
     // memory
-    ALLOW(brk), ALLOW(mmap), ALLOW(munmap), ALLOW(mprotect), ALLOW(mremap), ALLOW(madvise),
+    ALLOW(brk),
+    ALLOW_IF(mmap, WITHOUT_FLAGS(MAP_GROWSDOWN | MAP_SHARED)),
+    ALLOW_IF(mmap, WITHOUT_FLAGS(MAP_GROWSDOWN | MAP_ANONYMOUS)),
+    ALLOW(munmap),
+    ALLOW(mprotect),
+    ALLOW(mremap),
+    ALLOW(madvise),
     // the descriptors it was born with; the wake eventfd must not be drained by an instance
     ALLOW_IF(read, READABLE),
-    ALLOW(write), ALLOW(writev),
-    ALLOW(pread64), ALLOW(lseek), ALLOW(close), ALLOW(fstat), ALLOW_IF(recvmsg, ON_CONTROL),
-    ALLOW_IF(sendmsg, ON_CONTROL), ALLOW(poll), ALLOW(ppoll),
+    ALLOW(write),
+    ALLOW(writev),
+    ALLOW(pread64),
+    ALLOW(lseek),
+    ALLOW(close),
+    ALLOW(fstat),
+    ALLOW_IF(recvmsg, ON_CONTROL),
+    ALLOW_IF(sendmsg, ON_CONTROL),
+    ALLOW(poll),
+    ALLOW(ppoll),
     // files: Landlock and the empty tree answer
-    ALLOW(open), ALLOW(openat), ALLOW(newfstatat), ALLOW(statx), REFUSE(stat, EACCES),
-    REFUSE(lstat, EACCES), REFUSE(access, EACCES), REFUSE(faccessat, EACCES),
-    REFUSE(faccessat2, EACCES), REFUSE(readlink, EACCES), REFUSE(readlinkat, EACCES),
-    REFUSE(getcwd, EACCES), REFUSE(chdir, EACCES), REFUSE(mkdir, EACCES), REFUSE(unlink, EACCES),
-    REFUSE(unlinkat, EACCES), REFUSE(rename, EACCES), REFUSE(getdents64, EACCES),
+    ALLOW(open),
+    ALLOW(openat),
+    ALLOW(newfstatat),
+    ALLOW(statx),
+    REFUSE(stat, EACCES),
+    REFUSE(lstat, EACCES),
+    REFUSE(access, EACCES),
+    REFUSE(faccessat, EACCES),
+    REFUSE(faccessat2, EACCES),
+    REFUSE(readlink, EACCES),
+    REFUSE(readlinkat, EACCES),
+    REFUSE(getcwd, EACCES),
+    REFUSE(chdir, EACCES),
+    REFUSE(mkdir, EACCES),
+    REFUSE(unlink, EACCES),
+    REFUSE(unlinkat, EACCES),
+    REFUSE(rename, EACCES),
+    REFUSE(getdents64, EACCES),
     // time, randomness, scheduling
-    ALLOW(clock_gettime), ALLOW(clock_getres), ALLOW(clock_nanosleep), ALLOW(nanosleep),
-    ALLOW(gettimeofday), ALLOW(time), ALLOW(getrandom), ALLOW(sched_yield),
-    ALLOW(sched_getaffinity), ALLOW(futex), ALLOW(getcpu),
+    ALLOW(clock_gettime),
+    ALLOW(clock_getres),
+    ALLOW(clock_nanosleep),
+    ALLOW(nanosleep),
+    ALLOW(gettimeofday),
+    ALLOW(time),
+    ALLOW(getrandom),
+    ALLOW(sched_yield),
+    ALLOW(sched_getaffinity),
+    ALLOW(futex),
+    ALLOW(getcpu),
     // itself
-    ALLOW(exit), ALLOW(exit_group), ALLOW(rt_sigaction), ALLOW(rt_sigprocmask),
-    ALLOW(rt_sigreturn), ALLOW(sigaltstack), ALLOW(restart_syscall), ALLOW(getpid), ALLOW(gettid),
-    ALLOW(getppid), ALLOW(getuid), ALLOW(geteuid), ALLOW(getgid), ALLOW(getegid),
-    ALLOW(getrusage), ALLOW(sysinfo), ALLOW(uname), ALLOW(set_robust_list), ALLOW(rseq),
+    ALLOW(exit),
+    ALLOW(exit_group),
+    ALLOW(rt_sigaction),
+    ALLOW(rt_sigprocmask),
+    ALLOW(rt_sigreturn),
+    ALLOW(sigaltstack),
+    ALLOW(restart_syscall),
+    ALLOW(getpid),
+    ALLOW(gettid),
+    ALLOW(getppid),
+    ALLOW(getuid),
+    ALLOW(geteuid),
+    ALLOW(getgid),
+    ALLOW(getegid),
+    ALLOW(getrusage),
+    ALLOW(sysinfo),
+    ALLOW(uname),
+    ALLOW(set_robust_list),
+    ALLOW(rseq),
     ALLOW_IF(tgkill, ARG_IS(0, OWN_PID_PLACEHOLDER)),
     ALLOW_IF2(prlimit64, ARG_IS(0, 0), ARG_IS(2, 0)),
     {SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), 1, {ARG_IS_NOT(2, 0)}},
-    ALLOW_IF(fcntl, ARG_IS(1, F_GETFD)), ALLOW_IF(fcntl, ARG_IS(1, F_GETFL)),
+    ALLOW_IF(fcntl, ARG_IS(1, F_GETFD)),
+    ALLOW_IF(fcntl, ARG_IS(1, F_GETFL)),
     ALLOW_IF(ioctl, ARG_IS(1, TCGETS)),
     ALLOW_IF(prctl, ARG_IS(0, PR_SET_NAME)),
     ALLOW_IF(prctl, ARG_IS(0, PR_SET_VMA)),
     ALLOW_IF(prctl, ARG_IS(0, PR_SET_MDWE)),
     // libraries probe these and fall back
-    REFUSE(clone3, ENOSYS), REFUSE(sched_setscheduler, EPERM), REFUSE(setitimer, EPERM),
-    REFUSE(alarm, EPERM), REFUSE(setrlimit, EPERM), REFUSE(getrlimit, EPERM),
-    REFUSE(mlock, EPERM), REFUSE(get_mempolicy, EPERM),
+    REFUSE(clone3, ENOSYS),
+    REFUSE(sched_setscheduler, EPERM),
+    REFUSE(setitimer, EPERM),
+    REFUSE(alarm, EPERM),
+    REFUSE(setrlimit, EPERM),
+    REFUSE(getrlimit, EPERM),
+    REFUSE(mlock, EPERM),
+    REFUSE(get_mempolicy, EPERM),
 };
 
 // Parts of the kernel that no compiler needs and that many exploits did.
 static const rule tool_rules[] = {
-    REFUSE(ptrace, EPERM), REFUSE(process_vm_readv, EPERM), REFUSE(process_vm_writev, EPERM),
-    REFUSE(bpf, EPERM), REFUSE(perf_event_open, EPERM), REFUSE(userfaultfd, EPERM),
-    REFUSE(io_uring_setup, EPERM), REFUSE(io_uring_enter, EPERM),
-    REFUSE(io_uring_register, EPERM), REFUSE(keyctl, EPERM), REFUSE(add_key, EPERM),
-    REFUSE(request_key, EPERM), REFUSE(mount, EPERM), REFUSE(umount2, EPERM),
-    REFUSE(pivot_root, EPERM), REFUSE(chroot, EPERM), REFUSE(unshare, EPERM),
-    REFUSE(setns, EPERM), REFUSE(open_tree, EPERM), REFUSE(move_mount, EPERM),
-    REFUSE(fsopen, EPERM), REFUSE(socket, EPERM), REFUSE(socketpair, EPERM),
-    REFUSE(connect, EPERM), REFUSE(bind, EPERM), REFUSE(kexec_load, EPERM),
-    REFUSE(init_module, EPERM), REFUSE(finit_module, EPERM), REFUSE(open_by_handle_at, EPERM),
-    REFUSE(name_to_handle_at, EPERM), REFUSE(memfd_create, EPERM), REFUSE(setsid, EPERM),
+    REFUSE(ptrace, EPERM),
+    REFUSE(process_vm_readv, EPERM),
+    REFUSE(process_vm_writev, EPERM),
+    REFUSE(bpf, EPERM),
+    REFUSE(perf_event_open, EPERM),
+    REFUSE(userfaultfd, EPERM),
+    REFUSE(io_uring_setup, EPERM),
+    REFUSE(io_uring_enter, EPERM),
+    REFUSE(io_uring_register, EPERM),
+    REFUSE(keyctl, EPERM),
+    REFUSE(add_key, EPERM),
+    REFUSE(request_key, EPERM),
+    REFUSE(mount, EPERM),
+    REFUSE(umount2, EPERM),
+    REFUSE(pivot_root, EPERM),
+    REFUSE(chroot, EPERM),
+    REFUSE(unshare, EPERM),
+    REFUSE(setns, EPERM),
+    REFUSE(open_tree, EPERM),
+    REFUSE(move_mount, EPERM),
+    REFUSE(fsopen, EPERM),
+    REFUSE(socket, EPERM),
+    REFUSE(socketpair, EPERM),
+    REFUSE(connect, EPERM),
+    REFUSE(bind, EPERM),
+    REFUSE(kexec_load, EPERM),
+    REFUSE(init_module, EPERM),
+    REFUSE(finit_module, EPERM),
+    REFUSE(open_by_handle_at, EPERM),
+    REFUSE(name_to_handle_at, EPERM),
+    REFUSE(memfd_create, EPERM),
+    REFUSE(setsid, EPERM),
 };
 
 static ow_code add_rules(scmp_filter_ctx context, const rule *rules, size_t count, ow_err *err) {
@@ -122,9 +220,7 @@ static ow_code export_filter(scmp_filter_ctx context, struct sock_filter **ret_f
     }
     struct sock_filter *filter = calloc(FILTER_MAX, sizeof *filter);
     int failed = seccomp_export_bpf(context, fd);
-    ssize_t got = failed == 0 && filter
-                      ? pread(fd, filter, FILTER_MAX * sizeof *filter, 0)
-                      : -1;
+    ssize_t got = failed == 0 && filter ? pread(fd, filter, FILTER_MAX * sizeof *filter, 0) : -1;
     close(fd);
     if (got <= 0 || (size_t)got == FILTER_MAX * sizeof *filter) {
         free(filter);

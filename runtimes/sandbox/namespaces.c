@@ -122,10 +122,9 @@ static ow_code fill_tree(const ow_sandbox_tree *tree, ow_err *err) {
         }
     }
     // /proc must be mounted while the old one is still visible.
-    if (tree->proc &&
-        (mkdir(NEW_ROOT "/proc", 0555) != 0 ||
-         mount("proc", NEW_ROOT "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC,
-               "hidepid=2") != 0)) {
+    if (tree->proc && (mkdir(NEW_ROOT "/proc", 0555) != 0 ||
+                       mount("proc", NEW_ROOT "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+                             "hidepid=2") != 0)) {
         return ow_fail_errno(err, errno, "mounting /proc");
     }
     if (tree->tmp_mb > 0) {

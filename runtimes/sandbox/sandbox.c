@@ -41,8 +41,8 @@ static uint64_t own_data(void) {
 static void describe(ow_sandbox *sandbox, bool namespaces) {
     snprintf(sandbox->text, sizeof sandbox->text,
              "namespaces and empty tree: %s; Landlock: %s (ABI %d); seccomp: %s; cgroup limits: no",
-             namespaces ? "yes" : "no", sandbox->ruleset >= 0 ? "yes" : "no",
-             sandbox->landlock_abi, sandbox->filter ? "yes" : "no");
+             namespaces ? "yes" : "no", sandbox->ruleset >= 0 ? "yes" : "no", sandbox->landlock_abi,
+             sandbox->filter ? "yes" : "no");
 }
 
 static enum ow_sandbox_level level_of(const ow_sandbox *sandbox, bool namespaces) {
@@ -86,8 +86,7 @@ void ow_sandbox_deinit(ow_sandbox *sandbox) {
     *sandbox = (ow_sandbox){.ruleset = -1};
 }
 
-static ow_code set_limits(const ow_sandbox *sandbox, const ow_sandbox_limits *limits,
-                          ow_err *err) {
+static ow_code set_limits(const ow_sandbox *sandbox, const ow_sandbox_limits *limits, ow_err *err) {
     const struct {
         int resource;
         rlim_t value;

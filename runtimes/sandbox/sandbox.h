@@ -57,9 +57,9 @@ typedef struct ow_sandbox_bind {
 typedef struct ow_sandbox_tree {
     const ow_sandbox_bind *binds;
     size_t bind_count;
-    bool proc;         // mount a /proc of the new pid namespace
-    unsigned tmp_mb;   // a writable /tmp of that size; 0 = none
-    bool read_only;    // the root itself
+    bool proc;       // mount a /proc of the new pid namespace
+    unsigned tmp_mb; // a writable /tmp of that size; 0 = none
+    bool read_only;  // the root itself
 } ow_sandbox_tree;
 
 // As root: becomes an unprivileged user, for good. Otherwise nothing. Single-threaded callers only.

@@ -51,8 +51,8 @@ int ow_region_host_page_create(ow_region_host_page **ret_page) {
 }
 
 ow_region *ow_region_map(int fd) {
-    void *at = mmap(NULL, OW_REGION_LENGTH, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
-                    0);
+    void *at =
+        mmap(NULL, OW_REGION_LENGTH, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
     return at == MAP_FAILED ? NULL : at;
 }
 

@@ -33,7 +33,7 @@ enum ow_region_state {
 
 enum ow_region_outcome {
     OW_REGION_OK = 0,
-    OW_REGION_REFUSED, // reply area: code NUL message NUL details NUL
+    OW_REGION_REFUSED,    // reply area: code NUL message NUL details NUL
     OW_REGION_USER_ERROR, // reply area: message
     OW_REGION_REPLY_TOO_LARGE,
     OW_REGION_NO_REPLY,
@@ -135,8 +135,7 @@ static inline uint8_t *ow_region_payload(ow_region *region, uint32_t slot, uint3
     if ((size_t)meta_length + length <= OW_REGION_SMALL) {
         return ow_region_meta(region, slot) + meta_length;
     }
-    return ow_region_at(region,
-                        OW_REGION_LARGE_AT + 2 * (size_t)slot * OW_REGION_PAYLOAD_MAX);
+    return ow_region_at(region, OW_REGION_LARGE_AT + 2 * (size_t)slot * OW_REGION_PAYLOAD_MAX);
 }
 
 static inline uint8_t *ow_region_reply(ow_region *region, uint32_t slot, uint32_t length) {
@@ -149,8 +148,8 @@ static inline uint8_t *ow_region_reply(ow_region *region, uint32_t slot, uint32_
 }
 
 static inline uint8_t *ow_region_call(ow_region *region) {
-    return ow_region_at(region, OW_REGION_LARGE_AT +
-                                    2 * (size_t)OW_REGION_SLOTS * OW_REGION_PAYLOAD_MAX);
+    return ow_region_at(region,
+                        OW_REGION_LARGE_AT + 2 * (size_t)OW_REGION_SLOTS * OW_REGION_PAYLOAD_MAX);
 }
 
 static inline uint8_t *ow_region_answer(ow_region *region) {

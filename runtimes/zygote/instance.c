@@ -18,8 +18,12 @@
 
 static ow_rt *current; // see internal.h
 
-void instance_set_current(ow_rt *rt) { current = rt; }
-ow_rt *instance_current(void) { return current; }
+void instance_set_current(ow_rt *rt) {
+    current = rt;
+}
+ow_rt *instance_current(void) {
+    return current;
+}
 
 static uint64_t now_ns(void) {
     struct timespec now;

@@ -13,10 +13,18 @@
 #define CODE_MAX 60u
 #define MESSAGE_MAX 4000u
 
-void ow_rt_set_user(ow_rt *rt, void *user) { rt->user = user; }
-void *ow_rt_user(const ow_rt *rt) { return rt->user; }
-bool ow_rt_in_request(const ow_rt *rt) { return rt->slot != NULL; }
-bool ow_rt_settled(const ow_rt *rt) { return rt->settled; }
+void ow_rt_set_user(ow_rt *rt, void *user) {
+    rt->user = user;
+}
+void *ow_rt_user(const ow_rt *rt) {
+    return rt->user;
+}
+bool ow_rt_in_request(const ow_rt *rt) {
+    return rt->slot != NULL;
+}
+bool ow_rt_settled(const ow_rt *rt) {
+    return rt->settled;
+}
 
 const char *ow_rt_meta(const ow_rt *rt, enum ow_region_meta which) {
     return rt->slot ? rt->meta[which] : "";
@@ -27,7 +35,9 @@ const void *ow_rt_payload(const ow_rt *rt, size_t *ret_length) {
     return rt->slot ? rt->payload : NULL;
 }
 
-uint64_t ow_rt_deadline_ns(const ow_rt *rt) { return rt->slot ? rt->slot->deadline_ns : 0; }
+uint64_t ow_rt_deadline_ns(const ow_rt *rt) {
+    return rt->slot ? rt->slot->deadline_ns : 0;
+}
 
 void ow_rt_set_code(ow_rt *rt, uintptr_t base, uintptr_t end) {
     rt->code_base = base;
@@ -153,8 +163,8 @@ int ow_rt_call(ow_rt *rt, uint32_t kind, const char *target, const char *content
     int failed = ow_frame_send(CONTROL_FD, rt->frame);
     do {
         failed = failed ? failed : ow_frame_receive(CONTROL_FD, rt->frame, 0);
-    } while (failed == 0 && (rt->frame->head.type != OW_FRAME_ANSWER ||
-                             rt->frame->head.number != rt->calls));
+    } while (failed == 0 &&
+             (rt->frame->head.type != OW_FRAME_ANSWER || rt->frame->head.number != rt->calls));
     if (failed != 0) {
         return failed;
     }

@@ -241,8 +241,8 @@ static int prepare(zygote *self, enum ow_sandbox_level most, bool namespaces) {
 }
 
 int ow_zygote_main(int argc, char **argv, const ow_runtime *runtime) {
-    enum ow_sandbox_level most = argc > 1 ? (enum ow_sandbox_level)(argv[1][0] - '0')
-                                          : OW_SANDBOX_FULL;
+    enum ow_sandbox_level most =
+        argc > 1 ? (enum ow_sandbox_level)(argv[1][0] - '0') : OW_SANDBOX_FULL;
     zygote *self = calloc(1, sizeof *self);
     if (!self || (runtime->init && runtime->init() != 0)) {
         return 1;

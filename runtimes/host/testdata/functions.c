@@ -99,9 +99,15 @@ int nested(ow_ctx *ctx) {
     return ow_reply(ctx, result.data, result.length);
 }
 
-int user_error(ow_ctx *ctx) { return ow_user_error(ctx, "number %d is wrong", 7); }
-int returns_3(ow_ctx *ctx) { return 3; }
-int no_reply(ow_ctx *ctx) { return 0; }
+int user_error(ow_ctx *ctx) {
+    return ow_user_error(ctx, "number %d is wrong", 7);
+}
+int returns_3(ow_ctx *ctx) {
+    return 3;
+}
+int no_reply(ow_ctx *ctx) {
+    return 0;
+}
 
 int double_reply(ow_ctx *ctx) {
     ow_reply_text(ctx, "1");
@@ -126,10 +132,16 @@ int six_mb(ow_ctx *ctx) {
     return 0;
 }
 
-__attribute__((noinline)) static int third(volatile int *at) { return *at + 1; }
-__attribute__((noinline)) static int second(volatile int *at) { return third(at) + 1; }
+__attribute__((noinline)) static int third(volatile int *at) {
+    return *at + 1;
+}
+__attribute__((noinline)) static int second(volatile int *at) {
+    return third(at) + 1;
+}
 
-int segv(ow_ctx *ctx) { return second((int *)(size_t)(ow_deadline_left_ms(ctx) < 0)) + 1; }
+int segv(ow_ctx *ctx) {
+    return second((int *)(size_t)(ow_deadline_left_ms(ctx) < 0)) + 1;
+}
 
 int crash_on(ow_ctx *ctx) {
     size_t length;
@@ -141,8 +153,12 @@ int crash_on(ow_ctx *ctx) {
     return ow_reply(ctx, data, length);
 }
 
-int aborts(ow_ctx *ctx) { abort(); }
-int exits(ow_ctx *ctx) { exit(0); }
+int aborts(ow_ctx *ctx) {
+    abort();
+}
+int exits(ow_ctx *ctx) {
+    exit(0);
+}
 
 int divides(ow_ctx *ctx) {
     volatile int zero = 0;
@@ -159,7 +175,9 @@ __attribute__((noinline)) static int deeper(int n) {
     space[0] = (char)n;
     return deeper(n + 1) + space[0];
 }
-int overflows(ow_ctx *ctx) { return deeper(0); }
+int overflows(ow_ctx *ctx) {
+    return deeper(0);
+}
 
 int memory_bomb(ow_ctx *ctx) {
     for (;;) {
@@ -175,9 +193,20 @@ int memory_huge(ow_ctx *ctx) {
 }
 
 int maps(ow_ctx *ctx) {
-    void *at = mmap(NULL, (size_t)4 << 30, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-                    0);
+    void *at =
+        mmap(NULL, (size_t)4 << 30, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return ow_reply_text(ctx, at == MAP_FAILED ? "refused" : "mapped");
+}
+
+int maps_shared(ow_ctx *ctx) {
+    mmap(NULL, (size_t)1 << 20, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return ow_reply_text(ctx, "mapped");
+}
+
+int maps_stack(ow_ctx *ctx) {
+    mmap(NULL, (size_t)1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN,
+         -1, 0);
+    return ow_reply_text(ctx, "mapped");
 }
 
 int leaks_descriptors(ow_ctx *ctx) {
@@ -210,12 +239,24 @@ int floods_raw(ow_ctx *ctx) {
     return ow_reply_text(ctx, "{}");
 }
 
-int sockets(ow_ctx *ctx) { return socket(AF_INET, SOCK_STREAM, 0); }
-int execs(ow_ctx *ctx) { return execl("/bin/sh", "sh", NULL); }
-int uring(ow_ctx *ctx) { return (int)syscall(SYS_io_uring_setup, 4, NULL); }
-int kills(ow_ctx *ctx) { return kill(1, SIGKILL); }
-int kills_other(ow_ctx *ctx) { return (int)syscall(SYS_tgkill, 1, 1, SIGKILL); }
-int traces(ow_ctx *ctx) { return (int)ptrace(PTRACE_ATTACH, 1, NULL, NULL); }
+int sockets(ow_ctx *ctx) {
+    return socket(AF_INET, SOCK_STREAM, 0);
+}
+int execs(ow_ctx *ctx) {
+    return execl("/bin/sh", "sh", NULL);
+}
+int uring(ow_ctx *ctx) {
+    return (int)syscall(SYS_io_uring_setup, 4, NULL);
+}
+int kills(ow_ctx *ctx) {
+    return kill(1, SIGKILL);
+}
+int kills_other(ow_ctx *ctx) {
+    return (int)syscall(SYS_tgkill, 1, 1, SIGKILL);
+}
+int traces(ow_ctx *ctx) {
+    return (int)ptrace(PTRACE_ATTACH, 1, NULL, NULL);
+}
 
 int drains_host(ow_ctx *ctx) {
     long value;
@@ -228,10 +269,9 @@ int raises_limit(ow_ctx *ctx) {
 }
 
 int reads_files(ow_ctx *ctx) {
-    static const char *const paths[] = {"/etc/passwd",       "/etc/hostname",   "/",
-                                        "/proc/1/environ",   "/proc/self/maps", "/proc/self/mem",
-                                        "/usr/bin/env",      "/tmp",            "/dev/null",
-                                        "/proc/1/root/etc/passwd"};
+    static const char *const paths[] = {
+        "/etc/passwd",    "/etc/hostname", "/",    "/proc/1/environ", "/proc/self/maps",
+        "/proc/self/mem", "/usr/bin/env",  "/tmp", "/dev/null",       "/proc/1/root/etc/passwd"};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         int fd = open(paths[i], O_RDONLY);
         if (fd >= 0) {

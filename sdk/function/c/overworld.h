@@ -116,8 +116,8 @@ void ow_log(ow_ctx *ctx, int level, const char *format, ...) __attribute__((form
 
 typedef enum ow_outcome {
     OW_CALL_OK = 0,
-    OW_CALL_REFUSED = 1,     /* code is the callee's */
-    OW_CALL_FAILED = 2,      /* code is Overworld's: "timeout", "crashed", "throttled", ... */
+    OW_CALL_REFUSED = 1, /* code is the callee's */
+    OW_CALL_FAILED = 2,  /* code is Overworld's: "timeout", "crashed", "throttled", ... */
 } ow_outcome;
 
 /* What came back. Valid until the next ow_call or the end of this call; nothing to free. */
