@@ -33,9 +33,13 @@ static const unit *units_of(ow_config_type type) {
     }
 }
 
+// strtoll would also take blanks and a plus.
+static bool begins_like_number(ow_config_type type, const char *text) {
+    return (*text >= '0' && *text <= '9') || (*text == '-' && type == OW_CONFIG_INT);
+}
+
 static bool parse_number(ow_config_type type, const char *text, int64_t *ret_value) {
-    bool starts_well = (*text >= '0' && *text <= '9') || (*text == '-' && type == OW_CONFIG_INT);
-    if (!starts_well) {
+    if (!begins_like_number(type, text)) {
         return false;
     }
     char *end;
@@ -192,7 +196,7 @@ int edit_distance(const char *a, const char *b) {
     for (int j = 0; j <= b_length; j++) {
         row[j] = j;
     }
-    for (int i = 0; a[i] != '\0' && i < LONGEST; i++) {
+    for (int i = 0; i < LONGEST && a[i] != '\0'; i++) {
         int diagonal = row[0];
         row[0] = i + 1;
         for (int j = 1; j <= b_length; j++) {

@@ -128,8 +128,7 @@ static void other_claims_are_refused(void **state) {
         "{\"kind\":\"player\",\"title\":\"t\",\"sub\":\"p\",\"jti\":\"j\",\"iat\":1,\"exp\":1e9}",
         "{\"kind\":\"player\",\"title\":\"t\",\"sub\":\"p\",\"jti\":\"j\",\"iat\":1,\"exp\":-1}",
         "{\"kind\":\"player\",\"title\":\"t\",\"sub\":\"p\",\"jti\":\"j\",\"iat\":1,\"exp\":9999} ",
-        "{\"kind\":\"player\",\"title\":\"t\",\"sub\":\"p\",\"jti\":\"j\",\"iat\":1,\"exp\":"
-        "99999999999999999999}",
+        "{\"kind\":\"player\",\"title\":\"t\",\"sub\":\"p\",\"jti\":\"j\",\"iat\":1,\"exp\":9999999999999}",
         "{\"kind\":\"player\",\"title\":\"t\\\"\",\"sub\":\"p\",\"jti\":\"j\",\"iat\":1,\"exp\":9}",
         "{}",
         "",

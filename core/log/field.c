@@ -116,17 +116,30 @@ static void add_text(field_reader *reader, const conversion *conversion, value *
     value_add(value, text, strnlen(text, most));
 }
 
+// Flags and widths make things like "+5" and "007", which JSON does not call numbers.
+static bool is_json_number(const conversion *conversion) {
+    bool is_float = conversion->type == 'f' || conversion->type == 'g';
+    bool is_plain = conversion->flags_length == 0 || (is_float && conversion->flags[0] == '.');
+    return is_plain && strchr("diufg", conversion->type);
+}
+
+static int format_integer(field_reader *reader, const conversion *conversion, char *text,
+                          size_t size) {
+    char shape[24];
+    snprintf(shape, sizeof shape, "%%%sj%c", conversion->flags, conversion->type);
+    return conversion->type == 'd' || conversion->type == 'i'
+               ? snprintf(text, size, shape, take_signed(reader, conversion->width))
+               : snprintf(text, size, shape, take_unsigned(reader, conversion->width));
+}
+
 static void add_number(field_reader *reader, const conversion *conversion, value *value) {
     char shape[24];
     char text[128];
-    const char *length = strchr("diuxXo", conversion->type) ? "j" : "";
-    snprintf(shape, sizeof shape, "%%%s%s%c", conversion->flags, length, conversion->type);
-    int used = 0;
+    int used;
     bool finite = true;
-    if (conversion->type == 'd' || conversion->type == 'i') {
-        used = snprintf(text, sizeof text, shape, take_signed(reader, conversion->width));
-    } else if (*length == 'j') {
-        used = snprintf(text, sizeof text, shape, take_unsigned(reader, conversion->width));
+    snprintf(shape, sizeof shape, "%%%s%c", conversion->flags, conversion->type);
+    if (strchr("diuxXo", conversion->type)) {
+        used = format_integer(reader, conversion, text, sizeof text);
     } else if (conversion->type == 'c') {
         used = snprintf(text, sizeof text, shape, va_arg(reader->args, int));
     } else {
@@ -134,10 +147,7 @@ static void add_number(field_reader *reader, const conversion *conversion, value
         finite = isfinite(number);
         used = snprintf(text, sizeof text, shape, number);
     }
-    // Flags and widths make things like "+5" and "007", which JSON does not call numbers.
-    bool is_float = conversion->type == 'f' || conversion->type == 'g';
-    bool is_plain = conversion->flags_length == 0 || (is_float && conversion->flags[0] == '.');
-    value->is_number = value->used == 0 && finite && is_plain && strchr("diufg", conversion->type);
+    value->is_number = value->used == 0 && finite && is_json_number(conversion);
     if (used > 0) {
         value_add(value, text, (size_t)used < sizeof text ? (size_t)used : sizeof text - 1);
     }

@@ -24,30 +24,35 @@ static bool fits(const line *line, size_t length) {
     return line->used + length + KEPT_FOR_THE_END <= sizeof line->bytes;
 }
 
+typedef struct utf8_shape {
+    unsigned char mask, lead;
+    size_t length;
+    uint32_t least; // above the control characters, and what no shorter sequence can say
+} utf8_shape;
+
+static bool is_sound_sequence(const unsigned char *text, const utf8_shape *shape) {
+    uint32_t point = text[0] & (unsigned char)~shape->mask;
+    for (size_t i = 1; i < shape->length; i++) {
+        if ((text[i] & 0xc0) != 0x80) {
+            return false;
+        }
+        point = point << 6 | (text[i] & 0x3f);
+    }
+    return point >= shape->least && point <= 0x10ffff && (point < 0xd800 || point > 0xdfff);
+}
+
 // The length of the printable UTF-8 sequence that begins at `text`; 0 when there is none.
 static size_t printable_length(const unsigned char *text, size_t left) {
-    if (text[0] < 0x80) {
-        return text[0] >= 0x20 && text[0] != 0x7f;
-    }
-    static const struct {
-        unsigned char mask, lead;
-        size_t length;
-        uint32_t least;
-    } shapes[] = {{0xe0, 0xc0, 2, 0xa0}, {0xf0, 0xe0, 3, 0x800}, {0xf8, 0xf0, 4, 0x10000}};
+    static const utf8_shape shapes[] = {{0x80, 0x00, 1, 0x20},
+                                        {0xe0, 0xc0, 2, 0xa0},
+                                        {0xf0, 0xe0, 3, 0x800},
+                                        {0xf8, 0xf0, 4, 0x10000}};
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
-        if ((text[0] & shapes[i].mask) != shapes[i].lead || shapes[i].length > left) {
-            continue;
+        const utf8_shape *shape = &shapes[i];
+        if ((text[0] & shape->mask) == shape->lead) {
+            bool sound = shape->length <= left && text[0] != 0x7f && is_sound_sequence(text, shape);
+            return sound ? shape->length : 0;
         }
-        uint32_t point = text[0] & (unsigned char)~shapes[i].mask;
-        for (size_t k = 1; k < shapes[i].length; k++) {
-            if ((text[k] & 0xc0) != 0x80) {
-                return 0;
-            }
-            point = point << 6 | (text[k] & 0x3f);
-        }
-        bool sound =
-            point >= shapes[i].least && point <= 0x10ffff && (point < 0xd800 || point > 0xdfff);
-        return sound ? shapes[i].length : 0;
     }
     return 0;
 }

@@ -6,17 +6,11 @@
 enum { VALUE_MAX_BYTES = 120 };
 
 bool name_is_sound(const char *name, bool colons) {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
-    if (name[0] == '\0' || (strchr(letters, name[0]) == NULL && !(colons && name[0] == ':'))) {
-        return false;
-    }
-    for (; *name != '\0'; name++) {
-        bool is_digit = *name >= '0' && *name <= '9';
-        if (strchr(letters, *name) == NULL && !is_digit && !(colons && *name == ':')) {
-            return false;
-        }
-    }
-    return true;
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789:";
+    size_t length = strspn(name, allowed);
+    bool begins_well = strchr("0123456789", name[0]) == NULL; // also false when it is empty
+    return begins_well && name[length] == '\0' && (colons || strchr(name, ':') == NULL);
 }
 
 // Prometheus escapes three characters and wants UTF-8; what we label with is ASCII, and what is not
