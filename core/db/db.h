@@ -43,7 +43,8 @@ typedef struct ow_db_migration {
 
 typedef struct ow_db_options {
     const char *name;   // of the service; SQLite: file <folder>/<name>.db; PostgreSQL: the schema
-    const char *folder; // SQLite: made when missing, mode 0700, locked exclusively while open
+    const char *folder; // SQLite: made when missing, mode 0700, locked exclusively while open;
+                        // only read while opening
     const ow_db_migration *migrations; // ends with number 0; numbers ascend from 1
     ow_loop *loop;                     // where `done` callbacks run
     int readers;                       // reader threads; 1..OW_DB_READERS_MAX

@@ -75,6 +75,7 @@ void case_a_write_of_many_statements_is_stopped(void **state) {
     store_stop(&s);
 }
 
+#ifndef UNDER_SANITIZER
 static ow_code read_slowly(ow_db_conn *conn, void *self, ow_err *err) {
     (void)self;
     ow_rows *rows = NULL;
@@ -84,6 +85,7 @@ static ow_code read_slowly(ow_db_conn *conn, void *self, ow_err *err) {
                        "SELECT count(*) FROM c",
                        "");
 }
+#endif
 
 void case_a_slow_read_is_stopped(void **state) {
 #ifdef UNDER_SANITIZER
