@@ -310,7 +310,7 @@ void instance_retire(struct instance *instance) {
 
 bool instance_died(const struct instance *instance, const ow_host_exit *exit) {
     if (instance->killed_for != NULL) {
-        return strcmp(instance->killed_for, "init_failed") == 0;
+        return strncmp(instance->killed_for, "init_", 5) == 0;
     }
     return exit->end != OW_HOST_END_KILLED && exit->end != OW_HOST_END_ZYGOTE;
 }
@@ -356,16 +356,27 @@ static unsigned split_held(struct instance *instance, const ow_host_exit *exit,
     return started;
 }
 
-void instance_on_exited(struct instance *instance, const ow_host_exit *exit) {
+static void leave_pool(struct instance *instance) {
     struct pool *pool = instance->pool;
-    struct scheduler *scheduler = pool->scheduler;
-    struct request *started[OW_HOST_DEPTH_MAX];
-    unsigned started_count = split_held(instance, exit, started);
     count(instance, -1);
     unlink_instance(instance);
     pool->count--;
     pool->account->reserved -= pool->settings.memory_bytes;
-    scheduler->instances--;
+    pool->scheduler->instances--;
+}
+
+void instance_discard(struct instance *instance) {
+    leave_pool(instance);
+    free(instance);
+}
+
+void instance_on_exited(struct instance *instance, const ow_host_exit *exit) {
+    struct pool *pool = instance->pool;
+    struct scheduler *scheduler = pool->scheduler;
+    struct request *started[OW_HOST_DEPTH_MAX];
+    pool_touch(pool); // so that it stays while answers are given
+    unsigned started_count = split_held(instance, exit, started);
+    leave_pool(instance);
     if (!instance->loaded && instance_died(instance, exit)) {
         scheduler->events->started(scheduler->events_self, instance, NULL, exit);
     }
@@ -374,6 +385,5 @@ void instance_on_exited(struct instance *instance, const ow_host_exit *exit) {
         answer_started(instance, started[i], exit);
     }
     pool_on_death(pool, instance, exit);
-    pool_touch(pool);
     free(instance);
 }

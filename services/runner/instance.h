@@ -34,7 +34,9 @@ struct instance {
     bool init_told; // a request has carried init_us
     bool loaded;    // it was ready once
     bool stuck;     // too long in one call to get more; until that call is done
-    const char *killed_for; // reason of a kill by us; NULL: it died by itself
+    // Why we killed it (static); NULL: it died by itself. "init_failed" (took too long) and
+    // "init_memory" (took too much) are failed starts.
+    const char *killed_for;
     char cause[OW_ID_MAX];  // request id of what it was started for
     uint64_t last_arrival;  // id of the newest request when it was spawned
     // whose output is still in it after it was killed; "": nobody's
@@ -83,5 +85,10 @@ struct request *instance_running(const struct instance *instance, int64_t *ret_s
 
 bool instance_idle(const struct instance *instance);
 
-// True when nobody ended it, or its loading took too long: the function's own doing.
+// True when its end was the function's own doing: nobody killed it, or only because its start
+// took too much.
 bool instance_died(const struct instance *instance, const ow_host_exit *exit);
+
+// Frees an instance whose process is gone without an exit having been seen: the host was closed.
+// Nothing it held is answered.
+void instance_discard(struct instance *instance);

@@ -30,6 +30,15 @@ void pool_init(struct pool *pool, struct scheduler *scheduler, struct title_acco
     scheduler->pools = pool;
 }
 
+static void leave_list(struct pool **at, struct pool *pool) {
+    while (*at != NULL && *at != pool) {
+        at = &(*at)->next_active;
+    }
+    if (*at == pool) {
+        *at = pool->next_active;
+    }
+}
+
 void pool_deinit(struct pool *pool) {
     if (pool->previous != NULL) {
         pool->previous->next = pool->next;
@@ -39,13 +48,13 @@ void pool_deinit(struct pool *pool) {
     if (pool->next != NULL) {
         pool->next->previous = pool->previous;
     }
-    struct pool **at = &pool->scheduler->active;
-    while (*at != NULL && *at != pool) {
-        at = &(*at)->next_active;
-    }
-    if (*at == pool) {
-        *at = pool->next_active;
-    }
+    leave_list(&pool->scheduler->active, pool);
+    leave_list(&pool->scheduler->turn, pool);
+}
+
+bool pool_is_unused(const struct pool *pool) {
+    return pool->count == 0 && pool->waiting == 0 && !pool->active &&
+           pool->scheduler->current != pool;
 }
 
 void pool_touch(struct pool *pool) {
@@ -127,7 +136,9 @@ static void answer_queued(struct pool *pool, struct request *request, struct ver
 
 void pool_fail_waiting(struct pool *pool, const char *reason, const char *message,
                        int retry_after_s) {
-    // An answer can bring a new request at once: those are for the next turn.
+    // An answer can bring a new request at once, those are for the next turn; and it must not find
+    // this pool unused.
+    pool_touch(pool);
     uint64_t newest = pool->scheduler->last_request_id;
     while (pool->first != NULL && pool->first->id <= newest) {
         struct verdict verdict = {
@@ -467,17 +478,26 @@ static void note_death(struct pool *pool, const char *reason, const char *messag
     }
 }
 
+static void death_message(const struct pool *pool, const struct instance *instance,
+                          const ow_host_exit *exit, char *message, size_t size) {
+    if (instance->killed_for == NULL) {
+        snprintf(message, size, "%s", exit->message);
+    } else if (strcmp(instance->killed_for, "init_memory") == 0) {
+        snprintf(message, size, "loading and ow_init took more memory than its limit of %llu MB",
+                 (unsigned long long)(pool->settings.memory_bytes >> 20));
+    } else {
+        snprintf(message, size, "loading and ow_init took longer than %lld ms",
+                 (long long)(pool->scheduler->limits.init_us / 1000));
+    }
+}
+
 void pool_on_death(struct pool *pool, const struct instance *instance, const ow_host_exit *exit) {
     if (!instance_died(instance, exit)) {
         return;
     }
     bool at_init = !instance->loaded;
     char message[256];
-    snprintf(message, sizeof message, "%s", exit->message);
-    if (at_init && instance->killed_for != NULL) {
-        snprintf(message, sizeof message, "loading and ow_init took longer than %lld ms",
-                 (long long)(pool->scheduler->limits.init_us / 1000));
-    }
+    death_message(pool, instance, exit, message, sizeof message);
     if (instance->completed == 0) {
         note_death(pool, at_init ? "init_failed" : exit->reason, message, at_init);
     }
@@ -525,7 +545,7 @@ static void check_memory(struct pool *pool, struct instance *instance) {
     }
     struct request *request = instance_running(instance, NULL);
     if (request == NULL) {
-        instance_end(instance, "memory");
+        instance_end(instance, instance->loaded ? "memory" : "init_memory");
         return;
     }
     char message[128];

@@ -75,6 +75,9 @@ void pool_init(struct pool *pool, struct scheduler *scheduler, struct title_acco
 // Takes it out. It must have neither requests nor instances.
 void pool_deinit(struct pool *pool);
 
+// True when it may be taken out: empty, and nobody is in the middle of something with it.
+bool pool_is_unused(const struct pool *pool);
+
 // Queues a request whose deadline_us, bytes, request_id and invocation_id are set. False: the queue
 // is full, nothing was kept.
 bool pool_enqueue(struct pool *pool, struct request *request);

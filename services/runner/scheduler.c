@@ -32,17 +32,19 @@ bool scheduler_make_room(struct scheduler *scheduler, const struct title_account
 }
 
 unsigned scheduler_run(struct scheduler *scheduler, void (*checked)(struct pool *pool)) {
-    struct pool *pool = scheduler->active;
-    scheduler->active = NULL;
     unsigned count = 0;
-    while (pool != NULL) {
-        struct pool *next = pool->next_active;
+    scheduler->turn = scheduler->active;
+    scheduler->active = NULL;
+    while (scheduler->turn != NULL) {
+        struct pool *pool = scheduler->turn;
+        scheduler->turn = pool->next_active;
         pool->next_active = NULL;
         pool->active = false;
+        scheduler->current = pool;
         pool_run(pool);
         checked(pool);
+        scheduler->current = NULL;
         count++;
-        pool = next;
     }
     return count;
 }

@@ -97,7 +97,9 @@ struct scheduler {
     void *events_self;
     struct scheduler_limits limits;
     struct pool *pools;  // all, newest first
-    struct pool *active; // those that pool_run is to look at in this turn
+    struct pool *active;  // those that pool_run is to look at
+    struct pool *turn;    // ... the rest of those of this turn
+    struct pool *current; // ... and the one it looks at now
     unsigned instances;
     uint64_t last_request_id;
     int64_t now_us;   // the loop's time: set by the owner whenever it enters here

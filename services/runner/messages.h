@@ -1,0 +1,34 @@
+#pragma once
+
+// Short names for what protoc-c generates.
+
+#include "overworld/registry/v1/registry.pb-c.h"
+#include "overworld/runner/v1/runner.pb-c.h"
+#include "overworld/telemetry/v1/telemetry.pb-c.h"
+
+typedef Overworld__Registry__V1__FunctionInfo function_info;
+typedef Overworld__Registry__V1__EnvVar env_var;
+typedef Overworld__Registry__V1__Diagnostic diagnostic;
+typedef Overworld__Registry__V1__BundleFile bundle_file;
+typedef Overworld__Registry__V1__RouteRevision route_revision;
+typedef Overworld__Registry__V1__RouteAlias route_alias;
+typedef Overworld__Registry__V1__VirtualServerRoutes server_routes;
+typedef Overworld__Registry__V1__RouteChange route_change;
+typedef Overworld__Registry__V1__WatchRoutesRequest watch_routes_request;
+typedef Overworld__Registry__V1__GetBlobChunkRequest get_blob_chunk_request;
+typedef Overworld__Registry__V1__GetBlobChunkResponse get_blob_chunk_response;
+
+typedef Overworld__Runner__V1__InvokeRequest invoke_request;
+typedef Overworld__Runner__V1__InvokeResponse invoke_response;
+typedef Overworld__Runner__V1__BuildRequest build_request;
+typedef Overworld__Runner__V1__BuildResponse build_response;
+typedef Overworld__Runner__V1__PoolStatus pool_status;
+typedef Overworld__Runner__V1__RuntimeStatus runtime_status;
+typedef Overworld__Runner__V1__GetRunnerStatusRequest status_request;
+typedef Overworld__Runner__V1__GetRunnerStatusResponse status_response;
+
+typedef Overworld__Telemetry__V1__Record telemetry_record;
+typedef Overworld__Telemetry__V1__InvocationRecord invocation_record;
+typedef Overworld__Telemetry__V1__LineRecord line_record;
+typedef Overworld__Telemetry__V1__AppendRequest append_request;
+typedef Overworld__Telemetry__V1__AppendResponse append_response;

@@ -1,0 +1,164 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "services/runner/internal.h"
+
+// Lives in the arena of its own call.
+struct nested {
+    struct invocation *parent;
+    struct instance *instance; // waits for the answer; NULL: it is gone
+    uint32_t number;
+    ow_call *call;
+    invoke_request request;
+};
+
+static void answer_failure(struct instance *instance, uint32_t number, const char *code,
+                           const char *message) {
+    (void)ow_host_instance_answer(instance->handle, number, OW_HOST_USER_ERROR, code, message,
+                                  strlen(message));
+}
+
+static void answer(struct instance *instance, uint32_t number, const invoke_response *reply,
+                   const ow_err *err) {
+    if (reply == NULL) {
+        answer_failure(instance, number, err->reason, err->message);
+    } else if (reply->reason[0] == '\0') {
+        (void)ow_host_instance_answer(instance->handle, number, OW_HOST_OK, NULL,
+                                      reply->payload.data, reply->payload.len);
+    } else if (strcmp(reply->reason, "refused") == 0) {
+        (void)ow_host_instance_answer(instance->handle, number, OW_HOST_REFUSED,
+                                      reply->refusal_code, reply->message,
+                                      strlen(reply->message));
+    } else {
+        answer_failure(instance, number, reply->reason, reply->message);
+    }
+}
+
+static void on_replied(const invoke_response *reply, void *closure_data) {
+    ow_call *call = closure_data;
+    struct nested *nested = call->user;
+    struct invocation *parent = nested->parent;
+    if (nested->instance != NULL) {
+        nested->instance->user = NULL;
+        answer(nested->instance, nested->number, reply, &call->err);
+    }
+    parent->nested = NULL;
+    ow_call_free(call);
+    if (parent->settled) {
+        invocation_finish(parent);
+    }
+}
+
+void nested_abandon_of(struct instance *instance) {
+    struct nested *nested = instance->user;
+    if (nested != NULL) {
+        nested->instance = NULL;
+        instance->user = NULL;
+    }
+}
+
+void nested_cancel(struct nested *nested) {
+    if (nested->instance != NULL) {
+        nested_abandon_of(nested->instance);
+    }
+    ow_call_cancel(nested->call, OW_CANCELLED);
+}
+
+// "function" of the caller's own virtual server, at the caller's own revision, or
+// "virtual_server/function" by its default name.
+static bool aim(struct nested *nested, const char *target) {
+    ow_arena *arena = nested->call->arena;
+    const struct invocation *parent = nested->parent;
+    const invoke_request *cause = parent->run->request;
+    const char *slash = strchr(target, '/');
+    const char *function = slash != NULL ? slash + 1 : target;
+    char *server = slash != NULL ? ow_arena_memdup_in(arena, target, (size_t)(slash - target))
+                                 : ow_arena_strdup_in(arena, parent->entry->virtual_server);
+    bool own = server != NULL && strcmp(server, parent->entry->virtual_server) == 0;
+    invoke_request *request = &nested->request;
+    request->virtual_server = server;
+    request->function = ow_arena_strdup_in(arena, function);
+    request->qualifier = ow_arena_strdup_in(arena, own ? cause->qualifier : "$DEFAULT");
+    request->revision_id = ow_arena_strdup_in(arena, own ? parent->entry->revision_id : "");
+    return server != NULL && request->function != NULL && request->qualifier != NULL &&
+           request->revision_id != NULL && server[0] != '\0' && function[0] != '\0' &&
+           strchr(function, '/') == NULL;
+}
+
+static ow_code fill(struct nested *nested, const ow_host_call *wanted, ow_err *err) {
+    ow_arena *arena = nested->call->arena;
+    invoke_request *request = &nested->request;
+    overworld__runner__v1__invoke_request__init(request);
+    if (!aim(nested, wanted->target)) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "invalid", "`%.100s` names no function",
+                       wanted->target);
+    }
+    request->source = ow_arena_strdup_in(arena, "function");
+    request->parent_invocation_id = nested->parent->request.invocation_id;
+    request->content_type = ow_arena_strdup_in(arena, wanted->content_type);
+    request->payload.len = wanted->length;
+    request->payload.data = ow_arena_memdup_in(arena, wanted->payload, wanted->length);
+    if (request->source == NULL || request->content_type == NULL ||
+        request->payload.data == NULL) {
+        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "overloaded", "no memory for the call");
+    }
+    return OW_OK;
+}
+
+static ow_call *child_of(struct invocation *parent, int64_t limit_us) {
+    ow_call *call = ow_call_child(parent->run->call);
+    if (call != NULL && limit_us < call->deadline_us) {
+        call->deadline_us = limit_us;
+    }
+    return call;
+}
+
+static ow_code begin(struct runner *runner, struct instance *instance, struct invocation *parent,
+                     int64_t since_us, const ow_host_call *wanted, ow_err *err) {
+    if (parent->run->call->hops >= OW_CALL_MAX_HOPS) {
+        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "too_deep", "calls are nested %d deep",
+                       OW_CALL_MAX_HOPS);
+    }
+    ow_call *call = child_of(parent, since_us + instance->pool->settings.timeout_us);
+    struct nested *nested = call != NULL ? ow_arena_calloc(call->arena, 1, sizeof *nested) : NULL;
+    if (nested == NULL) {
+        ow_call_free(call);
+        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "overloaded", "no memory for the call");
+    }
+    nested->parent = parent;
+    nested->instance = instance;
+    nested->number = wanted->number;
+    nested->call = call;
+    ow_code code = fill(nested, wanted, err);
+    if (code != OW_OK) {
+        ow_call_free(call);
+        return code;
+    }
+    call->user = nested;
+    parent->nested = nested;
+    instance->user = nested;
+    overworld__runner__v1__runner__invoke(runner->peers, &nested->request, on_replied, call);
+    return OW_OK;
+}
+
+void nested_begin(struct runner *runner, struct instance *instance, const ow_host_call *call) {
+    int64_t since_us = 0;
+    struct request *request = instance_running(instance, &since_us);
+    if (call->kind != OW_HOST_CALL_FUNCTION) {
+        answer_failure(instance, call->number, "unimplemented", "there is no such host call");
+        return;
+    }
+    if (request == NULL || request->id != call->request) {
+        answer_failure(instance, call->number, "invalid", "calls are possible during a call only");
+        return;
+    }
+    struct invocation *parent = invocation_of(request);
+    if (instance->user != NULL || parent->nested != NULL) {
+        answer_failure(instance, call->number, "invalid", "one call at a time");
+        return;
+    }
+    ow_err err = {0};
+    if (begin(runner, instance, parent, since_us, call, &err) != OW_OK) {
+        answer_failure(instance, call->number, err.reason, err.message);
+    }
+}
