@@ -158,6 +158,46 @@ static void gives_back_what_has_not_started(void **state) {
     assert_int_equal(self->last->id, 100);
 }
 
+static void wait_polling(harness *self, unsigned wanted) {
+    uint64_t end = harness_now_ns() + HARNESS_PATIENCE_MS * 1000000ull;
+    while (self->replies < wanted && harness_now_ns() < end) {
+        ow_host_poll(self->host);
+    }
+    assert_int_equal(self->replies, wanted);
+}
+
+static bool sleeps(pid_t pid) {
+    char path[40];
+    char text[64] = "";
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0 && read(fd, text, sizeof text - 1) > 0);
+    close(fd);
+    return strstr(text, ") S") != NULL;
+}
+
+// A wake-up for a request that was served before it came must not make the next one be missed.
+static void late_wake_ups_are_harmless(void **state) {
+    harness *self = *state;
+    ow_host_instance *instance = harness_spawn(self, "naps");
+    assert_true(harness_until(self, &self->ready, 1));
+    unsigned served = 0;
+    for (int round = 0; round < 20; round++) {
+        assert_int_equal(harness_submit(instance, 1, "", 0), OW_OK);
+        ow_host_kick(self->host);
+        assert_int_equal(harness_submit(instance, 2, "", 0), OW_OK);
+        served += 2;
+        wait_polling(self, served);
+        uint64_t end = harness_now_ns() + HARNESS_PATIENCE_MS * 1000000ull;
+        while (!sleeps(ow_host_instance_pid(instance)) && harness_now_ns() < end) {
+        }
+        ow_host_kick(self->host); // for the second one
+        assert_int_equal(harness_submit(instance, 3, "", 0), OW_OK);
+        ow_host_kick(self->host);
+        wait_polling(self, ++served);
+    }
+}
+
 typedef struct reply_case {
     const char *symbol;
     ow_host_outcome outcome;
@@ -482,6 +522,7 @@ int main(void) {
         WITH_HOST(carries_large_payloads),
         WITH_HOST(crash_fails_only_what_had_started),
         WITH_HOST(gives_back_what_has_not_started),
+        WITH_HOST(late_wake_ups_are_harmless),
         WITH_HOST(functions_that_answer),
         WITH_HOST(refuses_by_its_own_rules),
         WITH_HOST(functions_that_end_their_instance),

@@ -194,8 +194,13 @@ static void serve_next(ow_rt *rt) {
 static void sleep_until_submitted(ow_rt *rt) {
     ow_region *region = rt->region;
     note_peak(rt);
-    atomic_store(&region->sleeping, 1);
-    while (atomic_load(&region->submit_head) == rt->submit_tail) {
+    for (;;) {
+        // Declared anew each time round: the host takes it back with every wake-up, and a late one
+        // may be for a request that has been served already.
+        atomic_store(&region->sleeping, 1);
+        if (atomic_load(&region->submit_head) != rt->submit_tail) {
+            break;
+        }
         syscall(SYS_futex, &region->submit_head, FUTEX_WAIT, rt->submit_tail, NULL, NULL, 0);
     }
     atomic_store(&region->sleeping, 0);
