@@ -6,7 +6,7 @@
 
 enum { NOWHERE = -1 };
 
-typedef enum state { STATE_NEW, STATE_BUILT, STATE_STARTED } state;
+typedef enum state { STATE_NEW, STATE_BUILT, STATE_STARTING, STATE_STARTED } state;
 
 typedef struct entry {
     const ow_module *module;
@@ -190,6 +190,7 @@ static ow_code build_all(ow_modules *modules, ow_module_env *env, const ow_confi
 static ow_code start_all(ow_modules *modules, ow_err *err) {
     for (size_t i = 0; i < modules->count; i++) {
         entry *entry = &modules->entries[i];
+        entry->state = STATE_STARTING;
         ow_code code =
             entry->module->start == NULL ? OW_OK : entry->module->start(entry->self, err);
         if (code != OW_OK) {
@@ -204,13 +205,7 @@ static ow_code start_all(ow_modules *modules, ow_err *err) {
 ow_code ow_modules_start(ow_modules *modules, ow_module_env *env, const ow_config *config,
                          ow_err *err) {
     ow_code code = build_all(modules, env, config, err);
-    if (code == OW_OK) {
-        code = start_all(modules, err);
-    }
-    if (code != OW_OK) {
-        ow_modules_stop(modules);
-    }
-    return code;
+    return code == OW_OK ? start_all(modules, err) : code;
 }
 
 bool ow_modules_ready(const ow_modules *modules, const char **ret_name, const char **ret_why_not) {
@@ -263,13 +258,16 @@ void ow_modules_stop(ow_modules *modules) {
     modules->drain_left = 0;
     for (size_t i = modules->count; i > 0; i--) {
         entry *entry = &modules->entries[i - 1];
-        if (entry->state == STATE_STARTED) {
+        if (entry->state >= STATE_STARTING) {
             entry->state = STATE_BUILT;
             if (entry->module->stop != NULL) {
                 entry->module->stop(entry->self);
             }
         }
     }
+}
+
+void ow_modules_deinit(ow_modules *modules) {
     for (size_t i = modules->count; i > 0; i--) {
         entry *entry = &modules->entries[i - 1];
         if (entry->state == STATE_BUILT) {

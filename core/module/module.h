@@ -36,8 +36,9 @@ typedef struct ow_module {
     // thread.
     void (*drain)(void *self);
     bool (*drained)(void *self);
-    // Ends what still runs, stops threads, closes stores. Never fails. Called when `start` has
-    // succeeded, before any module is freed.
+    // Ends what still runs, stops threads, closes stores. Never fails. Called when `start` was
+    // called, also when that failed half-way, and before any module is freed: the loop turns a few
+    // times in between, so that what was just ended can still be told.
     void (*stop)(void *self);
     // Frees what init built, started or not.
     void (*free)(void *self);
@@ -50,13 +51,14 @@ typedef struct ow_module {
 // what there is), internal "bad_module_table" (names the culprit).
 ow_code ow_modules_new(const ow_module *table, size_t count, const char *targets,
                        ow_modules **ret_modules, ow_err *err);
-// After ow_modules_stop. Accepts NULL; returns NULL.
+// After ow_modules_deinit. Accepts NULL; returns NULL.
 ow_modules *ow_modules_free(ow_modules *modules);
 
 bool ow_modules_chosen(const ow_modules *modules, const char *name);
 
-// init of all in the order of their needs, then start in the same order. On failure everything is
-// stopped and freed again, and the message names the module. Codes: those of the modules.
+// init of all in the order of their needs, then start in the same order. Ends with the first that
+// fails, and the message names it; then call ow_modules_stop and _deinit. Codes: those of the
+// modules.
 ow_code ow_modules_start(ow_modules *modules, ow_module_env *env, const ow_config *config,
                          ow_err *err);
 
@@ -70,5 +72,7 @@ bool ow_modules_ready(const ow_modules *modules, const char **ret_name, const ch
 // needs. Call it each turn until it returns true. Afterwards no module is ready.
 bool ow_modules_drain(ow_modules *modules);
 
-// Stops all in reverse order of start, then frees all. May come without or in the middle of a drain.
+// Stops all in reverse order of start. May come without or in the middle of a drain.
 void ow_modules_stop(ow_modules *modules);
+// Frees what the modules built, in reverse order. After ow_modules_stop and a few turns of the loop.
+void ow_modules_deinit(ow_modules *modules);

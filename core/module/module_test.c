@@ -131,6 +131,11 @@ static ow_code start(fixture *f, const char *targets) {
     return ow_modules_start(f->modules, &f->env, f->config, &f->err);
 }
 
+static void end(fixture *f) {
+    ow_modules_stop(f->modules);
+    ow_modules_deinit(f->modules);
+}
+
 static void expect_log(fixture *f, const char *expected) {
     assert_string_equal(f->script.log, expected);
     f->script.log[0] = '\0';
@@ -141,7 +146,7 @@ static void order_follows_the_needs(void **state) {
     assert_int_equal(start(f, "all"), OW_OK);
     expect_log(f, "init b, init a, init c, start b, start a, start c");
     assert_non_null(ow_modules_self(f->modules, "a"));
-    ow_modules_stop(f->modules);
+    end(f);
     expect_log(f, "stop c, stop a, stop b, free c, free a, free b");
     assert_null(ow_modules_self(f->modules, "a"));
 }
@@ -153,7 +158,7 @@ static void targets_choose(void **state) {
     assert_true(ow_modules_chosen(f->modules, "c"));
     assert_false(ow_modules_chosen(f->modules, "a"));
     assert_null(ow_modules_self(f->modules, "a"));
-    ow_modules_stop(f->modules);
+    end(f);
 }
 
 static void unknown_targets_are_refused(void **state) {
@@ -187,7 +192,9 @@ static void a_failed_start_undoes_what_was_done(void **state) {
     f->script.fails_in_start = "a";
     assert_int_equal(start(f, "all"), OW_UNAVAILABLE);
     assert_string_equal(f->err.message, "a: the port is taken");
-    expect_log(f, "init b, init a, init c, start b, start a, stop b, free c, free a, free b");
+    end(f);
+    expect_log(f,
+               "init b, init a, init c, start b, start a, stop a, stop b, free c, free a, free b");
 }
 
 static void a_failed_init_undoes_what_was_done(void **state) {
@@ -195,6 +202,7 @@ static void a_failed_init_undoes_what_was_done(void **state) {
     f->script.fails_in_init = "a";
     assert_int_equal(start(f, "all"), OW_INTERNAL);
     assert_string_equal(f->err.message, "a: it broke");
+    end(f);
     expect_log(f, "init b, init a, free b");
 }
 
@@ -212,7 +220,7 @@ static void readiness_names_who_is_not(void **state) {
     ow_modules_drain(f->modules);
     assert_false(ow_modules_ready(f->modules, &name, &why_not));
     assert_string_equal(why_not, "draining");
-    ow_modules_stop(f->modules);
+    end(f);
 }
 
 static void drain_goes_one_by_one(void **state) {
@@ -233,7 +241,7 @@ static void drain_goes_one_by_one(void **state) {
     assert_true(ow_modules_drain(f->modules));
     assert_true(ow_modules_drain(f->modules));
     expect_log(f, "");
-    ow_modules_stop(f->modules);
+    end(f);
 }
 
 static void a_stop_cuts_the_drain_short(void **state) {
@@ -242,9 +250,9 @@ static void a_stop_cuts_the_drain_short(void **state) {
     assert_int_equal(start(f, "all"), OW_OK);
     f->script.log[0] = '\0';
     assert_false(ow_modules_drain(f->modules));
-    ow_modules_stop(f->modules);
+    end(f);
     expect_log(f, "drain c, stop c, stop a, stop b, free c, free a, free b");
-    ow_modules_stop(f->modules);
+    end(f);
     expect_log(f, "");
 }
 

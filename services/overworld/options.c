@@ -32,10 +32,16 @@ static ow_code set_test_clock(options *options, const char *value, ow_err *err) 
 }
 
 static ow_code set_local_channel(options *options, const char *value, ow_err *err) {
-    options->packed = strcmp(value, "packed") == 0;
-    if (!options->packed && strcmp(value, "local") != 0) {
+    options->packed = strncmp(value, "packed", 6) == 0;
+    bool sound = options->packed || strcmp(value, "local") == 0;
+    if (options->packed && value[6] != '\0') {
+        char *end;
+        options->seed = strtoull(value + 7, &end, 10);
+        sound = value[6] == ':' && options->seed != 0 && *end == '\0';
+    }
+    if (!sound) {
         return ow_fail(err, OW_INVALID_ARGUMENT, "bad_flag",
-                       "--local-channel is local or packed, not \"%.40s\"", value);
+                       "--local-channel is local, packed or packed:SEED, not \"%.40s\"", value);
     }
     return OW_OK;
 }
@@ -91,7 +97,8 @@ static const struct {
     {"--target", "all|a,b", "the services to run in this process (default all)", set_target},
     {"--data", "DIR", "the data folder (default $OVERWORLD_DATA, else .overworld)", set_data},
     {"--config", "FILE", "a configuration file", set_config},
-    {"--local-channel", "local|packed", "calls in the process: direct, or encoded (for tests)",
+    {"--local-channel", "local|packed[:SEED]",
+     "calls in the process: direct, or encoded and in\n                                 random order (for tests)",
      set_local_channel},
     {"--test-clock", "FILE", "take the time from a file that tests move", set_test_clock},
     {"--rerun-writes", NULL, "run every write twice, rolled back once (for tests)",

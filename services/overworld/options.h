@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #define CONFIG_FLAGS_MAX 128
@@ -27,6 +28,7 @@ typedef struct options {
     const char *config;     // NULL: none
     const char *test_clock; // NULL: the system's clock
     bool packed;
+    uint64_t seed; // of the packed channel's order; 0: a random one
     bool rerun_writes;
     const char *config_flags[CONFIG_FLAGS_MAX]; // "--module.key=value"
     size_t config_flag_count;

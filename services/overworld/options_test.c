@@ -50,6 +50,20 @@ static void every_flag_is_read(void **state) {
     assert_string_equal(options.config_flags[1], "--server.log_level=");
 }
 
+static void the_channel_has_a_seed(void **state) {
+    (void)state;
+    options options;
+    assert_int_equal(parse(WORDS("up", "--local-channel=packed:77"), &options, NULL), OW_OK);
+    assert_true(options.packed);
+    assert_int_equal(options.seed, 77);
+    static const char *const bad[] = {"--local-channel=packed:",   "--local-channel=packed7",
+                                      "--local-channel=packed:7x", "--local-channel=packed:0",
+                                      "--local-channel=loca",      "--local-channel=local:1"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_int_equal(parse(WORDS("up", bad[i]), &options, NULL), OW_INVALID_ARGUMENT);
+    }
+}
+
 static void questions_are_commands(void **state) {
     (void)state;
     static const struct {
@@ -83,7 +97,7 @@ static void mistakes_are_named(void **state) {
         {"--target", "--target=all|a,b"},
         {"--data=", "names no folder"},
         {"--rerun-writes=1", "takes no value"},
-        {"--local-channel=x", "local or"},
+        {"--local-channel=x", "local, packed or"},
         {"-v", "-v"},
         {"more", "more"},
         {"--targets=a.b", "--targets"},
@@ -106,15 +120,15 @@ static void the_help_names_every_flag(void **state) {
     FILE *out = fmemopen(text, sizeof text, "w");
     options_print_help(out);
     fclose(out);
-    assert_non_null(strstr(text, "--local-channel=local|packed"));
+    assert_non_null(strstr(text, "--local-channel=local|packed[:SEED]"));
     assert_non_null(strstr(text, "--rerun-writes "));
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(up_has_defaults),           cmocka_unit_test(every_flag_is_read),
-        cmocka_unit_test(questions_are_commands),    cmocka_unit_test(mistakes_are_named),
-        cmocka_unit_test(the_help_names_every_flag),
+        cmocka_unit_test(up_has_defaults),        cmocka_unit_test(every_flag_is_read),
+        cmocka_unit_test(the_channel_has_a_seed), cmocka_unit_test(questions_are_commands),
+        cmocka_unit_test(mistakes_are_named),     cmocka_unit_test(the_help_names_every_flag),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,12 @@
 #include "services/overworld/process.h"
 
 #include "core/clock/clock.h"
+#include "core/id/id.h"
 #include "core/log/log.h"
 #include "core/loop/loop.h"
 #include "core/metrics/metrics.h"
 #include "core/module/env.h"
+#include "services/overworld/calls.h"
 #include "services/overworld/folders.h"
 #include "services/overworld/gauges.h"
 #include "services/overworld/status.h"
@@ -25,6 +27,7 @@ enum {
     POLL_WHILE_STARTING_US = 2000,
     POLL_WHILE_DRAINING_US = 5000,
     PROCESS_NAME_MAX = 120,
+    TURNS_TO_SETTLE = 20,
     EXIT_FAULT = 1,
 };
 
@@ -52,10 +55,12 @@ typedef struct process {
     int64_t started_us;
     folders folders;
     char name[PROCESS_NAME_MAX];
+    uint64_t seed;
     ow_clock *clock;
     ow_loop *loop;
     ow_metrics *metrics;
     gauges gauges;
+    calls calls;
     ow_module_env env;
     ow_modules *modules; // the caller's
     status_page status;
@@ -204,13 +209,22 @@ static ow_code open_parts(process *process, ow_err *err) {
         return ow_fail(err, OW_INTERNAL, "no_memory", "no memory for metrics");
     }
     gauges_add(&process->gauges, process->metrics);
-    return OW_OK;
+    calls_options calls = {
+        .loop = process->loop,
+        .pool_threads = (int)process->config->pool_threads,
+        .packed = process->options->packed,
+        .seed = process->seed,
+    };
+    return calls_open(&process->calls, &calls, err);
 }
 
 static void fill_env(process *process) {
     process->env = (ow_module_env){
         .loop = process->loop,
         .clock = process->clock,
+        .directory = process->calls.directory,
+        .api = process->calls.api,
+        .pool = process->calls.pool,
         .metrics = process->metrics,
         .modules = process->modules,
         .data_folder = process->folders.data,
@@ -252,18 +266,43 @@ static ow_code start(process *process, const ow_config *config, ow_err *err) {
     return code;
 }
 
+// What the stop has ended is told by messages and deferred calls.
+static void settle(process *process) {
+    for (int i = 0; process->loop != NULL && i < TURNS_TO_SETTLE; i++) {
+        if (ow_loop_turn(process->loop, 0, NULL) != OW_OK) {
+            return;
+        }
+    }
+}
+
 static void stop(process *process) {
     status_close(&process->status);
     ow_modules_stop(process->modules);
+    calls_stop(&process->calls);
     if (process->loop != NULL) {
         ow_loop_hook_remove(process->loop, OW_TURN_FLUSH, &process->hook);
         ow_loop_timer_cancel(process->loop, &process->drain_deadline);
         unwatch_signals(process);
     }
+    settle(process);
+    ow_modules_deinit(process->modules);
+    calls_close(&process->calls);
     gauges_remove(&process->gauges);
     process->metrics = ow_metrics_free(process->metrics);
     process->loop = ow_loop_free(process->loop);
     process->clock = ow_clock_close(process->clock);
+}
+
+static void warn_of_test_mode(process *process) {
+    const options *options = process->options;
+    process->seed = options->seed;
+    if (options->seed == 0) {
+        ow_random_bytes(&process->seed, sizeof process->seed);
+    }
+    if (options->test_clock != NULL || options->rerun_writes || options->packed) {
+        ow_log(OW_LOG_WARN, "test mode", "test_clock=%s rerun_writes=%d packed=%d seed=%" PRIu64,
+               options->test_clock, options->rerun_writes, options->packed, process->seed);
+    }
 }
 
 int process_run(const options *options, const ow_config *config, ow_modules *modules) {
@@ -279,10 +318,7 @@ int process_run(const options *options, const ow_config *config, ow_modules *mod
     umask(077);
     raise_descriptor_limit();
     name_process(&process);
-    if (options->test_clock != NULL || options->rerun_writes || options->packed) {
-        ow_log(OW_LOG_WARN, "test mode", "test_clock=%s rerun_writes=%d packed=%d",
-               options->test_clock, options->rerun_writes, options->packed);
-    }
+    warn_of_test_mode(&process);
 
     ow_err err;
     ow_code code = start(&process, config, &err);
