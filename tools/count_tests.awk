@@ -1,8 +1,8 @@
 # What a run of bazel test came to, from its build event file (one JSON object a line) and the test
 # logs it names. Prints "PASSED FAILED SKIPPED"; what failed is named on standard error.
 #
-# A cmocka program counts by its cases, a program whose last line is "N passed, N failed" by that
-# line, any other as one. A target that did not build, was stopped, or ran no case is a failure:
+# A cmocka program counts by its cases, node's runner by its totals, a program whose last line is "N
+# passed, N failed" by that line, any other as one. A target that did not build, was stopped, or ran no case is a failure:
 # nothing is never a pass.
 
 function text_after(line, key, end,    rest) {
@@ -23,7 +23,8 @@ function blame(label, why) {
 }
 
 # Adds a log to ok, bad, skip and cases (how many say anything at all).
-function read_log(path,    line, last, counts, groups, running) {
+function read_log(path,    line, last, counts, groups, running, node) {
+    node = 0
     groups = 0
     running = 0
     while ((getline line < path) > 0) {
@@ -36,17 +37,22 @@ function read_log(path,    line, last, counts, groups, running) {
             bad += number_in(line)
         } else if (line ~ /^\[  SKIPPED \] [0-9]+ test/) {
             skip += number_in(line)
+        } else if (line ~ /^(#|ℹ) (pass|fail|skipped) [0-9]+$/) {
+            node = 1
+            if (line ~ / pass /) ok += number_in(line)
+            if (line ~ / fail /) bad += number_in(line)
+            if (line ~ / skipped /) skip += number_in(line)
         }
         if (line != "") {
             last = line
         }
     }
     close(path)
-    cases += running
+    cases += running + node
     if (running > groups) {
         bad += running - groups
     }
-    if (running == 0 && last ~ /^[0-9]+ passed, [0-9]+ failed$/) {
+    if (running + node == 0 && last ~ /^[0-9]+ passed, [0-9]+ failed$/) {
         split(last, counts, " ")
         ok += counts[1]
         bad += counts[3]

@@ -44,9 +44,9 @@ dev_up() {
 
     need_packages up
     step "building (the first time takes minutes, later seconds)"
-    run_bazel build -- "${up_targets[@]}" >&2 || die "the build failed (see above)"
+    run_bazel build -- //deploy:bin //examples/client >&2 || die "the build failed (see above)"
     bin=$(bazel_bin)
-    ow=$bin/cli/ow
+    ow=$bin/deploy/bin/ow
 
     # Another program on the usual ports is no reason not to start: take free ones.
     ! in_use 7350 || flags+=(--gateway.public_port=0)
@@ -55,7 +55,7 @@ dev_up() {
     step "starting overworld up --data=$OVERWORLD_DATA ${flags[*]}"
     # A process group of its own: Ctrl-C reaches this script alone, which passes it on once.
     set -m
-    "$bin/services/overworld/overworld" up --data="$OVERWORLD_DATA" "${flags[@]}" &
+    "$bin/deploy/bin/overworld" up --data="$OVERWORLD_DATA" "${flags[@]}" &
     server_pid=$!
     set +m
     trap stop_server INT TERM HUP EXIT
@@ -89,11 +89,3 @@ Ctrl-C drains and stops.
 END
     await_server
 }
-
-up_targets=(
-    //services/overworld
-    //cli:ow
-    //examples/client
-    //runtimes/build:ow-build-c
-    //runtimes/c:ow-rt-c
-)
