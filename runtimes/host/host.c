@@ -111,6 +111,7 @@ ow_host *ow_host_free(ow_host *host) {
     free(host->unkicked);
     free(host->build_binary);
     free(host->frame);
+    free(host->named);
     free(host);
     return NULL;
 }

@@ -7,7 +7,7 @@
 //
 // One ow_host belongs to one loop thread: every function below is called on it and every callback
 // runs on it. There are no threads in here and nothing blocks. A callback may submit, answer, kill,
-// spawn; it may not free the host.
+// spawn; it may not free the host or call ow_host_pump and ow_host_poll.
 //
 // How a caller's loop drives it: one wake-up carries several requests:
 //
@@ -283,7 +283,8 @@ bool ow_host_instance_answer(ow_host_instance *instance, uint32_t number, ow_hos
 // not). Reclaim first when queued requests are to move on at once.
 void ow_host_instance_kill(ow_host_instance *instance);
 
-// Resident memory now, read from /proc (1-3 us); 0 when it is not known.
+// Resident memory now, read from /proc (1-3 us), about 4 MB of shared libraries included; 0 when it
+// is not known.
 uint64_t ow_host_instance_resident(const ow_host_instance *instance);
 
 // Process id in the host's pid namespace; 0 before it is known.

@@ -123,6 +123,9 @@ static void crash_fails_only_what_had_started(void **state) {
     assert_string_equal(exit->frames[2].function, "crash_on");
     assert_non_null(strstr(exit->frames[2].file, "functions.c"));
     assert_true(exit->frames[2].line > 0);
+    // The same again: named from memory.
+    assert_false(harness_call(self, "crash_on", "crash", 5));
+    assert_string_equal(exit->frames[1].function, "second");
     assert_true(harness_call(self, "echo", "{}", 2));
 }
 
@@ -412,6 +415,32 @@ static void zygote_takes_its_instances_along(void **state) {
     assert_true(harness_call(self, "echo", "{}", 2));
 }
 
+static unsigned long status_number(pid_t pid, const char *format) {
+    char path[40];
+    char line[256];
+    unsigned long value = ~0ul;
+    snprintf(path, sizeof path, "/proc/%d/status", pid);
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) && sscanf(line, format, &value) != 1) {
+    }
+    fclose(file);
+    return value;
+}
+
+static void instances_hold_no_privilege(void **state) {
+    harness *self = *state;
+    ow_host_instance *instance = harness_spawn(self, "echo");
+    assert_true(harness_until(self, &self->ready, 1));
+    pid_t pid = ow_host_instance_pid(instance);
+    assert_int_equal(status_number(pid, "CapEff: %lx"), 0);
+    assert_int_equal(status_number(pid, "CapPrm: %lx"), 0);
+    assert_int_equal(status_number(pid, "NoNewPrivs: %lu"), 1);
+    assert_int_equal(status_number(pid, "Seccomp: %lu"), 2);
+    assert_int_not_equal(status_number(pid, "Uid: %lu"), 0);
+    assert_int_equal(status_number(pid, "Threads: %lu"), 1);
+}
+
 static void walls_hold_at(ow_host_sandbox_level level) {
     harness *self = harness_open(RUNTIME, FUNCTIONS, NULL, level);
     assert_int_equal(self->status.level, level);
@@ -532,6 +561,7 @@ int main(void) {
         WITH_HOST(nested_calls_are_answered),
         WITH_HOST(init_may_fail),
         WITH_HOST(survives_a_scribbling_instance),
+        WITH_HOST(instances_hold_no_privilege),
         WITH_HOST(zygote_takes_its_instances_along),
         cmocka_unit_test(walls_hold_at_every_level),
         cmocka_unit_test(works_without_root),

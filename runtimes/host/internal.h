@@ -40,6 +40,15 @@ typedef struct names_run {
     size_t length;
 } names_run;
 
+#define NAMES_KEPT 16u
+
+// Crashes whose frames have been named: the same one tends to come again, and often.
+typedef struct named_crash {
+    uint64_t code; // inode of the code's memfd; 0 = empty
+    unsigned count;
+    ow_host_frame frames[OW_HOST_FRAMES_MAX];
+} named_crash;
+
 enum slot_use { SLOT_FREE = 0, SLOT_SENT, SLOT_TAKEN_BACK };
 
 typedef struct slot_record {
@@ -120,7 +129,9 @@ struct ow_host {
     size_t unkicked_count;
     size_t capacity; // of the three tables
     uint32_t numbers;
-    unsigned naming; // symbolisers running
+    unsigned naming;    // symbolisers running
+    named_crash *named; // NAMES_KEPT, made at the first crash
+    unsigned named_next;
     ow_frame *frame; // scratch
 };
 
@@ -155,7 +166,8 @@ void exit_describe(ow_host_instance *instance, int status, ow_host_exit *exit);
 void exit_tell(ow_host_instance *instance, const ow_host_exit *exit);
 
 // names.c: function, file and line of a crash's frames
-bool names_start(ow_host_instance *instance, const ow_host_exit *exit);
+// True: they are being looked up. False: `exit` has what there is to have.
+bool names_start(ow_host_instance *instance, ow_host_exit *exit);
 void names_readable(ow_host_instance *instance);
 void names_stop(ow_host_instance *instance);
 void names_apply(const char *text, ow_host_exit *exit);

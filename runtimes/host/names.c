@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -73,9 +74,52 @@ static names_run *run_new(ow_host_instance *instance, const ow_host_exit *exit) 
     return run;
 }
 
-bool names_start(ow_host_instance *instance, const ow_host_exit *exit) {
+static uint64_t code_of(const ow_host_instance *instance) {
+    struct stat info;
+    return fstat(instance->code, &info) == 0 ? (uint64_t)info.st_ino : 0;
+}
+
+static bool same_crash(const named_crash *named, uint64_t code, const ow_host_exit *exit) {
+    if (code == 0 || named->code != code || named->count != exit->frame_count) {
+        return false;
+    }
+    for (unsigned i = 0; i < named->count; i++) {
+        if (named->frames[i].address != exit->frames[i].address) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool recall(const ow_host_instance *instance, ow_host_exit *exit) {
+    const ow_host *host = instance->host;
+    uint64_t code = host->named ? code_of(instance) : 0;
+    for (unsigned i = 0; code != 0 && i < NAMES_KEPT; i++) {
+        if (same_crash(&host->named[i], code, exit)) {
+            memcpy(exit->frames, host->named[i].frames, sizeof exit->frames);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void remember(const ow_host_instance *instance, const ow_host_exit *exit) {
     ow_host *host = instance->host;
-    if (!host->build_binary || instance->code < 0 || host->naming >= NAMES_AT_ONCE) {
+    if (!host->named) {
+        host->named = calloc(NAMES_KEPT, sizeof *host->named);
+    }
+    if (host->named) {
+        named_crash *to = &host->named[host->named_next++ % NAMES_KEPT];
+        to->code = code_of(instance);
+        to->count = exit->frame_count;
+        memcpy(to->frames, exit->frames, sizeof to->frames);
+    }
+}
+
+bool names_start(ow_host_instance *instance, ow_host_exit *exit) {
+    ow_host *host = instance->host;
+    if (!host->build_binary || instance->code < 0 || recall(instance, exit) ||
+        host->naming >= NAMES_AT_ONCE) {
         return false;
     }
     instance->exit = malloc(sizeof *instance->exit);
@@ -161,6 +205,7 @@ void names_readable(ow_host_instance *instance) {
     }
     run->text[run->length] = '\0';
     names_apply(run->text, instance->exit);
+    remember(instance, instance->exit);
     names_stop(instance);
     exit_tell(instance, instance->exit);
     instance_leave(instance);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,15 @@ static uint64_t own_data(void) {
         pages = 1024;
     }
     return (uint64_t)pages * 4096;
+}
+
+// A new user namespace comes with every capability in it; what is inside needs none.
+static ow_code drop_capabilities(ow_err *err) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[2] = {{0}};
+    return syscall(SYS_capset, &header, none) == 0
+               ? OW_OK
+               : ow_fail_errno(err, errno, "giving up capabilities");
 }
 
 static void describe(ow_sandbox *sandbox, bool namespaces) {
@@ -75,7 +85,7 @@ ow_code ow_sandbox_init(ow_sandbox *sandbox, enum ow_sandbox_level most, bool na
     sandbox->level = level_of(sandbox, namespaces);
     sandbox->base_data = own_data();
     describe(sandbox, namespaces);
-    return OW_OK;
+    return drop_capabilities(err);
 }
 
 void ow_sandbox_deinit(ow_sandbox *sandbox) {
