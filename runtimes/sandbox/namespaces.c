@@ -21,9 +21,13 @@ ow_code ow_sandbox_drop_root(ow_err *err) {
     if (geteuid() != 0) {
         return OW_OK;
     }
-    if (setgroups(0, NULL) != 0 || setresgid(NOBODY, NOBODY, NOBODY) != 0 ||
-        setresuid(NOBODY, NOBODY, NOBODY) != 0) {
-        return ow_fail_errno(err, errno, "giving up root");
+    // In a user namespace that maps root alone (a rootless container) there is nobody else to
+    // become, and root is an ordinary user outside.
+    if (setgroups(0, NULL) != 0 && errno != EPERM) {
+        return ow_fail_errno(err, errno, "giving up root's groups");
+    }
+    if (setresgid(NOBODY, NOBODY, NOBODY) != 0 || setresuid(NOBODY, NOBODY, NOBODY) != 0) {
+        return errno == EINVAL ? OW_OK : ow_fail_errno(err, errno, "giving up root");
     }
     // Changing user made /proc/self root's, and the uid map is written there.
     if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0) {
