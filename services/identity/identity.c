@@ -1,0 +1,194 @@
+#include "services/identity/identity.h"
+
+#include "services/identity/internal.h"
+#include "services/identity/migrations/migrations.h"
+
+#include "core/db_sqlite/db_sqlite.h"
+#include "core/rpc/directory.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const ow_config_key config_keys[] = {
+    {.name = "readers",
+     .type = OW_CONFIG_INT,
+     .offset = offsetof(identity_config, readers),
+     .default_value = "2",
+     .min = 1,
+     .max = OW_DB_READERS_MAX,
+     .doc = "Threads that read identity's store."},
+    {.name = "max_waiting_writes",
+     .type = OW_CONFIG_INT,
+     .offset = offsetof(identity_config, max_waiting_writes),
+     .default_value = "4096",
+     .min = 1,
+     .max = 65536,
+     .doc = "Logins and changes that may wait to be written; more are answered with 503."},
+    {0},
+};
+
+// ---- The first state ----
+
+static ow_code load(ow_db_conn *conn, void *self, ow_err *err) {
+    identity *i = self;
+    ow_code code = store_first_operator(conn, &i->first_operator, i->load_us, err);
+    if (code != OW_OK) {
+        return code;
+    }
+    int64_t since_us = i->load_us - 2 * SERVER_TOKEN_S * SECOND_US;
+    return store_verification_load(conn, since_us, verification_rows_of(i->verification), err);
+}
+
+static void loaded(void *self, ow_code code, const ow_err *err) {
+    identity *i = self;
+    if (code == OW_OK) {
+        verification_loaded(i->verification, ow_clock_wall_us(i->env->clock));
+    } else if (!i->stopping) {
+        i->env->on_fatal(i->env->on_fatal_self, err);
+    }
+}
+
+static void begin_loading(identity *i) {
+    i->load_us = ow_clock_wall_us(i->env->clock);
+    ow_id_make(i->first_operator.operator_id, "opr_", i->load_us);
+    snprintf(i->first_operator.role, sizeof i->first_operator.role, "admin");
+    memcpy(i->first_operator.token_sha256, i->keys.operator_sha256,
+           sizeof i->first_operator.token_sha256);
+    i->load_job = (ow_db_job){.run = load, .done = loaded, .self = i};
+    ow_db_write(i->db, &i->load_job);
+}
+
+// ---- Module ----
+
+static ow_code init(ow_module_env *env, const void *config, void **ret_self, ow_err *err) {
+    identity *i = calloc(1, sizeof *i);
+    if (i == NULL) {
+        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for identity");
+    }
+    i->env = env;
+    i->config = *(const identity_config *)config;
+    i->logins = ow_metrics_counter(env->metrics, "overworld_identity_logins_total",
+                                   "Logins of players", NULL);
+    i->new_players = ow_metrics_counter(env->metrics, "overworld_identity_new_players_total",
+                                        "Players made", NULL);
+    i->server_logins = ow_metrics_counter(env->metrics, "overworld_identity_server_logins_total",
+                                          "Logins with server keys", NULL);
+    ow_directory_expect_here(env->directory, &overworld__identity__v1__identity__descriptor);
+    *ret_self = i;
+    return OW_OK;
+}
+
+static ow_code open_store(identity *i, ow_err *err) {
+    char folder[512];
+    int length = snprintf(folder, sizeof folder, "%s/identity", i->env->data_folder);
+    if (length < 0 || (size_t)length >= sizeof folder) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_folder",
+                       "the data folder's path is too long");
+    }
+    ow_db_options options = {
+        .name = "identity",
+        .folder = folder,
+        .migrations = identity_migrations,
+        .loop = i->env->loop,
+        .readers = (int)i->config.readers,
+        .max_waiting_writes = (int)i->config.max_waiting_writes,
+        .rerun_writes = i->env->rerun_writes,
+        .on_fatal = i->env->on_fatal,
+        .on_fatal_self = i->env->on_fatal_self,
+    };
+    return ow_db_sqlite_open(&options, &i->db, err);
+}
+
+static ow_code offer_service(identity *i, ow_err *err) {
+    ow_service_options options = {
+        .descriptor = &overworld__identity__v1__identity__descriptor,
+        .methods = identity_methods,
+        .api = i->env->api,
+        .self = i,
+        .loop = i->env->loop,
+        .db = i->db,
+        .pool = i->env->pool,
+    };
+    ow_code code = ow_service_new(&options, &i->service, err);
+    return code == OW_OK ? ow_directory_offer(i->env->directory, i->service, err) : code;
+}
+
+static ow_code start(void *self, ow_err *err) {
+    identity *i = self;
+    // The store first: its lock keeps a second process from making keys.
+    ow_code code = open_store(i, err);
+    if (code == OW_OK) {
+        code = keys_open(&i->keys, i->env->data_folder, ow_clock_wall_us(i->env->clock), err);
+    }
+    if (code != OW_OK) {
+        return code;
+    }
+    i->verification = verification_new(&i->keys);
+    if (i->verification == NULL) {
+        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for identity");
+    }
+    code = offer_service(i, err);
+    if (code == OW_OK) {
+        begin_loading(i);
+    }
+    return code;
+}
+
+static bool ready(void *self, const char **why_not) {
+    const identity *i = self;
+    if (!verification_is_loaded(i->verification)) {
+        *why_not = "keys and operators are being read";
+        return false;
+    }
+    return true;
+}
+
+static void drain(void *self) {
+    identity *i = self;
+    i->stopping = true;
+    verification_stop(i->verification);
+}
+
+static bool drained(void *self) {
+    const identity *i = self;
+    return ow_service_running(i->service) == 0;
+}
+
+static void stop(void *self) {
+    identity *i = self;
+    i->stopping = true;
+    if (i->verification != NULL) {
+        verification_stop(i->verification);
+    }
+    if (i->service != NULL) {
+        ow_directory_withdraw(i->env->directory, i->service);
+    }
+    i->db = ow_db_close(i->db);
+}
+
+static void free_self(void *self) {
+    identity *i = self;
+    if (i == NULL) {
+        return;
+    }
+    ow_service_free(i->service);
+    verification_free(i->verification);
+    keys_close(&i->keys);
+    free(i);
+}
+
+const ow_module ow_identity_module = {
+    .name = "identity",
+    .doc = "players, logins, tokens, server keys, operators",
+    .config = config_keys,
+    .config_size = sizeof(identity_config),
+    .init = init,
+    .start = start,
+    .ready = ready,
+    .drain = drain,
+    .drained = drained,
+    .stop = stop,
+    .free = free_self,
+};

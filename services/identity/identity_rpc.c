@@ -1,0 +1,370 @@
+// The methods of identity: validate, call the store, fill the reply.
+
+#include "services/identity/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static ow_code no_memory(ow_run *run) {
+    return ow_fail(run->err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for the answer");
+}
+
+static int64_t now_us(const ow_run *run) {
+    const identity *self = run->self;
+    return ow_clock_wall_us(self->env->clock);
+}
+
+static char *dup(ow_run *run, const char *text, bool *failed) {
+    char *copy = ow_arena_strdup_in(run->call->arena, text);
+    *failed = *failed || copy == NULL;
+    return copy;
+}
+
+static Google__Protobuf__Timestamp *timestamp(ow_arena *arena, int64_t us, bool *failed) {
+    Google__Protobuf__Timestamp *made = ow_arena_alloc(arena, sizeof *made);
+    if (made == NULL) {
+        *failed = true;
+        return NULL;
+    }
+    google__protobuf__timestamp__init(made);
+    made->seconds = us / SECOND_US;
+    made->nanos = (int32_t)(us % SECOND_US) * 1000;
+    return made;
+}
+
+// A token in the call's arena. The claims' times are filled here.
+static ow_code sign_token(ow_run *run, ow_token_claims *claims, int64_t at_us, int64_t life_s,
+                          char **ret_token) {
+    identity *self = run->self;
+    claims->issued_s = at_us / SECOND_US;
+    claims->expires_s = claims->issued_s + life_s;
+    char token[OW_TOKEN_SIZE];
+    ow_code code =
+        ow_token_sign(self->keys.ring, keys_current(&self->keys), claims, token, run->err);
+    if (code != OW_OK) {
+        return code;
+    }
+    *ret_token = ow_arena_strdup_in(run->call->arena, token);
+    return *ret_token != NULL ? OW_OK : no_memory(run);
+}
+
+// ---- DeviceLogin ----
+
+static ow_code device_login_check(ow_run *run) {
+    const device_login_request *request = run->request;
+    const char *title = run->call->principal->title;
+    ow_code code = check_title(title, run->err);
+    if (code == OW_OK) {
+        code = check_device_login(request, run->err);
+    }
+    if (code != OW_OK) {
+        return code;
+    }
+    device_login *login = run->state;
+    login->title = title;
+    login->platform = request->platform;
+    login->existing_only = request->existing_only;
+    login->now_us = now_us(run);
+    hash_device(title, request->device_id, login->device_hash);
+    ow_id_make(login->fresh_player_id, "plr_", login->now_us);
+    return OW_OK;
+}
+
+static ow_code device_login_store(ow_run *run) {
+    return store_device_login(run->db, run->state, run->err);
+}
+
+static ow_code device_login_sign(ow_run *run) {
+    identity *self = run->self;
+    const device_login *login = run->state;
+    device_login_response *reply = run->reply;
+    ow_token_claims claims = {.kind = OW_TOKEN_PLAYER};
+    snprintf(claims.title, sizeof claims.title, "%s", login->title);
+    memcpy(claims.subject, login->player_id, sizeof claims.subject);
+    ow_id_make(claims.token_id, "ses_", login->now_us);
+    ow_code code = sign_token(run, &claims, login->now_us, PLAYER_TOKEN_S, &reply->access_token);
+    if (code != OW_OK) {
+        return code;
+    }
+    bool failed = false;
+    reply->player_id = dup(run, login->player_id, &failed);
+    reply->session_id = dup(run, claims.token_id, &failed);
+    reply->expires_at = timestamp(run->call->arena, claims.expires_s * SECOND_US, &failed);
+    reply->is_new_player = login->is_new;
+    ow_counter_add(self->logins, 1);
+    ow_counter_add(self->new_players, login->is_new ? 1 : 0);
+    return failed ? no_memory(run) : OW_OK;
+}
+
+// ---- ServerLogin ----
+
+typedef struct server_login {
+    server_key_row row;
+    bool known;
+    int64_t now_us;
+} server_login;
+
+static ow_code server_login_check(ow_run *run) {
+    server_login *login = run->state;
+    login->now_us = now_us(run);
+    return check_server_login(run->request, login->now_us, run->err);
+}
+
+static ow_code server_login_find(ow_run *run) {
+    const server_login_request *request = run->request;
+    server_login *login = run->state;
+    ow_code code = store_key_find(run->db, request->key_id, &login->row, run->err);
+    login->known = code == OW_OK;
+    // An unknown key is told from a wrong signature by nobody: the signature is checked first.
+    return code == OW_NOT_FOUND ? OW_OK : code;
+}
+
+static ow_code server_login_verify(ow_run *run) {
+    const identity *self = run->self;
+    const server_login_request *request = run->request;
+    const server_login *login = run->state;
+    uint8_t secret[OW_SHA256_SIZE], expected[OW_SHA256_SIZE];
+    derive_secret(self->keys.master.bytes, self->keys.master.size, request->key_id, secret);
+    bool valid = sign_login(secret, request, expected) &&
+                 ow_equal_in_constant_time(expected, request->signature.data, sizeof expected) &&
+                 login->known;
+    explicit_bzero(secret, sizeof secret);
+    if (!valid) {
+        return ow_fail(run->err, OW_UNAUTHENTICATED, "bad_signature",
+                       "there is no such server key, or it has not signed this");
+    }
+    if (login->row.revoked_us != 0) {
+        return ow_fail(run->err, OW_UNAUTHENTICATED, "key_revoked", "the server key is revoked");
+    }
+    if (request->title[0] != '\0' && strcmp(request->title, login->row.title) != 0) {
+        return ow_fail(run->err, OW_PERMISSION_DENIED, "other_title",
+                       "the server key belongs to another title");
+    }
+    return OW_OK;
+}
+
+static ow_code server_login_nonce(ow_run *run) {
+    const server_login_request *request = run->request;
+    const server_login *login = run->state;
+    ow_code code = store_nonce_use(run->db, request->key_id, request->nonce,
+                                   nonce_expiry_us(request), login->now_us, run->err);
+    if (code == OW_NOT_FOUND) {
+        return ow_fail(run->err, OW_UNAUTHENTICATED, "key_revoked", "the server key is revoked");
+    }
+    return code;
+}
+
+static ow_code server_login_sign(ow_run *run) {
+    identity *self = run->self;
+    const server_login *login = run->state;
+    server_login_response *reply = run->reply;
+    ow_token_claims claims = {.kind = OW_TOKEN_SERVER};
+    memcpy(claims.title, login->row.title, sizeof claims.title);
+    memcpy(claims.subject, login->row.key_id, sizeof claims.subject);
+    ow_id_make(claims.token_id, "ses_", login->now_us);
+    ow_code code = sign_token(run, &claims, login->now_us, SERVER_TOKEN_S, &reply->access_token);
+    if (code != OW_OK) {
+        return code;
+    }
+    bool failed = false;
+    reply->title = dup(run, login->row.title, &failed);
+    reply->expires_at = timestamp(run->call->arena, claims.expires_s * SECOND_US, &failed);
+    ow_counter_add(self->server_logins, 1);
+    return failed ? no_memory(run) : OW_OK;
+}
+
+// ---- WhoAmI ----
+
+static ow_code who_am_i(ow_run *run) {
+    static const char *const kinds[] = {
+        [OW_NOBODY] = "nobody",     [OW_PLAYER] = "player",     [OW_SERVER] = "server",
+        [OW_OPERATOR] = "operator", [OW_PLATFORM] = "platform",
+    };
+    static const char *const roles[] = {
+        [OW_ROLE_NONE] = "",
+        [OW_ROLE_VIEWER] = "viewer",
+        [OW_ROLE_DEVELOPER] = "developer",
+        [OW_ROLE_ADMIN] = "admin",
+    };
+    const ow_principal *principal = run->call->principal;
+    who_am_i_response *reply = run->reply;
+    bool failed = false;
+    reply->kind = dup(run, kinds[principal->kind], &failed);
+    reply->id = dup(run, principal->id, &failed);
+    reply->title = dup(run, principal->title, &failed);
+    reply->role = dup(run, roles[principal->role], &failed);
+    return failed ? no_memory(run) : OW_OK;
+}
+
+// ---- Server keys ----
+
+typedef struct key_change {
+    audit audit;
+    server_key_row row;
+} key_change;
+
+static void audit_begin(ow_run *run, audit *a, const char *method) {
+    a->now_us = now_us(run);
+    ow_id_make(a->audit_id, "aud_", a->now_us);
+    a->request_id = run->call->request_id;
+    a->principal_id = run->call->principal->id;
+    a->title = run->call->principal->title;
+    a->method = method;
+}
+
+static server_key_msg *key_message(ow_run *run, const server_key_row *row) {
+    bool failed = false;
+    server_key_msg *made = ow_arena_alloc(run->call->arena, sizeof *made);
+    if (made == NULL) {
+        return NULL;
+    }
+    overworld__identity__v1__server_key__init(made);
+    made->key_id = dup(run, row->key_id, &failed);
+    made->name = dup(run, row->name, &failed);
+    made->created_at = timestamp(run->call->arena, row->created_us, &failed);
+    if (row->revoked_us != 0) {
+        made->revoked_at = timestamp(run->call->arena, row->revoked_us, &failed);
+    }
+    return failed ? NULL : made;
+}
+
+static ow_code create_key_check(ow_run *run) {
+    const create_key_request *request = run->request;
+    ow_code code = check_title(run->call->principal->title, run->err);
+    if (code == OW_OK) {
+        code = check_create_key(request, run->err);
+    }
+    if (code != OW_OK) {
+        return code;
+    }
+    key_change *change = run->state;
+    audit_begin(run, &change->audit, "CreateServerKey");
+    ow_id_make(change->row.key_id, "key_", change->audit.now_us);
+    snprintf(change->row.title, sizeof change->row.title, "%s", change->audit.title);
+    snprintf(change->row.name, sizeof change->row.name, "%s", request->name);
+    change->row.created_us = change->audit.now_us;
+    return OW_OK;
+}
+
+static ow_code create_key_store(ow_run *run) {
+    const create_key_request *request = run->request;
+    key_change *change = run->state;
+    return store_key_create(run->db, &change->audit, request->request_key, &change->row, run->err);
+}
+
+static ow_code create_key_reply(ow_run *run) {
+    const identity *self = run->self;
+    const key_change *change = run->state;
+    create_key_response *reply = run->reply;
+    uint8_t secret[OW_SHA256_SIZE];
+    char text[OW_BASE64URL_SIZE(OW_SHA256_SIZE)];
+    derive_secret(self->keys.master.bytes, self->keys.master.size, change->row.key_id, secret);
+    ow_base64url_encode(secret, sizeof secret, text);
+    bool failed = false;
+    reply->secret = dup(run, text, &failed);
+    reply->key = key_message(run, &change->row);
+    explicit_bzero(secret, sizeof secret);
+    explicit_bzero(text, sizeof text);
+    return failed || reply->key == NULL ? no_memory(run) : OW_OK;
+}
+
+typedef struct key_page {
+    ow_run *run;
+    list_keys_response *reply;
+    int limit;
+} key_page;
+
+static ow_code take_listed(void *self, const server_key_row *row, ow_err *err) {
+    key_page *page = self;
+    list_keys_response *reply = page->reply;
+    if (reply->n_keys == (size_t)page->limit) {
+        // One more than the page: it is not the last one.
+        char token[OW_BASE64URL_SIZE(OW_ID_MAX)];
+        bool failed = false;
+        make_page_token(reply->keys[page->limit - 1]->key_id, token);
+        reply->next_page_token = dup(page->run, token, &failed);
+        return failed ? no_memory(page->run) : OW_OK;
+    }
+    server_key_msg *made = key_message(page->run, row);
+    if (made == NULL) {
+        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for the answer");
+    }
+    reply->keys[reply->n_keys++] = made;
+    return OW_OK;
+}
+
+static ow_code list_keys(ow_run *run) {
+    key_page page = {.run = run, .reply = run->reply};
+    const char *title = run->call->principal->title;
+    char after[OW_ID_MAX];
+    ow_code code = check_title(title, run->err);
+    if (code == OW_OK) {
+        code = check_list_keys(run->request, &page.limit, after, run->err);
+    }
+    if (code != OW_OK) {
+        return code;
+    }
+    page.reply->keys =
+        ow_arena_calloc(run->call->arena, (size_t)page.limit, sizeof page.reply->keys[0]);
+    if (page.reply->keys == NULL) {
+        return no_memory(run);
+    }
+    return store_keys_list(run->db, title, after, page.limit + 1, take_listed, &page, run->err);
+}
+
+static ow_code revoke_key_check(ow_run *run) {
+    const revoke_key_request *request = run->request;
+    key_change *change = run->state;
+    ow_code code = check_title(run->call->principal->title, run->err);
+    if (code == OW_OK) {
+        code = check_key_id(request->key_id, run->err);
+    }
+    audit_begin(run, &change->audit, "RevokeServerKey");
+    return code;
+}
+
+static ow_code revoke_key_store(ow_run *run) {
+    const revoke_key_request *request = run->request;
+    key_change *change = run->state;
+    return store_key_revoke(run->db, &change->audit, request->key_id, &change->row, run->err);
+}
+
+static ow_code revoke_key_tell(ow_run *run) {
+    identity *self = run->self;
+    const key_change *change = run->state;
+    revoke_key_response *reply = run->reply;
+    verification_revoke(self->verification, change->row.key_id, change->row.revoked_us,
+                        now_us(run));
+    reply->key = key_message(run, &change->row);
+    return reply->key == NULL ? no_memory(run) : OW_OK;
+}
+
+// ---- WatchVerification ----
+
+static ow_code watch(ow_run *run) {
+    identity *self = run->self;
+    return verification_watch(self->verification, run);
+}
+
+const ow_method identity_methods[] = {
+    {"DeviceLogin",
+     sizeof(device_login),
+     {{OW_LOOP, device_login_check}, {OW_WRITE, device_login_store}, {OW_LOOP, device_login_sign}}},
+    {"ServerLogin",
+     sizeof(server_login),
+     {{OW_LOOP, server_login_check},
+      {OW_READ, server_login_find},
+      {OW_LOOP, server_login_verify},
+      {OW_WRITE, server_login_nonce},
+      {OW_LOOP, server_login_sign}}},
+    {"WhoAmI", 0, {{OW_LOOP, who_am_i}}},
+    {"CreateServerKey",
+     sizeof(key_change),
+     {{OW_LOOP, create_key_check}, {OW_WRITE, create_key_store}, {OW_LOOP, create_key_reply}}},
+    {"ListServerKeys", 0, {{OW_READ, list_keys}}},
+    {"RevokeServerKey",
+     sizeof(key_change),
+     {{OW_LOOP, revoke_key_check}, {OW_WRITE, revoke_key_store}, {OW_LOOP, revoke_key_tell}}},
+    {"WatchVerification", sizeof(watcher), {{OW_LOOP, watch}}},
+    {0},
+};

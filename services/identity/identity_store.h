@@ -1,0 +1,94 @@
+#pragma once
+
+// All SQL of identity. Every function runs inside a job (a read or a write step) and depends on its
+// arguments and the store alone, so that it may be run again. Codes as in core/db/db.h, and those
+// named.
+
+#include "services/identity/messages.h"
+
+#include "core/arena/arena.h"
+#include "core/crypto/hash.h"
+#include "core/db/db.h"
+#include "core/id/id.h"
+
+// ---- Players ----
+
+typedef struct device_login {
+    const char *title;
+    const char *platform;
+    uint8_t device_hash[OW_SHA256_SIZE];
+    int64_t now_us;
+    bool existing_only;
+    char fresh_player_id[OW_ID_MAX]; // for a new player
+    // Filled:
+    char player_id[OW_ID_MAX];
+    bool is_new;
+} device_login;
+
+// Finds the device's player or makes one. Codes: not_found "no_player" (existing_only).
+ow_code store_device_login(ow_db_conn *db, device_login *login, ow_err *err);
+
+// ---- Server keys ----
+
+typedef struct server_key_row {
+    char key_id[OW_ID_MAX];
+    char title[OW_ID_MAX];
+    char name[64];
+    int64_t created_us, revoked_us; // 0: not revoked
+} server_key_row;
+
+// Codes: not_found "no_key".
+ow_code store_key_find(ow_db_conn *db, const char *key_id, server_key_row *ret_row, ow_err *err);
+
+// Remembers a nonce and forgets expired ones. Codes: unauthenticated "nonce_used", not_found
+// "no_key" (revoked meanwhile).
+ow_code store_nonce_use(ow_db_conn *db, const char *key_id, const char *nonce, int64_t expires_us,
+                        int64_t now_us, ow_err *err);
+
+// Who does what, for the audit row written beside it.
+typedef struct audit {
+    char audit_id[OW_ID_MAX];
+    const char *request_id, *principal_id, *title, *method;
+    int64_t now_us;
+} audit;
+
+// Makes the key `row` (id, title, name, created_us filled), or, when `request_key` was used within a
+// day, fills `row` with the key made then. Codes: invalid_argument "request_key_reused" (for another
+// name), resource_exhausted "too_many_keys".
+ow_code store_key_create(ow_db_conn *db, const audit *a, const char *request_key,
+                         server_key_row *row, ow_err *err);
+
+// Revokes; a key that is revoked stays as it was. Codes: not_found "no_key" (in this title).
+ow_code store_key_revoke(ow_db_conn *db, const audit *a, const char *key_id,
+                         server_key_row *ret_row, ow_err *err);
+
+// Calls `take` for the title's keys behind `after`, in order of id, at most `limit`.
+typedef ow_code (*take_key)(void *self, const server_key_row *row, ow_err *err);
+ow_code store_keys_list(ow_db_conn *db, const char *title, const char *after, int limit,
+                        take_key take, void *self, ow_err *err);
+
+// ---- What gateways verify with ----
+
+typedef struct operator_row {
+    char operator_id[OW_ID_MAX];
+    char role[16];
+    uint8_t token_sha256[OW_SHA256_SIZE];
+} operator_row;
+
+enum { OPERATORS_MAX = 64, REVOKED_MAX = 4096 };
+
+typedef struct verification_rows {
+    operator_row operators[OPERATORS_MAX];
+    int operator_count;
+    char (*revoked)[OW_ID_MAX]; // REVOKED_MAX of them, the caller's
+    int64_t *revoked_us;        // the same
+    int revoked_count;
+} verification_rows;
+
+// Sets the token of the first operator, who is made when missing.
+ow_code store_first_operator(ow_db_conn *db, const operator_row *first, int64_t now_us,
+                             ow_err *err);
+
+// Operators, and the server keys revoked since `revoked_since_us`, newest first.
+ow_code store_verification_load(ow_db_conn *db, int64_t revoked_since_us, verification_rows *rows,
+                                ow_err *err);

@@ -1,0 +1,35 @@
+#pragma once
+
+// Shared by the files of identity: the service as a whole.
+
+#include "services/identity/identity_logic.h"
+#include "services/identity/identity_store.h"
+#include "services/identity/keys.h"
+#include "services/identity/verification.h"
+
+#include "core/clock/clock.h"
+#include "core/metrics/metrics.h"
+#include "core/module/env.h"
+#include "core/module/module.h"
+#include "core/rpc/service.h"
+
+typedef struct identity_config {
+    int64_t readers;
+    int64_t max_waiting_writes;
+} identity_config;
+
+typedef struct identity {
+    ow_module_env *env;
+    identity_config config;
+    keys keys;
+    ow_db *db;
+    verification *verification;
+    ProtobufCService *service;
+    bool stopping;
+    ow_db_job load_job;
+    operator_row first_operator; // as the token's file says
+    int64_t load_us;
+    ow_counter *logins, *new_players, *server_logins;
+} identity;
+
+extern const ow_method identity_methods[];

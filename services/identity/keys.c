@@ -1,0 +1,132 @@
+#include "services/identity/keys.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { KEY_BYTES = 32, FILE_PATH_MAX = 512 };
+
+static const char KID_PREFIX[] = "sig_";
+
+static ow_code make_folder(const char *path, ow_err *err) {
+    if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+        return ow_fail_errno(err, errno, "make folder %s", path);
+    }
+    struct stat st;
+    if (stat(path, &st) != 0) {
+        return ow_fail_errno(err, errno, "look at %s", path);
+    }
+    if (!S_ISDIR(st.st_mode) || (st.st_mode & 022) != 0) {
+        return ow_fail(err, OW_FAILED_PRECONDITION, "unsafe_secret",
+                       "%s must be a folder that only its owner can write", path);
+    }
+    return OW_OK;
+}
+
+// ---- Signing keys ----
+
+static int is_signing_key(const struct dirent *entry) {
+    return ow_id_is(entry->d_name, KID_PREFIX);
+}
+
+static ow_code signing_add(keys *k, const char *folder, const char *kid, ow_err *err) {
+    if (k->signing_count == OW_TOKEN_KEYS_MAX) {
+        return ow_fail(err, OW_FAILED_PRECONDITION, "too_many_keys",
+                       "%s has more than %d signing keys: remove old ones", folder,
+                       OW_TOKEN_KEYS_MAX);
+    }
+    char path[FILE_PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", folder, kid);
+    signing_key *key = &k->signing[k->signing_count];
+    ow_code code = ow_secret_load_or_make(path, KEY_BYTES, &key->secret, NULL, err);
+    if (code != OW_OK) {
+        return code;
+    }
+    k->signing_count++;
+    snprintf(key->kid, sizeof key->kid, "%s", kid);
+    return ow_key_ring_add(k->ring, kid, key->secret.bytes, key->secret.size, err);
+}
+
+static ow_code signing_load(keys *k, const char *folder, ow_err *err) {
+    struct dirent **entries = NULL;
+    int count = scandir(folder, &entries, is_signing_key, alphasort);
+    if (count < 0) {
+        return ow_fail_errno(err, errno, "read folder %s", folder);
+    }
+    ow_code code = OW_OK;
+    for (int i = 0; i < count; i++) {
+        if (code == OW_OK) {
+            code = signing_add(k, folder, entries[i]->d_name, err);
+        }
+        free(entries[i]);
+    }
+    free(entries);
+    return code;
+}
+
+static ow_code signing_open(keys *k, const char *data_folder, int64_t now_us, ow_err *err) {
+    char folder[FILE_PATH_MAX / 2];
+    snprintf(folder, sizeof folder, "%s/keys/signing", data_folder);
+    k->ring = ow_key_ring_new();
+    if (k->ring == NULL) {
+        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for keys");
+    }
+    ow_code code = make_folder(folder, err);
+    if (code == OW_OK) {
+        code = signing_load(k, folder, err);
+    }
+    if (code == OW_OK && k->signing_count == 0) {
+        char kid[OW_ID_MAX];
+        ow_id_make(kid, KID_PREFIX, now_us);
+        code = signing_add(k, folder, kid, err);
+    }
+    return code;
+}
+
+// ---- The others ----
+
+static ow_code operator_open(keys *k, const char *data_folder, ow_err *err) {
+    char path[FILE_PATH_MAX];
+    snprintf(path, sizeof path, "%s/operator.token", data_folder);
+    ow_secret token = {0};
+    ow_code code = ow_secret_load_or_make(path, KEY_BYTES, &token, &k->operator_made, err);
+    if (code == OW_OK) {
+        ow_sha256(token.bytes, token.size, k->operator_sha256);
+        ow_secret_deinit(&token);
+    }
+    return code;
+}
+
+ow_code keys_open(keys *k, const char *data_folder, int64_t now_us, ow_err *err) {
+    char path[FILE_PATH_MAX];
+    if (strlen(data_folder) > FILE_PATH_MAX / 2 - 64) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_folder", "the path %s is too long",
+                       data_folder);
+    }
+    snprintf(path, sizeof path, "%s/keys", data_folder);
+    ow_code code = make_folder(path, err);
+    if (code == OW_OK) {
+        code = signing_open(k, data_folder, now_us, err);
+    }
+    if (code == OW_OK) {
+        snprintf(path, sizeof path, "%s/keys/server-keys", data_folder);
+        code = ow_secret_load_or_make(path, KEY_BYTES, &k->master, NULL, err);
+    }
+    return code == OW_OK ? operator_open(k, data_folder, err) : code;
+}
+
+void keys_close(keys *k) {
+    for (int i = 0; i < k->signing_count; i++) {
+        ow_secret_deinit(&k->signing[i].secret);
+    }
+    k->signing_count = 0;
+    ow_secret_deinit(&k->master);
+    k->ring = ow_key_ring_free(k->ring);
+}
+
+const char *keys_current(const keys *k) {
+    return k->signing[k->signing_count - 1].kid;
+}

@@ -1,0 +1,38 @@
+#pragma once
+
+// What gateways verify with, and those who watch it: signing keys, operators' tokens, server keys
+// whose live tokens must be refused. Watchers get the whole state at first and after each change.
+// Loop thread.
+
+#include "services/identity/identity_store.h"
+#include "services/identity/keys.h"
+
+#include "core/rpc/service.h"
+
+typedef struct verification verification;
+
+typedef struct watcher {
+    verification *owner; // NULL: not watching any more
+    ow_run *run;
+    struct watcher *next;
+} watcher;
+
+// `k` outlives it. Heap; verification_free when nobody watches. NULL when out of memory.
+verification *verification_new(const keys *k);
+verification *verification_free(verification *v);
+
+// Where the store's rows are put before verification_loaded.
+verification_rows *verification_rows_of(verification *v);
+
+// The rows are there: watchers get their first state.
+void verification_loaded(verification *v, int64_t now_us);
+bool verification_is_loaded(const verification *v);
+
+// A server key was revoked: tells the watchers, unless they know.
+void verification_revoke(verification *v, const char *key_id, int64_t revoked_us, int64_t now_us);
+
+// The step of WatchVerification; its state is a watcher.
+ow_code verification_watch(verification *v, ow_run *run);
+
+// Ends all watchers with unavailable, and refuses new ones so.
+void verification_stop(verification *v);
