@@ -101,6 +101,7 @@ ow_call *ow_call_from_metadata(ow_loop *loop, const ow_call_metadata *metadata,
         .request_id = metadata->request_id,
         .trace = &metadata->trace,
         .timeout_us = timeout_us,
+        .arena_max = 3 * OW_CALL_MESSAGE_MAX, // the request, the reply, and the work between
         .from_outside = metadata->from_outside,
     };
     ow_call *call = ow_call_new(loop, &options);
