@@ -5,6 +5,7 @@
 #include "core/module/module.h"
 #include "services/overworld/options.h"
 #include "services/overworld/process.h"
+#include "services/registry/registry.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,7 @@ enum { EXIT_USAGE = 2 };
 // Every module; those that need nobody first. Ends with name == NULL.
 static size_t list_modules(ow_module table[static OW_MODULES_MAX]) {
     const ow_module *const modules[] = {
+        &ow_registry_module,
         NULL,
     };
     size_t count = 0;

@@ -185,7 +185,7 @@ static ow_code find_title(tx *t, const char *id, title_row *ret_row) {
 }
 
 ow_code store_title_rename(tx *t, const rename_title_request *request, title_msg *ret_title) {
-    title_row row;
+    title_row row = {0};
     ow_code code = find_title(t, request->title_id, &row);
     if (code != OW_OK) {
         return code;
