@@ -1,0 +1,54 @@
+#pragma once
+
+// Shared by the files of telemetry: the service as a whole.
+
+#include "services/telemetry/query.h"
+#include "services/telemetry/telemetry_store.h"
+
+#include "core/clock/clock.h"
+#include "core/metrics/metrics.h"
+#include "core/module/env.h"
+#include "core/module/module.h"
+#include "core/rpc/service.h"
+
+typedef struct telemetry_config {
+    int64_t readers;
+    int64_t max_waiting_writes;
+    int64_t max_bytes;
+    int64_t max_age_us;
+    int64_t max_waiting_queries;
+} telemetry_config;
+
+// Deletes old blocks in slices. Embedded in telemetry.
+typedef struct retainer {
+    ow_loop *loop;
+    ow_db *db;
+    const ow_clock *clock;
+    int64_t max_bytes, max_age_us;
+    ow_gauge *bytes;
+    ow_counter *deleted;
+    ow_timer timer;
+    ow_db_job job;
+    retention order;
+    bool running, more, stopping;
+    int64_t bytes_left, just_deleted;
+} retainer;
+
+void retainer_init(retainer *r);
+// What the store holds now: deletes when it is too much.
+void retainer_note(retainer *r, int64_t bytes);
+void retainer_stop(retainer *r);
+
+typedef struct telemetry {
+    ow_module_env *env;
+    telemetry_config config;
+    ow_db *db;
+    queries *queries;
+    ProtobufCService *service;
+    retainer retainer;
+    ow_counter *blocks, *records, *bytes, *dropped;
+} telemetry;
+
+enum { BLOCK_BYTES_MAX = 2 << 20, BLOCK_RECORDS_MAX = 200000 };
+
+extern const ow_method telemetry_methods[];

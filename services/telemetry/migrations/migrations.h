@@ -1,0 +1,8 @@
+#pragma once
+
+// Telemetry's tables, one file a number; see core/db/db.h.
+
+#include "core/db/db.h"
+
+// Ends with number 0.
+extern const ow_db_migration telemetry_migrations[];

@@ -1,0 +1,327 @@
+#include "services/telemetry/records.h"
+
+#include <string.h>
+
+// ---- Protobuf's wire format: https://protobuf.dev/programming-guides/encoding/ ----
+
+enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
+
+typedef struct field {
+    uint32_t number;
+    uint32_t type;
+    uint64_t value; // of a varint
+    slice bytes;
+} field;
+
+static bool read_varint(const uint8_t **at, const uint8_t *end, uint64_t *ret_value) {
+    uint64_t value = 0;
+    for (int shift = 0; shift < 64 && *at < end; shift += 7) {
+        uint8_t byte = *(*at)++;
+        value |= (uint64_t)(byte & 0x7F) << shift;
+        if (byte < 0x80) {
+            *ret_value = value;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool take_bytes(const uint8_t **at, const uint8_t *end, uint64_t length, slice *ret_slice) {
+    if (length > (uint64_t)(end - *at)) {
+        return false;
+    }
+    *ret_slice = (slice){(const char *)*at, (size_t)length};
+    *at += length;
+    return true;
+}
+
+static bool read_field(const uint8_t **at, const uint8_t *end, field *f) {
+    uint64_t tag;
+    if (!read_varint(at, end, &tag)) {
+        return false;
+    }
+    f->number = (uint32_t)(tag >> 3);
+    f->type = (uint32_t)(tag & 7);
+    uint64_t length;
+    switch (f->type) {
+    case WIRE_VARINT:
+        return read_varint(at, end, &f->value);
+    case WIRE_BYTES:
+        return read_varint(at, end, &length) && take_bytes(at, end, length, &f->bytes);
+    case WIRE_FIXED64:
+        return take_bytes(at, end, 8, &f->bytes);
+    case WIRE_FIXED32:
+        return take_bytes(at, end, 4, &f->bytes);
+    default:
+        return false;
+    }
+}
+
+// ---- Views ----
+
+static const char *const level_names[] = {"debug", "info", "warn", "error"};
+
+level level_of(const char *name, size_t length) {
+    for (int i = 0; i < 4; i++) {
+        if (strlen(level_names[i]) == length && memcmp(level_names[i], name, length) == 0) {
+            return (level)i;
+        }
+    }
+    return LEVEL_INFO;
+}
+
+const char *level_name(level l) {
+    return level_names[l];
+}
+
+bool slice_is(slice s, const char *text) {
+    return strlen(text) == s.length && memcmp(s.text, text, s.length) == 0;
+}
+
+// The numbers below are those of telemetry.proto.
+
+static void take_request(record_view *v, const field *f) {
+    switch (f->number) {
+    case 4:
+        v->virtual_server = f->bytes;
+        break;
+    case 5:
+        v->function = f->bytes;
+        break;
+    case 8:
+        v->failed = f->value >= 500;
+        break;
+    case 12:
+        v->duration_us = (int64_t)f->value;
+        break;
+    default:
+        break;
+    }
+}
+
+static void take_invocation(record_view *v, const field *f) {
+    switch (f->number) {
+    case 1:
+        v->invocation_id = f->bytes;
+        break;
+    case 3:
+        v->virtual_server = f->bytes;
+        break;
+    case 4:
+        v->function = f->bytes;
+        break;
+    case 6:
+        v->version = (int64_t)f->value;
+        break;
+    case 9:
+        v->failed = f->bytes.length > 0;
+        break;
+    case 13:
+        v->duration_us = (int64_t)f->value;
+        break;
+    case 14:
+        v->init_us = (int64_t)f->value;
+        break;
+    case 16:
+        v->init_only = f->value != 0;
+        break;
+    default:
+        break;
+    }
+}
+
+static void take_line(record_view *v, const field *f) {
+    switch (f->number) {
+    case 1:
+        v->invocation_id = f->bytes;
+        break;
+    case 2:
+        v->virtual_server = f->bytes;
+        break;
+    case 3:
+        v->function = f->bytes;
+        break;
+    case 4:
+        v->version = (int64_t)f->value;
+        break;
+    case 5:
+        v->level = level_of(f->bytes.text, f->bytes.length);
+        break;
+    default:
+        break;
+    }
+}
+
+static bool view_inner(record_view *v, slice inner) {
+    static void (*const takers[])(record_view *, const field *) = {
+        [RECORD_REQUEST] = take_request,
+        [RECORD_INVOCATION] = take_invocation,
+        [RECORD_LINE] = take_line,
+    };
+    const uint8_t *at = (const uint8_t *)inner.text;
+    const uint8_t *end = at + inner.length;
+    while (at < end) {
+        field f = {.bytes = {"", 0}};
+        if (!read_field(&at, end, &f)) {
+            return false;
+        }
+        takers[v->kind](v, &f);
+    }
+    return true;
+}
+
+static bool view_record(record_view *v) {
+    const uint8_t *at = v->bytes;
+    const uint8_t *end = at + v->size;
+    slice inner = {"", 0};
+    while (at < end) {
+        field f = {.bytes = {"", 0}};
+        if (!read_field(&at, end, &f)) {
+            return false;
+        }
+        if (f.number == 1) {
+            v->time_us = (int64_t)f.value;
+        } else if (f.number == 2) {
+            v->request_id = f.bytes;
+        } else if (f.number == 3) {
+            v->title_id = f.bytes;
+        } else if (f.number >= 4 && f.number <= 6 && f.type == WIRE_BYTES) {
+            v->kind = (record_kind)(f.number - 4 + RECORD_REQUEST);
+            inner = f.bytes;
+        }
+    }
+    if (v->kind == RECORD_NONE || !view_inner(v, inner)) {
+        return false;
+    }
+    if (v->failed) {
+        v->level = LEVEL_ERROR;
+    }
+    return true;
+}
+
+bool record_next(record_cursor *cursor, record_view *ret_view) {
+    if (cursor->at == cursor->end) {
+        return false;
+    }
+    record_view v = {.level = LEVEL_INFO,
+                     .request_id = {"", 0},
+                     .title_id = {"", 0},
+                     .invocation_id = {"", 0},
+                     .virtual_server = {"", 0},
+                     .function = {"", 0}};
+    uint64_t length;
+    slice bytes;
+    if (!read_varint(&cursor->at, cursor->end, &length) ||
+        !take_bytes(&cursor->at, cursor->end, length, &bytes)) {
+        cursor->malformed = true;
+        return false;
+    }
+    v.bytes = (const uint8_t *)bytes.text;
+    v.size = bytes.length;
+    if (!view_record(&v)) {
+        cursor->malformed = true;
+        return false;
+    }
+    *ret_view = v;
+    return true;
+}
+
+// ---- Words ----
+
+enum { WORD_PROBES = 4, BITS_A_RECORD = 8, WORDS_MIN = 32 };
+
+static uint64_t hash_add(uint64_t hash, slice s) {
+    for (size_t i = 0; i < s.length; i++) {
+        hash = (hash ^ (unsigned char)s.text[i]) * 0x100000001B3U;
+    }
+    // A byte that no text has keeps "ab","c" and "a","bc" apart.
+    return (hash ^ 0xFF) * 0x100000001B3U;
+}
+
+static uint64_t hash_end(uint64_t hash) {
+    hash = (hash ^ (hash >> 31)) * 0x9E3779B97F4A7C15U;
+    return hash ^ (hash >> 29);
+}
+
+static uint64_t hash_begin(char kind) {
+    return 0xCBF29CE484222325U ^ (unsigned char)kind;
+}
+
+uint64_t word_of_request(slice request_id) {
+    return hash_end(hash_add(hash_begin('r'), request_id));
+}
+
+uint64_t word_of_server(slice virtual_server) {
+    return hash_end(hash_add(hash_begin('v'), virtual_server));
+}
+
+uint64_t word_of_function(slice virtual_server, slice function) {
+    return hash_end(hash_add(hash_add(hash_begin('f'), virtual_server), function));
+}
+
+// The bit of one probe; `size` is a power of two.
+static size_t probe(uint64_t word, int number, size_t size) {
+    uint64_t step = (word >> 32) | 1;
+    return (size_t)((word + (uint64_t)number * step) & (size * 8 - 1));
+}
+
+static void add_word(block_summary *s, uint64_t word) {
+    for (int i = 0; i < WORD_PROBES; i++) {
+        size_t bit = probe(word, i, s->words_size);
+        s->words[bit / 8] |= (uint8_t)(1U << (bit % 8));
+    }
+}
+
+bool words_may_have(const uint8_t *words, size_t size, uint64_t word) {
+    if (size == 0 || (size & (size - 1)) != 0) {
+        return true;
+    }
+    for (int i = 0; i < WORD_PROBES; i++) {
+        size_t bit = probe(word, i, size);
+        if ((words[bit / 8] & (1U << (bit % 8))) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool same(slice a, slice b) {
+    return a.length == b.length && memcmp(a.text, b.text, a.length) == 0;
+}
+
+ow_code summarize(const uint8_t *records, size_t size, uint32_t count, block_summary *ret_summary,
+                  ow_err *err) {
+    block_summary *s = ret_summary;
+    s->top_level = LEVEL_DEBUG;
+    s->count = 0;
+    s->words_size = WORDS_MIN;
+    while (s->words_size < WORDS_MAX && s->words_size * 8 < (size_t)count * BITS_A_RECORD) {
+        s->words_size *= 2;
+    }
+    memset(s->words, 0, s->words_size);
+    record_cursor cursor = {.at = records, .end = records + size};
+    record_view v;
+    // Neighbours are mostly about the same thing: what was just added is not added again.
+    slice request = {"", 0};
+    slice server = {"", 0};
+    slice function = {"", 0};
+    while (record_next(&cursor, &v)) {
+        s->count++;
+        s->top_level = v.level > s->top_level ? v.level : s->top_level;
+        if (!same(v.request_id, request)) {
+            request = v.request_id;
+            add_word(s, word_of_request(request));
+        }
+        if (!same(v.virtual_server, server) || !same(v.function, function)) {
+            server = v.virtual_server;
+            function = v.function;
+            add_word(s, word_of_server(server));
+            add_word(s, word_of_function(server, function));
+        }
+    }
+    if (cursor.malformed || s->count != count) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "malformed_block",
+                       "the block is damaged behind record %u of %u", s->count, count);
+    }
+    return OW_OK;
+}

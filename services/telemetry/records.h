@@ -1,0 +1,69 @@
+#pragma once
+
+// Records as they lie in a block, looked at without unpacking them: on the way in for the block's
+// summary, and in queries to find the few that match. Any thread; nothing is allocated.
+
+#include "core/error/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum level { LEVEL_DEBUG, LEVEL_INFO, LEVEL_WARN, LEVEL_ERROR } level;
+
+// LEVEL_INFO for a name that is none.
+level level_of(const char *name, size_t length);
+const char *level_name(level l);
+
+typedef struct slice {
+    const char *text; // not NUL-terminated
+    size_t length;
+} slice;
+
+bool slice_is(slice s, const char *text);
+
+typedef enum record_kind { RECORD_NONE, RECORD_REQUEST, RECORD_INVOCATION, RECORD_LINE } record_kind;
+
+typedef struct record_view {
+    const uint8_t *bytes; // the packed Record
+    size_t size;
+    int64_t time_us;
+    slice request_id, title_id, invocation_id, virtual_server, function;
+    record_kind kind;
+    level level; // of what is worst in it
+    int64_t version;
+    int64_t duration_us; // of an invocation or a request
+    int64_t init_us;
+    bool failed, init_only;
+} record_view;
+
+// Walks a block: false at its end or where it is malformed.
+typedef struct record_cursor {
+    const uint8_t *at, *end;
+    bool malformed;
+} record_cursor;
+
+bool record_next(record_cursor *cursor, record_view *ret_view);
+
+// ---- The block's summary ----
+
+enum { WORDS_MAX = 64 * 1024 }; // bytes of a Bloom filter
+
+typedef struct block_summary {
+    level top_level;
+    uint32_t count;
+    size_t words_size;
+    uint8_t words[WORDS_MAX];
+} block_summary;
+
+// Codes: invalid_argument "malformed_block" (also when `count` is another).
+ow_code summarize(const uint8_t *records, size_t size, uint32_t count, block_summary *ret_summary,
+                  ow_err *err);
+
+// Hashes of what can be asked for.
+uint64_t word_of_request(slice request_id);
+uint64_t word_of_server(slice virtual_server);
+uint64_t word_of_function(slice virtual_server, slice function);
+
+// False: the word is certainly not in the block.
+bool words_may_have(const uint8_t *words, size_t size, uint64_t word);

@@ -1,0 +1,77 @@
+#include "services/telemetry/internal.h"
+
+#include "core/log/log.h"
+
+enum {
+    BLOCKS_A_SLICE = 16,         // keeps a slice far below the writer's limit of CPU time
+    LOOK_EVERY_US = 60 * 1000 * 1000,
+};
+
+static void begin(retainer *r);
+
+static void on_timer(void *self) {
+    begin(self);
+}
+
+static void set_timer(retainer *r) {
+    if (!r->stopping) {
+        ow_loop_timer_set(r->loop, &r->timer, ow_loop_now_us(r->loop) + LOOK_EVERY_US);
+    }
+}
+
+static ow_code run_slice(ow_db_conn *conn, void *self, ow_err *err) {
+    retainer *r = self;
+    return store_retain(conn, &r->order, &r->more, &r->bytes_left, &r->just_deleted, err);
+}
+
+static void slice_done(void *self, ow_code code, const ow_err *err) {
+    retainer *r = self;
+    r->running = false;
+    if (code != OW_OK) {
+        if (!r->stopping) {
+            ow_log(OW_LOG_WARN, "old log blocks not deleted", "reason=%s", err->reason);
+        }
+        set_timer(r);
+        return;
+    }
+    ow_counter_add(r->deleted, (uint64_t)r->just_deleted);
+    ow_gauge_set(r->bytes, r->bytes_left);
+    if (r->more && r->just_deleted > 0 && !r->stopping) {
+        begin(r);
+    } else {
+        set_timer(r);
+    }
+}
+
+static void begin(retainer *r) {
+    if (r->running || r->stopping) {
+        return;
+    }
+    r->running = true;
+    r->order = (retention){
+        .before_us = ow_clock_wall_us(r->clock) - r->max_age_us,
+        .max_bytes = r->max_bytes,
+        .slice = BLOCKS_A_SLICE,
+    };
+    r->job = (ow_db_job){.run = run_slice, .done = slice_done, .self = r};
+    ow_db_write(r->db, &r->job);
+}
+
+void retainer_init(retainer *r) {
+    r->timer = (ow_timer){.on_due = on_timer, .self = r};
+    begin(r);
+}
+
+void retainer_note(retainer *r, int64_t bytes) {
+    ow_gauge_set(r->bytes, bytes);
+    if (bytes > r->max_bytes) {
+        begin(r);
+    }
+}
+
+void retainer_stop(retainer *r) {
+    r->stopping = true;
+    if (r->loop != NULL) {
+        ow_loop_timer_cancel(r->loop, &r->timer);
+    }
+}

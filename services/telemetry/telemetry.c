@@ -1,0 +1,188 @@
+#include "services/telemetry/telemetry.h"
+
+#include "services/telemetry/internal.h"
+#include "services/telemetry/migrations/migrations.h"
+
+#include "core/db_sqlite/db_sqlite.h"
+#include "core/rpc/directory.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const ow_config_key config_keys[] = {
+    {.name = "readers",
+     .type = OW_CONFIG_INT,
+     .offset = offsetof(telemetry_config, readers),
+     .default_value = "2",
+     .min = 1,
+     .max = 8,
+     .doc = "Threads that search the log store."},
+    {.name = "max_waiting_writes",
+     .type = OW_CONFIG_INT,
+     .offset = offsetof(telemetry_config, max_waiting_writes),
+     .default_value = "256",
+     .min = 1,
+     .max = 65536,
+     .doc = "Blocks of records that may wait to be written; more are dropped and counted."},
+    {.name = "max_size",
+     .type = OW_CONFIG_SIZE,
+     .offset = offsetof(telemetry_config, max_bytes),
+     .default_value = "1GB",
+     .min = 1 << 20,
+     .max = (int64_t)1 << 44,
+     .doc = "How much is kept; the oldest records go first."},
+    {.name = "max_age",
+     .type = OW_CONFIG_DURATION,
+     .offset = offsetof(telemetry_config, max_age_us),
+     .default_value = "7d",
+     .min = 60 * 1000000,
+     .max = (int64_t)3650 * 24 * 3600 * 1000000,
+     .doc = "How long records are kept."},
+    {.name = "max_waiting_queries",
+     .type = OW_CONFIG_INT,
+     .offset = offsetof(telemetry_config, max_waiting_queries),
+     .default_value = "64",
+     .min = 1,
+     .max = 4096,
+     .doc = "Queries that may wait for new log entries at a time."},
+    {0},
+};
+
+static void register_metrics(telemetry *t) {
+    ow_metrics *m = t->env->metrics;
+    t->blocks = ow_metrics_counter(m, "overworld_telemetry_blocks_total",
+                                   "Blocks of records stored", NULL);
+    t->records =
+        ow_metrics_counter(m, "overworld_telemetry_records_total", "Records stored", NULL);
+    t->bytes = ow_metrics_counter(m, "overworld_telemetry_appended_bytes_total",
+                                  "Size of the records stored", NULL);
+    t->dropped = ow_metrics_counter(m, "overworld_telemetry_dropped_records_total",
+                                    "Records lost on the way, as the senders report", NULL);
+    t->retainer.bytes = ow_metrics_gauge(m, "overworld_telemetry_stored_bytes",
+                                         "Size of the records kept", NULL);
+    t->retainer.deleted = ow_metrics_counter(m, "overworld_telemetry_deleted_blocks_total",
+                                             "Blocks deleted for size or age", NULL);
+}
+
+static ow_code init(ow_module_env *env, const void *config, void **ret_self, ow_err *err) {
+    telemetry *t = calloc(1, sizeof *t);
+    if (t == NULL) {
+        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for telemetry");
+    }
+    t->env = env;
+    t->config = *(const telemetry_config *)config;
+    register_metrics(t);
+    ow_directory_expect_here(env->directory, &overworld__telemetry__v1__telemetry__descriptor);
+    *ret_self = t;
+    return OW_OK;
+}
+
+static ow_code open_store(telemetry *t, ow_err *err) {
+    char *folder = NULL;
+    if (asprintf(&folder, "%s/telemetry", t->env->data_folder) < 0) {
+        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for a path");
+    }
+    ow_db_options options = {
+        .name = "telemetry",
+        .folder = folder,
+        .migrations = telemetry_migrations,
+        .loop = t->env->loop,
+        .readers = (int)t->config.readers,
+        .max_waiting_writes = (int)t->config.max_waiting_writes,
+        .rerun_writes = t->env->rerun_writes,
+        .on_fatal = t->env->on_fatal,
+        .on_fatal_self = t->env->on_fatal_self,
+    };
+    ow_code code = ow_db_sqlite_open(&options, &t->db, err);
+    free(folder);
+    return code;
+}
+
+static ow_code offer_service(telemetry *t, ow_err *err) {
+    ow_service_options options = {
+        .descriptor = &overworld__telemetry__v1__telemetry__descriptor,
+        .methods = telemetry_methods,
+        .api = t->env->api,
+        .self = t,
+        .loop = t->env->loop,
+        .db = t->db,
+        .pool = t->env->pool,
+    };
+    ow_code code = ow_service_new(&options, &t->service, err);
+    return code == OW_OK ? ow_directory_offer(t->env->directory, t->service, err) : code;
+}
+
+static ow_code start(void *self, ow_err *err) {
+    telemetry *t = self;
+    ow_code code = open_store(t, err);
+    if (code != OW_OK) {
+        return code;
+    }
+    t->queries = queries_new(t->env->loop, t->db, (int)t->config.max_waiting_queries);
+    if (t->queries == NULL) {
+        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for telemetry");
+    }
+    code = offer_service(t, err);
+    if (code == OW_OK) {
+        t->retainer.loop = t->env->loop;
+        t->retainer.db = t->db;
+        t->retainer.clock = t->env->clock;
+        t->retainer.max_bytes = t->config.max_bytes;
+        t->retainer.max_age_us = t->config.max_age_us;
+        retainer_init(&t->retainer);
+    }
+    return code;
+}
+
+static bool ready(void *self, const char **why_not) {
+    (void)self;
+    (void)why_not;
+    return true;
+}
+
+static void drain(void *self) {
+    telemetry *t = self;
+    queries_stop(t->queries);
+}
+
+static bool drained(void *self) {
+    const telemetry *t = self;
+    return ow_service_running(t->service) == 0;
+}
+
+static void stop(void *self) {
+    telemetry *t = self;
+    retainer_stop(&t->retainer);
+    if (t->queries != NULL) {
+        queries_stop(t->queries);
+    }
+    if (t->service != NULL) {
+        ow_directory_withdraw(t->env->directory, t->service);
+    }
+    t->db = ow_db_close(t->db);
+}
+
+static void free_self(void *self) {
+    telemetry *t = self;
+    if (t == NULL) {
+        return;
+    }
+    ow_service_free(t->service);
+    queries_free(t->queries);
+    free(t);
+}
+
+const ow_module ow_telemetry_module = {
+    .name = "telemetry",
+    .doc = "logs of requests and functions",
+    .config = config_keys,
+    .config_size = sizeof(telemetry_config),
+    .init = init,
+    .start = start,
+    .ready = ready,
+    .drain = drain,
+    .drained = drained,
+    .stop = stop,
+    .free = free_self,
+};
