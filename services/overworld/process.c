@@ -139,11 +139,15 @@ static int64_t on_turn(void *self) {
     return POLL_WHILE_DRAINING_US;
 }
 
+static void ending_signals(sigset_t *set) {
+    sigemptyset(set);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGTERM);
+}
+
 static ow_code watch_signals(process *process, ow_err *err) {
     sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
+    ending_signals(&set);
     // Before the first thread, so that all inherit it.
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR) {
         return ow_fail_errno(err, errno, "cannot set up signals");
@@ -160,11 +164,15 @@ static ow_code watch_signals(process *process, ow_err *err) {
     return code;
 }
 
+// From here on nobody reads signals any more: the next one ends the process.
 static void unwatch_signals(process *process) {
     if (process->signals.watched) {
         int fd = process->signals.fd;
         ow_loop_unwatch(process->loop, &process->signals);
         close(fd);
+        sigset_t set;
+        ending_signals(&set);
+        sigprocmask(SIG_UNBLOCK, &set, NULL);
     }
 }
 
@@ -276,14 +284,14 @@ static void settle(process *process) {
 }
 
 static void stop(process *process) {
-    status_close(&process->status);
-    ow_modules_stop(process->modules);
-    calls_stop(&process->calls);
     if (process->loop != NULL) {
         ow_loop_hook_remove(process->loop, OW_TURN_FLUSH, &process->hook);
         ow_loop_timer_cancel(process->loop, &process->drain_deadline);
         unwatch_signals(process);
     }
+    status_close(&process->status);
+    ow_modules_stop(process->modules);
+    calls_stop(&process->calls);
     settle(process);
     ow_modules_deinit(process->modules);
     calls_close(&process->calls);
