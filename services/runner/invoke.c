@@ -191,7 +191,7 @@ static void on_answered(void *self, struct request *request, const struct verdic
     (void)self;
     record(invocation, verdict);
     count(invocation, verdict);
-    if (strcmp(verdict->reason, "cancelled") == 0) {
+    if (invocation->run->call->cancelled) {
         invocation->code = cancelled_code(invocation->run);
     } else if (strcmp(verdict->reason, "stopping") == 0) {
         invocation->code =
@@ -359,7 +359,6 @@ static ow_code place(struct invocation *invocation) {
 static void on_cancel(ow_call *call, void *self) {
     struct invocation *invocation = self;
     struct runner *runner = invocation->runner;
-    (void)call;
     if (invocation->settled) {
         return;
     }
@@ -370,7 +369,9 @@ static void on_cancel(ow_call *call, void *self) {
         invocation->code = cancelled_code(invocation->run);
         invocation_finish(invocation);
     } else {
-        pool_cancel(invocation->request.pool, &invocation->request);
+        bool late = call->err.code == OW_DEADLINE_EXCEEDED;
+        pool_cancel(invocation->request.pool, &invocation->request,
+                    late ? "timeout" : "cancelled");
     }
     runner->cancelling--;
 }

@@ -164,8 +164,8 @@ static void answer_held(struct request *request, struct verdict *verdict) {
     }
 }
 
-void pool_cancel(struct pool *pool, struct request *request) {
-    struct verdict verdict = {.reason = "cancelled", .message = "the caller went away"};
+void pool_cancel(struct pool *pool, struct request *request, const char *reason) {
+    struct verdict verdict = {.reason = reason, .message = "the caller waits no longer"};
     if (request->instance == NULL) {
         answer_queued(pool, request, &verdict);
     } else {

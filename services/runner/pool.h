@@ -83,8 +83,8 @@ bool pool_is_unused(const struct pool *pool);
 bool pool_enqueue(struct pool *pool, struct request *request);
 
 // Nobody waits for it any more: out of the queue, or its instance ends if it had started. Answered
-// "cancelled" before this returns.
-void pool_cancel(struct pool *pool, struct request *request);
+// with `reason` before this returns.
+void pool_cancel(struct pool *pool, struct request *request, const char *reason);
 
 // Answers everything that waits in the queue with a reason.
 void pool_fail_waiting(struct pool *pool, const char *reason, const char *message,

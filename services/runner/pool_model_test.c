@@ -199,7 +199,7 @@ static void cancel_one(struct world *w) {
     struct job *job = &w->jobs[rnd(w, JOBS)];
     if (job->state == OPEN) {
         uint64_t before = w->answered;
-        pool_cancel(job->request.pool, &job->request);
+        pool_cancel(job->request.pool, &job->request, "cancelled");
         HOLDS(w->answered > before);
     }
 }

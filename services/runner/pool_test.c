@@ -231,7 +231,7 @@ static void refuses_more_than_the_queue_holds(void **state) {
     struct job *job = &f->jobs[20];
     job->request.deadline_us = f->scheduler.now_us + 1000;
     assert_false(pool_enqueue(&f->pool, &job->request));
-    pool_cancel(&f->pool, &f->jobs[0].request);
+    pool_cancel(&f->pool, &f->jobs[0].request, "cancelled");
     job->request.bytes = 10000;
     assert_false(pool_enqueue(&f->pool, &job->request));
 }
@@ -390,10 +390,10 @@ static void cancel_takes_back_or_kills(void **state) {
     }
     run(f);
     fake_start_next(fake);
-    pool_cancel(&f->pool, &f->jobs[2].request);
+    pool_cancel(&f->pool, &f->jobs[2].request, "cancelled");
     assert_string_equal(f->jobs[2].reason, "cancelled");
     assert_false(fake->killed);
-    pool_cancel(&f->pool, &f->jobs[0].request);
+    pool_cancel(&f->pool, &f->jobs[0].request, "cancelled");
     assert_string_equal(f->jobs[0].reason, "cancelled");
     assert_true(fake->killed);
     assert_int_equal(f->jobs[1].answers, 0);
@@ -423,7 +423,7 @@ static void retired_ones_finish_and_pass_their_quota_on(void **state) {
     fake_complete(fake);
     assert_string_equal(f->jobs[0].reason, "");
     assert_true(fake->killed);
-    pool_cancel(&younger, &job->request);
+    pool_cancel(&younger, &job->request, "cancelled");
     fake_exit(nth(f, 1), OW_HOST_END_CRASHED);
     pool_deinit(&younger);
 }
@@ -446,7 +446,7 @@ static void memory_of_a_title_is_bounded(void **state) {
     pool_touch(&other);
     run(f);
     assert_int_equal(other.count, 1);
-    pool_cancel(&other, &job->request);
+    pool_cancel(&other, &job->request, "cancelled");
     fake_exit(nth(f, 0), OW_HOST_END_CRASHED);
     pool_deinit(&other);
 }

@@ -37,7 +37,7 @@ struct request {
 
 // How a request ended.
 struct verdict {
-    const char *reason;             // "" = answered by the function; "cancelled" = nobody waits
+    const char *reason;             // "" = answered by the function
     const char *message;            // for people
     const ow_host_completion *done; // the function answered; else NULL
     const ow_host_exit *exit;       // its instance died; else NULL

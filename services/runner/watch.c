@@ -3,7 +3,6 @@
 #include "core/log/log.h"
 #include "services/runner/internal.h"
 
-#define STREAM_US ((int64_t)10 * 365 * 24 * 3600 * 1000000) // as long as we live
 #define FIRST_DELAY_US 100000
 #define DELAY_DOUBLINGS 4 // up to 1.6 s: a restarted registry is found within 2
 
@@ -82,7 +81,7 @@ static void on_change(const route_change *change, void *closure_data) {
 
 static void begin(struct route_watch *watch) {
     ow_principal platform = {.kind = OW_PLATFORM};
-    ow_call_options options = {.principal = &platform, .timeout_us = STREAM_US};
+    ow_call_options options = {.principal = &platform, .timeout_us = OW_NO_DEADLINE};
     ow_call *call = ow_call_new(watch->runner->loop, &options);
     if (call == NULL) {
         begin_later(watch);
