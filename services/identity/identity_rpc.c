@@ -113,7 +113,7 @@ static ow_code server_login_check(ow_run *run) {
 static ow_code server_login_find(ow_run *run) {
     const server_login_request *request = run->request;
     server_login *login = run->state;
-    ow_code code = store_key_find(run->db, request->key_id, &login->row, run->err);
+    ow_code code = store_server_key_find(run->db, request->key_id, &login->row, run->err);
     login->known = code == OW_OK;
     // An unknown key is told from a wrong signature by nobody: the signature is checked first.
     return code == OW_NOT_FOUND ? OW_OK : code;

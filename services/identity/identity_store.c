@@ -69,7 +69,8 @@ static void key_read(ow_rows *rows, server_key_row *row) {
     row->revoked_us = ow_rows_int(rows, 4);
 }
 
-ow_code store_key_find(ow_db_conn *db, const char *key_id, server_key_row *ret_row, ow_err *err) {
+ow_code store_server_key_find(ow_db_conn *db, const char *key_id, server_key_row *ret_row,
+                              ow_err *err) {
     ow_rows *rows = NULL;
     bool found = false;
     ow_code code = ow_db_query(
@@ -89,7 +90,7 @@ ow_code store_key_find(ow_db_conn *db, const char *key_id, server_key_row *ret_r
 
 static ow_code fail_if_revoked(ow_db_conn *db, const char *key_id, ow_err *err) {
     server_key_row row;
-    ow_code code = store_key_find(db, key_id, &row, err);
+    ow_code code = store_server_key_find(db, key_id, &row, err);
     if (code == OW_OK && row.revoked_us != 0) {
         return ow_fail(err, OW_NOT_FOUND, "no_key", "the server key %s is revoked", key_id);
     }
@@ -197,7 +198,7 @@ ow_code store_key_create(ow_db_conn *db, const audit *a, const char *request_key
     }
     if (code == OW_OK && made_id[0] != '\0') {
         server_key_row earlier;
-        code = store_key_find(db, made_id, &earlier, err);
+        code = store_server_key_find(db, made_id, &earlier, err);
         if (code == OW_OK && strcmp(earlier.name, row->name) != 0) {
             return ow_fail(err, OW_INVALID_ARGUMENT, "request_key_reused",
                            "this request_key has made a key of another name");
@@ -219,7 +220,7 @@ ow_code store_key_create(ow_db_conn *db, const audit *a, const char *request_key
 ow_code store_key_revoke(ow_db_conn *db, const audit *a, const char *key_id,
                          server_key_row *ret_row, ow_err *err) {
     server_key_row row;
-    ow_code code = store_key_find(db, key_id, &row, err);
+    ow_code code = store_server_key_find(db, key_id, &row, err);
     if (code == OW_OK && strcmp(row.title, a->title) != 0) {
         return ow_fail(err, OW_NOT_FOUND, "no_key", "there is no server key %s", key_id);
     }

@@ -38,7 +38,8 @@ typedef struct server_key_row {
 } server_key_row;
 
 // Codes: not_found "no_key".
-ow_code store_key_find(ow_db_conn *db, const char *key_id, server_key_row *ret_row, ow_err *err);
+ow_code store_server_key_find(ow_db_conn *db, const char *key_id, server_key_row *ret_row,
+                              ow_err *err);
 
 // Remembers a nonce and forgets expired ones. Codes: unauthenticated "nonce_used", not_found
 // "no_key" (revoked meanwhile).

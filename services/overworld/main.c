@@ -3,9 +3,12 @@
 #include "core/config/config.h"
 #include "core/error/error.h"
 #include "core/module/module.h"
+#include "services/identity/identity.h"
 #include "services/overworld/options.h"
 #include "services/overworld/process.h"
 #include "services/registry/registry.h"
+#include "services/runner/runner.h"
+#include "services/telemetry/telemetry.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,8 +21,7 @@ enum { EXIT_USAGE = 2 };
 // Every module; those that need nobody first. Ends with name == NULL.
 static size_t list_modules(ow_module table[static OW_MODULES_MAX]) {
     const ow_module *const modules[] = {
-        &ow_registry_module,
-        NULL,
+        &ow_identity_module, &ow_registry_module, &ow_telemetry_module, &ow_runner_module, NULL,
     };
     size_t count = 0;
     while (modules[count] != NULL) {
