@@ -1,0 +1,218 @@
+// POST /package.Service/Method (and GET for methods without side effects): the Connect protocol,
+// unary. Source: https://connectrpc.com/docs/protocol
+
+#include "services/gateway/internal.h"
+
+#include "core/crypto/hash.h"
+#include "core/http/text.h"
+#include "core/json/transcode.h"
+
+#include <string.h>
+
+#define JSON "application/json"
+#define PROTO "application/proto"
+#define MILLISECOND 1000
+#define TIMEOUT_DIGITS_MAX 10
+#define REPLY_MAX (8 << 20)
+
+// ---- reading the head ----
+
+static bool take_content_type(exchange *x) {
+    connect_state *state = &x->state.connect;
+    char encoding[8];
+    if (state->is_get) {
+        long size = ow_http_query_find(ow_http_query(x->http), "encoding", encoding,
+                                       sizeof encoding);
+        state->is_json = size > 0 && strcmp(encoding, "json") == 0;
+        return state->is_json || (size > 0 && strcmp(encoding, "proto") == 0);
+    }
+    const char *content_type = ow_http_header(x->http, "Content-Type");
+    state->is_json = ow_http_is_media_type(content_type, JSON);
+    return state->is_json || ow_http_is_media_type(content_type, PROTO);
+}
+
+static ow_code check_protocol(exchange *x, ow_err *err) {
+    const char *version = ow_http_header(x->http, "Connect-Protocol-Version");
+    if (version != NULL && strcmp(version, "1") != 0) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_protocol",
+                       "Connect-Protocol-Version must be \"1\"");
+    }
+    const char *encoding = ow_http_header(x->http, "Content-Encoding");
+    if (encoding != NULL && strcmp(encoding, "identity") != 0) {
+        return ow_fail(err, OW_UNIMPLEMENTED, "bad_encoding",
+                       "compressed requests are not supported: identity is");
+    }
+    return OW_OK;
+}
+
+// The method's time, which Connect-Timeout-Ms can only shorten; 0: malformed.
+static int64_t timeout_of(const exchange *x) {
+    int64_t timeout_us = x->gw->config->method_timeout;
+    const char *text = ow_http_header(x->http, "Connect-Timeout-Ms");
+    if (text == NULL) {
+        return timeout_us;
+    }
+    long long ms = strlen(text) <= TIMEOUT_DIGITS_MAX ? ow_http_parse_number(text) : -1;
+    if (ms <= 0) {
+        return 0;
+    }
+    return ms * MILLISECOND < timeout_us ? ms * MILLISECOND : timeout_us;
+}
+
+// The dispatcher checks the rule again; here it spares reading the body.
+static ow_code check_access(const exchange *x, ow_err *err) {
+    ow_call probe = {.principal = &x->principal, .from_outside = true};
+    return ow_api_check(x->state.connect.method->rule, &probe, err);
+}
+
+static void on_head(exchange *x) {
+    connect_state *state = &x->state.connect;
+    const char *http_method = ow_http_method(x->http);
+    ow_err err;
+    state->method = methods_find(x->gw->methods, ow_http_path(x->http));
+    if (state->method == NULL || (x->from->is_public && !state->method->is_public)) {
+        x->method_text = "unknown method";
+        exchange_refuse(x, 404, OW_UNIMPLEMENTED, "unknown_method", "there is no such method here");
+        return;
+    }
+    const ow_api_method *rule = state->method->rule;
+    x->method_text = rule->path;
+    state->is_get = strcmp(http_method, "GET") == 0;
+    if (strcmp(http_method, "POST") != 0 && !(state->is_get && rule->no_side_effects)) {
+        exchange_refuse_method(x, rule->no_side_effects ? "GET, POST" : "POST");
+        return;
+    }
+    if (!take_content_type(x)) {
+        exchange_refuse(x, 415, OW_UNIMPLEMENTED, "bad_content_type",
+                        "application/json or application/proto is expected");
+        return;
+    }
+    if (check_protocol(x, &err) != OW_OK || check_access(x, &err) != OW_OK) {
+        exchange_fail_err(x, &err);
+        return;
+    }
+    if (exchange_resolve_title(x, false)) {
+        ow_http_set_body_limit(x->http, (size_t)x->gw->config->max_message);
+    }
+}
+
+// ---- the request ----
+
+// "?message=": percent-encoded, then base64url when base64=1. In the call's arena.
+static ow_code take_query_message(exchange *x, const char **ret_bytes, size_t *ret_size,
+                                  ow_err *err) {
+    const char *query = ow_http_query(x->http);
+    size_t room = strlen(query) + 1;
+    char *text = ow_arena_alloc(x->call->arena, room);
+    uint8_t *bytes = ow_arena_alloc(x->call->arena, room);
+    char flag[4];
+    long size = text != NULL ? ow_http_query_find(query, "message", text, room) : -2;
+    if (size < 0 || bytes == NULL) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_message",
+                       "the parameter message is missing or malformed");
+    }
+    *ret_bytes = text;
+    *ret_size = (size_t)size;
+    if (ow_http_query_find(query, "base64", flag, sizeof flag) == 1 && flag[0] == '1') {
+        while (size > 0 && text[size - 1] == '=') {
+            size--;
+        }
+        int64_t decoded = ow_base64url_decode(text, (size_t)size, bytes, room);
+        if (decoded < 0) {
+            return ow_fail(err, OW_INVALID_ARGUMENT, "bad_message",
+                           "the parameter message is not base64url");
+        }
+        *ret_bytes = (const char *)bytes;
+        *ret_size = (size_t)decoded;
+    }
+    return OW_OK;
+}
+
+static ow_code decode(exchange *x, const char *bytes, size_t size, ProtobufCMessage **ret_message,
+                      ow_err *err) {
+    const connect_state *state = &x->state.connect;
+    ow_arena *arena = x->call->arena;
+    if (state->is_json) {
+        ow_json_input input = {.text = bytes, .size = size};
+        return ow_json_to_message(&input, state->method->input, arena, ret_message, err);
+    }
+    ProtobufCAllocator *allocator =
+        ow_arena_protobuf(arena, ow_arena_alloc(arena, sizeof(ProtobufCAllocator)));
+    *ret_message =
+        protobuf_c_message_unpack(state->method->input, allocator, size, (const uint8_t *)bytes);
+    if (*ret_message == NULL) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_message", "the message cannot be read as %s",
+                       state->method->input->name);
+    }
+    return OW_OK;
+}
+
+// ---- the reply ----
+
+static ow_code encode(exchange *x, const ProtobufCMessage *reply, const char **ret_bytes,
+                      size_t *ret_size, ow_err *err) {
+    ow_arena *arena = x->call->arena;
+    if (x->state.connect.is_json) {
+        return ow_json_from_message(reply, arena, REPLY_MAX, ret_bytes, ret_size, err);
+    }
+    *ret_size = protobuf_c_message_get_packed_size(reply);
+    uint8_t *packed = *ret_size <= REPLY_MAX ? ow_arena_alloc(arena, *ret_size) : NULL;
+    if (packed == NULL) {
+        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "too_large", "the reply is too large");
+    }
+    protobuf_c_message_pack(reply, packed);
+    *ret_bytes = (const char *)packed;
+    return OW_OK;
+}
+
+static void on_reply(const ProtobufCMessage *reply, void *closure_data) {
+    ow_call *call = closure_data;
+    exchange *x = call->user;
+    const char *bytes;
+    size_t size;
+    ow_err err;
+    if (reply == NULL) {
+        exchange_fail_err(x, &call->err);
+        return;
+    }
+    if (encode(x, reply, &bytes, &size, &err) != OW_OK) {
+        exchange_fail_err(x, &err);
+        return;
+    }
+    exchange_reply(x, &(exchange_answer){.status = 200,
+                                         .content_type = x->state.connect.is_json ? JSON : PROTO,
+                                         .body = bytes,
+                                         .size = size,
+                                         .reason = ""});
+}
+
+static void on_body(exchange *x) {
+    const connect_state *state = &x->state.connect;
+    int64_t timeout_us = timeout_of(x);
+    ProtobufCMessage *message = NULL;
+    size_t size;
+    const char *bytes = ow_http_body(x->http, &size);
+    ow_err err;
+    ow_code code = OW_OK;
+    if (timeout_us == 0) {
+        exchange_refuse(x, 400, OW_INVALID_ARGUMENT, "bad_timeout",
+                        "Connect-Timeout-Ms must be 1 to 10 digits");
+        return;
+    }
+    if (!exchange_begin_call(x, timeout_us, true)) {
+        return;
+    }
+    if (state->is_get) {
+        code = take_query_message(x, &bytes, &size, &err);
+    }
+    code = code == OW_OK ? decode(x, bytes, size, &message, &err) : code;
+    if (code != OW_OK) {
+        exchange_fail_err(x, &err);
+        return;
+    }
+    ProtobufCService *service = state->method->service;
+    x->in_flight = true;
+    service->invoke(service, state->method->index, message, on_reply, x->call);
+}
+
+const door connect_door = {"connect", true, true, on_head, on_body};

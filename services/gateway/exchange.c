@@ -1,0 +1,325 @@
+#include "services/gateway/internal.h"
+
+#include "core/http/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SPARE_MAX 1024
+#define REPLY_HEADERS_MAX 7
+#define NUMBER_TEXT_MAX 24
+#define CONTENT_TYPE_MAX 200
+
+// ---- life ----
+
+static exchange *exchange_new(const listener *from, ow_http_request *http) {
+    gateway *gw = from->gw;
+    exchange *x = gw->spare;
+    if (x != NULL) {
+        gw->spare = x->next;
+        gw->spare_count--;
+    } else {
+        x = malloc(sizeof *x);
+        if (x == NULL) {
+            return NULL;
+        }
+    }
+    memset(x, 0, offsetof(exchange, state));
+    x->gw = gw;
+    x->from = from;
+    x->http = http;
+    x->door = &plain_door;
+    x->method_text = "";
+    x->version = -1;
+    x->started_us = ow_loop_now_us(gw->loop);
+    x->started_wall_us = ow_clock_wall_us(gw->env->clock);
+    ow_id_make(x->request_id, "req_", x->started_wall_us);
+    x->next = gw->live;
+    if (gw->live != NULL) {
+        gw->live->previous = x;
+    }
+    gw->live = x;
+    gw->live_count++;
+    gw->request_count++;
+    ow_http_set_user(http, x);
+    return x;
+}
+
+static void exchange_free(exchange *x) {
+    gateway *gw = x->gw;
+    ow_call_free(x->call);
+    if (x->previous != NULL) {
+        x->previous->next = x->next;
+    } else {
+        gw->live = x->next;
+    }
+    if (x->next != NULL) {
+        x->next->previous = x->previous;
+    }
+    gw->live_count--;
+    if (gw->spare_count < SPARE_MAX) {
+        x->next = gw->spare;
+        gw->spare = x;
+        gw->spare_count++;
+    } else {
+        free(x);
+    }
+}
+
+void exchange_free_spares(gateway *gw) {
+    while (gw->spare != NULL) {
+        exchange *next = gw->spare->next;
+        free(gw->spare);
+        gw->spare = next;
+    }
+}
+
+void exchange_cancel_all(gateway *gw) {
+    // Each cancellation may end its exchange, and none other.
+    for (exchange *x = gw->live; x != NULL;) {
+        exchange *next = x->next;
+        if (x->in_flight) {
+            ow_call_cancel_for(x->call, OW_UNAVAILABLE, "overloaded");
+        }
+        x = next;
+    }
+}
+
+// ---- replying ----
+
+static size_t add_header(ow_http_header_line *headers, size_t count, const char *name,
+                         const char *value) {
+    headers[count] = (ow_http_header_line){name, value};
+    return count + 1;
+}
+
+static void count_reply(const exchange *x, int status) {
+    static const door *const doors[DOORS] = {&call_door, &connect_door, &bundle_door, &plain_door};
+    for (int i = 0; i < DOORS; i++) {
+        if (doors[i] == x->door) {
+            const door_metrics *metrics = &x->gw->metrics[i];
+            ow_counter_add(metrics->requests[status / 100 % STATUS_CLASSES], 1);
+            ow_histogram_observe(metrics->durations, ow_loop_now_us(x->gw->loop) - x->started_us);
+        }
+    }
+}
+
+void exchange_reply(exchange *x, const exchange_answer *answer) {
+    ow_http_header_line headers[REPLY_HEADERS_MAX];
+    char traceparent[OW_TRACEPARENT_MAX];
+    char version[NUMBER_TEXT_MAX];
+    char retry_after[NUMBER_TEXT_MAX];
+    size_t count = 0;
+    ow_trace_format(traceparent, &x->trace);
+    if (ow_http_is_header_value(answer->content_type, CONTENT_TYPE_MAX)) {
+        count = add_header(headers, count, "Content-Type", answer->content_type);
+    }
+    count = add_header(headers, count, "Overworld-Request-Id", x->request_id);
+    count = add_header(headers, count, "traceparent", traceparent);
+    if (x->version >= 0) {
+        snprintf(version, sizeof version, "%lld", (long long)x->version);
+        count = add_header(headers, count, "Overworld-Version", x->version > 0 ? version : "$LATEST");
+    }
+    if (answer->retry_after_s > 0) {
+        snprintf(retry_after, sizeof retry_after, "%d", answer->retry_after_s);
+        count = add_header(headers, count, "Retry-After", retry_after);
+    }
+    if (answer->allow != NULL) {
+        count = add_header(headers, count, "Allow", answer->allow);
+    }
+    count_reply(x, answer->status);
+    records_add(x, answer);
+    ow_http_request *http = x->http;
+    ow_http_set_user(http, NULL);
+    ow_http_reply(http, &(ow_http_answer){.status = answer->status,
+                                          .headers = headers,
+                                          .header_count = count,
+                                          .body = answer->body,
+                                          .size = answer->size});
+    exchange_free(x);
+}
+
+static int retry_after(const failure *why) {
+    if (why->status != 429 && why->status != 503) {
+        return 0;
+    }
+    return why->retry_after_s > 0 ? why->retry_after_s : 1;
+}
+
+static void fail_with(exchange *x, const failure *why, const char *allow) {
+    gateway *gw = x->gw;
+    size_t size = 0;
+    const char *body =
+        x->door->speaks_connect
+            ? failure_connect_json(why, x->request_id, gw->scratch, &size)
+            : failure_json(why, x->request_id, gw->scratch, &size);
+    exchange_reply(x, &(exchange_answer){.status = why->status,
+                                         .content_type = "application/json",
+                                         .body = body,
+                                         .size = body != NULL ? size : 0,
+                                         .reason = why->reason,
+                                         .retry_after_s = retry_after(why),
+                                         .allow = allow});
+    ow_arena_reset(gw->scratch);
+}
+
+void exchange_fail(exchange *x, const failure *why) {
+    fail_with(x, why, NULL);
+}
+
+void exchange_fail_err(exchange *x, const ow_err *err) {
+    // The error may lie in the call that ends here.
+    ow_err copy = *err;
+    failure why = failure_from(&copy);
+    if (x->door->speaks_connect) {
+        why.status = failure_connect_status(copy.code);
+    }
+    exchange_fail(x, &why);
+}
+
+void exchange_refuse(exchange *x, int status, ow_code code, const char *reason,
+                     const char *message) {
+    exchange_fail(x, &(failure){.code = code, .reason = reason, .message = message,
+                                .status = status});
+}
+
+void exchange_refuse_method(exchange *x, const char *allow) {
+    failure why = {.code = OW_UNIMPLEMENTED,
+                   .reason = "method_not_allowed",
+                   .message = "this HTTP method is not served here",
+                   .status = 405};
+    fail_with(x, &why, allow);
+}
+
+// ---- what the doors have in common ----
+
+bool exchange_begin_call(exchange *x, int64_t timeout_us, bool from_outside) {
+    ow_call_options options = {.principal = &x->principal,
+                               .request_id = x->request_id,
+                               .trace = &x->trace,
+                               .timeout_us = timeout_us,
+                               .from_outside = from_outside};
+    x->call = ow_call_new(x->gw->loop, &options);
+    if (x->call == NULL) {
+        exchange_refuse(x, 503, OW_UNAVAILABLE, "overloaded", "out of memory, try again");
+        return false;
+    }
+    x->call->user = x;
+    return true;
+}
+
+bool exchange_resolve_title(exchange *x, bool needed) {
+    const char *wanted = ow_http_header(x->http, "Overworld-Title");
+    const char *title;
+    ow_err err;
+    if (x->principal.title[0] != '\0') {
+        return true;
+    }
+    if (titles_resolve(x->gw->titles, wanted, &title, &err) == OW_OK) {
+        snprintf(x->principal.title, sizeof x->principal.title, "%s", title);
+        return true;
+    }
+    if (wanted == NULL && !needed) {
+        return true;
+    }
+    exchange_fail_err(x, &err);
+    return false;
+}
+
+static bool starts_with(const char *text, const char *prefix) {
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static const door *choose_door(const char *path) {
+    if (starts_with(path, "/v1/call/")) {
+        return &call_door;
+    }
+    if (starts_with(path, "/v1/bundles/")) {
+        return &bundle_door;
+    }
+    // Connect's paths are "/package.Service/Method".
+    const char *slash = strchr(path + 1, '/');
+    return slash != NULL && memchr(path, '.', (size_t)(slash - path)) != NULL ? &connect_door
+                                                                              : &plain_door;
+}
+
+static void take_trace(exchange *x) {
+    const char *text = ow_http_header(x->http, "traceparent");
+    if (text != NULL && ow_trace_parse(text, &x->trace)) {
+        ow_trace_new_span(&x->trace);
+    } else {
+        ow_trace_begin(&x->trace);
+    }
+}
+
+// False: the token is wrong and the exchange has ended. None at all is nobody.
+static bool authenticate(exchange *x) {
+    const char *authorization = ow_http_header(x->http, "Authorization");
+    ow_err err;
+    if (authorization == NULL) {
+        return true;
+    }
+    if (verifier_check(x->gw->verifier, authorization, x->started_wall_us, &x->principal, &err) ==
+        OW_OK) {
+        return true;
+    }
+    exchange_fail_err(x, &err);
+    return false;
+}
+
+// ---- the server's callbacks ----
+
+static void reply_without_memory(ow_http_request *request) {
+    ow_http_reply(request, &(ow_http_answer){.status = 503, .close = true});
+}
+
+static void on_head(void *self, ow_http_request *request) {
+    const listener *from = self;
+    exchange *x = exchange_new(from, request);
+    if (x == NULL) {
+        reply_without_memory(request);
+        return;
+    }
+    take_trace(x);
+    x->door = choose_door(ow_http_path(request));
+    if (x->door->authenticates && !authenticate(x)) {
+        return;
+    }
+    x->door->on_head(x);
+}
+
+static void on_body(void *self, ow_http_request *request) {
+    (void)self;
+    exchange *x = ow_http_user(request);
+    x->door->on_body(x);
+}
+
+static void on_reject(void *self, ow_http_request *request, const ow_http_rejection *why) {
+    exchange *x = ow_http_user(request);
+    if (x == NULL) {
+        x = exchange_new(self, request);
+        if (x == NULL) {
+            reply_without_memory(request);
+            return;
+        }
+        take_trace(x);
+        x->method_text = "malformed";
+    }
+    ow_code code = why->status == 503   ? OW_UNAVAILABLE
+                   : why->status == 413 ? OW_RESOURCE_EXHAUSTED
+                                        : OW_INVALID_ARGUMENT;
+    exchange_refuse(x, why->status, code, why->reason, why->message);
+}
+
+static void on_gone(void *self, ow_http_request *request) {
+    (void)self;
+    exchange *x = ow_http_user(request);
+    if (x->in_flight) {
+        ow_call_cancel(x->call, OW_CANCELLED);
+    } else {
+        exchange_refuse(x, 499, OW_CANCELLED, "cancelled", "the client has gone");
+    }
+}
+
+const ow_http_handler exchange_handler = {on_head, on_body, on_reject, on_gone, NULL};

@@ -1,0 +1,187 @@
+#pragma once
+
+// What the rooms of the gateway share. README.md says which room does what.
+
+#include "core/batch/batch.h"
+#include "core/clock/clock.h"
+#include "core/http/server.h"
+#include "core/loop/loop.h"
+#include "core/metrics/metrics.h"
+#include "core/module/env.h"
+#include "core/module/module.h"
+#include "core/rpc/directory.h"
+#include "core/rpc/service.h"
+#include "services/gateway/failure.h"
+#include "services/gateway/messages.h"
+#include "services/gateway/methods.h"
+#include "services/gateway/routes.h"
+#include "services/gateway/subscription.h"
+#include "services/gateway/titles.h"
+#include "services/gateway/verifier.h"
+
+#define NAME_TEXT_MAX 64     // of virtual servers, functions, qualifiers; with NUL
+#define REVISION_TEXT_MAX 72 // hex SHA-256, with NUL
+#define STATUS_CLASSES 6     // 0: gone, 1xx .. 5xx
+#define PAYLOAD_RECORD_MAX 1024
+
+typedef struct gateway_config {
+    char *public_address, *console_address;
+    int64_t public_port, console_port;
+    int64_t plain_http;
+    int64_t max_connections, max_connections_per_address;
+    int64_t max_payload, max_message, max_bundle, body_memory;
+    int64_t idle_timeout, header_timeout;
+    int64_t method_timeout, init_limit;
+    int64_t token_cache;
+} gateway_config;
+
+enum { PLAIN_LOOPBACK, PLAIN_BEHIND_PROXY };
+
+typedef struct gateway gateway;
+typedef struct exchange exchange;
+
+// One way in. Its steps end each exchange by exchange_reply or exchange_fail, now or later.
+typedef struct door {
+    const char *name;                             // label of the metrics
+    bool authenticates;                           // the token is verified before on_head
+    bool speaks_connect;                          // form of its errors
+    void (*on_head)(exchange *x);                 // may end it; sets the limit of the body
+    void (*on_body)(exchange *x);                 // the body is there
+} door;
+
+enum { DOOR_CALL, DOOR_CONNECT, DOOR_BUNDLE, DOOR_PLAIN, DOORS };
+
+extern const door call_door, connect_door, bundle_door, plain_door;
+
+typedef struct door_metrics {
+    ow_counter *requests[STATUS_CLASSES];
+    ow_histogram *durations;
+} door_metrics;
+
+typedef struct listener {
+    gateway *gw;
+    bool is_public;
+    ow_http_server *server;
+} listener;
+
+struct gateway {
+    ow_module_env *env;
+    const gateway_config *config;
+    ow_loop *loop;
+    listener public_side, console_side;
+    ow_http_budget budget;
+    methods *methods;
+    routes *routes;
+    titles *titles;
+    verifier *verifier;
+    subscription watch_routes, watch_verification;
+    watch_routes_request routes_request;
+    watch_verification_request verification_request;
+    ProtobufCService *registry, *runner, *telemetry;
+    ProtobufCService *own_service; // Gateway, offered to the directory
+    ow_batch *records;
+    ow_arena *scratch; // for bodies of errors; emptied after each
+    exchange *live;    // all that have not ended
+    exchange *spare;   // to use again, linked by next
+    size_t spare_count, live_count;
+    uint64_t request_count;
+    int64_t started_us;
+    bool started, draining, stopping;
+    door_metrics metrics[DOORS];
+    ow_gauge *connections;
+    ow_metrics_collector collector;
+};
+
+typedef struct call_state {
+    invoke_request request;
+    int64_t timeout_us;
+} call_state;
+
+typedef struct connect_state {
+    const method *method;
+    bool is_json;
+    bool is_get;
+} connect_state;
+
+typedef struct bundle_state {
+    uint8_t *buffer;
+    size_t filled;
+    int64_t offset; // of what was stored
+    int64_t total;
+    char sha256[REVISION_TEXT_MAX];
+    put_chunk_request request;
+} bundle_state;
+
+// One request from outside and its reply.
+struct exchange {
+    exchange *next, *previous;
+    gateway *gw;
+    const listener *from;
+    const door *door;
+    ow_http_request *http;
+    ow_call *call;   // NULL before it is made
+    bool in_flight; // a service is working on it: its closure ends the exchange
+    ow_principal principal;
+    ow_trace trace;
+    char request_id[OW_ID_MAX];
+    int64_t started_us, started_wall_us;
+    // For the record.
+    const char *method_text; // static, or of the method's rule
+    char virtual_server[NAME_TEXT_MAX], function[NAME_TEXT_MAX], qualifier[NAME_TEXT_MAX];
+    char revision_id[REVISION_TEXT_MAX];
+    int64_t instance_us;
+    int64_t version; // of the function's revision, when it ran; 0: $LATEST; -1: did not run
+    bool log_payload;
+    union {
+        call_state call;
+        connect_state connect;
+        bundle_state bundle;
+    } state;
+};
+
+// ---- exchange.c ----
+
+extern const ow_http_handler exchange_handler; // its self is a listener
+
+typedef struct exchange_answer {
+    int status;
+    const char *content_type;
+    const void *body;
+    size_t size;
+    const char *reason; // for the record; "" when it went well
+    int retry_after_s;  // 0: no such header
+    const char *allow;  // of a 405; else NULL
+} exchange_answer;
+
+// Replies, records, and ends the exchange: it is gone afterwards.
+void exchange_reply(exchange *x, const exchange_answer *answer);
+
+// The same with an error in the door's form.
+void exchange_fail(exchange *x, const failure *why);
+void exchange_fail_err(exchange *x, const ow_err *err);
+// `reason` and `message` live on.
+void exchange_refuse(exchange *x, int status, ow_code code, const char *reason,
+                     const char *message);
+// 405 with the methods that are allowed.
+void exchange_refuse_method(exchange *x, const char *allow);
+
+// Makes x->call. `from_outside` false: the gateway itself calls for the principal. False: it ended
+// with 503.
+bool exchange_begin_call(exchange *x, int64_t timeout_us, bool from_outside);
+
+// Fills principal.title from the header when the token names none. False: it ended. `needed` false:
+// several titles and no header leave it empty.
+bool exchange_resolve_title(exchange *x, bool needed);
+
+// Ends every exchange that waits for a service.
+void exchange_cancel_all(gateway *gw);
+void exchange_free_spares(gateway *gw);
+
+// ---- records.c ----
+
+ow_code records_open(gateway *gw, ow_err *err);
+void records_add(exchange *x, const exchange_answer *answer);
+
+// ---- status.c: the service Gateway ----
+
+ow_code status_service_new(gateway *gw, ow_err *err);

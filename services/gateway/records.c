@@ -1,0 +1,112 @@
+// One record of each request, in blocks on their way to telemetry. Losing some is counted; waiting
+// for telemetry never happens.
+
+#include "services/gateway/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCK_BYTES (256 * 1024)
+#define MAX_AGE_US 200000
+#define BLOCKS_IN_FLIGHT 16
+#define APPEND_TIMEOUT_US 10000000
+#define PRINCIPAL_TEXT_MAX (OW_ID_MAX + 16)
+
+// A block on its way.
+typedef struct delivery {
+    gateway *gw;
+    const ow_batch_block *block;
+    append_request request;
+} delivery;
+
+static void on_appended(const append_response *reply, void *closure_data) {
+    ow_call *call = closure_data;
+    delivery *sent = call->user;
+    ow_batch_block_done(sent->gw->records, sent->block, reply != NULL);
+    ow_call_free(call);
+}
+
+static void on_block(void *self, const ow_batch_block *block) {
+    static const ow_principal platform = {.kind = OW_PLATFORM};
+    gateway *gw = self;
+    ow_call_options options = {.principal = &platform, .timeout_us = APPEND_TIMEOUT_US};
+    ow_call *call = ow_call_new(gw->loop, &options);
+    delivery *sent = call != NULL ? ow_arena_alloc(call->arena, sizeof *sent) : NULL;
+    if (sent == NULL) {
+        ow_call_free(call);
+        ow_batch_block_done(gw->records, block, false);
+        return;
+    }
+    call->user = sent;
+    sent->gw = gw;
+    sent->block = block;
+    overworld__telemetry__v1__append_request__init(&sent->request);
+    sent->request.process = (char *)(uintptr_t)gw->env->process;
+    sent->request.records = (ProtobufCBinaryData){block->size, (uint8_t *)(uintptr_t)block->bytes};
+    sent->request.count = (int32_t)block->count;
+    sent->request.first_us = block->first_us;
+    sent->request.last_us = block->last_us;
+    sent->request.dropped = (int64_t)block->dropped;
+    overworld__telemetry__v1__telemetry__append(gw->telemetry, &sent->request, on_appended, call);
+}
+
+ow_code records_open(gateway *gw, ow_err *err) {
+    ow_batch_options options = {.loop = gw->loop,
+                                .block_bytes = BLOCK_BYTES,
+                                .max_age_us = MAX_AGE_US,
+                                .max_blocks_in_flight = BLOCKS_IN_FLIGHT,
+                                .on_block = on_block,
+                                .self = gw};
+    return ow_batch_new(&options, &gw->records, err);
+}
+
+static void describe_principal(const ow_principal *principal, char *text, size_t room) {
+    static const char *const kinds[] = {[OW_NOBODY] = "",
+                                        [OW_PLAYER] = "player:",
+                                        [OW_SERVER] = "server:",
+                                        [OW_OPERATOR] = "operator:",
+                                        [OW_PLATFORM] = "platform:"};
+    snprintf(text, room, "%s%s", kinds[principal->kind], principal->id);
+}
+
+static ProtobufCBinaryData first_part(const void *bytes, size_t size) {
+    size = size < PAYLOAD_RECORD_MAX ? size : PAYLOAD_RECORD_MAX;
+    return (ProtobufCBinaryData){size, (uint8_t *)(uintptr_t)bytes};
+}
+
+void records_add(exchange *x, const exchange_answer *answer) {
+    gateway *gw = x->gw;
+    char principal[PRINCIPAL_TEXT_MAX];
+    size_t bytes_in;
+    // Probes and scrapes would drown what people look for.
+    if (x->door == &plain_door && answer->status < 400) {
+        return;
+    }
+    const void *body = ow_http_body(x->http, &bytes_in);
+    describe_principal(&x->principal, principal, sizeof principal);
+    request_record request = OVERWORLD__TELEMETRY__V1__REQUEST_RECORD__INIT;
+    request.principal = principal;
+    request.client_address = (char *)(uintptr_t)ow_http_peer(x->http);
+    request.method = (char *)(uintptr_t)x->method_text;
+    request.virtual_server = x->virtual_server;
+    request.function = x->function;
+    request.revision_id = x->revision_id;
+    request.qualifier = x->qualifier;
+    request.status = answer->status;
+    request.reason = (char *)(uintptr_t)answer->reason;
+    request.bytes_in = (int64_t)bytes_in;
+    request.bytes_out = (int64_t)answer->size;
+    request.total_us = ow_loop_now_us(gw->loop) - x->started_us;
+    request.instance_us = x->instance_us;
+    if (x->log_payload) {
+        request.payload = first_part(body, bytes_in);
+        request.result = first_part(answer->body, answer->size);
+    }
+    telemetry_record record = OVERWORLD__TELEMETRY__V1__RECORD__INIT;
+    record.time_us = x->started_wall_us;
+    record.request_id = x->request_id;
+    record.title_id = x->principal.title;
+    record.request = &request;
+    ow_batch_add(gw->records, x->started_wall_us, &record.base);
+}

@@ -1,0 +1,298 @@
+#include "services/gateway/verifier.h"
+
+#include "core/crypto/hash.h"
+#include "core/crypto/token.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define MICROSECONDS 1000000
+#define OPERATOR_TOKEN_MAX 256
+#define WAYS 2 // places in which a token can be remembered
+
+// A token that was verified once.
+typedef struct remembered {
+    uint64_t hash;
+    int64_t expires_s;
+    ow_principal principal;
+    size_t length;
+    char token[]; // of `length`
+} remembered;
+
+typedef struct operator_entry {
+    uint8_t sha256[OW_SHA256_SIZE];
+    ow_principal principal;
+} operator_entry;
+
+// What one VerificationState says.
+typedef struct state {
+    ow_key_ring *ring;
+    operator_entry *operators;
+    size_t operator_count;
+    char (*revoked)[OW_ID_MAX];
+    size_t revoked_count;
+} state;
+
+struct verifier {
+    state *state; // NULL: none has come yet
+    remembered **cache;
+    size_t cache_entries;
+};
+
+// ---- the state ----
+
+static state *state_free(state *gone) {
+    if (gone != NULL) {
+        ow_key_ring_free(gone->ring);
+        free(gone->operators);
+        free(gone->revoked);
+        free(gone);
+    }
+    return NULL;
+}
+
+static ow_role read_role(const char *text) {
+    static const char *const names[] = {[OW_ROLE_VIEWER] = "viewer",
+                                        [OW_ROLE_DEVELOPER] = "developer",
+                                        [OW_ROLE_ADMIN] = "admin"};
+    for (int role = OW_ROLE_VIEWER; role <= OW_ROLE_ADMIN; role++) {
+        if (strcmp(names[role], text) == 0) {
+            return (ow_role)role;
+        }
+    }
+    return OW_ROLE_NONE;
+}
+
+static ow_code read_keys(state *to, const verification_state *from, ow_err *err) {
+    for (size_t i = 0; i < from->n_signing_keys; i++) {
+        const Overworld__Identity__V1__SigningKey *key = from->signing_keys[i];
+        ow_code code =
+            ow_key_ring_add(to->ring, key->kid, key->secret.data, key->secret.len, err);
+        if (code != OW_OK) {
+            return code;
+        }
+    }
+    return OW_OK;
+}
+
+static void read_operators(state *to, const verification_state *from) {
+    for (size_t i = 0; i < from->n_operator_tokens; i++) {
+        const Overworld__Identity__V1__OperatorToken *token = from->operator_tokens[i];
+        ow_role role = read_role(token->role);
+        if (token->sha256.len != OW_SHA256_SIZE || role == OW_ROLE_NONE) {
+            continue;
+        }
+        operator_entry *made = &to->operators[to->operator_count++];
+        memcpy(made->sha256, token->sha256.data, OW_SHA256_SIZE);
+        made->principal = (ow_principal){.kind = OW_OPERATOR, .role = role};
+        snprintf(made->principal.id, sizeof made->principal.id, "%s", token->operator_id);
+    }
+}
+
+static void read_revoked(state *to, const verification_state *from) {
+    for (size_t i = 0; i < from->n_revoked_server_keys; i++) {
+        snprintf(to->revoked[to->revoked_count++], OW_ID_MAX, "%s", from->revoked_server_keys[i]);
+    }
+}
+
+static ow_code state_new(const verification_state *from, state **ret_state, ow_err *err) {
+    state *made = calloc(1, sizeof *made);
+    if (made != NULL) {
+        made->ring = ow_key_ring_new();
+        made->operators = calloc(from->n_operator_tokens + 1, sizeof *made->operators);
+        made->revoked = calloc(from->n_revoked_server_keys + 1, sizeof *made->revoked);
+    }
+    if (made == NULL || made->ring == NULL || made->operators == NULL || made->revoked == NULL) {
+        state_free(made);
+        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for token keys");
+    }
+    ow_code code = read_keys(made, from, err);
+    if (code != OW_OK) {
+        state_free(made);
+        return code;
+    }
+    read_operators(made, from);
+    read_revoked(made, from);
+    *ret_state = made;
+    return OW_OK;
+}
+
+static void forget_all(verifier *v) {
+    for (size_t i = 0; i < v->cache_entries; i++) {
+        free(v->cache[i]);
+        v->cache[i] = NULL;
+    }
+}
+
+verifier *verifier_new(size_t cache_entries) {
+    verifier *v = calloc(1, sizeof *v);
+    if (v == NULL) {
+        return NULL;
+    }
+    v->cache_entries = cache_entries;
+    v->cache = calloc(cache_entries, sizeof *v->cache);
+    return v->cache != NULL ? v : verifier_free(v);
+}
+
+verifier *verifier_free(verifier *v) {
+    if (v == NULL) {
+        return NULL;
+    }
+    if (v->cache != NULL) {
+        forget_all(v);
+    }
+    free(v->cache);
+    state_free(v->state);
+    free(v);
+    return NULL;
+}
+
+ow_code verifier_apply(verifier *v, const verification_state *from, ow_err *err) {
+    state *made = NULL;
+    ow_code code = state_new(from, &made, err);
+    if (code != OW_OK) {
+        return code;
+    }
+    state_free(v->state);
+    v->state = made;
+    forget_all(v);
+    return OW_OK;
+}
+
+bool verifier_has_state(const verifier *v) {
+    return v->state != NULL;
+}
+
+// ---- remembered tokens ----
+
+// The end of a token is its signature: as good as random. Equality is decided by the whole text.
+static uint64_t hash_token(const char *token, size_t length) {
+    uint64_t hash = length;
+    uint64_t word = 0;
+    for (size_t at = length < 32 ? 0 : length - 32; at + 8 <= length; at += 8) {
+        memcpy(&word, token + at, sizeof word);
+        hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+        hash ^= hash >> 29;
+    }
+    return hash;
+}
+
+static remembered **first_way(const verifier *v, uint64_t hash) {
+    return &v->cache[hash & (v->cache_entries - WAYS)];
+}
+
+static const remembered *recall(const verifier *v, const char *token, size_t length,
+                                uint64_t hash) {
+    remembered **ways = first_way(v, hash);
+    for (int i = 0; i < WAYS; i++) {
+        const remembered *each = ways[i];
+        if (each != NULL && each->hash == hash && each->length == length &&
+            memcmp(each->token, token, length) == 0) {
+            return each;
+        }
+    }
+    return NULL;
+}
+
+// The newest is first; the older one of its set gives way.
+static void remember(verifier *v, const char *token, size_t length, uint64_t hash,
+                     const ow_token_claims *claims, const ow_principal *principal) {
+    remembered *made = malloc(sizeof *made + length);
+    if (made == NULL) {
+        return;
+    }
+    made->hash = hash;
+    made->expires_s = claims->expires_s;
+    made->principal = *principal;
+    made->length = length;
+    memcpy(made->token, token, length);
+    remembered **ways = first_way(v, hash);
+    free(ways[WAYS - 1]);
+    memmove(&ways[1], &ways[0], (WAYS - 1) * sizeof *ways);
+    ways[0] = made;
+}
+
+// ---- checking ----
+
+static ow_code bad_token(ow_err *err) {
+    return ow_fail(err, OW_UNAUTHENTICATED, "bad_token", "this token is not valid here");
+}
+
+static ow_code token_expired(ow_err *err) {
+    return ow_fail(err, OW_UNAUTHENTICATED, "token_expired", "this token has expired: log in again");
+}
+
+static ow_code check_operator(const verifier *v, const char *token, size_t length,
+                              ow_principal *ret_principal, ow_err *err) {
+    uint8_t digest[OW_SHA256_SIZE];
+    const operator_entry *found = NULL;
+    if (length > OPERATOR_TOKEN_MAX) {
+        return bad_token(err);
+    }
+    ow_sha256(token, length, digest);
+    for (size_t i = 0; i < v->state->operator_count; i++) {
+        if (ow_equal_in_constant_time(v->state->operators[i].sha256, digest, sizeof digest)) {
+            found = &v->state->operators[i];
+        }
+    }
+    if (found == NULL) {
+        return bad_token(err);
+    }
+    *ret_principal = found->principal;
+    return OW_OK;
+}
+
+static bool is_revoked(const state *in, const ow_token_claims *claims) {
+    for (size_t i = 0; claims->kind == OW_TOKEN_SERVER && i < in->revoked_count; i++) {
+        if (strcmp(in->revoked[i], claims->subject) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static ow_code check_signed(verifier *v, const char *token, size_t length, int64_t now_s,
+                            ow_principal *ret_principal, ow_err *err) {
+    uint64_t hash = hash_token(token, length);
+    const remembered *known = recall(v, token, length, hash);
+    if (known != NULL) {
+        if (now_s >= known->expires_s) {
+            return token_expired(err);
+        }
+        *ret_principal = known->principal;
+        return OW_OK;
+    }
+    ow_token_claims claims;
+    ow_code code = ow_token_verify(v->state->ring, token, length, now_s, &claims, err);
+    if (code != OW_OK) {
+        return code;
+    }
+    if (is_revoked(v->state, &claims)) {
+        return ow_fail(err, OW_UNAUTHENTICATED, "bad_token", "this server key was revoked");
+    }
+    ow_principal principal = {.kind = claims.kind == OW_TOKEN_SERVER ? OW_SERVER : OW_PLAYER};
+    memcpy(principal.id, claims.subject, sizeof principal.id);
+    memcpy(principal.title, claims.title, sizeof principal.title);
+    remember(v, token, length, hash, &claims, &principal);
+    *ret_principal = principal;
+    return OW_OK;
+}
+
+ow_code verifier_check(verifier *v, const char *authorization, int64_t wall_us,
+                       ow_principal *ret_principal, ow_err *err) {
+    static const char scheme[] = "Bearer ";
+    if (v->state == NULL) {
+        return ow_fail(err, OW_UNAVAILABLE, "starting", "tokens cannot be verified yet");
+    }
+    if (strncasecmp(authorization, scheme, sizeof scheme - 1) != 0) {
+        return bad_token(err);
+    }
+    const char *token = authorization + sizeof scheme - 1;
+    size_t length = strlen(token);
+    if (memchr(token, '.', length) == NULL) {
+        return check_operator(v, token, length, ret_principal, err);
+    }
+    return check_signed(v, token, length, wall_us / MICROSECONDS, ret_principal, err);
+}

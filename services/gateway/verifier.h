@@ -1,0 +1,31 @@
+#pragma once
+
+// Who stands behind a bearer token: player and server tokens by their signature, operator tokens by
+// their hash. Works alone, from the last state that identity sent.
+
+#include "core/clock/clock.h"
+#include "core/rpc/call.h"
+#include "services/gateway/messages.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct verifier verifier;
+
+// `cache_entries`: verified tokens that are remembered; a power of two. Heap. NULL when out of
+// memory.
+verifier *verifier_new(size_t cache_entries);
+verifier *verifier_free(verifier *v);
+
+// Takes a whole new state and forgets the old one and all remembered tokens. Codes: those of the key
+// ring (the old state stays).
+ow_code verifier_apply(verifier *v, const verification_state *state, ow_err *err);
+
+// True once a state has been received.
+bool verifier_has_state(const verifier *v);
+
+// Verifies the value of an Authorization header ("Bearer ..."). An operator's principal has no
+// title. Codes: unauthenticated "bad_token" or "token_expired", unavailable "starting" (no state has
+// come yet).
+ow_code verifier_check(verifier *v, const char *authorization, int64_t wall_us,
+                       ow_principal *ret_principal, ow_err *err);
