@@ -140,17 +140,6 @@ ow_code deploy_prior(ow_run *run) {
 
 // ---- 3. loop: the build ----
 
-// Ends the step, whether it has returned already or not.
-static void end_step(ow_run *run, ow_code code) {
-    deploy_state *s = run->state;
-    if (s->in_step) {
-        s->ended = true;
-        s->ended_code = code;
-        return;
-    }
-    ow_run_resume(run, code);
-}
-
 static char *copy_in(ow_arena *arena, const char *text) {
     char *copy = ow_arena_strdup_in(arena, text);
     return copy != NULL ? copy : (char *)(uintptr_t)protobuf_c_empty_string;
@@ -232,7 +221,7 @@ static void on_build(const build_response *message, void *closure_data) {
     if (code == OW_OK && (!s->heard || s->code_filled != s->code_size)) {
         code = bad_build(run->err, "ended early");
     }
-    end_step(run, code);
+    ow_run_resume(run, code);
 }
 
 static ow_call *sub_call(ow_run *run) {
@@ -251,7 +240,7 @@ static void ask_for_build(ow_run *run) {
     build_request *ask = ow_arena_alloc(run->call->arena, sizeof *ask);
     if (sub == NULL || ask == NULL) {
         ow_call_free(sub);
-        end_step(run, no_memory(run->err));
+        ow_run_resume(run, no_memory(run->err));
         return;
     }
     overworld__runner__v1__build_request__init(ask);
@@ -289,9 +278,9 @@ static void on_status(const status_response *status, void *closure_data) {
     }
     ow_call_free(sub);
     if (run->err->code != OW_OK) {
-        end_step(run, run->err->code);
+        ow_run_resume(run, run->err->code);
     } else if (reused) {
-        end_step(run, OW_OK);
+        ow_run_resume(run, OW_OK);
     } else {
         ask_for_build(run);
     }
@@ -303,7 +292,7 @@ static void ask_for_toolchain(ow_run *run) {
     status_request *ask = ow_arena_alloc(run->call->arena, sizeof *ask);
     if (sub == NULL || ask == NULL) {
         ow_call_free(sub);
-        end_step(run, no_memory(run->err));
+        ow_run_resume(run, no_memory(run->err));
         return;
     }
     overworld__runner__v1__get_runner_status_request__init(ask);
@@ -318,10 +307,8 @@ ow_code deploy_build(ow_run *run) {
     }
     routes_expect(r->routes);
     ow_counter_add(r->deploys, 1);
-    s->in_step = true;
     ask_for_toolchain(run);
-    s->in_step = false;
-    return s->ended ? s->ended_code : OW_PENDING;
+    return OW_PENDING;
 }
 
 // ---- 4. pool: code and data files ----

@@ -74,9 +74,6 @@ typedef struct deploy_state {
     uint8_t *code;
     size_t code_size, code_filled;
     char code_sha256[OW_SHA256_HEX_SIZE];
-    // A reply may come before the step that asked has returned.
-    bool in_step, ended;
-    ow_code ended_code;
 } deploy_state;
 
 ow_code deploy_check(ow_run *run);  // pool
