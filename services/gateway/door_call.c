@@ -64,18 +64,17 @@ static ow_code find_function(exchange *x, ow_err *err) {
     route_query query = {&x->principal, x->virtual_server, x->function, x->qualifier};
     const route_revision *revision;
     const route_function *function;
-    if (!routes_are_complete(gw->routes)) {
+    if (!gateway_routes_are_complete(gw->routes)) {
         return ow_fail(err, OW_UNAVAILABLE, "overloaded", "the routing table is not here yet");
     }
-    ow_code code = routes_find(gw->routes, &query, &revision, &function, err);
+    ow_code code = gateway_routes_find(gw->routes, &query, &revision, &function, err);
     if (code != OW_OK) {
         return code;
     }
     memcpy(x->revision_id, revision->revision_id,
            strnlen(revision->revision_id, REVISION_TEXT_MAX - 1));
     x->log_payload = function->log_payload;
-    x->state.call.timeout_us =
-        (int64_t)function->timeout_ms * MILLISECOND + gw->config->init_limit;
+    x->state.call.timeout_us = (int64_t)function->timeout_ms * MILLISECOND + gw->config->init_limit;
     return OW_OK;
 }
 
@@ -135,7 +134,8 @@ static const char *refusal_details(const invoke_response *reply, ow_arena *arena
     ow_json_object_open(&writer);
     ow_json_name(&writer, "code");
     ow_json_text(&writer, reply->refusal_code);
-    if (size > 0 && ow_json_check(reply->details_json, size, OW_JSON_MAX_DEPTH - 2, NULL) == OW_OK) {
+    if (size > 0 &&
+        ow_json_check(reply->details_json, size, OW_JSON_MAX_DEPTH - 2, NULL) == OW_OK) {
         ow_json_name(&writer, "details");
         ow_json_raw(&writer, reply->details_json, size);
     }
@@ -144,8 +144,7 @@ static const char *refusal_details(const invoke_response *reply, ow_arena *arena
 }
 
 // Where a function crashed is for those who run it, not for players.
-static const char *crash_details(const exchange *x, const invoke_response *reply,
-                                 ow_arena *arena) {
+static const char *crash_details(const exchange *x, const invoke_response *reply, ow_arena *arena) {
     ow_json_writer writer;
     if (x->principal.kind == OW_PLAYER || reply->stack[0] == '\0') {
         return NULL;
@@ -183,13 +182,13 @@ static void on_invoked(const invoke_response *reply, void *closure_data) {
         reply_failed(x, reply);
         return;
     }
-    exchange_reply(x, &(exchange_answer){
-                          .status = 200,
-                          .content_type = reply->content_type[0] != '\0' ? reply->content_type
-                                                                         : JSON,
-                          .body = reply->payload.data,
-                          .size = reply->payload.len,
-                          .reason = ""});
+    exchange_reply(x, &(exchange_answer){.status = 200,
+                                         .content_type = reply->content_type[0] != '\0'
+                                                             ? reply->content_type
+                                                             : JSON,
+                                         .body = reply->payload.data,
+                                         .size = reply->payload.len,
+                                         .reason = ""});
 }
 
 // ---- the call ----

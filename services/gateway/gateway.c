@@ -21,8 +21,10 @@
 static const char *const plain_http_choices[] = {"loopback", "behind_proxy", NULL};
 
 #define KEY(name_, type_, member_, default_, min_, max_, doc_)                                     \
-    {.name = name_, .type = OW_CONFIG_##type_, .offset = offsetof(gateway_config, member_),        \
-     .default_value = default_, .min = min_, .max = max_, .doc = doc_}
+    {                                                                                              \
+        .name = name_, .type = OW_CONFIG_##type_, .offset = offsetof(gateway_config, member_),     \
+        .default_value = default_, .min = min_, .max = max_, .doc = doc_                           \
+    }
 
 static const ow_config_key keys[] = {
     KEY("public_address", STRING, public_address, "127.0.0.1", 0, 0,
@@ -68,7 +70,7 @@ static bool on_route_change(void *self, const ProtobufCMessage *message) {
     gateway *gw = self;
     const route_change *change = (const route_change *)message;
     ow_err err;
-    if (routes_apply(gw->routes, change, &err) != OW_OK) {
+    if (gateway_routes_apply(gw->routes, change, &err) != OW_OK) {
         ow_log(OW_LOG_ERROR, "route not applied", "error=\"%s\"", err.message);
     }
     if (change->title_id[0] != '\0') {
@@ -86,7 +88,7 @@ static bool on_verification(void *self, const ProtobufCMessage *message) {
         return false;
     }
     // Registry's own names go before; these help while it is away.
-    for (size_t i = 0; i < state->n_titles && !routes_are_complete(gw->routes); i++) {
+    for (size_t i = 0; i < state->n_titles && !gateway_routes_are_complete(gw->routes); i++) {
         titles_put(gw->titles, state->titles[i]->title_id, state->titles[i]->name);
     }
     return true;
@@ -125,9 +127,8 @@ static void subscribe(gateway *gw) {
 
 static void collect(void *self) {
     gateway *gw = self;
-    ow_gauge_set(gw->connections,
-                 (int64_t)(ow_http_server_connections(gw->public_side.server) +
-                           ow_http_server_connections(gw->console_side.server)));
+    ow_gauge_set(gw->connections, (int64_t)(ow_http_server_connections(gw->public_side.server) +
+                                            ow_http_server_connections(gw->console_side.server)));
 }
 
 static void register_metrics(gateway *gw) {
@@ -252,7 +253,7 @@ static ow_code gateway_init(ow_module_env *env, const void *config, void **ret_s
     while (cache * 2 <= (size_t)gw->config->token_cache) {
         cache *= 2;
     }
-    gw->routes = routes_new();
+    gw->routes = gateway_routes_new();
     gw->titles = titles_new();
     gw->verifier = verifier_new(cache);
     gw->scratch = ow_arena_new(SCRATCH_MAX);
@@ -282,12 +283,12 @@ static ow_code gateway_start(void *self, ow_err *err) {
     gw->started_us = ow_loop_now_us(gw->loop);
     ow_code code = open_rooms(gw, err);
     if (code == OW_OK) {
-        code = open_listener(gw, &gw->public_side, config->public_address, config->public_port,
-                             err);
+        code =
+            open_listener(gw, &gw->public_side, config->public_address, config->public_port, err);
     }
     if (code == OW_OK) {
-        code = open_listener(gw, &gw->console_side, config->console_address,
-                             config->console_port, err);
+        code = open_listener(gw, &gw->console_side, config->console_address, config->console_port,
+                             err);
     }
     code = code == OW_OK ? announce(gw, err) : code;
     if (code == OW_OK) {
@@ -310,7 +311,7 @@ static bool gateway_ready(void *self, const char **why_not) {
         *why_not = "waiting for identity's keys";
         return false;
     }
-    if (!routes_are_complete(gw->routes)) {
+    if (!gateway_routes_are_complete(gw->routes)) {
         *why_not = "waiting for registry's routes";
         return false;
     }
@@ -372,7 +373,7 @@ static void gateway_free(void *self) {
     }
     ow_service_free(gw->own_service);
     methods_free(gw->methods);
-    routes_free(gw->routes);
+    gateway_routes_free(gw->routes);
     titles_free(gw->titles);
     verifier_free(gw->verifier);
     ow_arena_free(gw->scratch);

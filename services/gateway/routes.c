@@ -36,7 +36,7 @@ struct routes {
     bool complete;
 };
 
-routes *routes_new(void) {
+routes *gateway_routes_new(void) {
     routes *all = calloc(1, sizeof *all);
     if (all == NULL) {
         return NULL;
@@ -50,7 +50,7 @@ routes *routes_new(void) {
     return all;
 }
 
-routes *routes_free(routes *all) {
+routes *gateway_routes_free(routes *all) {
     if (all == NULL) {
         return NULL;
     }
@@ -66,11 +66,11 @@ routes *routes_free(routes *all) {
     return NULL;
 }
 
-bool routes_are_complete(const routes *all) {
+bool gateway_routes_are_complete(const routes *all) {
     return all->complete;
 }
 
-size_t routes_count(const routes *all) {
+size_t gateway_routes_count(const routes *all) {
     return all->count;
 }
 
@@ -149,9 +149,9 @@ static bool build_revision(ow_arena *arena, const Overworld__Registry__V1__Route
     }
     for (size_t i = 0; i < from->n_functions; i++) {
         const Overworld__Registry__V1__FunctionInfo *info = from->functions[i];
-        functions[i] = (route_function){ow_arena_strdup_in(arena, info->name),
-                                        read_exposure(info->exposure), info->timeout_ms,
-                                        info->log_payload};
+        functions[i] =
+            (route_function){ow_arena_strdup_in(arena, info->name), read_exposure(info->exposure),
+                             info->timeout_ms, info->log_payload};
         if (functions[i].name == NULL) {
             return false;
         }
@@ -177,8 +177,7 @@ static bool build_aliases(entry *made, const virtual_server_routes *from) {
     for (size_t i = 0; i < from->n_aliases; i++) {
         const Overworld__Registry__V1__RouteAlias *alias = from->aliases[i];
         made->aliases[i] = (route_alias){ow_arena_strdup_in(made->arena, alias->name),
-                                         alias->is_public,
-                                         find_revision(made, alias->revision_id)};
+                                         alias->is_public, find_revision(made, alias->revision_id)};
         if (made->aliases[i].name == NULL) {
             return false;
         }
@@ -252,7 +251,7 @@ static void sweep(routes *all) {
     }
 }
 
-ow_code routes_apply(routes *all, const route_change *change, ow_err *err) {
+ow_code gateway_routes_apply(routes *all, const route_change *change, ow_err *err) {
     ow_code code = OW_OK;
     if (change->reset) {
         all->generation++;
@@ -273,8 +272,9 @@ ow_code routes_apply(routes *all, const route_change *change, ow_err *err) {
 // ---- finding ----
 
 static ow_code not_found(const route_query *query, ow_err *err) {
-    return ow_fail(err, OW_NOT_FOUND, "function_not_found", "there is no function %.60s/%.60s %.60s",
-                   query->virtual_server, query->function, query->qualifier);
+    return ow_fail(err, OW_NOT_FOUND, "function_not_found",
+                   "there is no function %.60s/%.60s %.60s", query->virtual_server, query->function,
+                   query->qualifier);
 }
 
 static ow_code not_exposed(const route_query *query, const char *what, ow_err *err) {
@@ -312,8 +312,8 @@ static ow_code find_qualified(const entry *in, const route_query *query,
     if (kind != OW_OPERATOR) {
         return not_exposed(query, "only operators may name versions and $LATEST", err);
     }
-    *ret_revision = strcmp(query->qualifier, "$LATEST") == 0 ? in->latest
-                                                             : find_version(in, query->qualifier);
+    *ret_revision =
+        strcmp(query->qualifier, "$LATEST") == 0 ? in->latest : find_version(in, query->qualifier);
     return *ret_revision != NULL ? OW_OK : not_found(query, err);
 }
 
@@ -349,9 +349,9 @@ static ow_code check_exposure(const route_query *query, const route_function *fu
     return ow_fail(err, OW_UNAUTHENTICATED, "no_token", "calling a function needs a token");
 }
 
-ow_code routes_find(const routes *all, const route_query *query,
-                    const route_revision **ret_revision, const route_function **ret_function,
-                    ow_err *err) {
+ow_code gateway_routes_find(const routes *all, const route_query *query,
+                            const route_revision **ret_revision,
+                            const route_function **ret_function, ow_err *err) {
     const entry *in = *find_place(all, query->principal->title, query->virtual_server);
     if (in == NULL) {
         return not_found(query, err);

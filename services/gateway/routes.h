@@ -29,16 +29,16 @@ typedef struct route_revision {
 } route_revision;
 
 // Heap. NULL when out of memory.
-routes *routes_new(void);
-routes *routes_free(routes *all);
+routes *gateway_routes_new(void);
+routes *gateway_routes_free(routes *all);
 
 // Applies a change. A `reset` begins a new whole table; what it does not mention is forgotten at
 // `complete`, until then the old table serves. Codes: resource_exhausted (the old entry stays).
-ow_code routes_apply(routes *all, const route_change *change, ow_err *err);
+ow_code gateway_routes_apply(routes *all, const route_change *change, ow_err *err);
 
 // True once a whole table has been received.
-bool routes_are_complete(const routes *all);
-size_t routes_count(const routes *all);
+bool gateway_routes_are_complete(const routes *all);
+size_t gateway_routes_count(const routes *all);
 
 // What a caller asks for. The texts need not live on.
 typedef struct route_query {
@@ -51,8 +51,8 @@ typedef struct route_query {
 // Finds the function and whether this principal may call it, by the rules of exposure and names
 // (players: public aliases and client functions; server keys: any alias, client and server
 // functions; operators with the role developer: everything). Outputs are borrowed until the next
-// routes_apply. Codes: not_found "function_not_found", permission_denied "not_exposed",
+// gateway_routes_apply. Codes: not_found "function_not_found", permission_denied "not_exposed",
 // unauthenticated "no_token".
-ow_code routes_find(const routes *all, const route_query *query,
-                    const route_revision **ret_revision, const route_function **ret_function,
-                    ow_err *err);
+ow_code gateway_routes_find(const routes *all, const route_query *query,
+                            const route_revision **ret_revision,
+                            const route_function **ret_function, ow_err *err);

@@ -3,6 +3,7 @@
 #include "core/config/config.h"
 #include "core/error/error.h"
 #include "core/module/module.h"
+#include "services/gateway/gateway.h"
 #include "services/identity/identity.h"
 #include "services/overworld/options.h"
 #include "services/overworld/process.h"
@@ -21,7 +22,8 @@ enum { EXIT_USAGE = 2 };
 // Every module; those that need nobody first. Ends with name == NULL.
 static size_t list_modules(ow_module table[static OW_MODULES_MAX]) {
     const ow_module *const modules[] = {
-        &ow_identity_module, &ow_registry_module, &ow_telemetry_module, &ow_runner_module, NULL,
+        &ow_identity_module, &ow_registry_module, &ow_telemetry_module,
+        &ow_runner_module,   &ow_gateway_module,  NULL,
     };
     size_t count = 0;
     while (modules[count] != NULL) {
