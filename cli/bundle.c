@@ -49,8 +49,8 @@ static void take_file(gathering *g, const char *path) {
     size_t size;
     struct stat about;
     if (g->count == OW_ARCHIVE_FILES_MAX) {
-        g->code = cli_fail(g->c, CLI_USAGE, "more than %d files in %s", OW_ARCHIVE_FILES_MAX,
-                           g->folder);
+        g->code =
+            cli_fail(g->c, CLI_USAGE, "more than %d files in %s", OW_ARCHIVE_FILES_MAX, g->folder);
         return;
     }
     if (stat(full, &about) != 0 || about.st_size > (off_t)OW_ARCHIVE_SIZE_MAX) {
@@ -67,27 +67,30 @@ static void take_file(gathering *g, const char *path) {
         .path = ow_arena_strdup_in(g->c->arena, path), .bytes = (uint8_t *)bytes, .size = size};
 }
 
+static void gather(gathering *g, const char *inner, int depth);
+
+static void gather_entry(gathering *g, const char *inner, const char *name, int depth) {
+    ow_arena *arena = g->c->arena;
+    const char *path =
+        ow_arena_printf_in(arena, "%s%s%s", inner, inner[0] != '\0' ? "/" : "", name);
+    const char *full = ow_arena_printf_in(arena, "%s/%s", g->folder, path);
+    struct stat about;
+    if (name[0] == '.' || stat(full, &about) != 0) {
+        return;
+    }
+    if (S_ISDIR(about.st_mode)) {
+        gather(g, path, depth + 1);
+    } else if (S_ISREG(about.st_mode) && belongs(g, path)) {
+        take_file(g, path);
+    }
+}
+
 static void gather(gathering *g, const char *inner, int depth) {
-    cli *c = g->c;
-    const char *full = ow_arena_printf_in(c->arena, "%s/%s", g->folder, inner);
+    const char *full = ow_arena_printf_in(g->c->arena, "%s/%s", g->folder, inner);
     DIR *dir = depth < FOLDER_DEPTH_MAX ? opendir(full) : NULL;
     struct dirent *entry;
     while (dir != NULL && g->code == CLI_OK && (entry = readdir(dir)) != NULL) {
-        struct stat about;
-        if (entry->d_name[0] == '.') {
-            continue;
-        }
-        const char *path = ow_arena_printf_in(c->arena, "%s%s%s", inner,
-                                              inner[0] != '\0' ? "/" : "", entry->d_name);
-        const char *at = ow_arena_printf_in(c->arena, "%s/%s", g->folder, path);
-        if (stat(at, &about) != 0) {
-            continue;
-        }
-        if (S_ISDIR(about.st_mode)) {
-            gather(g, path, depth + 1);
-        } else if (S_ISREG(about.st_mode) && belongs(g, path)) {
-            take_file(g, path);
-        }
+        gather_entry(g, inner, entry->d_name, depth);
     }
     if (dir != NULL) {
         closedir(dir);

@@ -28,9 +28,8 @@ cli_exit cmd_login(cli *c) {
     if (code != CLI_OK) {
         return code;
     }
-    cli_profile profile = {.url = c->url,
-                           .token = ow_client_access_token(c->client),
-                           .title = cli_text(c, "title")};
+    cli_profile profile = {
+        .url = c->url, .token = ow_client_access_token(c->client), .title = cli_text(c, "title")};
     const char *name = cli_text(c, "name");
     cli_say(c, "%s %s (%s) at %s", who->kind, who->id, who->role, c->url);
     return cli_profile_write(c, name != NULL ? name : "default", &profile);
@@ -45,31 +44,41 @@ cli_exit cmd_whoami(cli *c) {
     return code;
 }
 
+static void print_process(const Overworld__Gateway__V1__GetStatusResponse *status) {
+    printf("Overworld %s, up %" PRId64 " s, %" PRId64 " requests, %" PRId64 " connections\n",
+           status->version, status->uptime_s, status->requests, status->connections);
+    printf("public %s   console %s   plain http: %s\n", status->public_address,
+           status->console_address, status->plain_http);
+    printf("sandbox: %s%s%s\n", status->sandbox_level,
+           status->sandbox_detail[0] != '\0' ? ", " : "", status->sandbox_detail);
+}
+
+static void print_warnings(const Overworld__Gateway__V1__GetStatusResponse *status) {
+    if (status->routes_stale) {
+        puts("stale routes: registry is away");
+    }
+    if (status->keys_stale) {
+        puts("stale keys: identity is away");
+    }
+    if (status->records_dropped > 0) {
+        printf("log records dropped: %" PRId64 "\n", status->records_dropped);
+    }
+}
+
 cli_exit cmd_status(cli *c) {
     static const char *const columns[] = {"SERVICE", "WHERE", "READY", "DETAIL", NULL};
     cli_table table = {.columns = columns};
     Overworld__Gateway__V1__GetStatusRequest request =
         OVERWORLD__GATEWAY__V1__GET_STATUS_REQUEST__INIT;
     Overworld__Gateway__V1__GetStatusResponse *status;
-    cli_exit code = cli_rpc(c, "/overworld.gateway.v1.Gateway/GetStatus", &request.base,
-                            &overworld__gateway__v1__get_status_response__descriptor, true,
-                            &status);
+    cli_exit code =
+        cli_rpc(c, "/overworld.gateway.v1.Gateway/GetStatus", &request.base,
+                &overworld__gateway__v1__get_status_response__descriptor, true, &status);
     if (code != CLI_OK || c->json) {
         return code;
     }
-    printf("Overworld %s, up %" PRId64 " s, %" PRId64 " requests, %" PRId64 " connections\n",
-           status->version, status->uptime_s, status->requests, status->connections);
-    printf("public %s   console %s   plain http: %s\n", status->public_address,
-           status->console_address, status->plain_http);
-    printf("sandbox: %s%s%s\n", status->sandbox_level, status->sandbox_detail[0] != '\0' ? ", " : "",
-           status->sandbox_detail);
-    if (status->routes_stale || status->keys_stale) {
-        printf("stale:%s%s\n", status->routes_stale ? " routes (registry is away)" : "",
-               status->keys_stale ? " keys (identity is away)" : "");
-    }
-    if (status->records_dropped > 0) {
-        printf("log records dropped: %" PRId64 "\n", status->records_dropped);
-    }
+    print_process(status);
+    print_warnings(status);
     putchar('\n');
     for (size_t i = 0; i < status->n_services; i++) {
         cli_table_add(c, &table, status->services[i]->name);
@@ -151,9 +160,9 @@ static cli_exit each_title(cli *c, bool show, bool (*visit)(cli *c, const Title 
     Overworld__Registry__V1__ListTitlesResponse *page;
     request.page_size = 200;
     do {
-        cli_exit code = cli_rpc(c, REGISTRY "ListTitles", &request.base,
-                                &overworld__registry__v1__list_titles_response__descriptor, show,
-                                &page);
+        cli_exit code =
+            cli_rpc(c, REGISTRY "ListTitles", &request.base,
+                    &overworld__registry__v1__list_titles_response__descriptor, show, &page);
         if (code != CLI_OK) {
             return code;
         }
@@ -205,8 +214,8 @@ typedef struct title_search {
 static bool is_wanted_title(cli *c, const Title *title, void *user) {
     (void)c;
     title_search *search = user;
-    bool same = strcmp(title->title_id, search->wanted) == 0 ||
-                strcmp(title->name, search->wanted) == 0;
+    bool same =
+        strcmp(title->title_id, search->wanted) == 0 || strcmp(title->name, search->wanted) == 0;
     search->found = same ? title : NULL;
     return same;
 }
@@ -214,12 +223,12 @@ static bool is_wanted_title(cli *c, const Title *title, void *user) {
 cli_exit cmd_title_rename(cli *c) {
     title_search search = {.wanted = c->args[0]};
     cli_exit code = each_title(c, false, is_wanted_title, &search);
-    if (code == CLI_OK && search.found == NULL) {
-        code = cli_fail(c, CLI_NOT_FOUND, "there is no title %s; ow title list shows them",
-                        c->args[0]);
-    }
     if (code != CLI_OK) {
         return code;
+    }
+    if (search.found == NULL) {
+        return cli_fail(c, CLI_NOT_FOUND, "there is no title %s; ow title list shows them",
+                        c->args[0]);
     }
     Overworld__Registry__V1__RenameTitleRequest request =
         OVERWORLD__REGISTRY__V1__RENAME_TITLE_REQUEST__INIT;

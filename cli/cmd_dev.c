@@ -80,7 +80,10 @@ static void deploy(cli *c, const char *folder) {
 cli_exit cmd_dev(cli *c) {
     const char *folder = c->args[0];
     int inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    if (inotify < 0 || watch_folders(c, inotify, folder, 0) == 0) {
+    if (inotify < 0) {
+        return cli_fail(c, CLI_FAILED, "cannot watch folders: %s", strerror(errno));
+    }
+    if (watch_folders(c, inotify, folder, 0) == 0) {
         cli_exit code = cli_fail(c, CLI_USAGE, "cannot watch %s: %s", folder, strerror(errno));
         close(inotify);
         return code;

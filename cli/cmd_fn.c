@@ -48,13 +48,17 @@ cli_exit cmd_fn_invoke(cli *c) {
     if (code != CLI_OK) {
         return code;
     }
-    ow_client_call_options options = {.qualifier = cli_text(c, "qualifier"),
-                                      .content_type = cli_text(c, "content-type")};
+    ow_client_function function = {
+        .name = ow_arena_printf_in(c->arena, "%s/%s", c->args[0], c->args[1]),
+        .payload = payload,
+        .size = size,
+        .qualifier = cli_text(c, "qualifier"),
+        .content_type = cli_text(c, "content-type"),
+    };
     ow_client_reply *reply = NULL;
     ow_client_error error;
     char request_id[48];
-    if (ow_client_call(c->client, c->args[0], c->args[1], payload, size, &options, &reply,
-                       &error)) {
+    if (ow_client_call(c->client, &function, &reply, &error)) {
         fwrite(reply->data, 1, reply->size, stdout);
         if (c->color && reply->size > 0) {
             putchar('\n');

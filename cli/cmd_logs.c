@@ -233,8 +233,7 @@ static void ask(cli_follow *follow) {
     Query query = OVERWORLD__TELEMETRY__V1__QUERY_LOGS_REQUEST__INIT;
     query.page_token = follow->page_token;
     query.request_id = text_or_empty(c, "request");
-    query.virtual_server =
-        (char *)(follow->virtual_server != NULL ? follow->virtual_server : "");
+    query.virtual_server = (char *)(follow->virtual_server != NULL ? follow->virtual_server : "");
     query.function = text_or_empty(c, "function");
     query.min_level = text_or_empty(c, "level");
     query.version = cli_int(c, "version", 0);

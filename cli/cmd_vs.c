@@ -44,18 +44,17 @@ cli_exit cmd_vs_create(cli *c) {
 }
 
 cli_exit cmd_vs_list(cli *c) {
-    static const char *const columns[] = {"NAME", "RUNTIME", "VERSION", "FUNCTIONS", "UPDATED",
-                                          "DESCRIPTION", NULL};
+    static const char *const columns[] = {"NAME",    "RUNTIME",     "VERSION", "FUNCTIONS",
+                                          "UPDATED", "DESCRIPTION", NULL};
     cli_table table = {.columns = columns};
     Overworld__Registry__V1__ListVirtualServersRequest request =
         OVERWORLD__REGISTRY__V1__LIST_VIRTUAL_SERVERS_REQUEST__INIT;
     Overworld__Registry__V1__ListVirtualServersResponse *page;
     request.page_size = 200;
     do {
-        cli_exit code =
-            cli_rpc(c, REGISTRY "ListVirtualServers", &request.base,
-                    &overworld__registry__v1__list_virtual_servers_response__descriptor, true,
-                    &page);
+        cli_exit code = cli_rpc(c, REGISTRY "ListVirtualServers", &request.base,
+                                &overworld__registry__v1__list_virtual_servers_response__descriptor,
+                                true, &page);
         if (code != CLI_OK) {
             return code;
         }
@@ -152,9 +151,9 @@ cli_exit cmd_vs_delete(cli *c) {
     request.name = vs->name;
     request.etag = vs->etag;
     Overworld__Registry__V1__DeleteVirtualServerResponse *done;
-    code = cli_rpc(c, REGISTRY "DeleteVirtualServer", &request.base,
-                   &overworld__registry__v1__delete_virtual_server_response__descriptor, true,
-                   &done);
+    code =
+        cli_rpc(c, REGISTRY "DeleteVirtualServer", &request.base,
+                &overworld__registry__v1__delete_virtual_server_response__descriptor, true, &done);
     if (code == CLI_OK) {
         cli_say(c, "deleted %s", vs->name);
     }
@@ -222,9 +221,8 @@ cli_exit cmd_vs_publish(cli *c) {
     request.description = (char *)(description != NULL ? description : "");
     request.move_default = !cli_bool(c, "keep-default");
     Overworld__Registry__V1__PublishResponse *reply;
-    cli_exit code =
-        cli_rpc(c, REGISTRY "Publish", &request.base,
-                &overworld__registry__v1__publish_response__descriptor, true, &reply);
+    cli_exit code = cli_rpc(c, REGISTRY "Publish", &request.base,
+                            &overworld__registry__v1__publish_response__descriptor, true, &reply);
     if (code == CLI_OK && !c->json) {
         printf("%s %" PRId64 "\n", c->args[0], reply->revision->version);
     }
@@ -232,8 +230,8 @@ cli_exit cmd_vs_publish(cli *c) {
 }
 
 cli_exit cmd_vs_versions(cli *c) {
-    static const char *const columns[] = {"VERSION", "REVISION", "CREATED", "BY", "DESCRIPTION",
-                                          NULL};
+    static const char *const columns[] = {"VERSION", "REVISION",    "CREATED",
+                                          "BY",      "DESCRIPTION", NULL};
     cli_table table = {.columns = columns};
     Overworld__Registry__V1__ListVersionsRequest request =
         OVERWORLD__REGISTRY__V1__LIST_VERSIONS_REQUEST__INIT;

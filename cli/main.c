@@ -90,8 +90,8 @@ const cli_command cli_commands[] = {
     {"vs versions", "NAME", "list the versions, newest first", 1, 1, NULL, cmd_vs_versions,
      "ow vs versions chat"},
     {"vs list", "", "list virtual servers", 0, 0, NULL, cmd_vs_list, "ow vs list"},
-    {"vs show", "NAME", "one virtual server: functions, aliases, versions", 1, 1, NULL,
-     cmd_vs_show, "ow vs show chat"},
+    {"vs show", "NAME", "one virtual server: functions, aliases, versions", 1, 1, NULL, cmd_vs_show,
+     "ow vs show chat"},
     {"vs delete", "NAME", "delete a virtual server and all its versions", 1, 1, delete_flags,
      cmd_vs_delete, "ow vs delete chat --yes chat"},
     {"dev", "DIR", "deploy at every change of the folder and follow the log", 1, 1, NULL, cmd_dev,
@@ -106,8 +106,7 @@ const cli_command cli_commands[] = {
     {"key revoke", "KEY_ID", "revoke a server key", 1, 1, NULL, cmd_key_revoke,
      "ow key revoke key_01..."},
     {"title list", "", "list titles", 0, 0, NULL, cmd_title_list, "ow title list"},
-    {"title create", "NAME", "make a title", 1, 1, NULL, cmd_title_create,
-     "ow title create racer"},
+    {"title create", "NAME", "make a title", 1, 1, NULL, cmd_title_create, "ow title create racer"},
     {"title rename", "TITLE NEW_NAME", "rename a title", 2, 2, NULL, cmd_title_rename,
      "ow title rename default racer"},
     {0},
@@ -124,7 +123,7 @@ static void print_flags(FILE *out, const cli_flag *flags) {
     }
 }
 
-static cli_exit print_help(FILE *out) {
+static void print_help(FILE *out) {
     fputs("ow: Overworld's command line.\n\n  ow COMMAND [ARGUMENTS] [FLAGS]\n\nCommands\n", out);
     for (const cli_command *command = cli_commands; command->name != NULL; command++) {
         char left[48];
@@ -137,7 +136,6 @@ static cli_exit print_help(FILE *out) {
           "Exit codes: 0 ok, 1 failed, 2 usage, 3 not allowed, 4 not found, 5 conflict, "
           "6 unavailable.\n",
           out);
-    return CLI_OK;
 }
 
 static cli_exit print_command_help(const cli_command *command) {
@@ -237,29 +235,12 @@ static bool read_number(const char *text, int64_t *ret_number) {
     return errno == 0 && end != text && *end == '\0';
 }
 
-// Reads the flag at argv[*index]; moves on when its value is the next argument.
-static cli_exit read_flag(cli *c, char **argv, int argc, int *index) {
-    const char *name = argv[*index] + 2;
-    const char *equals = strchr(name, '=');
-    size_t length = equals != NULL ? (size_t)(equals - name) : strlen(name);
+static const cli_flag *flag_named(const cli *c, const char *name, size_t length) {
     const cli_flag *flag = find_flag(global_flags, name, length);
-    if (flag == NULL && c->command != NULL) {
-        flag = find_flag(c->command->flags, name, length);
-    }
-    if (flag == NULL) {
-        return cli_fail(c, CLI_USAGE, "there is no flag --%.*s here; see ow %s --help", (int)length,
-                        name, c->command != NULL ? c->command->name : "");
-    }
-    const char *value = equals != NULL ? equals + 1 : NULL;
-    if (flag->type == CLI_FLAG_BOOL && value != NULL) {
-        return cli_fail(c, CLI_USAGE, "--%s takes no value", flag->name);
-    }
-    if (flag->type != CLI_FLAG_BOOL && value == NULL) {
-        if (*index + 1 >= argc) {
-            return cli_fail(c, CLI_USAGE, "--%s needs a value: %s", flag->name, flag->value_name);
-        }
-        value = argv[++*index];
-    }
+    return flag != NULL ? flag : find_flag(c->command->flags, name, length);
+}
+
+static cli_exit keep_flag(cli *c, const cli_flag *flag, const char *value) {
     int64_t number = 0;
     if (flag->type == CLI_FLAG_INT && !read_number(value, &number)) {
         return cli_fail(c, CLI_USAGE, "--%s needs a whole number, not \"%s\"", flag->name, value);
@@ -268,9 +249,31 @@ static cli_exit read_flag(cli *c, char **argv, int argc, int *index) {
         return cli_fail(c, CLI_USAGE, "too many flags");
     }
     c->flags[c->flag_count].flag = flag;
-    c->flags[c->flag_count].text = value != NULL ? value : "";
+    c->flags[c->flag_count].text = value;
     c->flags[c->flag_count++].number = number;
     return CLI_OK;
+}
+
+// Reads the flag at argv[*index]; moves on when its value is the next argument.
+static cli_exit read_flag(cli *c, char **argv, int argc, int *index) {
+    const char *name = argv[*index] + 2;
+    size_t length = strcspn(name, "=");
+    const char *value = name[length] == '=' ? name + length + 1 : NULL;
+    const cli_flag *flag = flag_named(c, name, length);
+    if (flag == NULL) {
+        return cli_fail(c, CLI_USAGE, "there is no flag --%.*s here; see ow %s --help", (int)length,
+                        name, c->command->name);
+    }
+    if (flag->type == CLI_FLAG_BOOL) {
+        return value == NULL ? keep_flag(c, flag, "")
+                             : cli_fail(c, CLI_USAGE, "--%s takes no value", flag->name);
+    }
+    if (value == NULL && *index + 1 < argc) {
+        value = argv[++*index];
+    }
+    return value != NULL
+               ? keep_flag(c, flag, value)
+               : cli_fail(c, CLI_USAGE, "--%s needs a value: %s", flag->name, flag->value_name);
 }
 
 static cli_exit read_arguments(cli *c, int argc, char **argv, int first) {
@@ -306,23 +309,31 @@ static cli_exit run_command(cli *c) {
     return command->run(c);
 }
 
-int main(int argc, char **argv) {
-    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
-        return print_help(argc < 2 ? stderr : stdout) == CLI_OK && argc >= 2 ? CLI_OK : CLI_USAGE;
-    }
+static cli_exit run_words(cli *c, int argc, char **argv) {
     int words = 1;
-    cli c = {.arena = ow_arena_new(ARENA_MAX)};
     const char *second = argc > 2 && argv[2][0] != '-' ? argv[2] : NULL;
-    c.command = find_command(argv[1], second, &words);
-    cli_exit code = CLI_USAGE;
-    if (c.command == NULL) {
-        code = unknown_command(argv[1], second);
-    } else {
-        code = read_arguments(&c, argc, argv, 1 + words);
-        if (code == CLI_OK) {
-            code = run_command(&c);
-        }
+    c->command = find_command(argv[1], second, &words);
+    if (c->command == NULL) {
+        return unknown_command(argv[1], second);
     }
+    cli_exit code = read_arguments(c, argc, argv, 1 + words);
+    return code == CLI_OK ? run_command(c) : code;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        print_help(stderr);
+        return CLI_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        print_help(stdout);
+        return CLI_OK;
+    }
+    cli c = {.arena = ow_arena_new(ARENA_MAX)};
+    if (c.arena == NULL) {
+        return cli_fail(&c, CLI_FAILED, "out of memory");
+    }
+    cli_exit code = run_words(&c, argc, argv);
     cli_disconnect(&c);
     ow_arena_free(c.arena);
     return (int)code;

@@ -96,11 +96,11 @@ static void print_padded(const char *text, size_t width, bool last) {
 void cli_table_print(const cli *c, const cli_table *table) {
     size_t columns = 0;
     size_t widths[16] = {0};
-    while (table->columns[columns] != NULL && columns < 16) {
+    while (columns < 16 && table->columns[columns] != NULL) {
         widths[columns] = shown_width(table->columns[columns]);
         columns++;
     }
-    for (size_t i = 0; i < table->cell_count; i++) {
+    for (size_t i = 0; columns > 0 && i < table->cell_count; i++) {
         size_t width = shown_width(table->cells[i]);
         if (width > widths[i % columns]) {
             widths[i % columns] = width;
@@ -111,7 +111,7 @@ void cli_table_print(const cli *c, const cli_table *table) {
         print_padded(table->columns[i], widths[i], i + 1 == columns);
     }
     fputs(c->color ? "\033[0m\n" : "\n", stdout);
-    for (size_t i = 0; i < table->cell_count; i++) {
+    for (size_t i = 0; columns > 0 && i < table->cell_count; i++) {
         bool last = i % columns + 1 == columns;
         print_padded(table->cells[i], widths[i % columns], last);
         if (last) {
@@ -132,7 +132,7 @@ const char *cli_ago(cli *c, int64_t seconds) {
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
         if (age >= units[i].unit) {
             return ow_arena_printf_in(c->arena, "%" PRId64 "%s ago", age / units[i].unit,
-                                   units[i].name);
+                                      units[i].name);
         }
     }
     return "now";

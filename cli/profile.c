@@ -48,9 +48,9 @@ static const char *profile_path(cli *c, const char *name) {
     if (base != NULL && base[0] == '/') {
         return ow_arena_printf_in(c->arena, "%s/overworld/%s.profile", base, name);
     }
-    return home == NULL ? NULL
-                        : ow_arena_printf_in(c->arena, "%s/.config/overworld/%s.profile", home,
-                                             name);
+    return home == NULL
+               ? NULL
+               : ow_arena_printf_in(c->arena, "%s/.config/overworld/%s.profile", home, name);
 }
 
 static const char *trimmed_line(cli *c, char *text) {

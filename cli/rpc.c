@@ -33,8 +33,10 @@ static cli_exit find_profile(cli *c, cli_profile *profile) {
     if (name != NULL) {
         return cli_profile_read(c, name, profile)
                    ? CLI_OK
-                   : cli_fail(c, CLI_USAGE, "there is no profile \"%s\": make it with ow login "
-                                            "--name %s", name, name);
+                   : cli_fail(c, CLI_USAGE,
+                              "there is no profile \"%s\": make it with ow login "
+                              "--name %s",
+                              name, name);
     }
     if (folder != NULL) {
         return cli_profile_of_folder(c, folder, profile)
@@ -48,27 +50,38 @@ static cli_exit find_profile(cli *c, cli_profile *profile) {
     return CLI_OK;
 }
 
-cli_exit cli_connect(cli *c) {
-    cli_profile profile = {0};
+static cli_exit check_profile(cli *c, const cli_profile *profile) {
+    if (profile->url == NULL) {
+        return cli_fail(c, CLI_USAGE,
+                        "which server? Give --data DIR or --url URL, call ow inside "
+                        "a server's data folder, or store it with ow login");
+    }
+    if (profile->token == NULL) {
+        return cli_fail(c, CLI_AUTH,
+                        "no token: give --token-file FILE (first start writes "
+                        "operator.token in the data folder)");
+    }
+    return CLI_OK;
+}
+
+static cli_exit gather_profile(cli *c, cli_profile *profile) {
     const char *url = flag_or_environment(c, "url", "OVERWORLD_URL");
     const char *token_file = flag_or_environment(c, "token-file", "OVERWORLD_TOKEN_FILE");
     const char *title = flag_or_environment(c, "title", "OVERWORLD_TITLE");
-    cli_exit code = url != NULL && token_file != NULL ? CLI_OK : find_profile(c, &profile);
+    cli_exit code = url != NULL && token_file != NULL ? CLI_OK : find_profile(c, profile);
     if (code == CLI_OK && token_file != NULL) {
-        code = use_token_file(c, token_file, &profile);
+        code = use_token_file(c, token_file, profile);
     }
+    profile->url = url != NULL ? url : profile->url;
+    profile->title = title != NULL ? title : profile->title;
+    return code == CLI_OK ? check_profile(c, profile) : code;
+}
+
+cli_exit cli_connect(cli *c) {
+    cli_profile profile = {0};
+    cli_exit code = gather_profile(c, &profile);
     if (code != CLI_OK) {
         return code;
-    }
-    profile.url = url != NULL ? url : profile.url;
-    profile.title = title != NULL ? title : profile.title;
-    if (profile.url == NULL) {
-        return cli_fail(c, CLI_USAGE, "which server? Give --data DIR or --url URL, call ow inside "
-                                      "a server's data folder, or store it with ow login");
-    }
-    if (profile.token == NULL) {
-        return cli_fail(c, CLI_AUTH, "no token: give --token-file FILE (first start writes "
-                                     "operator.token in the data folder)");
     }
     ow_client_config config = {
         .url = profile.url,
@@ -96,8 +109,8 @@ typedef struct exit_rule {
 } exit_rule;
 
 static const exit_rule exit_rules[] = {
-    {0, CLI_UNAVAILABLE}, {401, CLI_AUTH},          {403, CLI_AUTH},        {404, CLI_NOT_FOUND},
-    {409, CLI_CONFLICT},  {429, CLI_UNAVAILABLE},   {503, CLI_UNAVAILABLE},
+    {0, CLI_UNAVAILABLE}, {401, CLI_AUTH},        {403, CLI_AUTH},        {404, CLI_NOT_FOUND},
+    {409, CLI_CONFLICT},  {429, CLI_UNAVAILABLE}, {503, CLI_UNAVAILABLE},
 };
 
 static const char *hint_for(const ow_client_error *error) {
@@ -156,8 +169,7 @@ cli_exit cli_rpc(cli *c, const char *path, const ProtobufCMessage *request,
     if (body == NULL) {
         return cli_fail(c, CLI_FAILED, "the request is too large");
     }
-    ow_client_request call = {
-        .method = "POST", .path = path, .body = body, .size = strlen(body)};
+    ow_client_request call = {.method = "POST", .path = path, .body = body, .size = strlen(body)};
     ow_client_reply *reply = NULL;
     ow_client_error error;
     if (!ow_client_send(c->client, &call, &reply, &error)) {

@@ -197,51 +197,70 @@ static uint32_t advance(const matcher *m, uint32_t from, unsigned char byte) {
     return next;
 }
 
-// Failure and output links, breadth first: a state's links point to shorter ones, done before. The
-// children of a state are found by walking the edges grouped by their parent.
-static bool link_states(matcher *m) {
+// The edges grouped by the state they leave: those of `s` are places begin[s] to begin[s + 1].
+typedef struct children {
+    uint32_t *begin, *state;
+    unsigned char *byte;
+} children;
+
+static void children_free(children *c) {
+    free(c->begin);
+    free(c->state);
+    free(c->byte);
+}
+
+static bool children_of_all(const matcher *m, children *c) {
     size_t count = m->state_count;
-    uint32_t *first = calloc(count + 1, sizeof *first); // children of s: order[first[s]..first[s+1])
-    uint32_t *child = malloc((count + 1) * sizeof *child);
-    unsigned char *bytes = malloc(count + 1);
-    uint32_t *queue = malloc((count + 1) * sizeof *queue);
-    bool ok = first != NULL && child != NULL && bytes != NULL && queue != NULL;
-    for (size_t i = 0; ok && i < m->edge_room; i++) {
+    // One place more than needed: filling moves every group's begin down from its end.
+    c->begin = calloc(count + 2, sizeof *c->begin);
+    c->state = malloc((m->edge_count + 1) * sizeof *c->state);
+    c->byte = malloc(m->edge_count + 1);
+    if (c->begin == NULL || c->state == NULL || c->byte == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < m->edge_room; i++) {
         if (m->edges[i].key != 0) {
-            first[((m->edges[i].key - 1) >> 8) + 1]++;
+            c->begin[(m->edges[i].key - 1) >> 8]++;
         }
     }
-    for (size_t s = 0; ok && s < count; s++) {
-        first[s + 1] += first[s];
+    for (size_t s = 1; s <= count; s++) {
+        c->begin[s] += c->begin[s - 1];
     }
-    for (size_t i = 0; ok && i < m->edge_room; i++) {
+    for (size_t i = 0; i < m->edge_room; i++) {
         if (m->edges[i].key != 0) {
-            // Filled from the end of each group; `length` of the queue is not needed yet.
             uint64_t key = m->edges[i].key - 1;
-            uint32_t place = --first[(key >> 8) + 1];
-            child[place] = m->edges[i].next;
-            bytes[place] = (unsigned char)key;
+            uint32_t place = --c->begin[key >> 8];
+            c->state[place] = m->edges[i].next;
+            c->byte[place] = (unsigned char)key;
         }
     }
-    // Filling moved first[s + 1] to the start of s's group: shift the meaning by one.
+    return true;
+}
+
+static void link_child(matcher *m, uint32_t parent, uint32_t child, unsigned char byte) {
+    state *c = &m->states[child];
+    c->fail = parent == ROOT ? ROOT : advance(m, m->states[parent].fail, byte);
+    c->output = m->states[c->fail].length > 0 ? c->fail : m->states[c->fail].output;
+}
+
+// Failure and output links, breadth first: a state's links point to shorter ones, done before.
+static bool link_states(matcher *m) {
+    children c = {0};
+    uint32_t *queue = malloc((m->state_count + 1) * sizeof *queue);
+    bool ok = queue != NULL && children_of_all(m, &c);
     size_t head = 0, tail = 0;
     if (ok) {
         queue[tail++] = ROOT;
     }
-    while (ok && head < tail) {
+    while (head < tail) {
         uint32_t s = queue[head++];
-        size_t end = s + 2 <= count ? first[s + 2] : m->edge_count;
-        for (size_t i = first[s + 1]; i < end; i++) {
-            state *c = &m->states[child[i]];
-            c->fail = s == ROOT ? ROOT : advance(m, m->states[s].fail, bytes[i]);
-            c->output = m->states[c->fail].length > 0 ? c->fail : m->states[c->fail].output;
-            queue[tail++] = child[i];
+        for (size_t i = c.begin[s]; i < c.begin[s + 1]; i++) {
+            link_child(m, s, c.state[i], c.byte[i]);
+            queue[tail++] = c.state[i];
         }
     }
-    free(first);
-    free(child);
-    free(bytes);
     free(queue);
+    children_free(&c);
     return ok;
 }
 
@@ -371,7 +390,8 @@ static size_t choose(scan *s, bool *masked, uint32_t *by_language) {
     size_t places = 0;
     size_t covered_from = s->count;
     for (size_t g = s->count; g-- > 0;) {
-        if (s->mask_from[g] == UINT32_MAX || (g >= covered_from && s->mask_from[g] >= covered_from)) {
+        if (s->mask_from[g] == UINT32_MAX ||
+            (g >= covered_from && s->mask_from[g] >= covered_from)) {
             continue;
         }
         for (size_t i = s->mask_from[g]; i <= g; i++) {

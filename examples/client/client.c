@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define DEFAULT_URL "http://127.0.0.1:7350"
 
@@ -24,37 +23,42 @@ static const char *const sample_messages[] = {
     "你这个笨蛋快闭嘴",
 };
 
-/* Reads the device id, or makes one. */
-static void device_id(char id[40]) {
-    char path[512];
-    const char *home = getenv("HOME");
-    snprintf(path, sizeof path, "%s/.overworld-sample-device", home != NULL ? home : ".");
+static bool read_device_id(const char *path, char id[40]) {
     FILE *file = fopen(path, "r");
-    if (file != NULL && fgets(id, 40, file) != NULL && strlen(id) >= 8) {
-        id[strcspn(id, "\r\n")] = '\0';
-        fclose(file);
-        return;
-    }
+    bool ok = file != NULL && fgets(id, 40, file) != NULL && strlen(id) >= 8;
     if (file != NULL) {
         fclose(file);
     }
-    unsigned char random[16] = {0};
-    FILE *source = fopen("/dev/urandom", "rb");
-    if (source == NULL || fread(random, 1, sizeof random, source) != sizeof random) {
-        unsigned long long now = (unsigned long long)time(NULL);
-        memcpy(random, &now, sizeof now);
+    if (ok) {
+        id[strcspn(id, "\r\n")] = '\0';
     }
+    return ok;
+}
+
+static bool make_device_id(const char *path, char id[40]) {
+    unsigned char random[16];
+    FILE *source = fopen("/dev/urandom", "rb");
+    bool ok = source != NULL && fread(random, 1, sizeof random, source) == sizeof random;
     if (source != NULL) {
         fclose(source);
     }
-    for (int i = 0; i < 16; i++) {
+    for (int i = 0; ok && i < 16; i++) {
         snprintf(id + 2 * i, 3, "%02x", random[i]);
     }
-    file = fopen(path, "w");
-    if (file != NULL) {
-        fprintf(file, "%s\n", id);
-        fclose(file);
+    FILE *file = ok ? fopen(path, "w") : NULL;
+    if (file == NULL) {
+        return ok; /* it works without being kept: another player next time */
     }
+    fprintf(file, "%s\n", id);
+    fclose(file);
+    return true;
+}
+
+static bool get_device_id(char id[40]) {
+    char path[512];
+    const char *home = getenv("HOME");
+    snprintf(path, sizeof path, "%s/.overworld-sample-device", home != NULL ? home : ".");
+    return read_device_id(path, id) || make_device_id(path, id);
 }
 
 static int show_error(const char *what, const ow_client_error *error) {
@@ -72,8 +76,7 @@ static int moderate(ow_client *client, const char *message) {
     cJSON_Delete(request);
     ow_client_reply *reply = NULL;
     ow_client_error error;
-    bool ok = ow_client_call(client, "chat", "moderate", payload, strlen(payload), NULL, &reply,
-                             &error);
+    bool ok = ow_client_call_json(client, "chat/moderate", payload, &reply, &error);
     cJSON_free(payload);
     if (!ok) {
         return show_error("chat/moderate", &error);
@@ -95,8 +98,12 @@ int main(int argc, char **argv) {
         return show_error(config.url, &error);
     }
     char device[40];
-    device_id(device);
     ow_client_login login;
+    if (!get_device_id(device)) {
+        fprintf(stderr, "no random device id could be made\n");
+        ow_client_free(client);
+        return 1;
+    }
     if (!ow_client_login_device(client, device, &login, &error)) {
         ow_client_free(client);
         return show_error("login", &error);

@@ -65,8 +65,11 @@ int main(int argc, char **argv) {
     }
     outcome result = {false, 0};
     char *payload = read_messages();
-    if (!ow_client_call_start(client, "chat", "stats", payload, strlen(payload), NULL, on_stats,
-                              &result, &error)) {
+    ow_client_function stats = {0};
+    stats.name = "chat/stats";
+    stats.payload = payload;
+    stats.size = strlen(payload);
+    if (!ow_client_call_start(client, &stats, on_stats, &result, &error)) {
         fprintf(stderr, "%s\n", error.message);
         result.done = true;
         result.exit_code = 1;

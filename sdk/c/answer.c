@@ -15,8 +15,7 @@ static const char *text_of(const cJSON *object, const char *name) {
 static const char *connect_reason(const cJSON *json) {
     const cJSON *detail;
     cJSON_ArrayForEach(detail, cJSON_GetObjectItemCaseSensitive(json, "details")) {
-        const char *reason =
-            text_of(cJSON_GetObjectItemCaseSensitive(detail, "debug"), "reason");
+        const char *reason = text_of(cJSON_GetObjectItemCaseSensitive(detail, "debug"), "reason");
         if (reason[0] != '\0') {
             return reason;
         }

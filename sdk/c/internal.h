@@ -70,6 +70,9 @@ bool sdk_token_is_good(const ow_client *client);
 
 bool sdk_has_credentials(const ow_client *client);
 
+/* Frees a list of operations. Accepts NULL. */
+void sdk_operations_free(operation *first);
+
 /* A login ended: start, or fail, what was waiting for it. */
 void sdk_login_ended(ow_client *client, const ow_client_error *error);
 

@@ -65,10 +65,8 @@ static bool read_login(ow_client *client, const ow_client_reply *reply, ow_clien
     }
     memset(ret_login, 0, sizeof *ret_login);
     snprintf(ret_login->player_id, sizeof ret_login->player_id, "%s", text_of(json, "playerId"));
-    snprintf(ret_login->session_id, sizeof ret_login->session_id, "%s",
-             text_of(json, "sessionId"));
-    ret_login->is_new_player =
-        cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "isNewPlayer"));
+    snprintf(ret_login->session_id, sizeof ret_login->session_id, "%s", text_of(json, "sessionId"));
+    ret_login->is_new_player = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "isNewPlayer"));
     ret_login->expires_at = parse_timestamp(text_of(json, "expiresAt"));
     free(client->token);
     client->token = sdk_strdup(token);
@@ -139,18 +137,18 @@ static bool sign(const ow_client *client, int64_t timestamp, const char *nonce, 
     }
     hex(digest, 32, title_hash);
     char text[512];
-    int length = snprintf(text, sizeof text,
-                          "overworld-server-login\n%s\n%" PRId64 "\n%s\nPOST\n%s\n%s\n",
-                          client->server_key_id, timestamp, nonce, SERVER_LOGIN_PATH, title_hash);
+    int length =
+        snprintf(text, sizeof text, "overworld-server-login\n%s\n%" PRId64 "\n%s\nPOST\n%s\n%s\n",
+                 client->server_key_id, timestamp, nonce, SERVER_LOGIN_PATH, title_hash);
     if (length < 0 || (size_t)length >= sizeof text) {
         return false;
     }
     unsigned char secret[64];
     size_t secret_size = decode_secret(client->server_key_secret, secret, sizeof secret);
     unsigned digest_size = 0;
-    bool ok = secret_size > 0 && HMAC(EVP_sha256(), secret, (int)secret_size,
-                                      (const unsigned char *)text, (size_t)length, digest,
-                                      &digest_size) != NULL;
+    bool ok =
+        secret_size > 0 && HMAC(EVP_sha256(), secret, (int)secret_size, (const unsigned char *)text,
+                                (size_t)length, digest, &digest_size) != NULL;
     OPENSSL_cleanse(secret, sizeof secret);
     return ok && EVP_EncodeBlock((unsigned char *)signature, digest, 32) > 0;
 }
@@ -217,8 +215,7 @@ bool sdk_login_begin(ow_client *client, ow_client_on_login on_login, void *user,
 }
 
 bool ow_client_login_device_start(ow_client *client, const char *device_id,
-                                  ow_client_on_login on_login, void *user,
-                                  ow_client_error *error) {
+                                  ow_client_on_login on_login, void *user, ow_client_error *error) {
     if (client->server_key_id != NULL) {
         return sdk_fail(error, "invalid_argument", "this client logs in with a server key");
     }
@@ -269,8 +266,7 @@ bool ow_client_login_device(ow_client *client, const char *device_id, ow_client_
            wait_for_login(client, &waited);
 }
 
-bool ow_client_login_server(ow_client *client, ow_client_login *ret_login,
-                            ow_client_error *error) {
+bool ow_client_login_server(ow_client *client, ow_client_login *ret_login, ow_client_error *error) {
     waited_login waited = {.login = ret_login, .error = error};
     if (client->server_key_id == NULL) {
         return sdk_fail(error, "invalid_argument", "the configuration has no server key");

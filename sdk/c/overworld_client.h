@@ -7,7 +7,7 @@
  *     ow_client *client = ow_client_new(&config, &error);
  *     ow_client_login_device(client, device_id, NULL, &error);
  *     ow_client_reply *reply = NULL;
- *     if (ow_client_call(client, "chat", "moderate", text, strlen(text), NULL, &reply, &error)) {
+ *     if (ow_client_call_json(client, "chat/moderate", "{\"text\": \"hi\"}", &reply, &error)) {
  *         fwrite(reply->data, 1, reply->size, stdout);
  *     } else {
  *         fprintf(stderr, "%s: %s\n", error.reason, error.message);
@@ -41,13 +41,13 @@ extern "C" {
 typedef struct ow_client ow_client;
 
 typedef struct ow_client_error {
-    int status;           /* HTTP status, 0 when there was no answer */
-    int retry_after_s;    /* what the server asked for, 0 when it did not */
-    char reason[48];      /* stable, to branch on: "throttled", "not_exposed", "no_connection" ... */
-    char message[320];    /* for people: what happened and what to do */
-    char request_id[48];  /* finds the request in the server's log; "" when there is none */
-    char *details;        /* a function's refusal: its own JSON text, else NULL. Lives as long as
-                             the callback, or until the next operation of the client */
+    int status;          /* HTTP status, 0 when there was no answer */
+    int retry_after_s;   /* what the server asked for, 0 when it did not */
+    char reason[48];     /* stable, to branch on: "throttled", "not_exposed", "no_connection" ... */
+    char message[320];   /* for people: what happened and what to do */
+    char request_id[48]; /* finds the request in the server's log; "" when there is none */
+    char *details;       /* a function's refusal: its own JSON text, else NULL. Lives as long as the
+                            callback, or until the next operation of the client */
 } ow_client_error;
 
 typedef struct ow_client_config {
@@ -71,10 +71,10 @@ void ow_client_free(ow_client *client);
 /* ---- Login ---- */
 
 typedef struct ow_client_login {
-    char player_id[48];  /* "" for a server key */
+    char player_id[48]; /* "" for a server key */
     char session_id[48];
     bool is_new_player;
-    int64_t expires_at;  /* seconds since the epoch */
+    int64_t expires_at; /* seconds since the epoch */
 } ow_client_login;
 
 typedef void (*ow_client_on_login)(void *user, const ow_client_login *login,
@@ -101,11 +101,15 @@ const char *ow_client_access_token(const ow_client *client);
 
 /* ---- Calling functions ---- */
 
-typedef struct ow_client_call_options {
+/* One call of a function; what is not set has its default. */
+typedef struct ow_client_function {
+    const char *name; /* "virtual_server/function" */
+    const void *payload;
+    size_t size;
     const char *qualifier;    /* alias or version; NULL: "$DEFAULT" */
     const char *content_type; /* of the payload; NULL: "application/json" */
     long timeout_ms;          /* 0: the client's */
-} ow_client_call_options;
+} ow_client_function;
 
 typedef struct ow_client_reply {
     void *data; /* followed by a NUL that is not counted, so JSON can be parsed in place */
@@ -121,17 +125,19 @@ typedef void (*ow_client_on_reply)(void *user, ow_client_reply *reply,
                                    const ow_client_error *error);
 
 /*
- * Calls a function of a virtual server. `options` may be NULL. The waiting form hands the reply to
- * the caller, who frees it. Reasons: the function's and the server's ("refused", "user_error",
+ * Calls a function of a virtual server. The waiting form hands the reply to the caller, who frees it
+ * (ret_reply may be NULL). Reasons: the function's and the server's ("refused", "user_error",
  * "crashed", "timeout", "throttled", "not_exposed", "function_not_found" ...), not_logged_in,
  * no_connection, timeout, too_many_waiting, reply_too_large.
  */
-bool ow_client_call(ow_client *client, const char *virtual_server, const char *function,
-                    const void *payload, size_t size, const ow_client_call_options *options,
+bool ow_client_call(ow_client *client, const ow_client_function *function,
                     ow_client_reply **ret_reply, ow_client_error *error);
-bool ow_client_call_start(ow_client *client, const char *virtual_server, const char *function,
-                          const void *payload, size_t size, const ow_client_call_options *options,
+bool ow_client_call_start(ow_client *client, const ow_client_function *function,
                           ow_client_on_reply on_reply, void *user, ow_client_error *error);
+
+/* The same for the most frequent case: a NUL-terminated JSON text, everything else as it is. */
+bool ow_client_call_json(ow_client *client, const char *name, const char *json,
+                         ow_client_reply **ret_reply, ow_client_error *error);
 
 /* Takes a reply out of a callback: the caller owns what is returned. NULL when out of memory. */
 ow_client_reply *ow_client_reply_take(ow_client_reply *reply);
@@ -142,14 +148,14 @@ void ow_client_reply_free(ow_client_reply *reply);
 /* ---- The platform's own API ---- */
 
 typedef struct ow_client_request {
-    const char *method;        /* "POST", "PUT", "GET" */
-    const char *path;          /* "/overworld.registry.v1.Registry/ListTitles" */
-    const char *content_type;  /* NULL: "application/json" */
-    const char *qualifier;     /* header Overworld-Qualifier; NULL: not sent */
+    const char *method;       /* "POST", "PUT", "GET" */
+    const char *path;         /* "/overworld.registry.v1.Registry/ListTitles" */
+    const char *content_type; /* NULL: "application/json" */
+    const char *qualifier;    /* header Overworld-Qualifier; NULL: not sent */
     const void *body;
     size_t size;
     long timeout_ms;
-    bool without_token;        /* for logins */
+    bool without_token; /* for logins */
 } ow_client_request;
 
 /* Sends a request to any path of the server, for tools: Connect methods with JSON, bundle uploads. */

@@ -19,26 +19,26 @@ typedef struct fault {
 
 // A forbidden system call either kills the instance or is refused to it: both are told by the reply.
 static const fault faults[] = {
-    {"segv", 502, "crashed"},
-    {"aborts", 502, "crashed"},
-    {"endless", 504, "timeout"},
-    {"ignores_timeout", 504, "timeout"},
-    {"stack", 502, "crashed"},
-    {"memory_bomb", 502, "memory"},
-    {"descriptors", 200, "\"limited\""},
-    {"flood", 200, "\"flooded\""},
-    {"no_reply", 502, "protocol"},
-    {"double_reply", 502, "protocol"},
-    {"big_reply", 502, "reply_too_large"},
-    {"exits", 502, "crashed"},
-    {"fork_bomb", 502, "crashed"},
-    {"opens_socket", 502, "crashed"},
-    {"executes", 502, "crashed"},
-    {"traces", 502, "crashed"},
-    {"kills_parent", 502, "crashed"},
-    {"reads_passwd", 200, "\"refused\""},
-    {"reads_others", 200, "\"refused\""},
-    {"writes_file", 200, "\"refused\""},
+    {"faulty/segv", 502, "crashed"},
+    {"faulty/aborts", 502, "crashed"},
+    {"faulty/endless", 504, "timeout"},
+    {"faulty/ignores_timeout", 504, "timeout"},
+    {"faulty/stack", 502, "crashed"},
+    {"faulty/memory_bomb", 502, "memory"},
+    {"faulty/descriptors", 200, "\"limited\""},
+    {"faulty/flood", 200, "\"flooded\""},
+    {"faulty/no_reply", 502, "protocol"},
+    {"faulty/double_reply", 502, "protocol"},
+    {"faulty/big_reply", 502, "reply_too_large"},
+    {"faulty/exits", 502, "crashed"},
+    {"faulty/fork_bomb", 502, "crashed"},
+    {"faulty/opens_socket", 502, "crashed"},
+    {"faulty/executes", 502, "crashed"},
+    {"faulty/traces", 502, "crashed"},
+    {"faulty/kills_parent", 502, "crashed"},
+    {"faulty/reads_passwd", 200, "\"refused\""},
+    {"faulty/reads_others", 200, "\"refused\""},
+    {"faulty/writes_file", 200, "\"refused\""},
 };
 
 static deployment *d;
@@ -49,7 +49,7 @@ static int set_up(void **state) {
     d = deployment_start(SHAPE_ONE_PROCESS, NULL);
     deployment_deploy(d, "tests/faults/bundle", true);
     player = deployment_player(d, "device-of-the-faults");
-    expect_reply(player, "faulty", "good", "{}", "\"good\"");
+    expect_reply(player, "faulty/good", "{}", "\"good\"");
     return 0;
 }
 
@@ -62,9 +62,9 @@ static int tear_down(void **state) {
 
 static void expect_fault(const fault *f) {
     if (f->status == 200) {
-        expect_reply(player, "faulty", f->function, "{}", f->reason);
+        expect_reply(player, f->function, "{}", f->reason);
     } else {
-        expect_error(player, "faulty", f->function, "{}", f->status, f->reason, NULL);
+        expect_error(player, f->function, "{}", (refusal){f->status, f->reason}, NULL);
     }
 }
 
@@ -73,7 +73,7 @@ static void each_fault_has_its_answer(void **state) {
     pid_t server = deployment_pid(d, "runner");
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
         expect_fault(&faults[i]);
-        expect_reply(player, "faulty", "good", "{}", "\"good\"");
+        expect_reply(player, "faulty/good", "{}", "\"good\"");
         assert_true(deployment_is_running(d, "runner"));
     }
     assert_int_equal(server, deployment_pid(d, "runner"));
@@ -85,11 +85,11 @@ static void quick_deaths_back_off(void **state) {
     bool backed_off = false;
     for (int i = 0; i < 20 && !backed_off; i++) {
         ow_client_error error;
-        assert_false(ow_client_call(player, "faulty", "segv", "{}", 2, NULL, NULL, &error));
+        assert_false(ow_client_call_json(player, "faulty/segv", "{}", NULL, &error));
         backed_off = strcmp(error.reason, "crashed") != 0;
     }
     assert_true(backed_off);
-    expect_reply(player, "faulty", "good", "{}", "\"good\"");
+    expect_reply(player, "faulty/good", "{}", "\"good\"");
 }
 
 typedef struct traffic {
@@ -119,12 +119,10 @@ static void other_functions_notice_nothing(void **state) {
     int sent = 0;
     for (int round = 0; round < ROUNDS; round++) {
         for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
-            assert_true(ow_client_call_start(player, "faulty", faults[i].function, "{}", 2, NULL,
-                                             on_fault, &t, NULL));
+            assert_true(start_call(player, faults[i].function, "{}", on_fault, &t));
             sent++;
             for (int n = 0; n < 5; n++) {
-                assert_true(ow_client_call_start(player, "faulty", "good", "{}", 2, NULL, on_good,
-                                                 &t, NULL));
+                assert_true(start_call(player, "faulty/good", "{}", on_good, &t));
                 sent++;
             }
         }
@@ -141,7 +139,7 @@ static void other_functions_notice_nothing(void **state) {
 static void the_kill_after_the_deadline_is_prompt(void **state) {
     (void)state;
     int64_t start = now_ms();
-    expect_error(player, "faulty", "endless", "{}", 504, "timeout", NULL);
+    expect_error(player, "faulty/endless", "{}", (refusal){504, "timeout"}, NULL);
     // 300 ms of timeout, plus a start; five times that is generous.
     assert_true(now_ms() - start < 300 * 5 + 1000);
 }

@@ -114,8 +114,8 @@ static int count_lost(deployment *d, const journal *j) {
             continue;
         }
         char body[96];
-        snprintf(body, sizeof body,
-                 "{\"deviceId\":\"kill-test-%06d-%06d\",\"existingOnly\":true}", j->round, n);
+        snprintf(body, sizeof body, "{\"deviceId\":\"kill-test-%06d-%06d\",\"existingOnly\":true}",
+                 j->round, n);
         ow_client_request request = {.method = "POST",
                                      .path = "/overworld.identity.v1.Identity/DeviceLogin",
                                      .body = body,

@@ -15,7 +15,7 @@ enum { IN_FLIGHT = 16, REDEPLOYS = 20 };
 
 typedef struct load {
     ow_client *client;
-    const char *vs, *function;
+    const char *function;
     int running;
     bool stop;
     int good, bad;
@@ -37,7 +37,8 @@ static void on_reply(void *user, ow_client_reply *reply, const ow_client_error *
 }
 
 static void start_one(load *l) {
-    if (!l->stop && ow_client_call_start(l->client, l->vs, l->function, "{}", 2, NULL, on_reply, l,
+    if (!l->stop && start_call(l->client, l->function, "{}", on_reply, l)) {
+    }", 2, NULL, on_reply, l,
                                          NULL)) {
         l->running++;
     }
@@ -98,8 +99,7 @@ static void twenty_redeploys_fail_no_call(void **state) {
     assert_non_null(mkdtemp(folder));
     write_version(folder, 0);
     deployment_deploy(d, folder, true);
-    load l = {.client = deployment_player(d, "device-under-load"), .vs = "moving",
-              .function = "answer"};
+    load l = {.client = deployment_player(d, "device-under-load"), .function = "moving/answer"};
     run_for(&l, 200);
     for (int number = 1; number <= REDEPLOYS; number++) {
         write_version(folder, number);
@@ -115,14 +115,14 @@ static void twenty_redeploys_fail_no_call(void **state) {
     assert_true(l.good > REDEPLOYS * 10);
     char wanted[8];
     snprintf(wanted, sizeof wanted, "%d", REDEPLOYS);
-    expect_reply(l.client, "moving", "answer", "{}", wanted);
+    expect_reply(l.client, "moving/answer", "{}", wanted);
     ow_client_free(l.client);
     deployment_stop(d);
 }
 
 static bool answers(ow_client *client, int64_t until) {
     do {
-        if (ow_client_call(client, "lab", "echo", "1", 1, NULL, NULL, NULL)) {
+        if (ow_client_call_json(client, "lab/echo", "1", NULL, NULL)) {
             return true;
         }
     } while (now_ms() < until);
@@ -136,18 +136,18 @@ static void split_processes_die_and_come_back(void **state) {
     deployment *d = deployment_start(SHAPE_SPLIT, NULL);
     deployment_deploy(d, "tests/scenario/bundle", true);
     ow_client *player = deployment_player(d, "device-of-the-split");
-    expect_reply(player, "lab", "echo", "1", "1");
+    expect_reply(player, "lab/echo", "1", "1");
     for (size_t i = 0; i < 2; i++) {
         deployment_kill(d, away_is_fine[i]);
         for (int n = 0; n < 20; n++) {
-            expect_reply(player, "lab", "echo", "1", "1");
+            expect_reply(player, "lab/echo", "1", "1");
         }
         deployment_restart(d, away_is_fine[i]);
         assert_true(deployment_wait_ready(d, 10000));
     }
     deployment_kill(d, "runner");
     ow_client_error error;
-    assert_false(ow_client_call(player, "lab", "echo", "1", 1, NULL, NULL, &error));
+    assert_false(ow_client_call_json(player, "lab/echo", "1", NULL, &error));
     assert_int_equal(error.status, 503);
     deployment_restart(d, "runner");
     // Found again within 2 s of being up; starting and five times slack on top.
@@ -160,7 +160,7 @@ static void split_processes_die_and_come_back(void **state) {
     deployment_restart(d, "gateway");
     assert_true(deployment_wait_ready(d, 20000));
     player = deployment_player(d, "device-of-the-split");
-    expect_reply(player, "lab", "echo", "1", "1");
+    expect_reply(player, "lab/echo", "1", "1");
     ow_client_free(player);
     deployment_stop(d);
 }

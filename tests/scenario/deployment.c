@@ -289,7 +289,8 @@ static size_t read_all(int fd, char *out, size_t out_size) {
     char waste[4096];
     for (;;) {
         bool room = used + 1 < out_size;
-        ssize_t got = room ? read(fd, out + used, out_size - 1 - used) : read(fd, waste, sizeof waste);
+        ssize_t got =
+            room ? read(fd, out + used, out_size - 1 - used) : read(fd, waste, sizeof waste);
         if (got <= 0) {
             break;
         }
@@ -359,8 +360,7 @@ ow_client *deployment_operator(const deployment *d) {
     assert_non_null(fgets(token, sizeof token, file));
     fclose(file);
     token[strcspn(token, "\r\n")] = '\0';
-    ow_client_config config = {
-        .url = d->console_url, .access_token = token, .timeout_ms = 60000};
+    ow_client_config config = {.url = d->console_url, .access_token = token, .timeout_ms = 60000};
     return client_at(&config);
 }
 
@@ -378,12 +378,12 @@ ow_client *deployment_server(const deployment *d) {
     return client_at(&config);
 }
 
-void expect_reply(ow_client *client, const char *vs, const char *function, const char *payload,
+void expect_reply(ow_client *client, const char *function, const char *payload,
                   const char *wanted) {
     ow_client_reply *reply = NULL;
     ow_client_error error;
-    if (!ow_client_call(client, vs, function, payload, strlen(payload), NULL, &reply, &error)) {
-        fail_msg("%s/%s: %d %s: %s", vs, function, error.status, error.reason, error.message);
+    if (!ow_client_call_json(client, function, payload, &reply, &error)) {
+        fail_msg("%s: %d %s: %s", function, error.status, error.reason, error.message);
     }
     if (wanted != NULL) {
         assert_string_equal((const char *)reply->data, wanted);
@@ -391,19 +391,25 @@ void expect_reply(ow_client *client, const char *vs, const char *function, const
     ow_client_reply_free(reply);
 }
 
-void expect_error(ow_client *client, const char *vs, const char *function, const char *payload,
-                  int status, const char *reason, char ret_request_id[48]) {
+void expect_error(ow_client *client, const char *function, const char *payload, refusal wanted,
+                  char ret_request_id[48]) {
     ow_client_reply *reply = NULL;
     ow_client_error error;
-    if (ow_client_call(client, vs, function, payload, strlen(payload), NULL, &reply, &error)) {
-        fail_msg("%s/%s replied %s instead of %d %s", vs, function, (const char *)reply->data,
-                 status, reason);
+    if (ow_client_call_json(client, function, payload, &reply, &error)) {
+        fail_msg("%s replied %s instead of %d %s", function, (const char *)reply->data,
+                 wanted.status, wanted.reason);
     }
-    if (error.status != status || strcmp(error.reason, reason) != 0) {
-        fail_msg("%s/%s: %d %s (%s) instead of %d %s", vs, function, error.status, error.reason,
-                 error.message, status, reason);
+    if (error.status != wanted.status || strcmp(error.reason, wanted.reason) != 0) {
+        fail_msg("%s: %d %s (%s) instead of %d %s", function, error.status, error.reason,
+                 error.message, wanted.status, wanted.reason);
     }
     if (ret_request_id != NULL) {
         memcpy(ret_request_id, error.request_id, sizeof error.request_id);
     }
+}
+
+bool start_call(ow_client *client, const char *function, const char *payload,
+                ow_client_on_reply on_reply, void *user) {
+    ow_client_function call = {.name = function, .payload = payload, .size = strlen(payload)};
+    return ow_client_call_start(client, &call, on_reply, user, NULL);
 }

@@ -34,7 +34,7 @@ const char *deployment_folder(const deployment *d);
 
 // Processes by what they run: "gateway", "runner", "registry" ... (in one process: all the same).
 pid_t deployment_pid(const deployment *d, const char *service);
-void deployment_kill(deployment *d, const char *service);  // SIGKILL, reaped
+void deployment_kill(deployment *d, const char *service); // SIGKILL, reaped
 // SIGTERM; returns its exit status as waitpid gives it, -1 when it did not end within 20 s.
 int deployment_terminate(deployment *d, const char *service);
 void deployment_restart(deployment *d, const char *service); // the same command line again
@@ -59,11 +59,21 @@ ow_client *deployment_operator(const deployment *d);
 // A client with a new server key at the public listener.
 ow_client *deployment_server(const deployment *d);
 
-// Calls and compares. expect_reply: status 2xx and exactly this body. expect_error: this status and
-// reason; gives the request id back (may be NULL).
-void expect_reply(ow_client *client, const char *vs, const char *function, const char *payload,
-                  const char *reply);
-void expect_error(ow_client *client, const char *vs, const char *function, const char *payload,
-                  int status, const char *reason, char ret_request_id[48]);
+// Calls "virtual_server/function" with a JSON text and compares. expect_reply: status 2xx and exactly
+// this body (NULL: any).
+void expect_reply(ow_client *client, const char *function, const char *payload, const char *reply);
+
+typedef struct refusal {
+    int status;
+    const char *reason;
+} refusal;
+
+// Expects this status and reason; gives the request id back (may be NULL).
+void expect_error(ow_client *client, const char *function, const char *payload, refusal wanted,
+                  char ret_request_id[48]);
+
+// Starts a call with the payload {} (or another text) and the defaults.
+bool start_call(ow_client *client, const char *function, const char *payload,
+                ow_client_on_reply on_reply, void *user);
 
 int64_t now_ms(void); // monotonic

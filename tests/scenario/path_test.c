@@ -59,7 +59,7 @@ static void a_wrong_token_is_refused(void **state) {
         ow_client_config config = {.url = deployment_public(d), .access_token = tokens[i]};
         ow_client *client = ow_client_new(&config, NULL);
         ow_client_error error;
-        assert_false(ow_client_call(client, "lab", "echo", "{}", 2, NULL, NULL, &error));
+        assert_false(ow_client_call_json(client, "lab/echo", "{}", NULL, &error));
         assert_int_equal(error.status, 401);
         ow_client_free(client);
     }
@@ -68,10 +68,10 @@ static void a_wrong_token_is_refused(void **state) {
 static void a_server_key_opens_what_players_may_not(void **state) {
     (void)state;
     ow_client *server = deployment_server(d);
-    expect_reply(server, "lab", "for_servers", "{}", "\"server\"");
-    expect_reply(server, "lab", "echo", "{\"a\":1}", "{\"a\":1}");
-    expect_error(server, "lab", "inner", "{}", 403, "not_exposed", NULL);
-    expect_error(player, "lab", "for_servers", "{}", 403, "not_exposed", NULL);
+    expect_reply(server, "lab/for_servers", "{}", "\"server\"");
+    expect_reply(server, "lab/echo", "{\"a\":1}", "{\"a\":1}");
+    expect_error(server, "lab/inner", "{}", (refusal){403, "not_exposed"}, NULL);
+    expect_error(player, "lab/for_servers", "{}", (refusal){403, "not_exposed"}, NULL);
     ow_client_free(server);
 }
 
@@ -79,11 +79,10 @@ static void a_wrong_server_secret_is_refused(void **state) {
     (void)state;
     char out[256];
     assert_int_equal(OW(d, out, "key", "create", "other"), 0);
-    *strchr(out, ' ') = '\0';
+    out[strcspn(out, " ")] = '\0';
     ow_client_config config = {.url = deployment_public(d),
                                .server_key_id = out,
-                               .server_key_secret =
-                                   "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"};
+                               .server_key_secret = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"};
     ow_client *client = ow_client_new(&config, NULL);
     ow_client_error error;
     assert_false(ow_client_login_server(client, NULL, &error));
@@ -95,17 +94,19 @@ static void a_wrong_server_secret_is_refused(void **state) {
 
 static void payloads_pass_untouched(void **state) {
     (void)state;
-    expect_reply(player, "lab", "echo", "{\"n\":1}", "{\"n\":1}");
-    expect_reply(player, "lab", "echo", " [1, 2.50, \"\\u00e9\"] ", " [1, 2.50, \"\\u00e9\"] ");
+    expect_reply(player, "lab/echo", "{\"n\":1}", "{\"n\":1}");
+    expect_reply(player, "lab/echo", " [1, 2.50, \"\\u00e9\"] ", " [1, 2.50, \"\\u00e9\"] ");
     static char bytes[100000];
     for (size_t i = 0; i < sizeof bytes; i++) {
         bytes[i] = (char)(i * 7);
     }
-    ow_client_call_options options = {.content_type = "application/octet-stream"};
+    ow_client_function echo = {.name = "lab/echo",
+                               .payload = bytes,
+                               .size = sizeof bytes,
+                               .content_type = "application/octet-stream"};
     ow_client_reply *reply = NULL;
     ow_client_error error;
-    assert_true(ow_client_call(player, "lab", "echo", bytes, sizeof bytes, &options, &reply,
-                               &error));
+    assert_true(ow_client_call(player, &echo, &reply, &error));
     assert_int_equal(reply->size, sizeof bytes);
     assert_memory_equal(reply->data, bytes, sizeof bytes);
     assert_string_equal(reply->content_type, "application/octet-stream");
@@ -119,16 +120,19 @@ static void five_megabytes_go_both_ways(void **state) {
     char *bytes = malloc(size);
     assert_non_null(bytes);
     memset(bytes, 'x', size);
-    ow_client_call_options options = {.content_type = "text/plain"};
+    ow_client_function echo = {
+        .name = "lab/echo", .payload = bytes, .size = size, .content_type = "text/plain"};
     ow_client_reply *reply = NULL;
-    assert_true(ow_client_call(player, "lab", "echo", bytes, size, &options, &reply, NULL));
+    assert_true(ow_client_call(player, &echo, &reply, NULL));
     assert_int_equal(reply->size, size);
     assert_memory_equal(reply->data, bytes, size);
     ow_client_reply_free(reply);
     ow_client_error error;
     char *more = calloc(1, 7u << 20);
     assert_non_null(more);
-    assert_false(ow_client_call(player, "lab", "echo", more, 7u << 20, &options, NULL, &error));
+    echo.payload = more;
+    echo.size = 7u << 20;
+    assert_false(ow_client_call(player, &echo, NULL, &error));
     assert_int_equal(error.status, 413);
     free(more);
     free(bytes);
@@ -139,8 +143,7 @@ static void json_is_checked_at_the_door(void **state) {
     static const char *const bad[] = {"{", "{\"a\":1,}", "[01]", "\"\xff\"", "{} {}", ""};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         ow_client_error error;
-        assert_false(
-            ow_client_call(player, "lab", "echo", bad[i], strlen(bad[i]), NULL, NULL, &error));
+        assert_false(ow_client_call_json(player, "lab/echo", bad[i], NULL, &error));
         assert_int_equal(error.status, 400);
     }
 }
@@ -148,7 +151,7 @@ static void json_is_checked_at_the_door(void **state) {
 static void a_function_knows_its_call(void **state) {
     (void)state;
     ow_client_reply *reply = NULL;
-    assert_true(ow_client_call(player, "lab", "whoami", "{}", 2, NULL, &reply, NULL));
+    assert_true(ow_client_call_json(player, "lab/whoami", "{}", &reply, NULL));
     ow_json *json = NULL;
     assert_int_equal(ow_json_parse(reply->data, reply->size, 8, &json, NULL), OW_OK);
     assert_int_equal(strncmp(ow_json_string(ow_json_get(json, "player")), "plr_", 4), 0);
@@ -162,19 +165,19 @@ static void a_function_knows_its_call(void **state) {
 
 static void failures_have_their_status_and_reason(void **state) {
     (void)state;
-    expect_error(player, "lab", "fail", "{}", 500, "user_error", NULL);
-    expect_error(player, "lab", "inner", "{}", 403, "not_exposed", NULL);
-    expect_error(player, "lab", "no_such", "{}", 404, "function_not_found", NULL);
-    expect_error(player, "no_such", "echo", "{}", 404, "function_not_found", NULL);
-    expect_error(player, "lab", "hasty", "{}", 504, "timeout", NULL);
-    expect_error(player, "lab", "crash", "{}", 502, "crashed", NULL);
-    expect_reply(player, "lab", "echo", "1", "1");
+    expect_error(player, "lab/fail", "{}", (refusal){500, "user_error"}, NULL);
+    expect_error(player, "lab/inner", "{}", (refusal){403, "not_exposed"}, NULL);
+    expect_error(player, "lab/no_such", "{}", (refusal){404, "function_not_found"}, NULL);
+    expect_error(player, "no_such/echo", "{}", (refusal){404, "function_not_found"}, NULL);
+    expect_error(player, "lab/hasty", "{}", (refusal){504, "timeout"}, NULL);
+    expect_error(player, "lab/crash", "{}", (refusal){502, "crashed"}, NULL);
+    expect_reply(player, "lab/echo", "1", "1");
 }
 
 static void a_refusal_is_shown_unchanged(void **state) {
     (void)state;
     ow_client_error error;
-    assert_false(ow_client_call(player, "lab", "refuse", "{}", 2, NULL, NULL, &error));
+    assert_false(ow_client_call_json(player, "lab/refuse", "{}", NULL, &error));
     assert_int_equal(error.status, 422);
     assert_string_equal(error.reason, "refused");
     assert_non_null(error.details);
@@ -186,23 +189,25 @@ static void players_name_public_aliases_only(void **state) {
     (void)state;
     static const char *const qualifiers[] = {"$LATEST", "1"};
     for (size_t i = 0; i < 2; i++) {
-        ow_client_call_options options = {.qualifier = qualifiers[i]};
+        ow_client_function echo = {
+            .name = "lab/echo", .payload = "1", .size = 1, .qualifier = qualifiers[i]};
         ow_client_error error;
-        assert_false(ow_client_call(player, "lab", "echo", "1", 1, &options, NULL, &error));
+        assert_false(ow_client_call(player, &echo, NULL, &error));
         assert_int_equal(error.status, 403);
     }
-    ow_client *operator = deployment_operator(d);
+    ow_client *operator= deployment_operator(d);
     for (size_t i = 0; i < 2; i++) {
-        ow_client_call_options options = {.qualifier = qualifiers[i]};
-        assert_true(ow_client_call(operator, "lab", "echo", "1", 1, &options, NULL, NULL));
+        ow_client_function echo = {
+            .name = "lab/echo", .payload = "1", .size = 1, .qualifier = qualifiers[i]};
+        assert_true(ow_client_call(operator, & echo, NULL, NULL));
     }
     ow_client_free(operator);
 }
 
 static void nested_calls_carry_the_request(void **state) {
     (void)state;
-    expect_reply(player, "lab", "nested", "{}", "{\"outer\":{\"inner\":true}}");
-    expect_reply(player, "lab", "deep", "{}", "{\"stopped\":\"too_deep\"}");
+    expect_reply(player, "lab/nested", "{}", "{\"outer\":{\"inner\":true}}");
+    expect_reply(player, "lab/deep", "{}", "{\"stopped\":\"too_deep\"}");
 }
 
 typedef struct counted {
@@ -223,8 +228,7 @@ static void many_calls_go_on_at_once(void **state) {
     (void)state;
     counted c = {0};
     for (int i = 0; i < 40; i++) {
-        assert_true(ow_client_call_start(player, "lab", "slow", "{\"ms\":50}", 9, NULL, count_reply,
-                                         &c, NULL));
+        assert_true(start_call(player, "lab/slow", "{\"ms\":50}", count_reply, &c));
     }
     int64_t start = now_ms();
     while (c.ok + c.failed < 40) {
@@ -267,15 +271,16 @@ static void bad_code_leaves_the_old_code_serving(void **state) {
     char folder[64], source[160], out[4096];
     make_bundle(folder, answer_source(source, 1));
     deployment_deploy(d, folder, false);
-    expect_reply(player, "swap", "answer", "{}", "1");
-    write_file(folder, "swap.c", "#include <overworld.h>\nint answer(ow_ctx *ctx) {\n    return x;\n}\n");
+    expect_reply(player, "swap/answer", "{}", "1");
+    write_file(folder, "swap.c",
+               "#include <overworld.h>\nint answer(ow_ctx *ctx) {\n    return x;\n}\n");
     assert_int_equal(OW(d, out, "vs", "deploy", folder, "--json"), 1);
     assert_non_null(strstr(out, "\"file\":\"swap.c\""));
     assert_non_null(strstr(out, "\"line\":3"));
-    expect_reply(player, "swap", "answer", "{}", "1");
+    expect_reply(player, "swap/answer", "{}", "1");
     write_file(folder, "swap.c", answer_source(source, 2));
     deployment_deploy(d, folder, false);
-    expect_reply(player, "swap", "answer", "{}", "2");
+    expect_reply(player, "swap/answer", "{}", "2");
 }
 
 static void a_published_version_stays(void **state) {
@@ -283,15 +288,15 @@ static void a_published_version_stays(void **state) {
     char folder[64], source[160], out[4096];
     make_bundle(folder, answer_source(source, 10));
     deployment_deploy(d, folder, true);
-    expect_reply(player, "swap", "answer", "{}", "10");
+    expect_reply(player, "swap/answer", "{}", "10");
     write_file(folder, "swap.c", answer_source(source, 11));
     deployment_deploy(d, folder, false);
-    expect_reply(player, "swap", "answer", "{}", "10");
-    assert_int_equal(OW(d, out, "fn", "invoke", "swap", "answer", "--qualifier", "$LATEST",
-                        "--quiet"), 0);
+    expect_reply(player, "swap/answer", "{}", "10");
+    assert_int_equal(
+        OW(d, out, "fn", "invoke", "swap", "answer", "--qualifier", "$LATEST", "--quiet"), 0);
     assert_string_equal(out, "11");
     assert_int_equal(OW(d, out, "vs", "publish", "swap"), 0);
-    expect_reply(player, "swap", "answer", "{}", "11");
+    expect_reply(player, "swap/answer", "{}", "11");
 }
 
 // ---- Logs ----
@@ -319,7 +324,7 @@ static void one_id_finds_the_whole_tree(void **state) {
     (void)state;
     static char out[65536];
     ow_client_reply *reply = NULL;
-    assert_true(ow_client_call(player, "lab", "nested", "{}", 2, NULL, &reply, NULL));
+    assert_true(ow_client_call_json(player, "lab/nested", "{}", &reply, NULL));
     logs_of(reply->request_id, "REQUEST", out, sizeof out);
     expect_in_order(out, (const char *const[]){"lab/inner", "inner runs for function", NULL});
     expect_in_order(out, (const char *const[]){"lab/nested", "START", NULL});
@@ -331,7 +336,7 @@ static void a_failed_call_tells_its_story(void **state) {
     (void)state;
     static char out[65536];
     char request_id[48];
-    expect_error(player, "lab", "fail", "{}", 500, "user_error", request_id);
+    expect_error(player, "lab/fail", "{}", (refusal){500, "user_error"}, request_id);
     logs_of(request_id, "REPORT", out, sizeof out);
     expect_in_order(out, (const char *const[]){"START", "about to fail", "failing on purpose",
                                                "the dice fell badly", "END", "REPORT", NULL});
@@ -341,7 +346,7 @@ static void a_crash_shows_its_stack(void **state) {
     (void)state;
     static char out[65536];
     char request_id[48];
-    expect_error(player, "lab", "crash", "{}", 502, "crashed", request_id);
+    expect_error(player, "lab/crash", "{}", (refusal){502, "crashed"}, request_id);
     logs_of(request_id, "REPORT", out, sizeof out);
     assert_non_null(strstr(out, "this will hurt"));
     assert_non_null(strstr(out, "lab.c:"));
@@ -352,8 +357,7 @@ static void a_crash_shows_its_stack(void **state) {
 static void running_calls_end_before_the_server_does(void **state) {
     (void)state;
     counted c = {0};
-    assert_true(ow_client_call_start(player, "lab", "slow", "{\"ms\":1500}", 11, NULL, count_reply,
-                                     &c, NULL));
+    assert_true(start_call(player, "lab/slow", "{\"ms\":1500}", count_reply, &c));
     int64_t start = now_ms();
     while (now_ms() - start < 500) {
         ow_client_poll(player, 20);
