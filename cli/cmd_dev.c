@@ -7,7 +7,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -19,13 +18,6 @@ enum {
     FOLLOW_STEP_MS = 20,
     FOLDERS_MAX = 200,
 };
-
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int number) {
-    (void)number;
-    interrupted = 1;
-}
 
 static int watch_folders(cli *c, int inotify, const char *folder, int count) {
     const uint32_t events = IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE | IN_CREATE | IN_MOVED_FROM;
@@ -62,7 +54,7 @@ static bool changed(int inotify, int wait_ms) {
 }
 
 static void wait_until_quiet(int inotify) {
-    while (!interrupted && changed(inotify, QUIET_MS)) {
+    while (changed(inotify, QUIET_MS)) {
     }
 }
 
@@ -99,10 +91,10 @@ cli_exit cmd_dev(cli *c) {
         close(inotify);
         return code;
     }
-    signal(SIGINT, on_interrupt);
+    cli_catch_interrupt();
     cli_say(c, "watching %s; $LATEST follows it, Ctrl-C ends", folder);
     deploy(c, folder);
-    while (!interrupted && !follow.failed) {
+    while (!cli_interrupted() && !follow.failed) {
         if (changed(inotify, 0)) {
             wait_until_quiet(inotify);
             deploy(c, folder);

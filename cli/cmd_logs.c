@@ -4,7 +4,6 @@
 #include "cli/rpc.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -113,13 +112,6 @@ static void print_page(cli *c, const Page *page, FILE *out) {
     fflush(out);
 }
 
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int number) {
-    (void)number;
-    interrupted = 1;
-}
-
 static cli_exit go_on(cli *c, const char *page_token) {
     cli_follow follow;
     cli_exit code = cli_follow_start(c, &follow, cli_text(c, "vs"));
@@ -127,8 +119,8 @@ static cli_exit go_on(cli *c, const char *page_token) {
         return code;
     }
     snprintf(follow.page_token, sizeof follow.page_token, "%s", page_token);
-    signal(SIGINT, on_interrupt);
-    while (!interrupted && !follow.failed) {
+    cli_catch_interrupt();
+    while (!cli_interrupted() && !follow.failed) {
         cli_follow_poll(&follow, 200);
     }
     cli_follow_stop(&follow);

@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -93,10 +94,12 @@ static void print_padded(const char *text, size_t width, bool last) {
     }
 }
 
-void cli_table_print(const cli *c, const cli_table *table) {
+enum { COLUMNS_MAX = 16 };
+
+// Widths of the columns; returns how many there are.
+static size_t measure(const cli_table *table, size_t widths[static COLUMNS_MAX]) {
     size_t columns = 0;
-    size_t widths[16] = {0};
-    while (columns < 16 && table->columns[columns] != NULL) {
+    while (columns < COLUMNS_MAX && table->columns[columns] != NULL) {
         widths[columns] = shown_width(table->columns[columns]);
         columns++;
     }
@@ -106,18 +109,41 @@ void cli_table_print(const cli *c, const cli_table *table) {
             widths[i % columns] = width;
         }
     }
-    fputs(c->color ? "\033[1m" : "", stdout);
+    return columns;
+}
+
+static void print_row(const char *const *cells, const size_t *widths, size_t columns) {
     for (size_t i = 0; i < columns; i++) {
-        print_padded(table->columns[i], widths[i], i + 1 == columns);
+        print_padded(cells[i], widths[i], i + 1 == columns);
     }
-    fputs(c->color ? "\033[0m\n" : "\n", stdout);
-    for (size_t i = 0; columns > 0 && i < table->cell_count; i++) {
-        bool last = i % columns + 1 == columns;
-        print_padded(table->cells[i], widths[i % columns], last);
-        if (last) {
-            putchar('\n');
-        }
+    putchar('\n');
+}
+
+void cli_table_print(const cli *c, const cli_table *table) {
+    size_t widths[COLUMNS_MAX];
+    size_t columns = measure(table, widths);
+    fputs(c->color ? "\033[1m" : "", stdout);
+    print_row(table->columns, widths, columns);
+    fputs(c->color ? "\033[0m" : "", stdout);
+    for (size_t i = 0; columns > 0 && i + columns <= table->cell_count; i += columns) {
+        print_row(&table->cells[i], widths, columns);
     }
+}
+
+// ---- Ctrl-C ----
+
+void cli_catch_interrupt(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+bool cli_interrupted(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    return sigtimedwait(&set, NULL, &(struct timespec){0}) == SIGINT;
 }
 
 const char *cli_ago(cli *c, int64_t seconds) {

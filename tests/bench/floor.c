@@ -70,14 +70,14 @@ static void completed(void *self, struct MHD_Connection *connection, void **stat
 
 int main(int argc, char **argv) {
     struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)(argc > 1 ? strtol(argv[1], NULL, 10)
-                                                                        : 0)),
+                                  .sin_port =
+                                      htons((uint16_t)(argc > 1 ? strtol(argv[1], NULL, 10) : 0)),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct MHD_Daemon *daemon = MHD_start_daemon(
-        MHD_USE_EPOLL, 0, NULL, NULL, handle, NULL,
-        MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address, MHD_OPTION_NOTIFY_COMPLETED, completed,
-        NULL, MHD_OPTION_CONNECTION_LIMIT, 4096u, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)8192, MHD_OPTION_LISTEN_BACKLOG_SIZE, 4096u, MHD_OPTION_END);
+    struct MHD_Daemon *daemon =
+        MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, handle, NULL, MHD_OPTION_SOCK_ADDR,
+                         (struct sockaddr *)&address, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL,
+                         MHD_OPTION_CONNECTION_LIMIT, 4096u, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                         (size_t)8192, MHD_OPTION_LISTEN_BACKLOG_SIZE, 4096u, MHD_OPTION_END);
     if (daemon == NULL) {
         fprintf(stderr, "the floor cannot listen\n");
         return 1;
@@ -87,8 +87,8 @@ int main(int argc, char **argv) {
     fflush(stdout);
     int epoll = epoll_create1(0);
     struct epoll_event event = {.events = EPOLLIN};
-    epoll_ctl(epoll, EPOLL_CTL_ADD,
-              MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, &event);
+    epoll_ctl(epoll, EPOLL_CTL_ADD, MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd,
+              &event);
     for (;;) {
         MHD_UNSIGNED_LONG_LONG wait;
         int timeout = MHD_get_timeout(daemon, &wait) == MHD_YES && wait < 1000 ? (int)wait : 1000;

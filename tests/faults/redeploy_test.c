@@ -38,8 +38,6 @@ static void on_reply(void *user, ow_client_reply *reply, const ow_client_error *
 
 static void start_one(load *l) {
     if (!l->stop && start_call(l->client, l->function, "{}", on_reply, l)) {
-    }", 2, NULL, on_reply, l,
-                                         NULL)) {
         l->running++;
     }
 }
