@@ -127,9 +127,9 @@ static ow_code statement_get(ow_db_conn *conn, const char *sql, cached_statement
     return code;
 }
 
-static int values_from_arguments(ow_db_value *values, const char *types, va_list arguments) {
+static int read_values(ow_db_value *values, const char *types, va_list arguments) {
     int count = 0;
-    for (; types[count] != '\0' && count < PARAMETERS_MAX; count++) {
+    for (; count < PARAMETERS_MAX && types[count] != '\0'; count++) {
         ow_db_value *value = &values[count];
         value->type = types[count];
         switch (types[count]) {
@@ -156,24 +156,30 @@ static int values_from_arguments(ow_db_value *values, const char *types, va_list
             value->type = 'n';
         }
     }
-    return types[count] == '\0' ? count : -1;
+    return count < PARAMETERS_MAX && types[count] == '\0' ? count : -1;
 }
 
-// Everything before the first step: budget, statement, arguments.
-static ow_code statement_start(ow_db_conn *conn, const char *sql, const ow_db_value *values,
-                               int count, bool copy, cached_statement **ret_cached, ow_err *err) {
+typedef struct argument_list {
+    ow_db_value values[PARAMETERS_MAX];
+    int count; // -1: `types` is malformed
+    bool copy; // the statement outlives the call that has them
+} argument_list;
+
+// Everything before the first step.
+static ow_code statement_start(ow_db_conn *conn, const char *sql, const argument_list *list,
+                               cached_statement **ret_cached, ow_err *err) {
     if (conn->failed != OW_OK) {
         *err = conn->failed_err;
         return conn->failed;
     }
     cached_statement *cached = NULL;
     ow_code code = statement_get(conn, sql, &cached, err);
-    if (code == OW_OK && count != cached->parameters) {
+    if (code == OW_OK && list->count != cached->parameters) {
         code = ow_fail(err, OW_INTERNAL, "sql", "%d parameters, arguments for %d: %.200s",
-                       cached->parameters, count, sql);
+                       cached->parameters, list->count, sql);
     }
     if (code == OW_OK) {
-        code = conn->ops->bind(cached->statement, values, count, copy, err);
+        code = conn->ops->bind(cached->statement, list->values, list->count, list->copy, err);
     }
     if (code != OW_OK) {
         return note_failure(conn, code, err);
@@ -204,15 +210,17 @@ static ow_code statement_step(ow_db_conn *conn, cached_statement *cached, bool *
 ow_code ow_db_exec(ow_db_conn *conn, int64_t *ret_changes, ow_err *err, const char *sql,
                    const char *types, ...) {
     ow_err unwanted;
+    unwanted.code = OW_OK;
     err = err != NULL ? err : &unwanted;
-    ow_db_value values[PARAMETERS_MAX];
+    argument_list list;
+    list.copy = false;
     va_list arguments;
     va_start(arguments, types);
-    int count = values_from_arguments(values, types, arguments);
+    list.count = read_values(list.values, types, arguments);
     va_end(arguments);
 
     cached_statement *cached = NULL;
-    ow_code code = statement_start(conn, sql, values, count, false, &cached, err);
+    ow_code code = statement_start(conn, sql, &list, &cached, err);
     if (code != OW_OK) {
         return code;
     }
@@ -243,11 +251,13 @@ static ow_rows *rows_find_free(ow_db_conn *conn) {
 ow_code ow_db_query(ow_db_conn *conn, ow_rows **ret_rows, ow_err *err, const char *sql,
                     const char *types, ...) {
     ow_err unwanted;
+    unwanted.code = OW_OK;
     err = err != NULL ? err : &unwanted;
-    ow_db_value values[PARAMETERS_MAX];
+    argument_list list;
+    list.copy = true;
     va_list arguments;
     va_start(arguments, types);
-    int count = values_from_arguments(values, types, arguments);
+    list.count = read_values(list.values, types, arguments);
     va_end(arguments);
 
     ow_rows *rows = rows_find_free(conn);
@@ -256,7 +266,7 @@ ow_code ow_db_query(ow_db_conn *conn, ow_rows **ret_rows, ow_err *err, const cha
         return note_failure(conn, OW_INTERNAL, err);
     }
     cached_statement *cached = NULL;
-    ow_code code = statement_start(conn, sql, values, count, true, &cached, err);
+    ow_code code = statement_start(conn, sql, &list, &cached, err);
     if (code != OW_OK) {
         return code;
     }
@@ -280,6 +290,7 @@ ow_code ow_db_query(ow_db_conn *conn, ow_rows **ret_rows, ow_err *err, const cha
 
 ow_code ow_rows_next(ow_rows *rows, bool *ret_row, ow_err *err) {
     ow_err unwanted;
+    unwanted.code = OW_OK;
     err = err != NULL ? err : &unwanted;
     if (rows->cached == NULL) {
         *ret_row = false;

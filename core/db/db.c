@@ -1,3 +1,5 @@
+#include "core/db/db.h"
+
 #include "core/db/internal.h"
 
 #include <signal.h>
@@ -153,15 +155,13 @@ static ow_code init_locks(ow_db *db, ow_err *err) {
     return failed != 0 ? ow_fail_errno(err, failed, "locks of a database") : OW_OK;
 }
 
-static ow_code db_new(const ow_db_options *options, ow_db_driver *driver, ow_db **ret_db,
-                      ow_err *err) {
+static ow_db *db_new(const ow_db_options *options, ow_db_driver *driver) {
     ow_db *db = calloc(1, sizeof *db);
     mailbox *box = calloc(1, sizeof *box);
     if (db == NULL || box == NULL) {
         free(db);
         free(box);
-        driver->ops->close(driver);
-        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for a database");
+        return NULL;
     }
     db->options = *options;
     db->driver = driver;
@@ -183,8 +183,7 @@ static ow_code db_new(const ow_db_options *options, ow_db_driver *driver, ow_db 
     db->handed_over_us = ow_loop_now_us(options->loop);
     db->hook = (ow_turn_hook){.on_turn = on_turn, .self = db};
     ow_loop_hook_add(options->loop, OW_TURN_DISPATCH, &db->hook);
-    *ret_db = db;
-    return init_locks(db, err);
+    return db;
 }
 
 static ow_code open_connections(ow_db *db, ow_err *err) {
@@ -224,8 +223,12 @@ static ow_code start_threads(ow_db *db, ow_err *err) {
 ow_code ow_db_open_driver(const ow_db_options *options, ow_db_driver *driver, ow_db **ret_db,
                           ow_err *err) {
     ow_err why = {0};
-    ow_db *db = NULL;
-    ow_code code = db_new(options, driver, &db, &why);
+    ow_db *db = db_new(options, driver);
+    if (db == NULL) {
+        driver->ops->close(driver);
+        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for a database");
+    }
+    ow_code code = init_locks(db, &why);
     if (code == OW_OK) {
         code = open_connections(db, &why);
     }

@@ -17,7 +17,7 @@ enum {
     BATCH_JOBS_MAX = 512,
     BATCH_RUN_US_MAX = 10 * 1000, // then the rest of the batch waits for the next
     IDLE_AFTER_US = 200 * 1000,
-    PARAMETERS_MAX = 32,
+    PARAMETERS_MAX = 32, // of which one less can be used
 };
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

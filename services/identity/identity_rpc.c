@@ -309,7 +309,8 @@ static ow_code list_keys(ow_run *run) {
     if (page.reply->keys == NULL) {
         return no_memory(run);
     }
-    return store_keys_list(run->db, title, after, page.limit + 1, take_listed, &page, run->err);
+    key_range range = {.title = title, .after = after, .limit = page.limit + 1};
+    return store_keys_list(run->db, &range, take_listed, &page, run->err);
 }
 
 static ow_code revoke_key_check(ow_run *run) {

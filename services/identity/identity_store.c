@@ -89,7 +89,7 @@ ow_code store_server_key_find(ow_db_conn *db, const char *key_id, server_key_row
 }
 
 static ow_code fail_if_revoked(ow_db_conn *db, const char *key_id, ow_err *err) {
-    server_key_row row;
+    server_key_row row = {0};
     ow_code code = store_server_key_find(db, key_id, &row, err);
     if (code == OW_OK && row.revoked_us != 0) {
         return ow_fail(err, OW_NOT_FOUND, "no_key", "the server key %s is revoked", key_id);
@@ -219,7 +219,7 @@ ow_code store_key_create(ow_db_conn *db, const audit *a, const char *request_key
 
 ow_code store_key_revoke(ow_db_conn *db, const audit *a, const char *key_id,
                          server_key_row *ret_row, ow_err *err) {
-    server_key_row row;
+    server_key_row row = {0};
     ow_code code = store_server_key_find(db, key_id, &row, err);
     if (code == OW_OK && strcmp(row.title, a->title) != 0) {
         return ow_fail(err, OW_NOT_FOUND, "no_key", "there is no server key %s", key_id);
@@ -238,13 +238,13 @@ ow_code store_key_revoke(ow_db_conn *db, const audit *a, const char *key_id,
     return code;
 }
 
-ow_code store_keys_list(ow_db_conn *db, const char *title, const char *after, int limit,
-                        take_key take, void *self, ow_err *err) {
+ow_code store_keys_list(ow_db_conn *db, const key_range *range, take_key take, void *self,
+                        ow_err *err) {
     ow_rows *rows = NULL;
     ow_code code = ow_db_query(db, &rows, err,
                                "SELECT " KEY_COLUMNS " FROM server_keys "
                                "WHERE title_id = $1 AND key_id > $2 ORDER BY key_id LIMIT $3",
-                               "tti", title, after, (int64_t)limit);
+                               "tti", range->title, range->after, (int64_t)range->limit);
     bool more = true;
     while (code == OW_OK && (code = ow_rows_next(rows, &more, err)) == OW_OK && more) {
         server_key_row row;

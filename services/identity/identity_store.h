@@ -63,10 +63,16 @@ ow_code store_key_create(ow_db_conn *db, const audit *a, const char *request_key
 ow_code store_key_revoke(ow_db_conn *db, const audit *a, const char *key_id,
                          server_key_row *ret_row, ow_err *err);
 
-// Calls `take` for the title's keys behind `after`, in order of id, at most `limit`.
+typedef struct key_range {
+    const char *title;
+    const char *after; // key id; "" from the first
+    int limit;
+} key_range;
+
+// Calls `take` for the keys of the range in order of id, until it fails.
 typedef ow_code (*take_key)(void *self, const server_key_row *row, ow_err *err);
-ow_code store_keys_list(ow_db_conn *db, const char *title, const char *after, int limit,
-                        take_key take, void *self, ow_err *err);
+ow_code store_keys_list(ow_db_conn *db, const key_range *range, take_key take, void *self,
+                        ow_err *err);
 
 // ---- What gateways verify with ----
 

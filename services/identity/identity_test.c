@@ -193,7 +193,7 @@ static void make_login(fixture *f, const made_key *key, int number, int64_t off_
 
 static void a_server_key_logs_in(void **state) {
     fixture *f = *state;
-    made_key key;
+    made_key key = {0};
     create_key(f, "dedicated", "", &key);
     static const char *const titles[] = {"", "ttl_a"};
     for (int i = 0; i < 2; i++) {
@@ -267,7 +267,7 @@ static void restart(fixture *f) {
 
 static void a_login_cannot_be_replayed(void **state) {
     fixture *f = *state;
-    made_key key;
+    made_key key = {0};
     create_key(f, "one", "", &key);
     signed_login l;
     make_login(f, &key, 1, 100, "", &l);
@@ -346,7 +346,7 @@ static void keys_are_listed_in_pages(void **state) {
 
 static void a_revoked_key_is_refused_everywhere(void **state) {
     fixture *f = *state;
-    made_key key;
+    made_key key = {0};
     create_key(f, "one", "", &key);
     answer watching;
     watch(f, &watching);
@@ -488,7 +488,7 @@ static void counted(void *self, ow_code code, const ow_err *err) {
 
 static void operators_leave_audit_rows(void **state) {
     fixture *f = *state;
-    made_key key;
+    made_key key = {0};
     create_key(f, "one", "request-1", &key);
     create_key(f, "one", "request-1", &key); // changes nothing
     revoke_key_request request = OVERWORLD__IDENTITY__V1__REVOKE_SERVER_KEY_REQUEST__INIT;

@@ -105,10 +105,12 @@ static void fill_state(verification *v, int64_t now_us) {
 
 static void unlink_watcher(watcher *w) {
     watcher **link = &w->owner->watchers;
-    while (*link != w) {
+    while (*link != NULL && *link != w) {
         link = &(*link)->next;
     }
-    *link = w->next;
+    if (*link != NULL) {
+        *link = w->next;
+    }
     w->owner = NULL;
 }
 

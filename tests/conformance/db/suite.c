@@ -4,7 +4,7 @@
 #include "tests/conformance/db/harness.h"
 
 #define CASE(function)                                                                             \
-    { .name = #function, .test_func = function }
+    { .name = #function, .test_func = (function) }
 
 int db_conformance_run(const db_factory *factory) {
     struct CMUnitTest tests[] = {
