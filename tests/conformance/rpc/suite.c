@@ -242,7 +242,7 @@ static void carries_principal_request_id_and_trace(void **state) {
     assert_string_equal(seen->traceparent, trace);
     assert_int_equal(seen->hops, 3);
     assert_false(seen->from_outside);
-    assert_in_range(seen->left_us, 1000 * 1000, 5 * 1000 * 1000);
+    assert_in_range(seen->left_us, 1000 * 1000, 5100 * 1000); // gRPC rounds up
     outcome_deinit(&o);
 }
 
