@@ -29,8 +29,7 @@ struct blob {
 // One who waits. Embedded in the owner's struct; the blobs link it until it was told.
 struct blob_wait {
     // With a blob (one reference is now the owner's, see blobs_release), or NULL and why not.
-    void (*on_blob)(void *self, struct blob_wait *wait, const struct blob *blob,
-                    const ow_err *err);
+    void (*on_blob)(void *self, struct blob_wait *wait, const struct blob *blob, const ow_err *err);
     void *self;
     struct blob_wait *next; // private
     void *entry;            // private; NULL: does not wait

@@ -201,8 +201,8 @@ static ow_code start_tool(struct build *build, const ow_archive *archive, ow_are
                           .sources = sources,
                           .source_count = count,
                           .symbols = symbols,
-                          .symbol_count = split_symbols(symbols_text, symbols,
-                                                        OW_BUILD_SYMBOLS_MAX)};
+                          .symbol_count =
+                              split_symbols(symbols_text, symbols, OW_BUILD_SYMBOLS_MAX)};
     ow_code code = ow_build_start(&spec, &build->tool, err);
     if (code != OW_OK) {
         return code;
@@ -215,16 +215,15 @@ static ow_code start_tool(struct build *build, const ow_archive *archive, ow_are
 static ow_code compile(struct build *build) {
     ow_err *err = build->run->err;
     size_t size = build->bundle->size;
-    void *bytes = size > 0 ? mmap(NULL, size, PROT_READ, MAP_SHARED, build->bundle->fd, 0)
-                           : MAP_FAILED;
+    void *bytes =
+        size > 0 ? mmap(NULL, size, PROT_READ, MAP_SHARED, build->bundle->fd, 0) : MAP_FAILED;
     if (bytes == MAP_FAILED) {
         return ow_fail(err, OW_INVALID_ARGUMENT, "bad_archive", "the bundle is empty");
     }
     ow_arena *arena = ow_arena_new(READ_ARENA);
     ow_archive archive;
-    ow_code code = arena != NULL
-                       ? ow_archive_read(bytes, size, arena, &archive, err)
-                       : ow_fail(err, OW_RESOURCE_EXHAUSTED, "no_memory", "no memory");
+    ow_code code = arena != NULL ? ow_archive_read(bytes, size, arena, &archive, err)
+                                 : ow_fail(err, OW_RESOURCE_EXHAUSTED, "no_memory", "no memory");
     if (code == OW_OK) {
         code = start_tool(build, &archive, arena);
     }
@@ -296,8 +295,8 @@ void builds_abandon(struct builds *builds) {
     for (struct build *at = builds->first; at != NULL; at = next) {
         next = at->next;
         if (!at->is_ending) {
-            end_later(at, ow_fail(at->run->err, OW_UNAVAILABLE, "stopping",
-                                  "the runner is stopping"));
+            end_later(at,
+                      ow_fail(at->run->err, OW_UNAVAILABLE, "stopping", "the runner is stopping"));
         }
     }
 }

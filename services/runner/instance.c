@@ -51,9 +51,9 @@ static const char *const outcome_reasons[] = {
 
 // ... and by how its instance ended under it
 static const char *const end_reasons[] = {
-    [OW_HOST_END_KILLED] = "crashed",      [OW_HOST_END_CRASHED] = "crashed",
-    [OW_HOST_END_MEMORY] = "memory",       [OW_HOST_END_PROTOCOL] = "protocol",
-    [OW_HOST_END_INIT] = "init_failed",    [OW_HOST_END_ZYGOTE] = "crashed",
+    [OW_HOST_END_KILLED] = "crashed",   [OW_HOST_END_CRASHED] = "crashed",
+    [OW_HOST_END_MEMORY] = "memory",    [OW_HOST_END_PROTOCOL] = "protocol",
+    [OW_HOST_END_INIT] = "init_failed", [OW_HOST_END_ZYGOTE] = "crashed",
 };
 
 // The pool's counters are the sum of what each instance contributes: taken out before a change,

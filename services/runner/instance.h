@@ -37,8 +37,8 @@ struct instance {
     // Why we killed it (static); NULL: it died by itself. "init_failed" (took too long) and
     // "init_memory" (took too much) are failed starts.
     const char *killed_for;
-    char cause[OW_ID_MAX];  // request id of what it was started for
-    uint64_t last_arrival;  // id of the newest request when it was spawned
+    char cause[OW_ID_MAX]; // request id of what it was started for
+    uint64_t last_arrival; // id of the newest request when it was spawned
     // whose output is still in it after it was killed; "": nobody's
     char killed_request[OW_ID_MAX];
     char killed_invocation[OW_ID_MAX];

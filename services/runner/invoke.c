@@ -39,9 +39,9 @@ static void record(struct invocation *invocation, const struct verdict *verdict)
     char stack[2048];
     char message[512] = "";
     bool at_init = strcmp(verdict->reason, "init_failed") == 0;
-    const ow_host_log *log = verdict->done != NULL             ? &verdict->done->log
+    const ow_host_log *log = verdict->done != NULL               ? &verdict->done->log
                              : verdict->exit != NULL && !at_init ? &verdict->exit->log
-                                                               : NULL;
+                                                                 : NULL;
     if (log != NULL) {
         records_add_lines(records, &owner, log);
         run.lines_dropped = log->truncated; // how many is not known: at least one
@@ -370,8 +370,7 @@ static void on_cancel(ow_call *call, void *self) {
         invocation_finish(invocation);
     } else {
         bool late = call->err.code == OW_DEADLINE_EXCEEDED;
-        pool_cancel(invocation->request.pool, &invocation->request,
-                    late ? "timeout" : "cancelled");
+        pool_cancel(invocation->request.pool, &invocation->request, late ? "timeout" : "cancelled");
     }
     runner->cancelling--;
 }
@@ -464,8 +463,8 @@ void invoke_abandon_all(struct runner *runner) {
     while (runner->parked != NULL) {
         struct invocation *invocation = runner->parked;
         unpark(invocation);
-        invocation->code = ow_fail(invocation->run->err, OW_UNAVAILABLE, "stopping",
-                                   "the runner is stopping");
+        invocation->code =
+            ow_fail(invocation->run->err, OW_UNAVAILABLE, "stopping", "the runner is stopping");
         invocation_finish(invocation);
     }
 }

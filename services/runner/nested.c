@@ -27,8 +27,7 @@ static void answer(struct instance *instance, uint32_t number, const invoke_resp
                                       reply->payload.data, reply->payload.len);
     } else if (strcmp(reply->reason, "refused") == 0) {
         (void)ow_host_instance_answer(instance->handle, number, OW_HOST_REFUSED,
-                                      reply->refusal_code, reply->message,
-                                      strlen(reply->message));
+                                      reply->refusal_code, reply->message, strlen(reply->message));
     } else {
         answer_failure(instance, number, reply->reason, reply->message);
     }
@@ -64,25 +63,35 @@ void nested_cancel(struct nested *nested) {
     ow_call_cancel(nested->call, OW_CANCELLED);
 }
 
+static bool all_there(const invoke_request *request) {
+    const char *const texts[] = {request->virtual_server, request->function, request->qualifier,
+                                 request->revision_id};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        if (texts[i] == NULL) {
+            return false;
+        }
+    }
+    return request->virtual_server[0] != '\0' && request->function[0] != '\0' &&
+           strchr(request->function, '/') == NULL;
+}
+
 // "function" of the caller's own virtual server, at the caller's own revision, or
 // "virtual_server/function" by its default name.
 static bool aim(struct nested *nested, const char *target) {
     ow_arena *arena = nested->call->arena;
-    const struct invocation *parent = nested->parent;
-    const invoke_request *cause = parent->run->request;
-    const char *slash = strchr(target, '/');
-    const char *function = slash != NULL ? slash + 1 : target;
-    char *server = slash != NULL ? ow_arena_memdup_in(arena, target, (size_t)(slash - target))
-                                 : ow_arena_strdup_in(arena, parent->entry->virtual_server);
-    bool own = server != NULL && strcmp(server, parent->entry->virtual_server) == 0;
+    const struct pool_entry *entry = nested->parent->entry;
+    const invoke_request *cause = nested->parent->run->request;
     invoke_request *request = &nested->request;
-    request->virtual_server = server;
-    request->function = ow_arena_strdup_in(arena, function);
+    const char *slash = strchr(target, '/');
+    request->virtual_server = slash != NULL
+                                  ? ow_arena_memdup_in(arena, target, (size_t)(slash - target))
+                                  : ow_arena_strdup_in(arena, entry->virtual_server);
+    request->function = ow_arena_strdup_in(arena, slash != NULL ? slash + 1 : target);
+    bool own = request->virtual_server != NULL &&
+               strcmp(request->virtual_server, entry->virtual_server) == 0;
     request->qualifier = ow_arena_strdup_in(arena, own ? cause->qualifier : "$DEFAULT");
-    request->revision_id = ow_arena_strdup_in(arena, own ? parent->entry->revision_id : "");
-    return server != NULL && request->function != NULL && request->qualifier != NULL &&
-           request->revision_id != NULL && server[0] != '\0' && function[0] != '\0' &&
-           strchr(function, '/') == NULL;
+    request->revision_id = ow_arena_strdup_in(arena, own ? entry->revision_id : "");
+    return all_there(request);
 }
 
 static ow_code fill(struct nested *nested, const ow_host_call *wanted, ow_err *err) {
@@ -98,8 +107,7 @@ static ow_code fill(struct nested *nested, const ow_host_call *wanted, ow_err *e
     request->content_type = ow_arena_strdup_in(arena, wanted->content_type);
     request->payload.len = wanted->length;
     request->payload.data = ow_arena_memdup_in(arena, wanted->payload, wanted->length);
-    if (request->source == NULL || request->content_type == NULL ||
-        request->payload.data == NULL) {
+    if (request->source == NULL || request->content_type == NULL || request->payload.data == NULL) {
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "overloaded", "no memory for the call");
     }
     return OW_OK;

@@ -10,7 +10,7 @@
 #define ROOM_RETRY_US 10000
 #define SPAWN_RETRY_US 50000
 #define FIRST_BACKOFF_US 1000000
-#define BACKOFF_DOUBLINGS 5 // 1, 2, 4, 8, 16, 32 s
+#define BACKOFF_DOUBLINGS 5      // 1, 2, 4, 8, 16, 32 s
 #define RESIDENT_BASE (8u << 20) // the runtime itself, measured 4 MB
 
 void pool_init(struct pool *pool, struct scheduler *scheduler, struct title_account *account,
@@ -421,8 +421,19 @@ static int64_t growth_due_us(const struct pool *pool) {
     return pool->first->enqueued_us + (enough ? FAST_WAIT_US : SLOW_WAIT_US);
 }
 
+static void start_some(struct pool *pool, unsigned at_once) {
+    unsigned want = at_once < pool->waiting ? at_once : pool->waiting;
+    unsigned left = quota_left(pool);
+    while (pool->starting < want && left > 0 && has_room(pool) && start_one(pool)) {
+        left--;
+    }
+    bool elders = pool->elder_instances != NULL && *pool->elder_instances > 0;
+    if (left == 0 && elders) {
+        look_earlier(pool, pool->scheduler->now_us + ROOM_RETRY_US);
+    }
+}
+
 static void grow(struct pool *pool) {
-    int64_t now_us = pool->scheduler->now_us;
     unsigned at_once = pool->ready > 0 && !is_fast(pool) ? pool->ready : 1;
     if (pool->first == NULL || !pool->startable || pool->starting >= at_once) {
         return;
@@ -432,17 +443,10 @@ static void grow(struct pool *pool) {
     }
     int64_t due_us = growth_due_us(pool);
     due_us = pool->backoff.until_us > due_us ? pool->backoff.until_us : due_us;
-    if (due_us > now_us) {
+    if (due_us > pool->scheduler->now_us) {
         look_earlier(pool, due_us);
-        return;
-    }
-    unsigned want = at_once < pool->waiting ? at_once : pool->waiting;
-    unsigned left = quota_left(pool);
-    while (pool->starting < want && left > 0 && has_room(pool) && start_one(pool)) {
-        left--;
-    }
-    if (left == 0 && pool->elder_instances != NULL && *pool->elder_instances > 0) {
-        look_earlier(pool, now_us + ROOM_RETRY_US);
+    } else {
+        start_some(pool, at_once);
     }
 }
 
@@ -473,8 +477,7 @@ static void note_death(struct pool *pool, const char *reason, const char *messag
     if (backoff->deaths >= QUICK_DEATHS) {
         int doublings = backoff->deaths - QUICK_DEATHS;
         doublings = doublings > BACKOFF_DOUBLINGS ? BACKOFF_DOUBLINGS : doublings;
-        backoff->until_us =
-            pool->scheduler->now_us + ((int64_t)FIRST_BACKOFF_US << doublings);
+        backoff->until_us = pool->scheduler->now_us + ((int64_t)FIRST_BACKOFF_US << doublings);
     }
 }
 

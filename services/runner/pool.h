@@ -55,12 +55,12 @@ struct pool {
     struct instance *instances; // most recently used first
     unsigned count;             // all of them, dying ones too
     unsigned starting, ready, busy;
-    unsigned held;    // requests in instances
-    double mean_us;   // of recent calls; < 0: not known yet
+    unsigned held;     // requests in instances
+    double mean_us;    // of recent calls; < 0: not known yet
     int64_t limits_us; // no deadline, timeout or init limit ends before (may be too early)
     int64_t check_us;  // pool_run has something to do then at the latest; set by pool_run
-    bool startable;   // the code is here
-    bool retired;     // a newer revision took over: instances end when they are idle
+    bool startable;    // the code is here
+    bool retired;      // a newer revision took over: instances end when they are idle
     const unsigned *elder_instances; // instances of the revision before, still ending; may be NULL
     struct pool_backoff backoff;
     struct pool_counts counts;

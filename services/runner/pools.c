@@ -186,12 +186,11 @@ static bool fill_names(struct pool_entry *entry, const struct route *route) {
     entry->function = ow_arena_strdup_in(arena, route->function->name);
     entry->revision_id = ow_arena_strdup_in(arena, route->revision->revision_id);
     entry->version = route->revision->version;
-    entry->version_text =
-        entry->version > 0
-            ? ow_arena_printf_in(arena, "%lld", (long long)entry->version)
-            : "$LATEST";
-    entry->symbol = entry_symbol[0] != '\0' ? ow_arena_strdup_in(arena, entry_symbol)
-                                            : entry->function;
+    entry->version_text = entry->version > 0
+                              ? ow_arena_printf_in(arena, "%lld", (long long)entry->version)
+                              : "$LATEST";
+    entry->symbol =
+        entry_symbol[0] != '\0' ? ow_arena_strdup_in(arena, entry_symbol) : entry->function;
     return entry->title_id != NULL && entry->virtual_server != NULL && entry->function != NULL &&
            entry->revision_id != NULL && entry->version_text != NULL && entry->symbol != NULL;
 }
@@ -345,8 +344,8 @@ static bool evict_one(struct pools *pools) {
 
 static struct pool_entry *add_entry(struct pools *pools, const struct route *route, ow_err *err) {
     if (pools->count >= (unsigned)pools->runner->config->pools && !evict_one(pools)) {
-        ow_fail(err, OW_RESOURCE_EXHAUSTED, "overloaded",
-                "this runner already serves %u functions", pools->count);
+        ow_fail(err, OW_RESOURCE_EXHAUSTED, "overloaded", "this runner already serves %u functions",
+                pools->count);
         return NULL;
     }
     struct pool_entry *entry = make_entry(pools, route);
@@ -390,8 +389,8 @@ struct pool_entry *pools_get(struct pools *pools, const char *title_id,
             return NULL;
         }
     }
-    struct pool_entry *entry = *place_of(pools, title_id, request->virtual_server,
-                                         request->function, revision_id);
+    struct pool_entry *entry =
+        *place_of(pools, title_id, request->virtual_server, request->function, revision_id);
     struct route route;
     if (entry == NULL) {
         if (!routes_find(&runner->routes, title_id, request->virtual_server, request->function,
@@ -401,10 +400,11 @@ struct pool_entry *pools_get(struct pools *pools, const char *title_id,
         }
         return add_entry(pools, &route, err);
     }
-    bool late = entry->pool.retired &&
-                runner->scheduler.now_us - entry->retired_us > REVIVE_AFTER_US;
-    if (late && routes_find(&runner->routes, title_id, request->virtual_server, request->function,
-                            revision_id, runner->scheduler.now_us, &route) &&
+    bool late =
+        entry->pool.retired && runner->scheduler.now_us - entry->retired_us > REVIVE_AFTER_US;
+    if (late &&
+        routes_find(&runner->routes, title_id, request->virtual_server, request->function,
+                    revision_id, runner->scheduler.now_us, &route) &&
         route.current) {
         revive(entry);
     }

@@ -74,8 +74,7 @@ static server_routes *copy_state(const server_routes *state) {
         return NULL;
     }
     overworld__registry__v1__virtual_server_routes__pack(state, bytes);
-    server_routes *copy =
-        overworld__registry__v1__virtual_server_routes__unpack(NULL, size, bytes);
+    server_routes *copy = overworld__registry__v1__virtual_server_routes__unpack(NULL, size, bytes);
     free(bytes);
     return copy;
 }

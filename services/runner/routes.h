@@ -14,7 +14,7 @@
 #define ROUTES_KEEP_MAX 4       // states of one virtual server, the current one included
 
 struct route_entry {
-    struct route_entry *next; // in its bucket
+    struct route_entry *next;               // in its bucket
     server_routes *states[ROUTES_KEEP_MAX]; // newest first; a removed one has NULL in front
     int64_t until_us[ROUTES_KEEP_MAX];      // of the older ones
     bool seen;                              // in the table that is arriving

@@ -9,7 +9,7 @@
 #include "core/log/log.h"
 #include "services/runner/internal.h"
 
-#define DRAIN_US 10000000
+#define RECORDS_DRAIN_US 5000000 // once nothing runs any more
 #define MAINTAIN_US 100000
 #define MAINTAIN_STEERED_US 10000 // a clock that tests move
 #define MAINTAIN_IDLE_US 1000000
@@ -153,11 +153,10 @@ static void collect(void *self) {
 
 static void add_metrics(struct runner *runner) {
     ow_metrics *metrics = runner->env->metrics;
-    runner->instances_gauge = ow_metrics_gauge(metrics, "overworld_runner_instances",
-                                               "Instances alive", NULL);
-    runner->waiting_gauge =
-        ow_metrics_gauge(metrics, "overworld_runner_waiting", "Calls waiting for an instance",
-                         NULL);
+    runner->instances_gauge =
+        ow_metrics_gauge(metrics, "overworld_runner_instances", "Instances alive", NULL);
+    runner->waiting_gauge = ow_metrics_gauge(metrics, "overworld_runner_waiting",
+                                             "Calls waiting for an instance", NULL);
     runner->stale_gauge = ow_metrics_gauge(metrics, "overworld_runner_routes_stale",
                                            "1 while the routing table is not being updated", NULL);
     runner->collector = (ow_metrics_collector){.collect = collect, .self = runner};
@@ -250,8 +249,8 @@ static ow_code enter_loop(struct runner *runner, ow_err *err) {
     runner->maintenance = (ow_timer){.on_due = on_maintenance, .self = runner};
     runner->host_watch = (ow_watch){.on_ready = on_host_ready, .self = runner, .fd = -1};
     runner->wake_watch = (ow_watch){.on_ready = on_host_woken, .self = runner, .fd = -1};
-    ow_code code = ow_loop_watch(runner->loop, &runner->host_watch, ow_host_fd(runner->host),
-                                 EPOLLIN, err);
+    ow_code code =
+        ow_loop_watch(runner->loop, &runner->host_watch, ow_host_fd(runner->host), EPOLLIN, err);
     if (code == OW_OK) {
         code = ow_loop_watch(runner->loop, &runner->wake_watch, ow_host_wake_fd(runner->host),
                              EPOLLIN, err);
@@ -305,7 +304,7 @@ static bool runner_ready(void *self, const char **why_not) {
 static void runner_drain(void *self) {
     struct runner *runner = self;
     runner->draining = true;
-    runner->drain_until_us = ow_loop_now_us(runner->loop) + DRAIN_US;
+    runner->drain_until_us = ow_loop_now_us(runner->loop) + runner->config->drain;
     runtimes_stop(&runner->runtimes);
     route_watch_stop(&runner->watch);
     builds_abandon(&runner->builds);
@@ -326,7 +325,7 @@ static bool runner_drained(void *self) {
     records_flush(runner->records);
     bool quiet = records_busy(runner->records) == 0 && runner->watch.call == NULL &&
                  blobs_busy(runner->blobs) == 0 && ow_service_running(runner->service) == 0;
-    return quiet || runner->scheduler.now_us >= runner->drain_until_us + DRAIN_US / 2;
+    return quiet || runner->scheduler.now_us >= runner->drain_until_us + RECORDS_DRAIN_US;
 }
 
 static void runner_stop(void *self) {
@@ -381,13 +380,10 @@ static void runner_free(void *self) {
 }
 
 #define KEY(field, kind, fallback, least, most, text)                                              \
-    {.name = #field,                                                                               \
-     .type = kind,                                                                                 \
-     .offset = offsetof(struct runner_config, field),                                              \
-     .default_value = fallback,                                                                    \
-     .min = least,                                                                                 \
-     .max = most,                                                                                  \
-     .doc = text}
+    {                                                                                              \
+        .name = #field, .type = kind, .offset = offsetof(struct runner_config, field),             \
+        .default_value = fallback, .min = least, .max = most, .doc = text                          \
+    }
 
 static const ow_config_key keys[] = {
     KEY(quota, OW_CONFIG_INT, "32", 1, 1000, "Most instances of one function and revision."),
@@ -404,6 +400,8 @@ static const ow_config_key keys[] = {
         "How long an idle instance is kept."),
     KEY(init_limit, OW_CONFIG_DURATION, "10s", 100000, (int64_t)60 * 1000000,
         "How long loading a function and its ow_init may take."),
+    KEY(drain, OW_CONFIG_DURATION, "10s", 0, (int64_t)900 * 1000000,
+        "How long running calls may go on when the runner stops."),
     KEY(pools, OW_CONFIG_INT, "4096", 1, 1000000,
         "Functions and revisions that this runner keeps in mind; unused ones are forgotten."),
     KEY(cache_bytes, OW_CONFIG_SIZE, "1GB", (int64_t)1 << 20, (int64_t)1 << 44,

@@ -63,9 +63,9 @@ static pool_status *describe_pool(const struct pool_entry *entry, ow_arena *aren
     status->cold_starts = pool->counts.cold_starts;
     status->backing_off = pool->backoff.until_us > now_us;
     if (status->backing_off) {
-        status->backing_off_reason = copy(
-            arena, ow_arena_printf_in(arena, "%s: %s", pool->backoff.reason,
-                                      pool->backoff.message));
+        status->backing_off_reason =
+            copy(arena,
+                 ow_arena_printf_in(arena, "%s: %s", pool->backoff.reason, pool->backoff.message));
     } else if (entry->why_not[0] != '\0') {
         status->backing_off_reason = copy(arena, entry->why_not);
     }

@@ -13,10 +13,10 @@
 #define RECORDED(w, ...) assert_true(world_recorded(w, (const char *const[]){__VA_ARGS__, NULL}))
 
 static const struct world_function functions[] = {
-    {"echo", 0, 0},      {"count", 0, 0},   {"who", 0, 0},      {"talk", 0, 0},
-    {"refuse", 0, 0},    {"fail", 0, 0},    {"crash", 0, 0},    {"leave", 0, 0},
-    {"endless", 300, 0}, {"hungry", 0, 64}, {"work", 10000, 0}, {"relay", 5000, 0},
-    {"deeper", 10000, 0}, {"words", 0, 0},  {"env", 0, 0},      {NULL, 0, 0},
+    {"echo", 0, 0},       {"count", 0, 0},   {"who", 0, 0},      {"talk", 0, 0},
+    {"refuse", 0, 0},     {"fail", 0, 0},    {"crash", 0, 0},    {"leave", 0, 0},
+    {"endless", 300, 0},  {"hungry", 0, 64}, {"work", 10000, 0}, {"relay", 5000, 0},
+    {"deeper", 10000, 0}, {"words", 0, 0},   {"env", 0, 0},      {NULL, 0, 0},
 };
 
 static const struct world_revision standard = {
@@ -173,35 +173,89 @@ static void a_vanished_caller_frees_the_instance(void **state) {
     expect(w, "relay", "echo", "", "0 [] inner");
 }
 
-static void many_at_once(void **state) {
-    world *w = *state;
-    enum { COUNT = 200 };
-    struct world_pending *pending = calloc(COUNT, sizeof *pending);
-    for (int round = 0; round < 20; round++) {
-        for (int i = 0; i < COUNT; i++) {
-            char text[32];
-            snprintf(text, sizeof text, "%d", i);
-            world_begin(w, &pending[i], "main", i % 50 == 49 && round == 3 ? "crash" : "echo", text,
-                        0);
-        }
-        for (int i = 0; i < COUNT; i++) {
-            world_until(w, &pending[i].done);
-            bool crash = i % 50 == 49 && round == 3;
-            assert_string_equal(pending[i].reply.reason, crash ? "crashed" : "");
-            if (!crash) {
-                assert_int_equal(atoi(pending[i].reply.payload), i); // NOLINT
-            }
-            world_reply_deinit(&pending[i].reply);
-        }
+enum { MANY = 200, MANY_ROUNDS = 20, CRASH_ROUND = 3 };
+
+static bool is_to_crash(int round, int index) {
+    return round == CRASH_ROUND && index % 50 == 49;
+}
+
+static void one_round(world *w, struct world_pending *pending, int round) {
+    for (int i = 0; i < MANY; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "%d", i);
+        world_begin(w, &pending[i], "main", is_to_crash(round, i) ? "crash" : "echo", text, 0);
     }
-    free(pending);
+    for (int i = 0; i < MANY; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "%d", i);
+        world_until(w, &pending[i].done);
+        bool crash = is_to_crash(round, i);
+        assert_string_equal(pending[i].reply.reason, crash ? "crashed" : "");
+        assert_string_equal(pending[i].reply.payload, crash ? "" : text);
+        world_reply_deinit(&pending[i].reply);
+    }
+}
+
+static int instances_of(world *w, const char *function) {
     status_response *status = world_status(w);
+    int instances = 0;
     for (size_t i = 0; i < status->n_pools; i++) {
-        if (strcmp(status->pools[i]->function, "echo") == 0) {
-            assert_true(status->pools[i]->instances <= 4); // fast: not one per call
+        if (strcmp(status->pools[i]->function, function) == 0) {
+            instances += status->pools[i]->instances;
         }
     }
     world_status_free(status);
+    return instances;
+}
+
+static void many_at_once(void **state) {
+    world *w = *state;
+    struct world_pending *pending = calloc(MANY, sizeof *pending);
+    for (int round = 0; round < MANY_ROUNDS; round++) {
+        one_round(w, pending, round);
+    }
+    free(pending);
+    assert_true(instances_of(w, "echo") <= 4); // fast: not one a call
+}
+
+static void a_dead_zygote_is_replaced(void **state) {
+    world *w = *state;
+    expect(w, "echo", "before", "", "before");
+    struct world_pending pending;
+    world_begin(w, &pending, "main", "work", "", 0);
+    while (instances_of(w, "work") == 0) {
+        world_turn(w);
+    }
+    world_turn_for(w, 20);
+    world_end_zygotes(w);
+    world_until(w, &pending.done);
+    assert_string_equal(pending.reply.reason, "crashed"); // it had started
+    world_reply_deinit(&pending.reply);
+    expect(w, "echo", "after", "", "after");
+}
+
+static void what_does_not_end_is_ended(void **state) {
+    (void)state;
+    static const char *const flags[] = {"--runner.drain=200ms", NULL};
+    world *w = world_open(OW_CHANNEL_LOCAL, flags);
+    world_deploy(w, "main", &standard, NULL);
+    struct world_pending pending[4];
+    for (int i = 0; i < 4; i++) {
+        world_begin(w, &pending[i], "main", i == 3 ? "relay" : "work", "work", 0);
+    }
+    world_turn_for(w, 30);
+    int64_t patience = 2000;
+    world_drain(w);
+    while (!world_drained(w) && patience-- > 0) {
+        world_turn(w);
+    }
+    for (int i = 0; i < 4; i++) {
+        assert_true(pending[i].done);
+        bool finished = pending[i].reply.code == OW_OK;
+        assert_true(finished || strcmp(pending[i].reply.err_reason, "stopping") == 0);
+        world_reply_deinit(&pending[i].reply);
+    }
+    world_close(w);
 }
 
 static void slow_calls_get_instances_and_idle_ones_end(void **state) {
@@ -289,8 +343,8 @@ static void redeploys_lose_no_call(void **state) {
     status_response *status = world_status(w);
     unsigned with_instances = 0;
     for (size_t i = 0; i < status->n_pools; i++) {
-        with_instances += strcmp(status->pools[i]->function, "echo") == 0 &&
-                          status->pools[i]->instances > 0;
+        with_instances +=
+            strcmp(status->pools[i]->function, "echo") == 0 && status->pools[i]->instances > 0;
     }
     assert_int_equal(with_instances, 1); // those of the old revisions have ended
     world_status_free(status);
@@ -388,6 +442,8 @@ int main(void) {
         OW_TEST_WITH(serves_while_registry_is_away, open_local, close_world),
         OW_TEST_WITH(compiler_errors_come_back, open_local, close_world),
         OW_TEST_WITH(draining_finishes_what_runs, open_local, close_world),
+        OW_TEST_WITH(a_dead_zygote_is_replaced, open_local, close_world),
+        OW_TEST(what_does_not_end_is_ended),
         OW_TEST(a_full_queue_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,225 +8,18 @@
 #include <unistd.h>
 
 #include "core/archive/archive.h"
-#include "core/clock/clock.h"
-#include "core/config/config.h"
-#include "core/crypto/hash.h"
-#include "core/loop/loop.h"
-#include "core/metrics/metrics.h"
-#include "core/module/env.h"
-#include "core/rpc/api.h"
-#include "core/rpc/pool.h"
-#include "core/rpc/service.h"
 #include "core/testing/ow_test.h"
 #include "proto/descriptors.h"
+#include "services/runner/internal.h"
 #include "services/runner/runner.h"
+#include "services/runner/runner_world_parts.h"
 
-#define BLOBS_MAX 64
-#define SERVERS_MAX 16
-#define REVISIONS_MAX 8
-#define WATCHERS_MAX 4
-#define TEXT_MAX (256 * 1024)
 #define PATIENCE_MS 20000
-#define PART ((size_t)1 << 20)
-
-struct stored_blob {
-    char sha256[OW_SHA256_HEX_SIZE];
-    uint8_t *bytes;
-    size_t size;
-};
-
-struct stored_server {
-    server_routes routes;
-    route_revision *revisions[REVISIONS_MAX];
-    route_alias alias;
-    route_alias *aliases[1];
-    char latest[65];
-    bool removed;
-};
-
-struct world {
-    ow_loop *loop;
-    ow_clock *clock;
-    ow_api *api;
-    ow_pool *pool;
-    ow_metrics *metrics;
-    ow_directory *directory;
-    ow_config *config;
-    ow_module_env env;
-    void *runner;
-    ProtobufCService *registry_service, *telemetry_service;
-    ProtobufCService *runner_stub;
-    char folder[256], data[300], binaries[300], clock_file[300];
-    ow_arena *arena;
-    struct stored_blob blobs[BLOBS_MAX];
-    unsigned blob_count;
-    struct stored_server servers[SERVERS_MAX];
-    unsigned server_count;
-    ow_run *watchers[WATCHERS_MAX];
-    int64_t sequence;
-    bool away;
-    unsigned chunks;
-    char *text; // what telemetry got
-    size_t text_length;
-    char last_request_id[OW_ID_MAX];
-};
 
 // protobuf-c's strings are not const; nobody writes to them.
 static char *mutable(const char *text) {
     return (char *)(uintptr_t)text;
 }
-
-// ---- the registry
-
-static ow_code not_here(ow_run *run) {
-    return ow_fail(run->err, OW_UNIMPLEMENTED, "unimplemented", "not in this test");
-}
-
-static void send_server(ow_run *run, world *w, struct stored_server *server, bool complete) {
-    route_change change = OVERWORLD__REGISTRY__V1__ROUTE_CHANGE__INIT;
-    change.sequence = ++w->sequence;
-    if (server != NULL && server->removed) {
-        change.removed_title_id = server->routes.title_id;
-        change.removed_name = server->routes.name;
-    } else if (server != NULL) {
-        change.upsert = &server->routes;
-    } else {
-        change.reset = !complete;
-        change.complete = complete;
-    }
-    (void)ow_run_send(run, &change.base);
-}
-
-static void on_watch_cancelled(ow_call *call, void *self) {
-    world *w = self;
-    for (int i = 0; i < WATCHERS_MAX; i++) {
-        if (w->watchers[i] != NULL && w->watchers[i]->call == call) {
-            ow_run *run = w->watchers[i];
-            w->watchers[i] = NULL;
-            ow_run_finish(run, call->err.code);
-            return;
-        }
-    }
-}
-
-static ow_code watch_routes(ow_run *run) {
-    world *w = run->self;
-    if (w->away) {
-        return ow_fail(run->err, OW_UNAVAILABLE, "away", "registry is away");
-    }
-    send_server(run, w, NULL, false);
-    for (unsigned i = 0; i < w->server_count; i++) {
-        if (!w->servers[i].removed) {
-            send_server(run, w, &w->servers[i], false);
-        }
-    }
-    send_server(run, w, NULL, true);
-    for (int i = 0; i < WATCHERS_MAX; i++) {
-        if (w->watchers[i] == NULL) {
-            w->watchers[i] = run;
-            run->call->on_cancel = on_watch_cancelled;
-            run->call->on_cancel_self = w;
-            return OW_PENDING;
-        }
-    }
-    return ow_fail(run->err, OW_RESOURCE_EXHAUSTED, "watchers", "too many watchers");
-}
-
-static ow_code get_blob_chunk(ow_run *run) {
-    world *w = run->self;
-    const get_blob_chunk_request *request = run->request;
-    get_blob_chunk_response *reply = run->reply;
-    if (w->away) {
-        return ow_fail(run->err, OW_UNAVAILABLE, "away", "registry is away");
-    }
-    for (unsigned i = 0; i < w->blob_count; i++) {
-        struct stored_blob *blob = &w->blobs[i];
-        if (strcmp(blob->sha256, request->sha256) == 0) {
-            size_t left = blob->size - (size_t)request->offset;
-            reply->total_size = (int64_t)blob->size;
-            reply->data.len = left < PART ? left : PART;
-            reply->data.data =
-                ow_arena_memdup_in(run->call->arena, blob->bytes + request->offset, reply->data.len);
-            w->chunks++;
-            return OW_OK;
-        }
-    }
-    return ow_fail(run->err, OW_NOT_FOUND, "no_blob", "no blob %s", request->sha256);
-}
-
-static const ow_method registry_methods[] = {
-    {"CreateTitle", 0, {{OW_LOOP, not_here}}},
-    {"ListTitles", 0, {{OW_LOOP, not_here}}},
-    {"RenameTitle", 0, {{OW_LOOP, not_here}}},
-    {"CreateVirtualServer", 0, {{OW_LOOP, not_here}}},
-    {"GetVirtualServer", 0, {{OW_LOOP, not_here}}},
-    {"UpdateVirtualServer", 0, {{OW_LOOP, not_here}}},
-    {"ListVirtualServers", 0, {{OW_LOOP, not_here}}},
-    {"DeleteVirtualServer", 0, {{OW_LOOP, not_here}}},
-    {"Deploy", 0, {{OW_LOOP, not_here}}},
-    {"Publish", 0, {{OW_LOOP, not_here}}},
-    {"ListVersions", 0, {{OW_LOOP, not_here}}},
-    {"PutBundleChunk", 0, {{OW_LOOP, not_here}}},
-    {"GetBlobChunk", 0, {{OW_LOOP, get_blob_chunk}}},
-    {"WatchRoutes", 0, {{OW_LOOP, watch_routes}}},
-    {.name = NULL},
-};
-
-// ---- telemetry
-
-static void note(world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void note(world *w, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    int wrote = vsnprintf(w->text + w->text_length, TEXT_MAX - w->text_length, format, arguments);
-    va_end(arguments);
-    if (wrote > 0 && (size_t)wrote < TEXT_MAX - w->text_length) {
-        w->text_length += (size_t)wrote;
-    }
-}
-
-static void note_record(world *w, const telemetry_record *record) {
-    if (record->line != NULL) {
-        note(w, "line %s %s %s %s\n", record->request_id, record->line->level,
-             record->line->printed ? "printed" : "logged", record->line->text);
-    } else if (record->invocation != NULL) {
-        const invocation_record *run = record->invocation;
-        note(w, "%s %s %s/%s source=%s reason=%s parent=%d cold=%d peak=%d stack=%s message=%s\n",
-             run->init_only ? "init" : "run", record->request_id, run->virtual_server,
-             run->function, run->source, run->reason[0] != '\0' ? run->reason : "ok",
-             run->parent_invocation_id[0] != '\0', run->init_us > 0, run->peak_memory_bytes > 0,
-             run->stack, run->message);
-    }
-}
-
-static ow_code append(ow_run *run) {
-    world *w = run->self;
-    const append_request *request = run->request;
-    size_t at = 0;
-    while (at < request->records.len) {
-        size_t length = 0;
-        for (unsigned shift = 0; at < request->records.len; shift += 7) {
-            uint8_t byte = request->records.data[at++];
-            length |= (size_t)(byte & 0x7F) << shift;
-            if ((byte & 0x80) == 0) {
-                break;
-            }
-        }
-        telemetry_record *record = overworld__telemetry__v1__record__unpack(
-            NULL, length, request->records.data + at);
-        assert_non_null(record);
-        note_record(w, record);
-        overworld__telemetry__v1__record__free_unpacked(record, NULL);
-        at += length;
-    }
-    return OW_OK;
-}
-
-static const ow_method telemetry_methods[] = {
-    {"Append", 0, {{OW_LOOP, append}}},
-    {"QueryLogs", 0, {{OW_LOOP, not_here}}},
-    {.name = NULL},
-};
 
 // ---- opening and closing
 
@@ -255,11 +48,8 @@ static ProtobufCService *offer(world *w, const ProtobufCServiceDescriptor *descr
                                const ow_method *methods) {
     ow_err err = {0};
     ProtobufCService *service = NULL;
-    ow_service_options options = {.descriptor = descriptor,
-                                  .methods = methods,
-                                  .api = w->api,
-                                  .self = w,
-                                  .loop = w->loop};
+    ow_service_options options = {
+        .descriptor = descriptor, .methods = methods, .api = w->api, .self = w, .loop = w->loop};
     ow_directory_expect_here(w->directory, descriptor);
     assert_ow_ok(ow_service_new(&options, &service, &err), &err);
     assert_ow_ok(ow_directory_offer(w->directory, service, &err), &err);
@@ -273,13 +63,12 @@ static void open_core(world *w, ow_channel_kind kind) {
     assert_ow_ok(ow_api_open(ow_descriptors, ow_descriptors_size, &w->api, &err), &err);
     assert_ow_ok(ow_pool_new(1, 100, &w->pool, &err), &err);
     w->metrics = ow_metrics_new();
-    ow_directory_options options = {
-        .loop = w->loop, .local_kind = kind, .seed = 7, .api = w->api};
+    ow_directory_options options = {.loop = w->loop, .local_kind = kind, .seed = 7, .api = w->api};
     assert_ow_ok(ow_directory_new(&options, &w->directory, &err), &err);
     w->registry_service =
-        offer(w, &overworld__registry__v1__registry__descriptor, registry_methods);
+        offer(w, &overworld__registry__v1__registry__descriptor, world_registry_methods);
     w->telemetry_service =
-        offer(w, &overworld__telemetry__v1__telemetry__descriptor, telemetry_methods);
+        offer(w, &overworld__telemetry__v1__telemetry__descriptor, world_telemetry_methods);
 }
 
 world *world_open(ow_channel_kind kind, const char *const *flags) {
@@ -307,9 +96,8 @@ world *world_open(ow_channel_kind kind, const char *const *flags) {
                              .data_folder = w->data,
                              .binary_folder = w->binaries,
                              .process = "test"};
-    assert_ow_ok(ow_runner_module.init(&w->env, ow_config_of(w->config, "runner"), &w->runner,
-                                       &err),
-                 &err);
+    assert_ow_ok(
+        ow_runner_module.init(&w->env, ow_config_of(w->config, "runner"), &w->runner, &err), &err);
     assert_ow_ok(ow_runner_module.start(w->runner, &err), &err);
     w->runner_stub = ow_directory_get(w->directory, &overworld__runner__v1__runner__descriptor);
     return w;
@@ -450,8 +238,7 @@ static void on_built(const build_response *message, void *closure_data) {
     if (message->code_chunk.len > 0) {
         building->bytes = realloc(building->bytes, building->size + message->code_chunk.len);
         assert_non_null(building->bytes);
-        memcpy(building->bytes + building->size, message->code_chunk.data,
-               message->code_chunk.len);
+        memcpy(building->bytes + building->size, message->code_chunk.data, message->code_chunk.len);
         building->size += message->code_chunk.len;
     }
 }
@@ -534,8 +321,8 @@ static void add_extras(world *w, route_revision *revision, const struct world_re
         overworld__registry__v1__bundle_file__init(file);
         file->path = mutable("words.txt");
         file->size = (int64_t)strlen(wanted->data_file);
-        file->sha256 = ow_arena_strdup_in(
-            w->arena, put_blob(w, wanted->data_file, strlen(wanted->data_file)));
+        file->sha256 =
+            ow_arena_strdup_in(w->arena, put_blob(w, wanted->data_file, strlen(wanted->data_file)));
         revision->files = ow_arena_calloc(w->arena, 1, sizeof *revision->files);
         revision->files[revision->n_files++] = file;
     }
@@ -560,14 +347,6 @@ static char *read_source(world *w, const char *path, const char *salt, size_t *r
     return text;
 }
 
-static void tell_watchers(world *w, struct stored_server *server) {
-    for (int i = 0; i < WATCHERS_MAX; i++) {
-        if (w->watchers[i] != NULL) {
-            send_server(w->watchers[i], w, server, false);
-        }
-    }
-}
-
 void world_deploy(world *w, const char *name, const struct world_revision *wanted, char *ret_id) {
     size_t length = 0;
     char diagnostics[2000] = "";
@@ -579,7 +358,8 @@ void world_deploy(world *w, const char *name, const struct world_revision *wante
     }
     route_revision *revision = ow_arena_alloc(w->arena, sizeof *revision);
     overworld__registry__v1__route_revision__init(revision);
-    revision->code_sha256 = ow_arena_strdup_in(w->arena, put_blob(w, building.bytes, building.size));
+    revision->code_sha256 =
+        ow_arena_strdup_in(w->arena, put_blob(w, building.bytes, building.size));
     free(building.bytes);
     char seed[400];
     uint8_t digest[OW_SHA256_SIZE];
@@ -607,25 +387,13 @@ void world_deploy(world *w, const char *name, const struct world_revision *wante
     if (ret_id != NULL) {
         memcpy(ret_id, id, sizeof id);
     }
-    tell_watchers(w, server);
+    world_tell_watchers(w, server);
 }
 
 void world_remove(world *w, const char *name) {
     struct stored_server *server = server_of(w, name);
     server->removed = true;
-    tell_watchers(w, server);
-}
-
-void world_registry_away(world *w, bool away) {
-    w->away = away;
-    for (int i = 0; i < WATCHERS_MAX && away; i++) {
-        if (w->watchers[i] != NULL) {
-            ow_run *run = w->watchers[i];
-            w->watchers[i] = NULL;
-            run->call->on_cancel = NULL;
-            ow_run_finish(run, ow_fail(run->err, OW_UNAVAILABLE, "away", "registry goes"));
-        }
-    }
+    world_tell_watchers(w, server);
 }
 
 unsigned world_blob_chunks(const world *w) {
@@ -743,40 +511,20 @@ void world_status_free(status_response *status) {
     overworld__runner__v1__get_runner_status_response__free_unpacked(status, NULL);
 }
 
-// ---- records
-
-static bool line_has(const char *line, size_t length, const char *const *parts) {
-    for (int i = 0; parts[i] != NULL; i++) {
-        if (memmem(line, length, parts[i], strlen(parts[i])) == NULL) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool has_record(const world *w, const char *const *parts) {
-    const char *at = w->text;
-    while (*at != '\0') {
-        size_t length = strcspn(at, "\n");
-        if (line_has(at, length, parts)) {
-            return true;
-        }
-        at += length + (at[length] == '\n');
-    }
-    return false;
-}
-
-bool world_recorded(world *w, const char *const *parts) {
-    for (int i = 0; i < 500; i++) {
-        if (has_record(w, parts)) {
-            return true;
-        }
-        world_turn(w);
-    }
-    print_error("not recorded; there is:\n%s", w->text);
-    return false;
-}
-
 const char *world_last_request_id(const world *w) {
     return w->last_request_id;
+}
+
+void world_end_zygotes(world *w) {
+    struct runner *runner = w->runner;
+    for (int i = 0; i < RUNTIMES_COUNT; i++) {
+        if (runner->runtimes.each[i].zygote != NULL) {
+            ow_host_zygote_stop(runner->runtimes.each[i].zygote);
+        }
+    }
+}
+
+const char *world_cache_folder(const world *w) {
+    const struct runner *runner = w->runner;
+    return runner->cache_folder;
 }

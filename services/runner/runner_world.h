@@ -22,10 +22,10 @@ struct world_function {
 };
 
 struct world_revision {
-    const char *source;         // path of the C file, from the workspace's root
-    const char *salt;           // makes the revision another one
-    const char *data_file;      // words.txt's content; NULL: none
-    const char *env_mood;       // MOOD; NULL: none
+    const char *source;                     // path of the C file, from the workspace's root
+    const char *salt;                       // makes the revision another one
+    const char *data_file;                  // words.txt's content; NULL: none
+    const char *env_mood;                   // MOOD; NULL: none
     const struct world_function *functions; // ends with name NULL
     int64_t version;
 };
@@ -93,3 +93,5 @@ unsigned world_blob_chunks(const world *w); // served so far
 void world_clock_advance(world *w, int64_t us);
 void world_drain(world *w);
 bool world_drained(world *w);
+void world_end_zygotes(world *w); // as if they had died
+const char *world_cache_folder(const world *w);

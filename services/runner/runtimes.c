@@ -31,8 +31,7 @@ static void start_later(struct runtime *runtime) {
     runtime->failures++;
     int64_t delay_us = (int64_t)FIRST_DELAY_US << doublings;
     if (!all->stopping) {
-        (void)ow_loop_timer_set(all->loop, &runtime->restart,
-                                ow_loop_now_us(all->loop) + delay_us);
+        (void)ow_loop_timer_set(all->loop, &runtime->restart, ow_loop_now_us(all->loop) + delay_us);
     }
 }
 

@@ -96,7 +96,7 @@ struct scheduler {
     const struct scheduler_events *events;
     void *events_self;
     struct scheduler_limits limits;
-    struct pool *pools;  // all, newest first
+    struct pool *pools;   // all, newest first
     struct pool *active;  // those that pool_run is to look at
     struct pool *turn;    // ... the rest of those of this turn
     struct pool *current; // ... and the one it looks at now

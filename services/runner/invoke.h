@@ -1,0 +1,52 @@
+#pragma once
+
+// One call of a function, from the request to the reply, and the calls that functions make.
+
+#include "core/rpc/service.h"
+#include "services/runner/pools.h"
+
+struct nested;
+struct runner;
+
+struct invocation {
+    struct request request; // first
+    struct runner *runner;
+    ow_run *run;
+    struct pool_entry *entry; // NULL while it waits for the routing table
+    struct nested *nested;    // the call that the function waits for; NULL
+    bool settled;             // answered; goes when nested is back and nobody is cancelling
+    ow_code code;
+    struct invocation *next; // parked, or to be resumed
+    bool parked;
+    int64_t parked_us;
+    char traceparent[OW_TRACEPARENT_MAX];
+    char principal[OW_ID_MAX + 64];
+};
+
+ow_code invoke_step(ow_run *run);
+extern const struct scheduler_events invoke_events; // self is the runner
+
+// Those waiting for the routing table: it changed, or time passed.
+void invoke_retry_parked(struct runner *runner);
+void invoke_expire_parked(struct runner *runner);
+
+// Ends those that were answered while they could not be resumed.
+void invoke_resume_settled(struct runner *runner);
+
+// Everybody out: the rest get unavailable.
+void invoke_abandon_all(struct runner *runner);
+
+static inline struct invocation *invocation_of(struct request *request) {
+    return (struct invocation *)request;
+}
+
+// ---- nested.c: calls that functions make
+
+void nested_begin(struct runner *runner, struct instance *instance, const ow_host_call *call);
+
+// Its instance is gone, or its caller was answered: nobody waits for it any more.
+void nested_abandon_of(struct instance *instance);
+void nested_cancel(struct nested *nested);
+
+// For invoke.c: the invocation's last word is said; resume it.
+void invocation_finish(struct invocation *invocation);
