@@ -22,8 +22,16 @@ void __tsan_release(void *address);
 const char *__tsan_default_suppressions(void);
 
 const char *__tsan_default_suppressions(void) {
-    return "called_from_lib:libgrpc.so\nrace:libgrpc.so\nrace:libgpr.so\nrace:libabsl\n"
-           "deadlock:libgrpc.so\nmutex:libgrpc.so\nthread:libgpr.so\nthread:libgrpc.so\n";
+    return "called_from_lib:libgrpc.so\n"
+           "called_from_lib:libgpr.so\n"
+           "called_from_lib:libstdc++.so\n"
+           "race:libgrpc.so\n"
+           "race:libgpr.so\n"
+           "race:libstdc++.so\n"
+           "race:libabsl\n"
+           "deadlock:libgrpc.so\n"
+           "mutex:libgrpc.so\n"
+           "thread:libgpr.so\n";
 }
 #else
 static void __tsan_acquire(void *address) {
