@@ -3,6 +3,11 @@
 #include "core/config/config.h"
 #include "core/error/error.h"
 #include "core/module/module.h"
+#include "overworld/gateway/v1/gateway.pb-c.h"
+#include "overworld/identity/v1/identity.pb-c.h"
+#include "overworld/registry/v1/registry.pb-c.h"
+#include "overworld/runner/v1/runner.pb-c.h"
+#include "overworld/telemetry/v1/telemetry.pb-c.h"
 #include "services/gateway/gateway.h"
 #include "services/identity/identity.h"
 #include "services/overworld/options.h"
@@ -15,33 +20,39 @@
 #include <string.h>
 #include <unistd.h>
 
-#define OVERWORLD_VERSION "0.1.0"
-
 enum { EXIT_USAGE = 2 };
 
-// Every module; those that need nobody first. Ends with name == NULL.
-static size_t list_modules(ow_module table[static OW_MODULES_MAX]) {
-    const ow_module *const modules[] = {
-        &ow_identity_module, &ow_registry_module, &ow_telemetry_module,
-        &ow_runner_module,   &ow_gateway_module,  NULL,
-    };
-    size_t count = 0;
-    while (modules[count] != NULL) {
-        table[count] = *modules[count];
-        count++;
-    }
-    return count;
-}
+// Every module and the service it offers; those that need nobody first.
+static const struct {
+    const ow_module *module;
+    const ProtobufCServiceDescriptor *service;
+} rows[] = {
+    {&ow_identity_module, &overworld__identity__v1__identity__descriptor},
+    {&ow_registry_module, &overworld__registry__v1__registry__descriptor},
+    {&ow_telemetry_module, &overworld__telemetry__v1__telemetry__descriptor},
+    {&ow_runner_module, &overworld__runner__v1__runner__descriptor},
+    {&ow_gateway_module, &overworld__gateway__v1__gateway__descriptor},
+};
 
-static void list_tables(const ow_module *modules, size_t count,
-                        ow_config_table tables[static OW_MODULES_MAX + 2]) {
+enum { MODULE_COUNT = sizeof rows / sizeof rows[0] };
+
+typedef struct tables {
+    ow_module modules[MODULE_COUNT];
+    platform_service services[MODULE_COUNT + 1];
+    ow_config_table config[MODULE_COUNT + 2];
+} tables;
+
+static void fill_tables(tables *tables) {
     static const ow_config_key none[] = {{0}};
-    tables[0] = (ow_config_table){"server", process_config_keys, sizeof(process_config)};
-    for (size_t i = 0; i < count; i++) {
-        const ow_config_key *keys = modules[i].config == NULL ? none : modules[i].config;
-        tables[i + 1] = (ow_config_table){modules[i].name, keys, modules[i].config_size};
+    *tables = (struct tables){0};
+    tables->config[0] = (ow_config_table){"server", process_config_keys, sizeof(process_config)};
+    for (size_t i = 0; i < MODULE_COUNT; i++) {
+        const ow_module *module = rows[i].module;
+        const ow_config_key *keys = module->config == NULL ? none : module->config;
+        tables->modules[i] = *module;
+        tables->services[i] = (platform_service){module->name, rows[i].service};
+        tables->config[i + 1] = (ow_config_table){module->name, keys, module->config_size};
     }
-    tables[count + 1] = (ow_config_table){0};
 }
 
 static int complain(const ow_err *err) {
@@ -49,53 +60,27 @@ static int complain(const ow_err *err) {
     return EXIT_USAGE;
 }
 
-static int with_config(const options *options, const ow_config_table *tables, ow_modules *modules) {
+static int with_config(const options *options, const tables *tables, ow_modules *modules) {
     ow_err err;
     ow_config *config = NULL;
-    if (ow_config_load(tables, options->config, options->config_flags, options->config_flag_count,
-                       environ, &config, &err) != OW_OK) {
+    if (ow_config_load(tables->config, options->config, options->config_flags,
+                       options->config_flag_count, environ, &config, &err) != OW_OK) {
         return complain(&err);
     }
     int status = 0;
     if (options->command == COMMAND_CHECK_CONFIG) {
         ow_config_print_effective(config, stdout);
     } else {
-        status = process_run(options, config, modules);
+        status = process_run(options, config, modules, tables->services);
     }
     ow_config_free(config);
     return status;
 }
 
-static void print_targets(const ow_module *modules, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        printf("%-12s %s\n", modules[i].name, modules[i].doc);
-    }
-}
-
-static int run(const options *options, const ow_module *table, size_t count) {
-    ow_config_table tables[OW_MODULES_MAX + 2];
+static int with_modules(const options *options, const tables *tables) {
     ow_err err;
     ow_modules *modules = NULL;
-    list_tables(table, count, tables);
-    switch (options->command) {
-    case COMMAND_HELP:
-        options_print_help(stdout);
-        return 0;
-    case COMMAND_HELP_CONFIG:
-        ow_config_print_sample(tables, stdout);
-        return 0;
-    case COMMAND_LIST_TARGETS:
-        print_targets(table, count);
-        return 0;
-    case COMMAND_VERSION:
-        puts("overworld " OVERWORLD_VERSION);
-        return 0;
-    case COMMAND_UP:
-    case COMMAND_CHECK_CONFIG:
-    default:
-        break;
-    }
-    if (ow_modules_new(table, count, options->targets, &modules, &err) != OW_OK) {
+    if (ow_modules_new(tables->modules, MODULE_COUNT, options->targets, &modules, &err) != OW_OK) {
         return complain(&err);
     }
     int status = with_config(options, tables, modules);
@@ -103,12 +88,40 @@ static int run(const options *options, const ow_module *table, size_t count) {
     return status;
 }
 
+static void print_targets(const tables *tables) {
+    for (size_t i = 0; i < MODULE_COUNT; i++) {
+        printf("%-12s %s\n", tables->modules[i].name, tables->modules[i].doc);
+    }
+}
+
+static int run(const options *options, const tables *tables) {
+    switch (options->command) {
+    case COMMAND_HELP:
+        options_print_help(stdout);
+        return 0;
+    case COMMAND_HELP_CONFIG:
+        ow_config_print_sample(tables->config, stdout);
+        return 0;
+    case COMMAND_LIST_TARGETS:
+        print_targets(tables);
+        return 0;
+    case COMMAND_VERSION:
+        puts("overworld " OVERWORLD_VERSION);
+        return 0;
+    case COMMAND_UP:
+    case COMMAND_CHECK_CONFIG:
+    default:
+        return with_modules(options, tables);
+    }
+}
+
 int main(int argc, char **argv) {
     options options;
-    ow_module table[OW_MODULES_MAX];
+    tables tables;
     ow_err err;
     if (options_parse(argc, argv, &options, &err) != OW_OK) {
         return complain(&err);
     }
-    return run(&options, table, list_modules(table));
+    fill_tables(&tables);
+    return run(&options, &tables);
 }

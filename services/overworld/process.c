@@ -52,6 +52,7 @@ const ow_config_key process_config_keys[] = {
 typedef struct process {
     const options *options;
     const process_config *config;
+    const platform_service *services;
     int64_t started_us;
     folders folders;
     char name[PROCESS_NAME_MAX];
@@ -132,7 +133,8 @@ static int64_t on_turn(void *self) {
     if (!process->draining) {
         return process->was_ready ? -1 : watch_readiness(process);
     }
-    process->drained = process->drained || ow_modules_drain(process->modules);
+    bool calls_ended = calls_drain(&process->calls);
+    process->drained = ow_modules_drain(process->modules) && calls_ended;
     if (process->drained) {
         ow_loop_stop(process->loop);
     }
@@ -219,6 +221,9 @@ static ow_code open_parts(process *process, ow_err *err) {
     gauges_add(&process->gauges, process->metrics);
     calls_options calls = {
         .loop = process->loop,
+        .modules = process->modules,
+        .services = process->services,
+        .socket_folder = process->folders.run,
         .pool_threads = (int)process->config->pool_threads,
         .packed = process->options->packed,
         .seed = process->seed,
@@ -238,6 +243,7 @@ static void fill_env(process *process) {
         .data_folder = process->folders.data,
         .binary_folder = process->folders.binaries,
         .process = process->name,
+        .version = OVERWORLD_VERSION,
         .rerun_writes = process->options->rerun_writes,
         .on_fatal = end_at_once,
         .on_fatal_self = process,
@@ -265,6 +271,9 @@ static ow_code start(process *process, const ow_config *config, ow_err *err) {
     fill_env(process);
     code = ow_modules_start(process->modules, &process->env, config, err);
     if (code == OW_OK) {
+        code = calls_offer(&process->calls, err);
+    }
+    if (code == OW_OK) {
         code = open_status(process, err);
     }
     if (code == OW_OK) {
@@ -290,6 +299,7 @@ static void stop(process *process) {
         unwatch_signals(process);
     }
     status_close(&process->status);
+    calls_cut(&process->calls);
     ow_modules_stop(process->modules);
     calls_stop(&process->calls);
     settle(process);
@@ -313,9 +323,11 @@ static void warn_of_test_mode(process *process) {
     }
 }
 
-int process_run(const options *options, const ow_config *config, ow_modules *modules) {
+int process_run(const options *options, const ow_config *config, ow_modules *modules,
+                const platform_service *services) {
     process process = {
         .options = options,
+        .services = services,
         .config = ow_config_of(config, "server"),
         .started_us = now_us(),
         .modules = modules,

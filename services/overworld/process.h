@@ -6,6 +6,7 @@
 #include "core/config/config.h"
 #include "core/error/error.h"
 #include "core/module/module.h"
+#include "services/overworld/calls.h"
 #include "services/overworld/options.h"
 
 // The keys of the process itself, "server.<name>", as every module has its own.
@@ -19,6 +20,10 @@ typedef struct process_config {
 
 extern const ow_config_key process_config_keys[];
 
-// Starts the chosen modules, runs until a signal and stops. Returns the exit status: 0 after an
-// orderly stop, 1 when it could not start or had to end; why was logged.
-int process_run(const options *options, const ow_config *config, ow_modules *modules);
+#define OVERWORLD_VERSION "0.1.0"
+
+// Starts the chosen modules, runs until a signal and stops. `services` are those of the whole
+// platform (see calls.h). Returns the exit status: 0 after an orderly stop, 1 when it could not
+// start or had to end; why was logged.
+int process_run(const options *options, const ow_config *config, ow_modules *modules,
+                const platform_service *services);

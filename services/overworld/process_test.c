@@ -71,6 +71,7 @@ typedef struct child {
 static void run_child(const child *child, const char *target, const char *drain_time, int log_fd) {
     static const ow_config_table tables[] = {
         {"server", process_config_keys, sizeof(process_config)}, {0}};
+    static const platform_service no_services[] = {{0}};
     options options = {.command = COMMAND_UP, .targets = target, .data = child->data};
     ow_config *config;
     ow_modules *modules;
@@ -79,7 +80,7 @@ static void run_child(const child *child, const char *target, const char *drain_
         ow_modules_new(table, 4, target, &modules, NULL) != OW_OK) {
         _exit(99);
     }
-    int status = process_run(&options, config, modules);
+    int status = process_run(&options, config, modules, no_services);
     ow_modules_free(modules);
     ow_config_free(config);
     exit(status);
