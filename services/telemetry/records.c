@@ -228,7 +228,7 @@ bool record_next(record_cursor *cursor, record_view *ret_view) {
 
 // ---- Words ----
 
-enum { WORD_PROBES = 4, BITS_A_RECORD = 8, WORDS_MIN = 32 };
+enum { WORD_PROBES = 4, BITS_A_RECORD = 10, WORDS_MIN = 32 };
 
 static uint64_t hash_add(uint64_t hash, slice s) {
     for (size_t i = 0; i < s.length; i++) {

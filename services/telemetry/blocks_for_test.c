@@ -1,0 +1,84 @@
+#include "services/telemetry/blocks_for_test.h"
+
+#include "core/testing/ow_test.h"
+
+#include <stdlib.h>
+
+static char *text(const char *from) {
+    return (char *)(uintptr_t)(from != NULL ? from : "");
+}
+
+void test_block_free(test_block *b) {
+    free(b->bytes);
+    *b = (test_block){0};
+}
+
+static void add(test_block *b, const record_msg *r) {
+    size_t size = overworld__telemetry__v1__record__get_packed_size(r);
+    b->bytes = realloc(b->bytes, b->size + size + 10);
+    assert_non_null(b->bytes);
+    size_t left = size;
+    while (left >= 0x80) {
+        b->bytes[b->size++] = (uint8_t)(left | 0x80);
+        left >>= 7;
+    }
+    b->bytes[b->size++] = (uint8_t)left;
+    b->size += overworld__telemetry__v1__record__pack(r, b->bytes + b->size);
+    b->first_us = b->count == 0 || r->time_us < b->first_us ? r->time_us : b->first_us;
+    b->last_us = b->count == 0 || r->time_us > b->last_us ? r->time_us : b->last_us;
+    b->count++;
+}
+
+static record_msg record_of(int64_t time_us, const test_run *run) {
+    record_msg r = OVERWORLD__TELEMETRY__V1__RECORD__INIT;
+    r.time_us = time_us;
+    r.title_id = text(run->title);
+    r.request_id = text(run->request_id);
+    return r;
+}
+
+void test_block_request(test_block *b, int64_t time_us, const test_run *run, int32_t status) {
+    record_msg r = record_of(time_us, run);
+    request_record request = OVERWORLD__TELEMETRY__V1__REQUEST_RECORD__INIT;
+    request.method = text("POST /v1/call");
+    request.virtual_server = text(run->server);
+    request.function = text(run->function);
+    request.status = status;
+    request.total_us = run->duration_us;
+    request.principal = text("player:plr_1");
+    r.request = &request;
+    add(b, &r);
+}
+
+void test_block_invocation(test_block *b, int64_t time_us, const test_run *run) {
+    record_msg r = record_of(time_us, run);
+    invocation_record i = OVERWORLD__TELEMETRY__V1__INVOCATION_RECORD__INIT;
+    i.invocation_id = text(run->invocation_id);
+    i.parent_invocation_id = text(run->parent);
+    i.virtual_server = text(run->server);
+    i.function = text(run->function);
+    i.version = run->version;
+    i.source = text("client");
+    i.qualifier = text("$DEFAULT");
+    i.reason = text(run->reason);
+    i.duration_us = run->duration_us;
+    i.init_us = run->init_us;
+    i.peak_memory_bytes = 31142707;
+    i.memory_mb = 128;
+    r.invocation = &i;
+    add(b, &r);
+}
+
+void test_block_line(test_block *b, int64_t time_us, const test_run *run, const char *level,
+                     const char *line) {
+    record_msg r = record_of(time_us, run);
+    Overworld__Telemetry__V1__LineRecord l = OVERWORLD__TELEMETRY__V1__LINE_RECORD__INIT;
+    l.invocation_id = text(run->invocation_id);
+    l.virtual_server = text(run->server);
+    l.function = text(run->function);
+    l.version = run->version;
+    l.level = text(level);
+    l.text = text(line);
+    r.line = &l;
+    add(b, &r);
+}

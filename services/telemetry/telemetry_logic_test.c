@@ -1,0 +1,233 @@
+#include "services/telemetry/telemetry_logic.h"
+
+#include "services/telemetry/blocks_for_test.h"
+
+#include "core/testing/ow_test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct fixture {
+    ow_arena *arena;
+    test_block block;
+    block_summary summary;
+    filter filter;
+    ow_err err;
+} fixture;
+
+static int set_up(void **state) {
+    fixture *f = calloc(1, sizeof *f);
+    f->arena = ow_arena_new(64 << 20);
+    f->filter = (filter){.title = "ttl_1",
+                         .request_id = "",
+                         .virtual_server = "",
+                         .function = "",
+                         .until_us = INT64_MAX};
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    fixture *f = *state;
+    test_block_free(&f->block);
+    ow_arena_free(f->arena);
+    free(f);
+    return 0;
+}
+
+static const test_run chat = {
+    .title = "ttl_1",
+    .request_id = "req_1",
+    .invocation_id = "inv_1",
+    .server = "chat",
+    .function = "moderate",
+    .version = 3,
+    .duration_us = 1230,
+};
+
+// The entries as "KIND time text" lines.
+static const char *show(fixture *f) {
+    item *items = NULL;
+    size_t count = 0;
+    assert_int_equal(items_of_block(&f->filter, f->block.bytes, f->block.size, f->arena, &items,
+                                    &count, &f->err),
+                     OW_OK);
+    char *all = ow_arena_strdup_in(f->arena, "");
+    for (size_t i = 0; i < count; i++) {
+        const log_entry *e = entry_of(&items[i], f->arena);
+        assert_non_null(e);
+        all = ow_arena_printf_in(f->arena, "%s%s %lld %s\n", all, e->kind,
+                                 (long long)items[i].time_us, e->text);
+    }
+    return all;
+}
+
+static void orders_a_run_around_its_lines(void **state) {
+    fixture *f = *state;
+    test_run run = chat;
+    run.init_us = 2000;
+    run.reason = "crashed";
+    test_block_line(&f->block, 999990, &run, "info", "hello");
+    test_block_line(&f->block, 999990, &run, "warn", "careful");
+    test_block_invocation(&f->block, 1000000, &run);
+    run.duration_us = 1500;
+    test_block_request(&f->block, 1000100, &run, 502);
+    assert_string_equal(
+        show(f),
+        "INIT 996770 duration=2.00ms\n"
+        "REQUEST 998600 POST /v1/call chat/moderate status=502 total=1.50ms instance=0.00ms in=0B "
+        "out=0B principal=player:plr_1\n"
+        "START 998770 source=client qualifier=$DEFAULT queued=0.00ms\n"
+        "LINE 999990 hello\n"
+        "LINE 999990 careful\n"
+        "ERROR 1000000 crashed\n"
+        "END 1000000 status=crashed\n"
+        "REPORT 1000000 duration=1.23ms init=2.00ms memory=128MB peak=29.7MB cold "
+        "status=crashed\n");
+}
+
+static void keeps_lines_behind_the_start_of_a_very_short_run(void **state) {
+    fixture *f = *state;
+    test_run run = chat;
+    run.duration_us = 3;
+    test_block_line(&f->block, 999980, &run, "info", "hello");
+    test_block_invocation(&f->block, 1000000, &run);
+    assert_non_null(strstr(show(f), "START 999997 source=client qualifier=$DEFAULT "
+                                    "queued=0.00ms\nLINE 999997 hello\nEND"));
+}
+
+static void nests_runs_by_time(void **state) {
+    fixture *f = *state;
+    test_run inner = chat;
+    inner.invocation_id = "inv_2";
+    inner.parent = "inv_1";
+    inner.function = "lookup";
+    inner.duration_us = 100;
+    test_block_invocation(&f->block, 999500, &inner);
+    test_block_invocation(&f->block, 1000000, &chat);
+    const char *text = show(f);
+    const char *outer_start = strstr(text, "START 998770");
+    const char *inner_start = strstr(text, "START 999400");
+    assert_true(outer_start != NULL && inner_start > outer_start);
+    assert_non_null(strstr(inner_start, "parent=inv_1"));
+    assert_true(strstr(text, "REPORT 1000000") > strstr(text, "REPORT 999500"));
+}
+
+static void filters(void **state) {
+    fixture *f = *state;
+    test_run other = chat;
+    other.request_id = "req_2";
+    other.function = "stats";
+    other.version = 4;
+    test_block_line(&f->block, 500, &chat, "debug", "first");
+    test_block_line(&f->block, 600, &other, "error", "second");
+    other.title = "ttl_2";
+    test_block_line(&f->block, 700, &other, "error", "elsewhere");
+    other.title = "";
+    test_block_line(&f->block, 800, &other, "error", "nowhere");
+    assert_string_equal(show(f), "LINE 500 first\nLINE 600 second\n");
+    f->filter.without_title = true;
+    assert_non_null(strstr(show(f), "nowhere"));
+    f->filter.without_title = false;
+    f->filter.min_level = LEVEL_WARN;
+    assert_string_equal(show(f), "LINE 600 second\n");
+    f->filter.min_level = LEVEL_DEBUG;
+    f->filter.function = "moderate";
+    assert_string_equal(show(f), "LINE 500 first\n");
+    f->filter.function = "";
+    f->filter.version = 4;
+    assert_string_equal(show(f), "LINE 600 second\n");
+    f->filter.version = 0;
+    f->filter.request_id = "req_1";
+    assert_string_equal(show(f), "LINE 500 first\n");
+    f->filter.request_id = "";
+    f->filter.since_us = 501;
+    f->filter.until_us = 599;
+    assert_string_equal(show(f), "");
+}
+
+static bool may_match(const fixture *f) {
+    return filter_may_match(&f->filter, f->summary.top_level, f->summary.words,
+                            f->summary.words_size);
+}
+
+static void summaries_let_blocks_be_skipped(void **state) {
+    fixture *f = *state;
+    char request[16];
+    test_run run = chat;
+    run.request_id = request;
+    for (int i = 0; i < 2000; i++) {
+        snprintf(request, sizeof request, "req_%d", i);
+        test_block_line(&f->block, i, &run, "info", "text");
+    }
+    assert_int_equal(summarize(f->block.bytes, f->block.size, 2000, &f->summary, &f->err), OW_OK);
+    assert_int_equal(f->summary.top_level, LEVEL_INFO);
+    int wrong = 0;
+    for (int i = 0; i < 4000; i++) {
+        snprintf(request, sizeof request, "req_%d", i);
+        f->filter.request_id = request;
+        if (i < 2000) {
+            assert_true(may_match(f));
+        } else {
+            wrong += may_match(f) ? 1 : 0;
+        }
+    }
+    assert_in_range(wrong, 0, 60);
+    f->filter.request_id = "";
+    f->filter.virtual_server = "chat";
+    f->filter.function = "moderate";
+    assert_true(may_match(f));
+    f->filter.function = "other";
+    assert_false(may_match(f));
+    f->filter.function = "";
+    f->filter.virtual_server = "cha";
+    assert_false(may_match(f));
+    f->filter.virtual_server = "";
+    f->filter.min_level = LEVEL_WARN;
+    assert_false(may_match(f));
+}
+
+static void refuses_damaged_blocks(void **state) {
+    fixture *f = *state;
+    test_block_line(&f->block, 1, &chat, "info", "one");
+    test_block_invocation(&f->block, 2, &chat);
+    uint8_t *copy = malloc(f->block.size);
+    for (size_t cut = 1; cut < f->block.size; cut++) {
+        memcpy(copy, f->block.bytes, cut);
+        assert_int_equal(summarize(copy, cut, 2, &f->summary, &f->err), OW_INVALID_ARGUMENT);
+    }
+    free(copy);
+    assert_int_equal(summarize(f->block.bytes, f->block.size, 3, &f->summary, &f->err),
+                     OW_INVALID_ARGUMENT);
+    assert_int_equal(summarize(f->block.bytes, f->block.size, 2, &f->summary, &f->err), OW_OK);
+    assert_int_equal(summarize(NULL, 0, 0, &f->summary, &f->err), OW_OK);
+}
+
+static void reads_its_own_page_tokens(void **state) {
+    fixture *f = *state;
+    char text[POSITION_MAX];
+    position p = {INT64_MAX, 12};
+    position_format(text, p);
+    position back;
+    assert_int_equal(position_parse(text, &back, &f->err), OW_OK);
+    assert_true(back.block == p.block && back.entry == p.entry);
+    static const char *const bad[] = {"x", "b", "b1", "b1.", "b.1", "b1.1x", "b-1.1", "1.1"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(position_parse(bad[i], &back, &f->err), OW_INVALID_ARGUMENT);
+    }
+}
+
+int main(void) {
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        CASE(orders_a_run_around_its_lines),
+        CASE(keeps_lines_behind_the_start_of_a_very_short_run),
+        CASE(nests_runs_by_time),
+        CASE(filters),
+        CASE(summaries_let_blocks_be_skipped),
+        CASE(refuses_damaged_blocks),
+        CASE(reads_its_own_page_tokens),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,398 @@
+// Telemetry as its callers see it: real store, steered clock. Run with "packed" the calls are
+// encoded and deferred.
+
+#include "services/telemetry/blocks_for_test.h"
+#include "services/telemetry/telemetry.h"
+#include "services/testing/stage.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SERVICE (&overworld__telemetry__v1__telemetry__descriptor)
+
+typedef struct fixture {
+    stage stage;
+    test_block block;
+    // A query that waits.
+    ow_call *call;
+    bool answered;
+    size_t answered_entries;
+} fixture;
+
+static const stage_caller platform = {.kind = OW_PLATFORM};
+static const stage_caller viewer = {
+    .kind = OW_OPERATOR, .role = OW_ROLE_VIEWER, .title = "ttl_1"};
+
+static ow_channel_kind channel;
+static const char *const *flags;
+
+static int set_up(void **state) {
+    fixture *f = calloc(1, sizeof *f);
+    stage_open(&f->stage, &ow_telemetry_module, channel, flags);
+    stage_start(&f->stage);
+    *state = f;
+    return 0;
+}
+
+static int set_up_small(void **state) {
+    static const char *const small[] = {"--telemetry.max_size=1MB",
+                                        "--telemetry.max_waiting_queries=1", NULL};
+    flags = small;
+    int failed = set_up(state);
+    flags = NULL;
+    return failed;
+}
+
+static int tear_down(void **state) {
+    fixture *f = *state;
+    ow_call_free(f->call);
+    stage_close(&f->stage);
+    test_block_free(&f->block);
+    free(f);
+    return 0;
+}
+
+#define TEXT(literal) ((char *)(uintptr_t)(literal))
+
+static const test_run chat = {
+    .title = "ttl_1",
+    .request_id = "req_1",
+    .invocation_id = "inv_1",
+    .server = "chat",
+    .function = "moderate",
+    .version = 3,
+    .duration_us = 1230,
+};
+
+static int64_t now_us(const fixture *f) {
+    return ow_clock_wall_us(f->stage.clock);
+}
+
+// Sends the block that was put together and begins a new one.
+static void *append(fixture *f, int64_t dropped) {
+    append_request request = OVERWORLD__TELEMETRY__V1__APPEND_REQUEST__INIT;
+    request.process = TEXT("runner-1");
+    request.records = (ProtobufCBinaryData){f->block.size, f->block.bytes};
+    request.count = f->block.count;
+    request.first_us = f->block.count > 0 ? f->block.first_us : now_us(f);
+    request.last_us = f->block.count > 0 ? f->block.last_us : now_us(f);
+    request.dropped = dropped;
+    void *reply = stage_call(&f->stage, SERVICE, "Append", &request, &platform);
+    test_block_free(&f->block);
+    return reply;
+}
+
+static query_request any(void) {
+    query_request request = OVERWORLD__TELEMETRY__V1__QUERY_LOGS_REQUEST__INIT;
+    return request;
+}
+
+static query_response *ask(fixture *f, const query_request *request) {
+    query_response *reply = stage_call(&f->stage, SERVICE, "QueryLogs", request, &viewer);
+    if (reply == NULL) {
+        fail_msg("QueryLogs: %s: %s", f->stage.err.reason, f->stage.err.message);
+    }
+    return reply;
+}
+
+// Kinds of a page's entries, a letter each.
+static const char *kinds(const query_response *page) {
+    static char text[256];
+    size_t i = 0;
+    for (; i < page->n_entries && i < sizeof text - 1; i++) {
+        text[i] = strcmp(page->entries[i]->kind, "REPORT") == 0 ? 'P'
+                                                               : page->entries[i]->kind[0];
+    }
+    text[i] = 0;
+    return text;
+}
+
+static void add_lines(fixture *f, int from, int count) {
+    for (int i = from; i < from + count; i++) {
+        char text[16];
+        snprintf(text, sizeof text, "line %d", i);
+        test_block_line(&f->block, now_us(f) + i, &chat, "info", text);
+    }
+}
+
+static void finds_the_tree_of_a_request(void **state) {
+    fixture *f = *state;
+    test_run outer = chat;
+    test_run inner = chat;
+    char request_id[OW_ID_MAX];
+    ow_id_make(request_id, "req_", now_us(f));
+    outer.request_id = inner.request_id = request_id;
+    inner.invocation_id = "inv_2";
+    inner.parent = "inv_1";
+    inner.duration_us = 100;
+    int64_t end_us = now_us(f) + 5000;
+    test_block_invocation(&f->block, end_us - 500, &inner);
+    test_block_line(&f->block, end_us, &outer, "info", "hello");
+    test_block_invocation(&f->block, end_us, &outer);
+    assert_non_null(append(f, 0));
+    add_lines(f, 0, 50);
+    assert_non_null(append(f, 0));
+    outer.duration_us = 2000;
+    test_block_request(&f->block, end_us + 10, &outer, 200);
+    assert_non_null(append(f, 0));
+
+    query_request request = any();
+    request.request_id = request_id;
+    query_response *page = ask(f, &request);
+    assert_string_equal(kinds(page), "RSSEPLEP");
+    assert_non_null(page->entries[0]->request);
+    assert_non_null(page->entries[7]->invocation);
+    assert_string_equal(page->entries[5]->text, "hello");
+    assert_int_equal(page->entries[7]->version, 3);
+
+    stage_restart(&f->stage);
+    assert_string_equal(kinds(ask(f, &request)), "RSSEPLEP");
+}
+
+static void pages_through_everything_once(void **state) {
+    fixture *f = *state;
+    for (int block = 0; block < 5; block++) {
+        add_lines(f, block * 30, 30);
+        assert_non_null(append(f, block == 2 ? 7 : 0));
+    }
+    query_request request = any();
+    request.page_size = 40;
+    int lines = 0;
+    int drops = 0;
+    int64_t dropped = 0;
+    for (int i = 0; i < 10; i++) {
+        query_response *page = ask(f, &request);
+        for (size_t k = 0; k < page->n_entries; k++) {
+            if (page->entries[k]->kind[0] == 'D') {
+                drops++;
+                continue;
+            }
+            char expected[16];
+            snprintf(expected, sizeof expected, "line %d", lines++);
+            assert_string_equal(page->entries[k]->text, expected);
+        }
+        dropped += page->dropped;
+        request.page_token = page->next_page_token;
+    }
+    assert_int_equal(lines, 150);
+    assert_int_equal(drops, 1);
+    assert_int_equal(dropped, 7);
+}
+
+static void shows_the_newest_and_goes_on_from_there(void **state) {
+    fixture *f = *state;
+    for (int block = 0; block < 4; block++) {
+        add_lines(f, block * 30, 30);
+        assert_non_null(append(f, 0));
+    }
+    query_request request = any();
+    request.page_size = 50;
+    request.newest = true;
+    query_response *page = ask(f, &request);
+    assert_int_equal(page->n_entries, 50);
+    assert_string_equal(page->entries[0]->text, "line 70");
+    assert_string_equal(page->entries[49]->text, "line 119");
+    request.page_token = page->next_page_token;
+    page = ask(f, &request);
+    assert_int_equal(page->n_entries, 0);
+    add_lines(f, 120, 2);
+    append(f, 0);
+    request.page_token = page->next_page_token;
+    page = ask(f, &request);
+    assert_int_equal(page->n_entries, 2);
+    assert_string_equal(page->entries[0]->text, "line 120");
+}
+
+static Google__Protobuf__Timestamp at(int64_t us) {
+    Google__Protobuf__Timestamp time = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    time.seconds = us / 1000000;
+    time.nanos = (int32_t)(us % 1000000) * 1000;
+    return time;
+}
+
+static void narrows_by_time(void **state) {
+    fixture *f = *state;
+    int64_t begin_us = now_us(f);
+    for (int hour = 0; hour < 5; hour++) {
+        test_block_line(&f->block, now_us(f), &chat, "info", "line");
+        append(f, 0);
+        ow_clock_advance(f->stage.clock, (int64_t)3600 * 1000000);
+    }
+    Google__Protobuf__Timestamp since = at(begin_us + (int64_t)3000 * 1000000);
+    Google__Protobuf__Timestamp until = at(begin_us + (int64_t)3 * 3600 * 1000000);
+    query_request request = any();
+    request.since = &since;
+    assert_int_equal(ask(f, &request)->n_entries, 4);
+    request.until = &until;
+    assert_int_equal(ask(f, &request)->n_entries, 2);
+    request.newest = true;
+    assert_int_equal(ask(f, &request)->n_entries, 2);
+}
+
+static void on_answer(const query_response *reply, void *closure_data) {
+    ow_call *call = closure_data;
+    fixture *f = call->user;
+    f->answered = true;
+    f->answered_entries = reply != NULL ? reply->n_entries : 99;
+}
+
+static bool has_answer(void *self) {
+    return ((fixture *)self)->answered;
+}
+
+static void begin_waiting(fixture *f, const query_request *request) {
+    f->answered = false;
+    f->call = stage_call_new(&f->stage, &viewer);
+    f->call->user = f;
+    overworld__telemetry__v1__telemetry__query_logs(
+        ow_directory_get(f->stage.directory, SERVICE), request, on_answer, f->call);
+    // Another question goes all the way, so this one has reached its end as well.
+    query_request other = any();
+    ask(f, &other);
+    assert_false(f->answered);
+}
+
+static void waits_for_what_is_new(void **state) {
+    fixture *f = *state;
+    query_request request = any();
+    request.wait_ms = 10000;
+    request.virtual_server = TEXT("chat");
+    begin_waiting(f, &request);
+    test_run other = chat;
+    other.server = "other";
+    test_block_line(&f->block, now_us(f), &other, "info", "not this");
+    append(f, 0);
+    assert_false(f->answered);
+    add_lines(f, 0, 3);
+    append(f, 0);
+    stage_until(&f->stage, has_answer, f);
+    assert_int_equal(f->answered_entries, 3);
+}
+
+static void stops_waiting_when_the_time_is_over_or_the_caller_gone(void **state) {
+    fixture *f = *state;
+    query_request request = any();
+    request.wait_ms = 300;
+    begin_waiting(f, &request);
+    stage_until(&f->stage, has_answer, f);
+    assert_int_equal(f->answered_entries, 0);
+    f->call = ow_call_free(f->call);
+    request.wait_ms = 30000;
+    begin_waiting(f, &request);
+    ow_call_cancel(f->call, OW_CANCELLED);
+    stage_until(&f->stage, has_answer, f);
+    assert_int_equal(f->answered_entries, 99);
+    f->call = ow_call_free(f->call);
+    // Those who wait are answered when the service stops.
+    begin_waiting(f, &request);
+    stage_restart(&f->stage);
+    stage_until(&f->stage, has_answer, f);
+    assert_int_equal(f->answered_entries, 0);
+}
+
+static void bounds_those_who_wait(void **state) {
+    fixture *f = *state;
+    query_request request = any();
+    request.wait_ms = 10000;
+    begin_waiting(f, &request);
+    assert_null(stage_call(&f->stage, SERVICE, "QueryLogs", &request, &viewer));
+    assert_string_equal(f->stage.err.reason, "too_many_followers");
+    add_lines(f, 0, 1);
+    append(f, 0);
+    stage_until(&f->stage, has_answer, f);
+}
+
+typedef struct small_enough {
+    fixture *f;
+    int64_t oldest; // line number
+} small_enough;
+
+static bool is_small_enough(void *self) {
+    small_enough *s = self;
+    query_request request = any();
+    request.page_size = 1;
+    query_response *page = ask(s->f, &request);
+    s->oldest = page->n_entries == 1 ? strtoll(page->entries[0]->text + 5, NULL, 10) : -1;
+    return s->oldest > 0;
+}
+
+static void deletes_the_oldest_when_there_is_too_much(void **state) {
+    fixture *f = *state;
+    char text[2000];
+    memset(text, 'x', sizeof text);
+    for (int block = 0; block < 40; block++) {
+        snprintf(text, sizeof text, "line %d %*s", block, 1500, "");
+        for (int i = 0; i < 40; i++) {
+            test_block_line(&f->block, now_us(f), &chat, "info", text);
+        }
+        assert_non_null(append(f, 0));
+    }
+    small_enough s = {.f = f};
+    stage_until(&f->stage, is_small_enough, &s);
+    // 40 blocks of 64 KB went in, 16 or so may stay.
+    while (s.oldest < 20) {
+        stage_until(&f->stage, is_small_enough, &s);
+    }
+    query_request request = any();
+    request.page_size = 1;
+    request.newest = true;
+    assert_memory_equal(ask(f, &request)->entries[0]->text, "line 39", 7);
+}
+
+static void deletes_what_is_too_old(void **state) {
+    fixture *f = *state;
+    add_lines(f, 0, 3);
+    append(f, 0);
+    ow_clock_advance(f->stage.clock, (int64_t)8 * 24 * 3600 * 1000000);
+    stage_restart(&f->stage);
+    add_lines(f, 3, 1);
+    append(f, 0);
+    query_request request = any();
+    query_response *page = ask(f, &request);
+    assert_int_equal(page->n_entries, 1);
+    assert_string_equal(page->entries[0]->text, "line 3");
+}
+
+static void refuses_bad_questions_and_blocks(void **state) {
+    fixture *f = *state;
+    query_request request = any();
+    request.min_level = TEXT("loud");
+    assert_null(stage_call(&f->stage, SERVICE, "QueryLogs", &request, &viewer));
+    assert_string_equal(f->stage.err.reason, "bad_level");
+    request = any();
+    request.page_token = TEXT("17");
+    assert_null(stage_call(&f->stage, SERVICE, "QueryLogs", &request, &viewer));
+    assert_string_equal(f->stage.err.reason, "bad_page_token");
+    request = any();
+    stage_caller nowhere = viewer;
+    nowhere.title = "";
+    assert_null(stage_call(&f->stage, SERVICE, "QueryLogs", &request, &nowhere));
+    assert_string_equal(f->stage.err.reason, "title_needed");
+    stage_caller player = {.kind = OW_PLAYER, .title = "ttl_1"};
+    assert_null(stage_call(&f->stage, SERVICE, "QueryLogs", &request, &player));
+    assert_int_equal(f->stage.err.code, OW_PERMISSION_DENIED);
+    add_lines(f, 0, 2);
+    f->block.size--;
+    assert_null(append(f, 0));
+    assert_string_equal(f->stage.err.reason, "malformed_block");
+}
+
+int main(int argc, char **argv) {
+    channel = argc == 2 && strcmp(argv[1], "packed") == 0 ? OW_CHANNEL_PACKED : OW_CHANNEL_LOCAL;
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define SMALL_CASE(name) cmocka_unit_test_setup_teardown(name, set_up_small, tear_down)
+    const struct CMUnitTest tests[] = {
+        CASE(finds_the_tree_of_a_request),
+        CASE(pages_through_everything_once),
+        CASE(shows_the_newest_and_goes_on_from_there),
+        CASE(narrows_by_time),
+        CASE(waits_for_what_is_new),
+        CASE(stops_waiting_when_the_time_is_over_or_the_caller_gone),
+        SMALL_CASE(bounds_those_who_wait),
+        SMALL_CASE(deletes_the_oldest_when_there_is_too_much),
+        CASE(deletes_what_is_too_old),
+        CASE(refuses_bad_questions_and_blocks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
