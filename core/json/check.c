@@ -32,26 +32,35 @@ static bool is_continuation(byte b) {
     return (b & 0xc0) == 0x80;
 }
 
+// RFC 3629: only the second byte has bounds of its own, which keep out overlong forms, surrogates and
+// what is above U+10FFFF.
+static bool is_second(byte first, byte second) {
+    static const struct {
+        byte first, low, high;
+    } narrow[] = {{0xe0, 0xa0, 0xbf}, {0xed, 0x80, 0x9f}, {0xf0, 0x90, 0xbf}, {0xf4, 0x80, 0x8f}};
+    for (size_t i = 0; i < sizeof narrow / sizeof narrow[0]; i++) {
+        if (narrow[i].first == first) {
+            return second >= narrow[i].low && second <= narrow[i].high;
+        }
+    }
+    return is_continuation(second);
+}
+
 const byte *utf8_sequence_end(const byte *at, const byte *end) {
-    size_t left = (size_t)(end - at);
-    byte b = at[0];
-    if (b < 0xc2 || b > 0xf4) {
+    byte first = at[0];
+    if (first < 0xc2 || first > 0xf4) {
         return NULL;
     }
-    if (b < 0xe0) {
-        return left >= 2 && is_continuation(at[1]) ? at + 2 : NULL;
+    size_t length = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+    if ((size_t)(end - at) < length || !is_second(first, at[1])) {
+        return NULL;
     }
-    if (b < 0xf0) {
-        bool whole = left >= 3 && is_continuation(at[1]) && is_continuation(at[2]);
-        bool overlong = whole && b == 0xe0 && at[1] < 0xa0;
-        bool surrogate = whole && b == 0xed && at[1] > 0x9f;
-        return whole && !overlong && !surrogate ? at + 3 : NULL;
+    for (size_t i = 2; i < length; i++) {
+        if (!is_continuation(at[i])) {
+            return NULL;
+        }
     }
-    bool whole = left >= 4 && is_continuation(at[1]) && is_continuation(at[2]) &&
-                 is_continuation(at[3]);
-    bool overlong = whole && b == 0xf0 && at[1] < 0x90;
-    bool too_high = whole && b == 0xf4 && at[1] > 0x8f;
-    return whole && !overlong && !too_high ? at + 4 : NULL;
+    return at + length;
 }
 
 bool ow_utf8_check(const char *text, size_t size) {
