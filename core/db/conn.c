@@ -73,6 +73,9 @@ ow_code conn_end_job(ow_db_conn *conn, ow_code code, ow_err *err) {
         *err = conn->failed_err;
         code = conn->failed;
     }
+    if (code != OW_OK && err->code != code) {
+        ow_fail(err, code, "unspecified", "the job did not say why"); // not another job's words
+    }
     return code;
 }
 

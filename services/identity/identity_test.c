@@ -3,6 +3,7 @@
 #include "services/identity/identity_logic.h"
 #include "services/identity/migrations/migrations.h"
 
+#include "core/crypto/secret.h"
 #include "core/crypto/token.h"
 #include "core/db_sqlite/db_sqlite.h"
 
@@ -468,6 +469,56 @@ static void secrets_are_private_and_kept(void **state) {
     assert_int_equal(chmod(path, 0600), 0);
 }
 
+static void copy_secret(const fixture *f, const char *from, const char *to) {
+    char path[200];
+    ow_secret secret = {0};
+    snprintf(path, sizeof path, "%s/%s", f->data, from);
+    assert_ow_ok(ow_secret_load(path, &secret, NULL), NULL);
+    snprintf(path, sizeof path, "%s/%s", f->data, to);
+    assert_ow_ok(ow_secret_store(path, &secret, NULL), NULL);
+    ow_secret_deinit(&secret);
+}
+
+// A newer signing key signs, the older still verifies; another operator.token takes the place of the
+// one before.
+static void secrets_can_be_replaced(void **state) {
+    fixture *f = *state;
+    device_login_request request = device("device-0005");
+    answer before, after, watching;
+    ASK_OK(f, &nobody, "DeviceLogin", &request, &before);
+    watch(f, &watching);
+    uint8_t first_operator[OW_SHA256_SIZE];
+    const verification_state *vs = (const verification_state *)watching.message;
+    memcpy(first_operator, vs->operator_tokens[0]->sha256.data, sizeof first_operator);
+    watch_end(f, &watching);
+
+    identity_stop(f);
+    copy_secret(f, "keys/server-keys", "keys/signing/sig_7ZZZZZZZZZZZZZZZZZZZZZZZZZ");
+    char path[160];
+    snprintf(path, sizeof path, "%s/operator.token", f->data);
+    assert_int_equal(unlink(path), 0);
+    ow_err err = {0};
+    assert_ow_ok(identity_start(f, &err), &err);
+    identity_wait_ready(f);
+
+    ASK_OK(f, &nobody, "DeviceLogin", &request, &after);
+    const char *old_token = ((const device_login_response *)before.message)->access_token;
+    const char *new_token = ((const device_login_response *)after.message)->access_token;
+    assert_true(strncmp(old_token, new_token, strcspn(old_token, ".")) != 0); // another kid
+    ow_token_claims claims;
+    verify(f, old_token, &claims);
+    verify(f, new_token, &claims);
+    watch(f, &watching);
+    vs = (const verification_state *)watching.message;
+    assert_int_equal(vs->n_signing_keys, 2);
+    assert_int_equal(vs->n_operator_tokens, 1);
+    assert_memory_not_equal(first_operator, vs->operator_tokens[0]->sha256.data,
+                            sizeof first_operator);
+    watch_end(f, &watching);
+    answer_deinit(&before);
+    answer_deinit(&after);
+}
+
 static ow_code count_audit(ow_db_conn *conn, void *self, ow_err *err) {
     ow_rows *rows = NULL;
     bool row = false;
@@ -529,7 +580,8 @@ static void operators_leave_audit_rows(void **state) {
         CASE(a_repeated_request_gets_the_first_answer, mode),                                      \
         CASE(keys_are_listed_in_pages, mode), CASE(a_revoked_key_is_refused_everywhere, mode),     \
         CASE(everybody_is_told_who_they_are, mode), CASE(watchers_hear_of_the_end, mode),          \
-        CASE(secrets_are_private_and_kept, mode), CASE(operators_leave_audit_rows, mode)
+        CASE(secrets_are_private_and_kept, mode), CASE(secrets_can_be_replaced, mode),             \
+        CASE(operators_leave_audit_rows, mode)
 
 int main(void) {
     static mode local = {.channel = OW_CHANNEL_LOCAL};

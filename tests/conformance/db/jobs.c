@@ -130,6 +130,13 @@ static ow_code rename_failure(ow_db_conn *conn, void *self, ow_err *err) {
     return code == OW_OK ? OW_OK : ow_fail(err, OW_NOT_FOUND, "no_item", "no such item");
 }
 
+static ow_code fail_silently(ow_db_conn *conn, void *self, ow_err *err) {
+    (void)conn;
+    (void)self;
+    (void)err;
+    return OW_ABORTED;
+}
+
 void case_a_failed_statement_ends_its_job(void **state) {
     store s;
     store_start(&s, *state, NULL);
@@ -138,6 +145,8 @@ void case_a_failed_statement_ends_its_job(void **state) {
     assert_string_equal(err.reason, "constraint");
     assert_int_equal(write_now(&s, rename_failure, NULL, &err), OW_NOT_FOUND);
     assert_string_equal(err.reason, "no_item");
+    assert_int_equal(write_now(&s, fail_silently, NULL, &err), OW_ABORTED);
+    assert_string_equal(err.reason, "unspecified");
     assert_int_equal(read_int(&s, "SELECT count(*) FROM counter"), 0);
     store_stop(&s);
 }
