@@ -145,9 +145,8 @@ static int by_path(const void *left, const void *right) {
 
 const ow_archive_file *ow_archive_find(const ow_archive *archive, const char *path) {
     ow_archive_file key = {.path = path};
-    return archive->count == 0
-               ? NULL
-               : bsearch(&key, archive->files, archive->count, sizeof key, by_path);
+    return archive->count == 0 ? NULL
+                               : bsearch(&key, archive->files, archive->count, sizeof key, by_path);
 }
 
 // Files are sorted: refuses equal paths, and a path that is also a folder of another.
@@ -172,8 +171,8 @@ static ow_code check_conflicts(const ow_archive *archive, ow_err *err) {
 }
 
 static ow_code too_large(ow_err *err) {
-    return ow_fail(err, OW_INVALID_ARGUMENT, "archive_too_large",
-                   "an archive has at most %zu MB", OW_ARCHIVE_SIZE_MAX >> 20);
+    return ow_fail(err, OW_INVALID_ARGUMENT, "archive_too_large", "an archive has at most %zu MB",
+                   OW_ARCHIVE_SIZE_MAX >> 20);
 }
 
 static ow_code too_many(ow_err *err) {
@@ -288,9 +287,9 @@ static ow_code refuse_header(const header *h, const char *path, ow_err *err) {
         char type;
         const char *what;
     } types[] = {
-        {'1', "a hard link"},   {'2', "a symbolic link"},     {'3', "a device"},
-        {'4', "a device"},      {'5', "a folder"},            {'6', "a pipe"},
-        {'x', "a pax header"},  {'g', "a pax header"},        {'L', "a GNU long name"},
+        {'1', "a hard link"},     {'2', "a symbolic link"}, {'3', "a device"},
+        {'4', "a device"},        {'5', "a folder"},        {'6', "a pipe"},
+        {'x', "a pax header"},    {'g', "a pax header"},    {'L', "a GNU long name"},
         {'K', "a GNU long name"},
     };
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
@@ -390,8 +389,8 @@ static ow_code read_file(reader *r, ow_err *err) {
     return add_file(r, &(ow_archive_file){.path = path, .bytes = content, .size = size}, err);
 }
 
-ow_code ow_archive_read(const uint8_t *bytes, size_t size, ow_arena *arena,
-                        ow_archive *ret_archive, ow_err *err) {
+ow_code ow_archive_read(const uint8_t *bytes, size_t size, ow_arena *arena, ow_archive *ret_archive,
+                        ow_err *err) {
     if (size > OW_ARCHIVE_SIZE_MAX) {
         return too_large(err);
     }

@@ -18,8 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define OW_ARCHIVE_PATH_MAX 200                       // bytes
-#define OW_ARCHIVE_FILES_MAX 2000                     // entries
+#define OW_ARCHIVE_PATH_MAX 200                        // bytes
+#define OW_ARCHIVE_FILES_MAX 2000                      // entries
 #define OW_ARCHIVE_SIZE_MAX ((size_t)50 * 1024 * 1024) // bytes, the archive as a whole
 
 typedef struct ow_archive_file {
@@ -47,8 +47,8 @@ ow_code ow_archive_write(const ow_archive_file *files, size_t count, uint8_t **r
 // Reads and checks an archive. The file table and the paths live in `arena`; the contents are
 // borrowed from `bytes`. Codes: invalid_argument "bad_archive", "bad_path", "duplicate_path",
 // "archive_too_large", "too_many_files" (the messages name the entry); resource_exhausted.
-ow_code ow_archive_read(const uint8_t *bytes, size_t size, ow_arena *arena,
-                        ow_archive *ret_archive, ow_err *err);
+ow_code ow_archive_read(const uint8_t *bytes, size_t size, ow_arena *arena, ow_archive *ret_archive,
+                        ow_err *err);
 
 // The file of that path; NULL when there is none. Borrowed.
 const ow_archive_file *ow_archive_find(const ow_archive *archive, const char *path);

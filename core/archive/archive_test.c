@@ -107,7 +107,7 @@ static void holds_nothing_and_long_paths(void **state) {
 static void refuses_bad_paths(void **state) {
     fixture *f = *state;
     static const char *const paths[] = {
-        "",     "/etc/passwd", "..",   "a/../b", "./a",    "a//b",        "a/",
+        "",     "/etc/passwd", "..",   "a/../b", "./a",      "a//b",       "a/",
         "a\\b", "a\nb",        "a/..", ".",      "\xff\xfe", "\xc0\xae/x",
     };
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
@@ -123,8 +123,7 @@ static void refuses_bad_paths(void **state) {
 static void refuses_conflicts(void **state) {
     fixture *f = *state;
     ow_archive_file twice[] = {text_file("a", "1"), text_file("a", "2")};
-    assert_int_equal(ow_archive_write(twice, 2, &f->bytes, &f->size, &f->err),
-                     OW_INVALID_ARGUMENT);
+    assert_int_equal(ow_archive_write(twice, 2, &f->bytes, &f->size, &f->err), OW_INVALID_ARGUMENT);
     assert_string_equal(f->err.reason, "duplicate_path");
     ow_archive_file folder[] = {text_file("a", "1"), text_file("a-b", ""), text_file("a/b", "2")};
     assert_int_equal(ow_archive_write(folder, 3, &f->bytes, &f->size, &f->err),
@@ -196,8 +195,7 @@ static void refuses_too_much(void **state) {
         OW_INVALID_ARGUMENT);
     assert_string_equal(f->err.reason, "too_many_files");
     files[0] = (ow_archive_file){.path = "a", .bytes = NULL, .size = OW_ARCHIVE_SIZE_MAX};
-    assert_int_equal(ow_archive_write(files, 1, &f->bytes, &f->size, &f->err),
-                     OW_INVALID_ARGUMENT);
+    assert_int_equal(ow_archive_write(files, 1, &f->bytes, &f->size, &f->err), OW_INVALID_ARGUMENT);
     assert_string_equal(f->err.reason, "archive_too_large");
     free(files);
 }

@@ -18,7 +18,7 @@ struct ow_batch {
     ow_timer timer;
     bool due; // the current block waits only for room in flight
     int in_flight;
-    uint64_t dropped;          // in all
+    uint64_t dropped;            // in all
     uint64_t dropped_unreported; // not yet told with a block
 };
 

@@ -127,8 +127,8 @@ static ow_code move_in(const blobs *b, const char *from, const char *sha256, ow_
     return code == OW_OK ? sync_folder(b->folder, err) : code;
 }
 
-static ow_code write_at(int fd, const char *path, int64_t offset, const uint8_t *bytes,
-                        size_t size, ow_err *err) {
+static ow_code write_at(int fd, const char *path, int64_t offset, const uint8_t *bytes, size_t size,
+                        ow_err *err) {
     while (size > 0) {
         ssize_t written = pwrite(fd, bytes, size, offset);
         if (written < 0 && errno != EINTR) {
@@ -195,8 +195,8 @@ static ow_code read_at(int fd, const char *path, int64_t offset, uint8_t *buffer
     return OW_OK;
 }
 
-ow_code blobs_read(const blobs *b, const char *sha256, int64_t offset, uint8_t *buffer,
-                   size_t room, size_t *ret_size, int64_t *ret_total, ow_err *err) {
+ow_code blobs_read(const blobs *b, const char *sha256, int64_t offset, uint8_t *buffer, size_t room,
+                   size_t *ret_size, int64_t *ret_total, ow_err *err) {
     OWNED_TEXT path = blobs_path(b, sha256);
     if (path == NULL) {
         return no_memory(err);
@@ -275,8 +275,7 @@ static ow_code check_incoming(const char *path, const char *sha256, int64_t tota
     return fsync(fd) == 0 ? OW_OK : io_failed(err, errno, "sync", path);
 }
 
-ow_code blobs_incoming_finish(const blobs *b, const char *sha256, int64_t total_size,
-                              ow_err *err) {
+ow_code blobs_incoming_finish(const blobs *b, const char *sha256, int64_t total_size, ow_err *err) {
     OWNED_TEXT path = incoming_path(b, sha256);
     if (path == NULL) {
         return no_memory(err);

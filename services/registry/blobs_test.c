@@ -19,10 +19,8 @@ static int set_up(void **state) {
     const char *base = getenv("TEST_TMPDIR");
     snprintf(f->folder, sizeof f->folder, "%s/blobs_test_XXXXXX", base != NULL ? base : ".");
     *state = f;
-    return mkdtemp(f->folder) != NULL &&
-                   blobs_init(&f->blobs, f->folder, &f->err) == OW_OK
-               ? 0
-               : -1;
+    return mkdtemp(f->folder) != NULL && blobs_init(&f->blobs, f->folder, &f->err) == OW_OK ? 0
+                                                                                            : -1;
 }
 
 static int tear_down(void **state) {
@@ -66,8 +64,7 @@ static void takes_pieces_and_checks_the_hash(void **state) {
     assert_string_equal(f->err.reason, "hash_mismatch");
     assert_false(blobs_has(&f->blobs, HASH_OF_ABC));
 
-    assert_int_equal(blobs_incoming_write(&f->blobs, HASH_OF_ABC, 0, "abcjunk", 7, &f->err),
-                     OW_OK);
+    assert_int_equal(blobs_incoming_write(&f->blobs, HASH_OF_ABC, 0, "abcjunk", 7, &f->err), OW_OK);
     assert_int_equal(blobs_incoming_finish(&f->blobs, HASH_OF_ABC, 3, &f->err), OW_OK);
     assert_true(blobs_has(&f->blobs, HASH_OF_ABC));
 }

@@ -48,9 +48,9 @@ static ow_code open_bundle(const registry *r, const char *sha256, ow_archive_map
     }
     ow_code code = ow_archive_map_open(path, ret_map, err);
     free(path);
-    return code != OW_NOT_FOUND ? code
-                                : ow_fail(err, OW_NOT_FOUND, "no_bundle",
-                                          "the bundle %s was not uploaded", sha256);
+    return code != OW_NOT_FOUND
+               ? code
+               : ow_fail(err, OW_NOT_FOUND, "no_bundle", "the bundle %s was not uploaded", sha256);
 }
 
 static ow_code read_manifest(const ow_archive *archive, const deploy_request *request,
@@ -133,9 +133,9 @@ ow_code deploy_prior(ow_run *run) {
         *run->err = (ow_err){0};
         code = OW_OK;
     }
-    return code == OW_OK ? store_builds_find(&t, s->source_key, s->known, KNOWN_BUILDS_MAX,
-                                             &s->known_count)
-                         : code;
+    return code == OW_OK
+               ? store_builds_find(&t, s->source_key, s->known, KNOWN_BUILDS_MAX, &s->known_count)
+               : code;
 }
 
 // ---- 3. loop: the build ----
@@ -317,8 +317,7 @@ static ow_code keep_files(ow_run *run, const ow_archive_map *map) {
     registry *r = run->self;
     deploy_state *s = run->state;
     ow_archive archive;
-    ow_code code =
-        ow_archive_read(map->bytes, map->size, run->call->arena, &archive, run->err);
+    ow_code code = ow_archive_read(map->bytes, map->size, run->call->arena, &archive, run->err);
     for (size_t i = 0; code == OW_OK && i < s->revision->n_files; i++) {
         const ow_archive_file *file = ow_archive_find(&archive, s->revision->files[i]->path);
         char hex[OW_SHA256_HEX_SIZE];
@@ -341,8 +340,7 @@ ow_code deploy_keep(ow_run *run) {
     if (s->change.answered) {
         return OW_OK;
     }
-    reply->build_ms =
-        (int32_t)((ow_clock_mono_us(r->env->clock) - s->started_us + 500) / 1000);
+    reply->build_ms = (int32_t)((ow_clock_mono_us(r->env->clock) - s->started_us + 500) / 1000);
     if (!has_code(s)) {
         ow_counter_add(r->failed_builds, 1);
         return OW_OK;
@@ -379,8 +377,7 @@ static ow_code make_deployment(ow_run *run, deployment *ret_deployment) {
     char id[OW_SHA256_HEX_SIZE];
     size_t size = 0;
     uint8_t *body = message_pack_in(arena, s->revision, &size);
-    if (body == NULL ||
-        !revision_hash(s->title, request->virtual_server, s->revision, arena, id)) {
+    if (body == NULL || !revision_hash(s->title, request->virtual_server, s->revision, arena, id)) {
         return no_memory(run->err);
     }
     *ret_deployment = (deployment){
@@ -407,8 +404,8 @@ ow_code deploy_commit(ow_run *run) {
     t.title = s->title;
     deployment d;
     bool found = false;
-    ow_code code = store_key_find(&t, "Deploy", request->request_key, run->request, run->reply,
-                                  &found);
+    ow_code code =
+        store_key_find(&t, "Deploy", request->request_key, run->request, run->reply, &found);
     if (code != OW_OK || found) {
         return code;
     }
@@ -419,9 +416,9 @@ ow_code deploy_commit(ow_run *run) {
     if (code == OW_OK) {
         code = store_deploy(&t, &d, run->reply);
     }
-    return code == OW_OK ? store_key_keep(&t, "Deploy", request->request_key, run->request,
-                                          run->reply)
-                         : code;
+    return code == OW_OK
+               ? store_key_keep(&t, "Deploy", request->request_key, run->request, run->reply)
+               : code;
 }
 
 // ---- 6. loop ----

@@ -38,7 +38,7 @@ typedef struct registry {
     ProtobufCService *runner; // the directory's
     bool title_made;          // the first title is there
     bool stopping;
-    change first_change;      // ... made by this
+    change first_change; // ... made by this
     ow_db_job first_job;
     ow_counter *deploys, *failed_builds, *reused_builds;
 } registry;

@@ -214,9 +214,12 @@ static ow_code read_log_payload(reading *r, const ow_json *value, ow_err *err) {
 }
 
 static const key function_keys[] = {
-    {"source", read_source},   {"entry", read_entry},
-    {"exposure", read_exposure}, {"timeout_ms", read_timeout},
-    {"memory_mb", read_memory},  {"log_payload", read_log_payload},
+    {"source", read_source},
+    {"entry", read_entry},
+    {"exposure", read_exposure},
+    {"timeout_ms", read_timeout},
+    {"memory_mb", read_memory},
+    {"log_payload", read_log_payload},
     {NULL, NULL},
 };
 
@@ -490,8 +493,7 @@ bool ow_manifest_is_data(const ow_manifest *manifest, const char *path) {
     return false;
 }
 
-static ow_code check_patterns(const ow_manifest *manifest, const ow_archive *archive,
-                              ow_err *err) {
+static ow_code check_patterns(const ow_manifest *manifest, const ow_archive *archive, ow_err *err) {
     for (size_t i = 0; i < manifest->pattern_count; i++) {
         bool found = false;
         for (size_t k = 0; k < archive->count && !found; k++) {
@@ -506,8 +508,7 @@ static ow_code check_patterns(const ow_manifest *manifest, const ow_archive *arc
     return OW_OK;
 }
 
-static ow_code check_sources(const ow_manifest *manifest, const ow_archive *archive,
-                             ow_err *err) {
+static ow_code check_sources(const ow_manifest *manifest, const ow_archive *archive, ow_err *err) {
     for (size_t i = 0; i < manifest->function_count; i++) {
         const ow_manifest_function *f = &manifest->functions[i];
         if (f->source != NULL && ow_archive_find(archive, f->source) == NULL) {

@@ -21,8 +21,8 @@
 //       "env": {"MODE": "strict"}            4 KB in all
 //     }
 
-#include "core/arena/arena.h"
 #include "core/archive/archive.h"
+#include "core/arena/arena.h"
 #include "core/error/error.h"
 
 #include <stdbool.h>

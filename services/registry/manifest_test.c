@@ -125,13 +125,20 @@ static void matches_patterns(void **state) {
         const char *pattern, *path;
         bool matches;
     } cases[] = {
-        {"words.txt", "words.txt", true}, {"words.txt", "words.txts", false},
-        {"*.txt", "words.txt", true},     {"*.txt", "maps/words.txt", false},
-        {"maps/*", "maps/a.bin", true},   {"maps/*", "maps/a/b.bin", false},
-        {"*/*.bin", "maps/a.bin", true},  {"a?c", "abc", true},
-        {"a?c", "a/c", false},            {"*", "", true},
-        {"a*b*c", "a__b__c", true},       {"a*b*c", "a__b__", false},
-        {"**", "abc", true},              {"a", "", false},
+        {"words.txt", "words.txt", true},
+        {"words.txt", "words.txts", false},
+        {"*.txt", "words.txt", true},
+        {"*.txt", "maps/words.txt", false},
+        {"maps/*", "maps/a.bin", true},
+        {"maps/*", "maps/a/b.bin", false},
+        {"*/*.bin", "maps/a.bin", true},
+        {"a?c", "abc", true},
+        {"a?c", "a/c", false},
+        {"*", "", true},
+        {"a*b*c", "a__b__c", true},
+        {"a*b*c", "a__b__", false},
+        {"**", "abc", true},
+        {"a", "", false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_int_equal(ow_manifest_pattern_matches(cases[i].pattern, cases[i].path),
@@ -141,8 +148,8 @@ static void matches_patterns(void **state) {
 
 static void checks_the_files_of_the_bundle(void **state) {
     fixture *f = *state;
-    ow_archive_file files[] = {{.path = "a.c"}, {.path = "virtualserver.json"},
-                               {.path = "words.txt"}};
+    ow_archive_file files[] = {
+        {.path = "a.c"}, {.path = "virtualserver.json"}, {.path = "words.txt"}};
     ow_archive archive = {.files = files, .count = 3};
     const char *good = START "\"functions\":{\"f\":{\"source\":\"a.c\"}},\"files\":[\"*.txt\"]}";
     assert_int_equal(read_text(f, good), OW_OK);
@@ -151,20 +158,17 @@ static void checks_the_files_of_the_bundle(void **state) {
     assert_false(ow_manifest_is_data(&f->manifest, "a.c"));
 
     read_text(f, START "\"functions\":{\"f\":{\"source\":\"b.c\"}}}");
-    assert_int_equal(ow_manifest_check_files(&f->manifest, &archive, &f->err),
-                     OW_INVALID_ARGUMENT);
+    assert_int_equal(ow_manifest_check_files(&f->manifest, &archive, &f->err), OW_INVALID_ARGUMENT);
     assert_non_null(strstr(f->err.message, "no file \"b.c\""));
 
     read_text(f, START "\"functions\":{\"f\":{}},\"files\":[\"*.json\"]}");
-    assert_int_equal(ow_manifest_check_files(&f->manifest, &archive, &f->err),
-                     OW_INVALID_ARGUMENT);
+    assert_int_equal(ow_manifest_check_files(&f->manifest, &archive, &f->err), OW_INVALID_ARGUMENT);
     assert_non_null(strstr(f->err.message, "names no data file"));
 
     archive.files++;
     archive.count--;
     read_text(f, START "\"functions\":{\"f\":{}}}");
-    assert_int_equal(ow_manifest_check_files(&f->manifest, &archive, &f->err),
-                     OW_INVALID_ARGUMENT);
+    assert_int_equal(ow_manifest_check_files(&f->manifest, &archive, &f->err), OW_INVALID_ARGUMENT);
     assert_non_null(strstr(f->err.message, "no .c file"));
 }
 

@@ -131,8 +131,7 @@ static ow_code start(void *self, ow_err *err) {
     if (code != OW_OK) {
         return code;
     }
-    r->runner =
-        ow_directory_get(r->env->directory, &overworld__runner__v1__runner__descriptor);
+    r->runner = ow_directory_get(r->env->directory, &overworld__runner__v1__runner__descriptor);
     r->uploads = uploads_new(r->env->loop, r->env->pool, r->env->clock, &r->blobs);
     r->routes = routes_new(r->env->loop, r->db);
     if (r->uploads == NULL || r->routes == NULL || r->runner == NULL) {
@@ -141,8 +140,7 @@ static ow_code start(void *self, ow_err *err) {
     code = offer_service(r, err);
     if (code == OW_OK) {
         change_begin(&r->first_change, r);
-        r->first_job =
-            (ow_db_job){.run = make_first_title, .done = first_title_made, .self = r};
+        r->first_job = (ow_db_job){.run = make_first_title, .done = first_title_made, .self = r};
         ow_db_write(r->db, &r->first_job);
     }
     return code;

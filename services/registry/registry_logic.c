@@ -18,8 +18,7 @@ bool is_sha256(const char *text) {
 
 ow_code page_limit(int32_t page_size, int *ret_limit, ow_err *err) {
     if (page_size < 0 || page_size > PAGE_MAX) {
-        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_page_size", "page_size is 1 to %d",
-                       PAGE_MAX);
+        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_page_size", "page_size is 1 to %d", PAGE_MAX);
     }
     *ret_limit = page_size == 0 ? PAGE_DEFAULT : page_size;
     return OW_OK;

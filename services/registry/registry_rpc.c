@@ -60,8 +60,8 @@ static ow_code create_title_store(ow_run *run) {
     const create_title_request *request = run->request;
     tx t = tx_of(run, c);
     t.title = "";
-    ow_code code = store_key_find(&t, "CreateTitle", request->request_key, run->request,
-                                  run->reply, &c->answered);
+    ow_code code = store_key_find(&t, "CreateTitle", request->request_key, run->request, run->reply,
+                                  &c->answered);
     if (code != OW_OK || c->answered) {
         return code;
     }
@@ -198,9 +198,9 @@ static ow_code publish_store(ow_run *run) {
         return code;
     }
     code = store_publish(&t, request, run->reply);
-    return code == OW_OK ? store_key_keep(&t, "Publish", request->request_key, run->request,
-                                          run->reply)
-                         : code;
+    return code == OW_OK
+               ? store_key_keep(&t, "Publish", request->request_key, run->request, run->reply)
+               : code;
 }
 
 static ow_code list_versions(ow_run *run) {

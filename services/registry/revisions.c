@@ -33,12 +33,11 @@ static ow_code look_up(tx *t, const char *server, const char *revision_id,
                        revision_msg **ret_revision) {
     ow_rows *rows = NULL;
     bool found = false;
-    ow_code code =
-        ow_db_query(t->db, &rows, t->err,
-                    "SELECT revision_id, version, created_us, created_by, description,"
-                    " bundle_sha256, body FROM revisions"
-                    " WHERE title_id = $1 AND virtual_server = $2 AND revision_id = $3",
-                    "ttt", t->title, server, revision_id);
+    ow_code code = ow_db_query(t->db, &rows, t->err,
+                               "SELECT revision_id, version, created_us, created_by, description,"
+                               " bundle_sha256, body FROM revisions"
+                               " WHERE title_id = $1 AND virtual_server = $2 AND revision_id = $3",
+                               "ttt", t->title, server, revision_id);
     if (code == OW_OK) {
         code = ow_rows_next(rows, &found, t->err);
     }
@@ -95,8 +94,8 @@ static ow_code touch_server(tx *t, const server_row *row) {
                       "UPDATE virtual_servers SET latest_revision = $1, latest_version = $2,"
                       " updated_us = $3, etag = etag + 1, route_seq = $4"
                       " WHERE title_id = $5 AND name = $6",
-                      "tiiitt", row->latest_revision, row->latest_version, t->now_us, seq,
-                      t->title, row->name);
+                      "tiiitt", row->latest_revision, row->latest_version, t->now_us, seq, t->title,
+                      row->name);
 }
 
 // Every version is in the routes of its virtual server, which have to fit one message.
@@ -171,8 +170,8 @@ static ow_code find_or_create(tx *t, const deployment *d, server_row *ret_row) {
     }
     if (code == OW_OK && strcmp(ret_row->runtime, d->runtime) != 0) {
         return ow_fail(t->err, OW_FAILED_PRECONDITION, "runtime_differs",
-                       "the virtual server \"%s\" runs \"%s\", the bundle is for \"%s\"",
-                       d->server, ret_row->runtime, d->runtime);
+                       "the virtual server \"%s\" runs \"%s\", the bundle is for \"%s\"", d->server,
+                       ret_row->runtime, d->runtime);
     }
     return code;
 }
@@ -191,8 +190,15 @@ static ow_code make_latest(tx *t, const deployment *d, server_row *row, revision
     return code == OW_OK ? store_revision_find(t, d->server, d->revision_id, ret_r) : code;
 }
 
+static ow_code publish_and_move(tx *t, server_row *row, revision_msg *r, const char *description,
+                                bool *ret_changed) {
+    ow_code code = publish(t, row, r, description, ret_changed);
+    return code == OW_OK ? move_default(t, row->name, r->version, ret_changed) : code;
+}
+
 ow_code store_deploy(tx *t, const deployment *d, deploy_response *reply) {
     server_row row;
+    revision_msg *r = NULL;
     ow_code code = find_or_create(t, d, &row);
     if (code != OW_OK) {
         return code;
@@ -202,15 +208,11 @@ ow_code store_deploy(tx *t, const deployment *d, deploy_response *reply) {
     if (changed) {
         code = store_audit(t, "virtual_server.deploy", d->server, d->revision_id);
     }
-    revision_msg *r = NULL;
     if (code == OW_OK) {
         code = make_latest(t, d, &row, &r);
     }
     if (code == OW_OK && d->publish) {
-        code = publish(t, &row, r, d->description, &changed);
-    }
-    if (code == OW_OK && d->publish) {
-        code = move_default(t, d->server, r->version, &changed);
+        code = publish_and_move(t, &row, r, d->description, &changed);
     }
     if (code == OW_OK && changed) {
         code = touch_server(t, &row);
@@ -296,8 +298,8 @@ ow_code store_builds_find(tx *t, const char *key, known_build ret_builds[], int 
     int count = 0;
     while (code == OW_OK && (code = ow_rows_next(rows, &more, t->err)) == OW_OK && more) {
         if (count < room) {
-            ret_builds[count++] =
-                (known_build){.toolchain = row_text(t, rows, 0), .code_sha256 = row_text(t, rows, 1)};
+            ret_builds[count++] = (known_build){.toolchain = row_text(t, rows, 0),
+                                                .code_sha256 = row_text(t, rows, 1)};
         }
     }
     *ret_count = count;

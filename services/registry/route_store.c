@@ -6,7 +6,7 @@
 #include <string.h>
 
 enum {
-    CHANGES_AT_ONCE = 64,             // rows of each kind in one read
+    CHANGES_AT_ONCE = 64,            // rows of each kind in one read
     BYTES_AT_ONCE = MAX_ROUTE_BYTES, // routes of one read; one virtual server may go beyond
 };
 
@@ -142,12 +142,11 @@ static ow_code keep_server(tx *t, stored_changes *list, const changed_server *s)
 static ow_code add_servers(tx *t, int64_t after, int64_t *limit, stored_changes *list) {
     changed_server found[CHANGES_AT_ONCE];
     ow_rows *rows = NULL;
-    ow_code code =
-        ow_db_query(t->db, &rows, t->err,
-                    "SELECT title_id, name, runtime, latest_revision, route_seq"
-                    " FROM virtual_servers WHERE route_seq > $1 AND route_seq <= $2"
-                    " ORDER BY route_seq LIMIT $3",
-                    "iii", after, *limit, (int64_t)CHANGES_AT_ONCE);
+    ow_code code = ow_db_query(t->db, &rows, t->err,
+                               "SELECT title_id, name, runtime, latest_revision, route_seq"
+                               " FROM virtual_servers WHERE route_seq > $1 AND route_seq <= $2"
+                               " ORDER BY route_seq LIMIT $3",
+                               "iii", after, *limit, (int64_t)CHANGES_AT_ONCE);
     int count = 0;
     bool more = true;
     while (code == OW_OK && (code = ow_rows_next(rows, &more, t->err)) == OW_OK && more) {
@@ -217,8 +216,8 @@ static ow_code add_removals(tx *t, int64_t after, int64_t *limit, stored_changes
 static ow_code read_counter(tx *t, int64_t *ret_value) {
     ow_rows *rows = NULL;
     bool found = false;
-    ow_code code = ow_db_query(t->db, &rows, t->err,
-                               "SELECT value FROM counters WHERE name = 'route'", "");
+    ow_code code =
+        ow_db_query(t->db, &rows, t->err, "SELECT value FROM counters WHERE name = 'route'", "");
     if (code == OW_OK) {
         code = ow_rows_next(rows, &found, t->err);
     }

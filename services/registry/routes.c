@@ -34,7 +34,7 @@ struct routes {
     stored_changes found;
     int64_t asked_after;
     bool reading, again, stopping;
-    routes_waiter *waiting_now; // for the read that is running
+    routes_waiter *waiting_now;  // for the read that is running
     routes_waiter *waiting_next; // for one that begins later
 
     ow_timer timer;
@@ -230,6 +230,11 @@ static void resume_all(routes_waiter **list) {
     }
 }
 
+static void try_again(routes *r, const char *reason) {
+    ow_log(OW_LOG_WARN, "routes not read", "reason=%s", reason);
+    ow_loop_timer_set(r->loop, &r->timer, ow_loop_now_us(r->loop) + RETRY_US);
+}
+
 static void on_read(void *self, ow_code code, const ow_err *err) {
     routes *r = self;
     r->reading = false;
@@ -244,9 +249,7 @@ static void on_read(void *self, ow_code code, const ow_err *err) {
         resume_all(&r->waiting_now);
     }
     if (!applied) {
-        ow_log(OW_LOG_WARN, "routes not read", "reason=%s",
-               code == OW_OK ? "memory" : err->reason);
-        ow_loop_timer_set(r->loop, &r->timer, ow_loop_now_us(r->loop) + RETRY_US);
+        try_again(r, code == OW_OK ? "memory" : err->reason);
         return;
     }
     if (!more && !r->loaded) {

@@ -113,8 +113,7 @@ static ow_code check_etag(tx *t, const server_row *row, const char *etag) {
     const char *now = kept_text(t, ow_arena_printf_in(t->arena, "%lld", (long long)row->etag));
     if (etag[0] != 0 && strcmp(etag, now) != 0) {
         return ow_fail(t->err, OW_ABORTED, "stale_etag",
-                       "somebody else changed the virtual server \"%s\": read it again",
-                       row->name);
+                       "somebody else changed the virtual server \"%s\": read it again", row->name);
     }
     return OW_OK;
 }
@@ -214,8 +213,8 @@ ow_code store_server_fill(tx *t, const server_row *row, server_msg *ret_server) 
     ret_server->description = (char *)(uintptr_t)row->description;
     ret_server->created_at = timestamp_in(t->arena, row->created_us);
     ret_server->updated_at = timestamp_in(t->arena, row->updated_us);
-    ret_server->etag = (char *)(uintptr_t)kept_text(
-        t, ow_arena_printf_in(t->arena, "%lld", (long long)row->etag));
+    ret_server->etag =
+        (char *)(uintptr_t)kept_text(t, ow_arena_printf_in(t->arena, "%lld", (long long)row->etag));
     ret_server->latest_version = row->latest_version;
     ret_server->latest = NULL;
     ow_code code = add_aliases(t, row->name, ret_server);
@@ -225,7 +224,8 @@ ow_code store_server_fill(tx *t, const server_row *row, server_msg *ret_server) 
     return code != OW_OK ? code : tx_end(t);
 }
 
-ow_code store_servers_list(tx *t, const char *after, int limit, list_servers_response *ret_page) {
+static ow_code read_page(tx *t, const char *after, int limit, server_row page[PAGE_MAX + 1],
+                         int *ret_count) {
     ow_rows *rows = NULL;
     ow_code code =
         ow_db_query(t->db, &rows, t->err,
@@ -233,29 +233,31 @@ ow_code store_servers_list(tx *t, const char *after, int limit, list_servers_res
                     " etag, latest_version FROM virtual_servers"
                     " WHERE title_id = $1 AND name > $2 ORDER BY name LIMIT $3",
                     "tti", t->title, after, (int64_t)limit + 1);
+    bool more = true;
+    *ret_count = 0;
+    while (code == OW_OK && (code = ow_rows_next(rows, &more, t->err)) == OW_OK && more) {
+        page[(*ret_count)++] = read_server(t, rows);
+    }
+    return code;
+}
+
+ow_code store_servers_list(tx *t, const char *after, int limit, list_servers_response *ret_page) {
     server_row page[PAGE_MAX + 1];
     int count = 0;
-    bool more = true;
-    while (code == OW_OK && (code = ow_rows_next(rows, &more, t->err)) == OW_OK && more) {
-        page[count++] = read_server(t, rows);
-    }
+    ow_code code = read_page(t, after, limit, page, &count);
     int shown = count > limit ? limit : count;
-    ret_page->virtual_servers =
-        ow_arena_calloc(t->arena, (size_t)shown, sizeof *ret_page->virtual_servers);
-    if (code == OW_OK && ret_page->virtual_servers == NULL) {
-        t->out_of_memory = true;
-        return tx_end(t);
-    }
-    for (int i = 0; code == OW_OK && i < shown; i++) {
-        server_msg *message = MESSAGE_IN(t->arena, virtual_server);
-        if (message == NULL) {
+    server_msg **list = ow_arena_calloc(t->arena, (size_t)shown, sizeof(server_msg *));
+    t->out_of_memory = t->out_of_memory || list == NULL;
+    for (int i = 0; code == OW_OK && !t->out_of_memory && i < shown; i++) {
+        list[i] = MESSAGE_IN(t->arena, virtual_server);
+        if (list[i] == NULL) {
             t->out_of_memory = true;
             break;
         }
-        code = store_server_fill(t, &page[i], message);
-        ret_page->virtual_servers[i] = message;
+        code = store_server_fill(t, &page[i], list[i]);
         ret_page->n_virtual_servers = (size_t)i + 1;
     }
+    ret_page->virtual_servers = list;
     if (count > limit) {
         ret_page->next_page_token = (char *)(uintptr_t)page[limit - 1].name;
     }

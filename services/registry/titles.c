@@ -1,5 +1,5 @@
-#include "services/registry/registry_store.h"
 #include "services/registry/registry_logic.h"
+#include "services/registry/registry_store.h"
 #include "services/registry/store_rows.h"
 
 #include <string.h>
@@ -86,10 +86,9 @@ ow_code store_title_resolve(tx *t) {
 ow_code store_next_route(tx *t, int64_t *ret_seq) {
     ow_rows *rows = NULL;
     bool found = false;
-    ow_code code =
-        ow_db_query(t->db, &rows, t->err,
-                    "UPDATE counters SET value = value + 1 WHERE name = 'route' RETURNING value",
-                    "");
+    ow_code code = ow_db_query(
+        t->db, &rows, t->err,
+        "UPDATE counters SET value = value + 1 WHERE name = 'route' RETURNING value", "");
     if (code == OW_OK) {
         code = ow_rows_next(rows, &found, t->err);
     }
@@ -334,6 +333,5 @@ ow_code store_key_keep(tx *t, const char *method, const char *key, const Protobu
                       " ON CONFLICT (title_id, principal_id, method, request_key) DO UPDATE SET"
                       " request_sha256 = excluded.request_sha256, reply = excluded.reply,"
                       " created_us = excluded.created_us",
-                      "tttttbi", t->title, t->principal, method, key, hash, bytes, size,
-                      t->now_us);
+                      "tttttbi", t->title, t->principal, method, key, hash, bytes, size, t->now_us);
 }

@@ -110,8 +110,8 @@ static ow_code check(const put_chunk_request *request, ow_err *err) {
     }
     int64_t size = (int64_t)request->data.len;
     if (request->total_size < 1 || request->total_size > (int64_t)OW_ARCHIVE_SIZE_MAX) {
-        return ow_fail(err, OW_INVALID_ARGUMENT, "archive_too_large",
-                       "a bundle has at most %zu MB", OW_ARCHIVE_SIZE_MAX >> 20);
+        return ow_fail(err, OW_INVALID_ARGUMENT, "archive_too_large", "a bundle has at most %zu MB",
+                       OW_ARCHIVE_SIZE_MAX >> 20);
     }
     if (request->data.len > BLOB_CHUNK_MAX || request->offset < 0 ||
         request->offset > request->total_size - size) {
@@ -141,8 +141,7 @@ static void write_piece(void *self) {
     piece->code = blobs_incoming_write(b, request->sha256, request->offset, request->data.data,
                                        request->data.len, &piece->err);
     if (piece->code == OW_OK && request->last) {
-        piece->code =
-            blobs_incoming_finish(b, request->sha256, request->total_size, &piece->err);
+        piece->code = blobs_incoming_finish(b, request->sha256, request->total_size, &piece->err);
         piece->complete = piece->code == OW_OK;
     }
 }

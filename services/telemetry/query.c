@@ -6,10 +6,10 @@
 #include <string.h>
 
 enum {
-    BLOCKS_A_SLICE = 16,              // read whole in one go on a reader thread
-    SCRATCH_MAX = 32 << 20,           // for the entries of one block, sorted
-    WAKE_DELAY_US = 20 * 1000,        // so that many small blocks wake once
-    DEADLINE_MARGIN_US = 100 * 1000,  // an answer is sent before the caller gives up
+    BLOCKS_A_SLICE = 16,             // read whole in one go on a reader thread
+    SCRATCH_MAX = 32 << 20,          // for the entries of one block, sorted
+    WAKE_DELAY_US = 20 * 1000,       // so that many small blocks wake once
+    DEADLINE_MARGIN_US = 100 * 1000, // an answer is sent before the caller gives up
 };
 
 // How far a request id is looked for when no time is named.
@@ -45,8 +45,8 @@ static ow_code keep(query *q, const item *it, log_entry *entry, ow_err *err) {
 // The losses that a block reports are its first entry.
 static ow_code keep_drop(query *q, const block_row *row, ow_err *err) {
     item it = {.time_us = row->last_us, .rank = 0, .kind = "DROPPED"};
-    return keep(q, &it,
-                drop_entry(row->last_us, row->dropped, row->process, q->run->call->arena), err);
+    return keep(q, &it, drop_entry(row->last_us, row->dropped, row->process, q->run->call->arena),
+                err);
 }
 
 static bool shows_drop(const query *q, const block_row *row) {
@@ -95,39 +95,44 @@ static ow_code take_down(query *q, const block_row *row, const item *items, int6
     return OW_OK;
 }
 
+static ow_code take_items(query *q, ow_db_conn *db, const block_row *row, ow_arena *scratch,
+                          ow_err *err) {
+    item *items = NULL;
+    size_t count = 0;
+    if (scratch != NULL) {
+        const uint8_t *bytes = NULL;
+        size_t size = 0;
+        ow_code code = store_records(db, row->block_id, scratch, &bytes, &size, err);
+        if (code == OW_OK && size > 0) {
+            code = items_of_block(&q->filter, bytes, size, scratch, &items, &count, err);
+        }
+        if (code != OW_OK) {
+            return code;
+        }
+    }
+    return q->newest ? take_down(q, row, items, (int64_t)count, err)
+                     : take_up(q, row, items, (int64_t)count, err);
+}
+
 static ow_code take_block(query *q, ow_db_conn *db, const block_row *row, ow_err *err) {
     if (q->at.entry == 0 && row->last_us >= q->filter.since_us) {
         q->dropped += row->dropped;
     }
-    item *items = NULL;
-    size_t count = 0;
-    ow_code code = OW_OK;
     // What is taken is unpacked, so the block's own bytes go again with the scratch arena.
     ow_arena *scratch = row->may_match ? ow_arena_new(SCRATCH_MAX) : NULL;
     if (row->may_match && scratch == NULL) {
         return arena_full(err);
     }
-    if (row->may_match) {
-        const uint8_t *bytes = NULL;
-        size_t size = 0;
-        code = store_records(db, row->block_id, scratch, &bytes, &size, err);
-        if (code == OW_OK && size > 0) {
-            code = items_of_block(&q->filter, bytes, size, scratch, &items, &count, err);
-        }
-    }
-    if (code == OW_OK) {
-        code = q->newest ? take_down(q, row, items, (int64_t)count, err)
-                         : take_up(q, row, items, (int64_t)count, err);
-    }
+    ow_code code = take_items(q, db, row, scratch, err);
     ow_arena_free(scratch);
     return code;
 }
 
 // Nothing behind this block can be in the time that is asked for.
 static bool is_beyond(const query *q, const block_row *row) {
-    return q->newest ? row->received_us + LATE_US < q->filter.since_us
-                     : q->filter.until_us != INT64_MAX &&
-                           row->received_us > q->filter.until_us + LATE_US;
+    return q->newest
+               ? row->received_us + LATE_US < q->filter.since_us
+               : q->filter.until_us != INT64_MAX && row->received_us > q->filter.until_us + LATE_US;
 }
 
 static ow_code find_position(query *q, ow_db_conn *db, ow_err *err) {
@@ -146,18 +151,13 @@ static ow_code find_position(query *q, ow_db_conn *db, ow_err *err) {
     return code;
 }
 
-static ow_code read_slice(ow_db_conn *db, void *self, ow_err *err) {
-    query *q = self;
-    ow_code code = q->positioned ? OW_OK : find_position(q, db, err);
-    if (code != OW_OK) {
-        return code;
-    }
-    block_row rows[ROWS_AT_ONCE];
-    int count = 0;
-    code = store_blocks(db, &q->filter, q->newest ? q->down_from : q->at.block, q->newest,
-                        q->run->call->arena, rows, &count, err);
+// Looks at these blocks until the page is full, enough was read in one go, or nothing behind can
+// match. *ret_done: all of them were looked at.
+static ow_code take_blocks(query *q, ow_db_conn *db, const block_row *rows, int count,
+                           bool *ret_done, ow_err *err) {
     int whole = 0;
-    for (int i = 0; code == OW_OK && i < count; i++) {
+    *ret_done = false;
+    for (int i = 0; i < count; i++) {
         if (is_beyond(q, &rows[i])) {
             q->at_end = true;
             return OW_OK;
@@ -165,13 +165,30 @@ static ow_code read_slice(ow_db_conn *db, void *self, ow_err *err) {
         if (!q->newest && q->at.block < rows[i].block_id) {
             q->at = (position){rows[i].block_id, 0}; // what was there has been deleted
         }
-        code = take_block(q, db, &rows[i], err);
+        ow_code code = take_block(q, db, &rows[i], err);
         whole += rows[i].may_match ? 1 : 0;
-        if (q->count == q->limit || whole == BLOCKS_A_SLICE) {
+        if (code != OW_OK || q->count == q->limit || whole == BLOCKS_A_SLICE) {
             return code;
         }
     }
-    q->at_end = count < ROWS_AT_ONCE;
+    *ret_done = true;
+    return OW_OK;
+}
+
+static ow_code read_slice(ow_db_conn *db, void *self, ow_err *err) {
+    query *q = self;
+    block_row rows[ROWS_AT_ONCE];
+    int count = 0;
+    bool done = false;
+    ow_code code = q->positioned ? OW_OK : find_position(q, db, err);
+    if (code == OW_OK) {
+        code = store_blocks(db, &q->filter, q->newest ? q->down_from : q->at.block, q->newest,
+                            q->run->call->arena, rows, &count, err);
+    }
+    if (code == OW_OK) {
+        code = take_blocks(q, db, rows, count, &done, err);
+    }
+    q->at_end = q->at_end || (done && count < ROWS_AT_ONCE);
     return code;
 }
 

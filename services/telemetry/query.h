@@ -38,9 +38,9 @@ typedef struct query {
     struct query *next; // among those that wait
     filter filter;
     int limit;
-    bool newest;       // reading downwards
-    bool positioned;   // `at` is known
-    bool at_end;       // everything that is there has been looked at
+    bool newest;     // reading downwards
+    bool positioned; // `at` is known
+    bool at_end;     // everything that is there has been looked at
     bool waiting, cancelled;
     position at;       // where to go on; newest: where later pages go on
     int64_t down_from; // newest: the next block to look at

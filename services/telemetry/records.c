@@ -170,6 +170,29 @@ static bool view_inner(record_view *v, slice inner) {
     return true;
 }
 
+// A field of the record itself; what it is a record of goes to `inner`.
+static void take_outer(record_view *v, const field *f, slice *inner) {
+    switch (f->number) {
+    case 1:
+        v->time_us = (int64_t)f->value;
+        break;
+    case 2:
+        v->request_id = f->bytes;
+        break;
+    case 3:
+        v->title_id = f->bytes;
+        break;
+    case 4:
+    case 5:
+    case 6:
+        v->kind = (record_kind)(f->number - 4 + RECORD_REQUEST);
+        *inner = f->bytes;
+        break;
+    default:
+        break;
+    }
+}
+
 static bool view_record(record_view *v) {
     const uint8_t *at = v->bytes;
     const uint8_t *end = at + v->size;
@@ -179,23 +202,12 @@ static bool view_record(record_view *v) {
         if (!read_field(&at, end, &f)) {
             return false;
         }
-        if (f.number == 1) {
-            v->time_us = (int64_t)f.value;
-        } else if (f.number == 2) {
-            v->request_id = f.bytes;
-        } else if (f.number == 3) {
-            v->title_id = f.bytes;
-        } else if (f.number >= 4 && f.number <= 6 && f.type == WIRE_BYTES) {
-            v->kind = (record_kind)(f.number - 4 + RECORD_REQUEST);
-            inner = f.bytes;
-        }
+        take_outer(v, &f, &inner);
     }
     if (v->kind == RECORD_NONE || !view_inner(v, inner)) {
         return false;
     }
-    if (v->failed) {
-        v->level = LEVEL_ERROR;
-    }
+    v->level = v->failed ? LEVEL_ERROR : v->level;
     return true;
 }
 

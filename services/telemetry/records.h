@@ -22,7 +22,12 @@ typedef struct slice {
 
 bool slice_is(slice s, const char *text);
 
-typedef enum record_kind { RECORD_NONE, RECORD_REQUEST, RECORD_INVOCATION, RECORD_LINE } record_kind;
+typedef enum record_kind {
+    RECORD_NONE,
+    RECORD_REQUEST,
+    RECORD_INVOCATION,
+    RECORD_LINE
+} record_kind;
 
 typedef struct record_view {
     const uint8_t *bytes; // the packed Record

@@ -3,7 +3,7 @@
 #include "core/log/log.h"
 
 enum {
-    BLOCKS_A_SLICE = 16,         // keeps a slice far below the writer's limit of CPU time
+    BLOCKS_A_SLICE = 16, // keeps a slice far below the writer's limit of CPU time
     LOOK_EVERY_US = 60 * 1000 * 1000,
 };
 

@@ -51,16 +51,15 @@ static const ow_config_key config_keys[] = {
 
 static void register_metrics(telemetry *t) {
     ow_metrics *m = t->env->metrics;
-    t->blocks = ow_metrics_counter(m, "overworld_telemetry_blocks_total",
-                                   "Blocks of records stored", NULL);
-    t->records =
-        ow_metrics_counter(m, "overworld_telemetry_records_total", "Records stored", NULL);
+    t->blocks =
+        ow_metrics_counter(m, "overworld_telemetry_blocks_total", "Blocks of records stored", NULL);
+    t->records = ow_metrics_counter(m, "overworld_telemetry_records_total", "Records stored", NULL);
     t->bytes = ow_metrics_counter(m, "overworld_telemetry_appended_bytes_total",
                                   "Size of the records stored", NULL);
     t->dropped = ow_metrics_counter(m, "overworld_telemetry_dropped_records_total",
                                     "Records lost on the way, as the senders report", NULL);
-    t->retainer.bytes = ow_metrics_gauge(m, "overworld_telemetry_stored_bytes",
-                                         "Size of the records kept", NULL);
+    t->retainer.bytes =
+        ow_metrics_gauge(m, "overworld_telemetry_stored_bytes", "Size of the records kept", NULL);
     t->retainer.deleted = ow_metrics_counter(m, "overworld_telemetry_deleted_blocks_total",
                                              "Blocks deleted for size or age", NULL);
 }

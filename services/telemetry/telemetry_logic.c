@@ -75,15 +75,16 @@ bool filter_may_match(const filter *f, level top_level, const uint8_t *words, si
     if (top_level < f->min_level) {
         return false;
     }
-    if (f->request_id[0] != 0 && !words_may_have(words, size, word_of_request(whole(f->request_id)))) {
+    if (f->request_id[0] != 0 &&
+        !words_may_have(words, size, word_of_request(whole(f->request_id)))) {
         return false;
     }
     if (f->virtual_server[0] == 0) {
         return true;
     }
     slice server = whole(f->virtual_server);
-    uint64_t word = f->function[0] == 0 ? word_of_server(server)
-                                        : word_of_function(server, whole(f->function));
+    uint64_t word =
+        f->function[0] == 0 ? word_of_server(server) : word_of_function(server, whole(f->function));
     return words_may_have(words, size, word);
 }
 
@@ -258,8 +259,8 @@ static char *or_empty(char *text) {
 }
 
 static char *milliseconds(ow_arena *arena, int64_t us) {
-    return or_empty(ow_arena_printf_in(arena, "%" PRId64 ".%02dms", us / 1000,
-                                       (int)(us % 1000 / 10)));
+    return or_empty(
+        ow_arena_printf_in(arena, "%" PRId64 ".%02dms", us / 1000, (int)(us % 1000 / 10)));
 }
 
 static char *megabytes(ow_arena *arena, int64_t bytes) {
@@ -306,8 +307,8 @@ static char *report_text(const invocation_record *run, ow_arena *arena) {
     char *init = run->init_us > 0
                      ? ow_arena_printf_in(arena, " init=%s", milliseconds(arena, run->init_us))
                      : NULL;
-    char *limit = run->memory_mb > 0 ? ow_arena_printf_in(arena, " memory=%dMB", run->memory_mb)
-                                     : NULL;
+    char *limit =
+        run->memory_mb > 0 ? ow_arena_printf_in(arena, " memory=%dMB", run->memory_mb) : NULL;
     char *lost = run->lines_dropped > 0
                      ? ow_arena_printf_in(arena, " lines_dropped=%" PRId64, run->lines_dropped)
                      : NULL;
@@ -324,8 +325,8 @@ typedef struct writing {
 } writing;
 
 static const writing writings[] = {
-    {"INIT", init_text, false},  {"START", start_text, false},  {"ERROR", error_text, true},
-    {"END", end_text, false},    {"REPORT", report_text, true},
+    {"INIT", init_text, false}, {"START", start_text, false},  {"ERROR", error_text, true},
+    {"END", end_text, false},   {"REPORT", report_text, true},
 };
 
 static void write_invocation(log_entry *e, const item *it, invocation_record *run,

@@ -30,10 +30,10 @@ ow_code store_append(ow_db_conn *db, const new_block *b, int64_t *ret_bytes, ow_
                       "INSERT INTO blocks (block_id, received_us, first_us, last_us, count,"
                       " dropped, top_level, size, process, words, records)"
                       " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-                      "iiiiiiiitbb", block_id, b->received_us, request->first_us,
-                      request->last_us, (int64_t)request->count, request->dropped,
-                      (int64_t)b->summary->top_level, size, request->process, b->summary->words,
-                      b->summary->words_size, request->records.data, request->records.len);
+                      "iiiiiiiitbb", block_id, b->received_us, request->first_us, request->last_us,
+                      (int64_t)request->count, request->dropped, (int64_t)b->summary->top_level,
+                      size, request->process, b->summary->words, b->summary->words_size,
+                      request->records.data, request->records.len);
 }
 
 ow_code store_state(ow_db_conn *db, int64_t *ret_last, int64_t *ret_bytes, ow_err *err) {
@@ -59,10 +59,9 @@ static ow_code find_cut(ow_db_conn *db, const retention *r, int64_t bytes, int64
     *ret_cut = -1;
     *ret_freed = 0;
     *ret_count = 0;
-    ow_code code =
-        ow_db_query(db, &rows, err,
-                    "SELECT block_id, received_us, size FROM blocks ORDER BY block_id LIMIT $1",
-                    "i", (int64_t)r->slice);
+    ow_code code = ow_db_query(
+        db, &rows, err, "SELECT block_id, received_us, size FROM blocks ORDER BY block_id LIMIT $1",
+        "i", (int64_t)r->slice);
     while (code == OW_OK && (code = ow_rows_next(rows, &more, err)) == OW_OK && more) {
         if (ow_rows_int(rows, 1) >= r->before_us && bytes - *ret_freed <= r->max_bytes) {
             ow_rows_close(rows);
@@ -169,9 +168,8 @@ ow_code store_records(ow_db_conn *db, int64_t block_id, ow_arena *arena, const u
                       size_t *ret_size, ow_err *err) {
     ow_rows *rows = NULL;
     bool found;
-    ow_code code =
-        ow_db_query(db, &rows, err, "SELECT records FROM blocks WHERE block_id = $1", "i",
-                    block_id);
+    ow_code code = ow_db_query(db, &rows, err, "SELECT records FROM blocks WHERE block_id = $1",
+                               "i", block_id);
     code = one_row(code, rows, &found, err);
     *ret_size = 0;
     if (code != OW_OK || !found) {

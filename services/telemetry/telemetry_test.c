@@ -3,7 +3,7 @@
 
 #include "services/telemetry/blocks_for_test.h"
 #include "services/telemetry/telemetry.h"
-#include "services/testing/stage.h"
+#include "tests/stage/stage.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,8 +21,7 @@ typedef struct fixture {
 } fixture;
 
 static const stage_caller platform = {.kind = OW_PLATFORM};
-static const stage_caller viewer = {
-    .kind = OW_OPERATOR, .role = OW_ROLE_VIEWER, .title = "ttl_1"};
+static const stage_caller viewer = {.kind = OW_OPERATOR, .role = OW_ROLE_VIEWER, .title = "ttl_1"};
 
 static ow_channel_kind channel;
 static const char *const *flags;
@@ -101,8 +100,7 @@ static const char *kinds(const query_response *page) {
     static char text[256];
     size_t i = 0;
     for (; i < page->n_entries && i < sizeof text - 1; i++) {
-        text[i] = strcmp(page->entries[i]->kind, "REPORT") == 0 ? 'P'
-                                                               : page->entries[i]->kind[0];
+        text[i] = strcmp(page->entries[i]->kind, "REPORT") == 0 ? 'P' : page->entries[i]->kind[0];
     }
     text[i] = 0;
     return text;
@@ -245,8 +243,8 @@ static void begin_waiting(fixture *f, const query_request *request) {
     f->answered = false;
     f->call = stage_call_new(&f->stage, &viewer);
     f->call->user = f;
-    overworld__telemetry__v1__telemetry__query_logs(
-        ow_directory_get(f->stage.directory, SERVICE), request, on_answer, f->call);
+    overworld__telemetry__v1__telemetry__query_logs(ow_directory_get(f->stage.directory, SERVICE),
+                                                    request, on_answer, f->call);
     // Another question goes all the way, so this one has reached its end as well.
     query_request other = any();
     ask(f, &other);

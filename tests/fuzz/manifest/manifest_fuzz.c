@@ -10,8 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     ow_arena *arena = ow_arena_new((size_t)4 << 20);
     ow_manifest m;
     ow_err err;
-    if (arena != NULL &&
-        ow_manifest_read((const char *)data, size, arena, &m, &err) == OW_OK) {
+    if (arena != NULL && ow_manifest_read((const char *)data, size, arena, &m, &err) == OW_OK) {
         if (!ow_manifest_is_name(m.name) || m.function_count < 1 ||
             m.function_count > OW_MANIFEST_FUNCTIONS_MAX) {
             abort();

@@ -1,4 +1,4 @@
-#include "services/testing/stage.h"
+#include "tests/stage/stage.h"
 
 #include "core/metrics/metrics.h"
 #include "core/rpc/pool.h"
@@ -34,8 +34,7 @@ static void make_module(stage *s) {
          &s->err);
 }
 
-void stage_open(stage *s, const ow_module *module, ow_channel_kind kind,
-                const char *const *flags) {
+void stage_open(stage *s, const ow_module *module, ow_channel_kind kind, const char *const *flags) {
     *s = (stage){.module = module};
     make_folder(s);
     char clock_file[STAGE_PATH_MAX + 10];
@@ -47,8 +46,7 @@ void stage_open(stage *s, const ow_module *module, ow_channel_kind kind,
     s->metrics = ow_metrics_new();
     s->arena = ow_arena_new(ARENA_MAX);
     assert_true(s->metrics != NULL && s->arena != NULL);
-    ow_directory_options options = {
-        .loop = s->loop, .local_kind = kind, .seed = 7, .api = s->api};
+    ow_directory_options options = {.loop = s->loop, .local_kind = kind, .seed = 7, .api = s->api};
     must(ow_directory_new(&options, &s->directory, &s->err), &s->err);
     s->tables[0] = (ow_config_table){module->name, module->config, module->config_size};
     size_t count = 0;

@@ -33,8 +33,7 @@ typedef struct stage {
 } stage;
 
 // In place. `flags`: "--module.key=value", NULL-ended, or NULL.
-void stage_open(stage *s, const ow_module *module, ow_channel_kind kind,
-                const char *const *flags);
+void stage_open(stage *s, const ow_module *module, ow_channel_kind kind, const char *const *flags);
 // Starts the module (fakes were offered), and waits until it is ready.
 void stage_start(stage *s);
 // Stops it in good order and begins anew on the same folder.
