@@ -1,6 +1,7 @@
 // The suite through gRPC: the callee is another process (this program with --peer FOLDER), which can
 // be killed and started again.
 
+#include "tests/conformance/rpc/peer.h"
 #include "tests/conformance/rpc/suite.h"
 
 #include "core/rpc_grpc/rpc_grpc.h"
@@ -8,12 +9,8 @@
 
 #include <signal.h>
 #include <spawn.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,39 +24,6 @@ typedef struct rig_grpc {
     char folder[FOLDER_MAX];
     pid_t peer;
 } rig_grpc;
-
-// ---- The peer ----
-
-static void on_signal(void *self, uint32_t events) {
-    (void)events;
-    ow_loop_stop(self);
-}
-
-static int be_peer(const char *folder) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigprocmask(SIG_BLOCK, &signals, NULL);
-    probe p;
-    probe_open(&p, OW_CHANNEL_LOCAL, folder);
-    ow_err err = {0};
-    ow_grpc *grpc = NULL;
-    ow_grpc_options options = {.loop = p.loop, .api = p.api, .folder = folder};
-    ow_watch watch = {.on_ready = on_signal, .self = p.loop};
-    if (ow_loop_watch(p.loop, &watch, signalfd(-1, &signals, SFD_CLOEXEC), EPOLLIN, &err) !=
-            OW_OK ||
-        ow_grpc_new(&options, &grpc, &err) != OW_OK ||
-        ow_grpc_offer(grpc, p.service, &err) != OW_OK || ow_loop_run(p.loop, &err) != OW_OK) {
-        fprintf(stderr, "peer: %s: %s\n", err.reason, err.message);
-        return 1;
-    }
-    ow_grpc_stop(grpc);
-    ow_loop_unwatch(p.loop, &watch);
-    ow_grpc_free(grpc);
-    probe_close(&p);
-    return 0;
-}
 
 // ---- The rig ----
 
@@ -203,7 +167,7 @@ static void a_stopping_peer_answers_running_calls(void **state) {
 
 int main(int argc, char **argv) {
     if (argc == 3 && strcmp(argv[1], "--peer") == 0) {
-        return be_peer(argv[2]);
+        return peer_main(argv[2]);
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_restarted_peer_is_found_again),
