@@ -10,7 +10,7 @@
 
 #define QUERY_PATH "/overworld.telemetry.v1.Telemetry/QueryLogs"
 
-enum { LONG_POLL_MS = 20000, DEFAULT_LIMIT = 100 };
+enum { LONG_POLL_MS = 20000, DEFAULT_LIMIT = 100, LOG_ROUNDS = 8 };
 
 typedef Overworld__Telemetry__V1__QueryLogsRequest Query;
 typedef Overworld__Telemetry__V1__QueryLogsResponse Page;
@@ -155,13 +155,16 @@ cli_exit cmd_logs(cli *c) {
     return cli_bool(c, "follow") ? go_on(c, page->next_page_token) : CLI_OK;
 }
 
-static bool has_request_entry(const Page *page) {
+// Gateway and runner send their records by themselves: complete is a page with the gateway's and with
+// the report of every run that started.
+static bool is_complete(const Page *page) {
+    int requests = 0, starts = 0, reports = 0;
     for (size_t i = 0; i < page->n_entries; i++) {
-        if (strcmp(page->entries[i]->kind, "REQUEST") == 0) {
-            return true;
-        }
+        requests += strcmp(page->entries[i]->kind, "REQUEST") == 0;
+        starts += strcmp(page->entries[i]->kind, "START") == 0;
+        reports += strcmp(page->entries[i]->kind, "REPORT") == 0;
     }
-    return false;
+    return requests > 0 && reports > 0 && reports == starts;
 }
 
 cli_exit cli_logs_of_request(cli *c, const char *request_id, FILE *out) {
@@ -169,14 +172,13 @@ cli_exit cli_logs_of_request(cli *c, const char *request_id, FILE *out) {
     query.request_id = (char *)request_id;
     query.page_size = 200;
     Page *page = NULL;
-    // The gateway's own record is written last, so once it is there everything is.
-    for (int round = 0; round < 20; round++) {
-        query.wait_ms = round == 0 ? 0 : 500;
+    for (int round = 0; round < LOG_ROUNDS; round++) {
+        query.wait_ms = round == 0 ? 0 : 250;
         cli_exit code = cli_rpc(c, QUERY_PATH, &query.base, page_type, false, &page);
         if (code != CLI_OK) {
             return code;
         }
-        if (has_request_entry(page)) {
+        if (is_complete(page)) {
             break;
         }
     }

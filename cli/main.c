@@ -237,7 +237,8 @@ static bool read_number(const char *text, int64_t *ret_number) {
 
 static const cli_flag *flag_named(const cli *c, const char *name, size_t length) {
     const cli_flag *flag = find_flag(global_flags, name, length);
-    return flag != NULL ? flag : find_flag(c->command->flags, name, length);
+    const cli_flag *own = c->command != NULL ? c->command->flags : NULL;
+    return flag != NULL ? flag : find_flag(own, name, length);
 }
 
 static cli_exit keep_flag(cli *c, const cli_flag *flag, const char *value) {
@@ -262,7 +263,7 @@ static cli_exit read_flag(cli *c, char **argv, int argc, int *index) {
     const cli_flag *flag = flag_named(c, name, length);
     if (flag == NULL) {
         return cli_fail(c, CLI_USAGE, "there is no flag --%.*s here; see ow %s --help", (int)length,
-                        name, c->command->name);
+                        name, c->command != NULL ? c->command->name : "");
     }
     if (flag->type == CLI_FLAG_BOOL) {
         return value == NULL ? keep_flag(c, flag, "")
@@ -309,23 +310,32 @@ static cli_exit run_command(cli *c) {
     return command->run(c);
 }
 
+// Flags of every command may stand in front of it too, for aliases: ow --data DIR status.
 static cli_exit run_words(cli *c, int argc, char **argv) {
-    int words = 1;
-    const char *second = argc > 2 && argv[2][0] != '-' ? argv[2] : NULL;
-    c->command = find_command(argv[1], second, &words);
-    if (c->command == NULL) {
-        return unknown_command(argv[1], second);
+    int at = 1;
+    cli_exit code = CLI_OK;
+    for (; code == CLI_OK && at < argc && strncmp(argv[at], "--", 2) == 0; at++) {
+        code = read_flag(c, argv, argc, &at);
     }
-    cli_exit code = read_arguments(c, argc, argv, 1 + words);
+    if (code != CLI_OK) {
+        return code;
+    }
+    if (at >= argc) {
+        print_help(cli_bool(c, "help") ? stdout : stderr);
+        return cli_bool(c, "help") ? CLI_OK : CLI_USAGE;
+    }
+    int words = 1;
+    const char *second = at + 1 < argc && argv[at + 1][0] != '-' ? argv[at + 1] : NULL;
+    c->command = find_command(argv[at], second, &words);
+    if (c->command == NULL) {
+        return unknown_command(argv[at], second);
+    }
+    code = read_arguments(c, argc, argv, at + words);
     return code == CLI_OK ? run_command(c) : code;
 }
 
 int main(int argc, char **argv) {
-    if (argc < 2) {
-        print_help(stderr);
-        return CLI_USAGE;
-    }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+    if (argc > 1 && strcmp(argv[1], "help") == 0) {
         print_help(stdout);
         return CLI_OK;
     }

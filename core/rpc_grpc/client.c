@@ -19,11 +19,17 @@ struct remote {
     remote_method methods[];
 };
 
-enum { SCRATCH_MAX = 2 * OW_CALL_MESSAGE_MAX };
+enum {
+    SCRATCH_MAX = 2 * OW_CALL_MESSAGE_MAX,
+    // A peer that is being (re)started is waited for; one that is gone is told soon.
+    PATIENCE_US = 1500 * 1000,
+};
 
 // One call on its way. In the call's arena.
 struct client_call {
     ow_grpc *grpc;
+    remote *to;
+    ow_timer patience;
     ow_call *call;
     const ProtobufCMethodDescriptor *method;
     ProtobufCClosure closure;
@@ -85,6 +91,7 @@ static void finish(client_call *c) {
     ProtobufCClosure closure = c->closure;
     ProtobufCMessage *reply = NULL;
     call->on_cancel = NULL;
+    ow_loop_timer_cancel(call->loop, &c->patience);
     if (call->cancelled) {
         ow_call_fail_cancelled(call);
     } else if (c->status != GRPC_STATUS_OK) {
@@ -152,6 +159,7 @@ static void receive_next(client_call *c) {
 static size_t sending_ops(client_call *c, grpc_op *ops) {
     ops[0] = (grpc_op){
         .op = GRPC_OP_SEND_INITIAL_METADATA,
+        .flags = GRPC_INITIAL_METADATA_WAIT_FOR_READY,
         .data.send_initial_metadata = {.count = 2, .metadata = c->sent},
     };
     ops[1] = (grpc_op){
@@ -209,6 +217,26 @@ static void on_cancel(ow_call *call, void *self) {
     grpc_call_cancel(c->handle, NULL);
 }
 
+static bool is_connected(const client_call *c) {
+    return grpc_channel_check_connectivity_state(c->to->channel, 0) == GRPC_CHANNEL_READY;
+}
+
+static void on_patience_over(void *self) {
+    client_call *c = self;
+    if (!is_connected(c)) {
+        ow_call_cancel_for(c->call, OW_UNAVAILABLE, "unreachable");
+    }
+}
+
+// Without this a call would fail on what an attempt to connect met a moment ago, or, waiting for the
+// peer, last until its own deadline.
+static void wait_patiently(client_call *c) {
+    if (!is_connected(c)) {
+        c->patience = (ow_timer){.on_due = on_patience_over, .self = c};
+        ow_loop_timer_set(c->call->loop, &c->patience, ow_loop_now_us(c->call->loop) + PATIENCE_US);
+    }
+}
+
 static gpr_timespec deadline_of(const ow_call *call) {
     int64_t left = ow_call_left_us(call);
     if (left == OW_NO_DEADLINE) {
@@ -256,6 +284,7 @@ static client_call *client_call_in(remote *r, unsigned method, const ProtobufCMe
         return NULL;
     }
     c->grpc = r->grpc;
+    c->to = r;
     c->call = call;
     c->method = &r->base.descriptor->methods[method];
     c->stream = r->methods[method].stream;
@@ -284,6 +313,7 @@ static void remote_invoke(ProtobufCService *base, unsigned method, const Protobu
     c->closure = closure;
     call->on_cancel = on_cancel;
     call->on_cancel_self = c;
+    wait_patiently(c);
     if (c->stream) {
         start_stream(c);
     } else {

@@ -25,7 +25,7 @@ static const fault faults[] = {
     {"faulty/ignores_timeout", 504, "timeout"},
     {"faulty/stack", 502, "crashed"},
     {"faulty/memory_bomb", 502, "memory"},
-    {"faulty/descriptors", 200, "\"limited\""},
+    {"faulty/descriptors", 502, "crashed"},
     {"faulty/flood", 200, "\"flooded\""},
     {"faulty/no_reply", 502, "protocol"},
     {"faulty/double_reply", 502, "protocol"},
