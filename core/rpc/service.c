@@ -58,6 +58,7 @@ static void finish(run *r, ow_code code) {
         code = call->cancel_code;
     } else if (code == OW_OK) {
         call->err.code = OW_OK; // a step may have lived with an error
+        call->err.reason[0] = call->err.message[0] = '\0';
     } else if (call->err.code != code) {
         ow_fail(&call->err, code, "unspecified", "%s failed", r->slot->rule->path);
     }
