@@ -50,7 +50,7 @@ void test_block_request(test_block *b, int64_t time_us, const test_run *run, int
     add(b, &r);
 }
 
-void test_block_invocation(test_block *b, int64_t time_us, const test_run *run) {
+static void add_invocation(test_block *b, int64_t time_us, const test_run *run, bool init_only) {
     record_msg r = record_of(time_us, run);
     invocation_record i = OVERWORLD__TELEMETRY__V1__INVOCATION_RECORD__INIT;
     i.invocation_id = text(run->invocation_id);
@@ -65,8 +65,17 @@ void test_block_invocation(test_block *b, int64_t time_us, const test_run *run) 
     i.init_us = run->init_us;
     i.peak_memory_bytes = 31142707;
     i.memory_mb = 128;
+    i.init_only = init_only;
     r.invocation = &i;
     add(b, &r);
+}
+
+void test_block_invocation(test_block *b, int64_t time_us, const test_run *run) {
+    add_invocation(b, time_us, run, false);
+}
+
+void test_block_init(test_block *b, int64_t time_us, const test_run *run) {
+    add_invocation(b, time_us, run, true);
 }
 
 void test_block_line(test_block *b, int64_t time_us, const test_run *run, const char *level,

@@ -114,7 +114,8 @@ static void take_invocation(record_view *v, const field *f) {
         v->version = (int64_t)f->value;
         break;
     case 9:
-        v->failed = f->bytes.length > 0;
+        // A refusal is the function's own answer.
+        v->failed = f->bytes.length > 0 && !slice_is(f->bytes, "refused");
         break;
     case 13:
         v->duration_us = (int64_t)f->value;

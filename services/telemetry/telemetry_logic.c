@@ -108,9 +108,9 @@ static bool matches(const filter *f, const record_view *v) {
 
 // ---- From records to entries ----
 
-typedef enum when { WHEN_START, WHEN_BEFORE_START, WHEN_END } when;
+typedef enum when { WHEN_START, WHEN_END } when;
 
-typedef enum which { WHICH_ALWAYS, WHICH_COLD, WHICH_FAILED } which;
+typedef enum which { WHICH_ALWAYS, WHICH_FAILED } which;
 
 // What a record shows. Ranks order what has the same time.
 typedef struct shape {
@@ -125,7 +125,6 @@ typedef struct shape {
 
 static const shape shapes[] = {
     {RECORD_REQUEST, false, "REQUEST", 0, WHEN_START, WHICH_ALWAYS, true},
-    {RECORD_INVOCATION, false, "INIT", 1, WHEN_BEFORE_START, WHICH_COLD, false},
     {RECORD_INVOCATION, false, "START", 2, WHEN_START, WHICH_ALWAYS, false},
     {RECORD_LINE, false, "LINE", 3, WHEN_END, WHICH_ALWAYS, true},
     {RECORD_INVOCATION, false, "ERROR", 4, WHEN_END, WHICH_FAILED, true},
@@ -141,17 +140,15 @@ static bool applies(const shape *s, const record_view *v) {
     if (s->of != v->kind || s->init_only != v->init_only) {
         return false;
     }
-    return s->if_ == WHICH_ALWAYS || (s->if_ == WHICH_COLD ? v->init_us > 0 : v->failed);
+    return s->if_ == WHICH_ALWAYS || v->failed;
 }
 
 static int64_t start_of(const record_view *v) {
-    return v->time_us - v->duration_us;
+    return v->time_us - (v->init_only ? v->init_us : v->duration_us);
 }
 
 static int64_t time_of_shape(const shape *s, const record_view *v) {
-    return s->at == WHEN_END     ? v->time_us
-           : s->at == WHEN_START ? start_of(v)
-                                 : start_of(v) - v->init_us;
+    return s->at == WHEN_END ? v->time_us : start_of(v);
 }
 
 typedef struct collection {
@@ -290,8 +287,8 @@ static char *start_text(const invocation_record *run, ow_arena *arena) {
 }
 
 static char *init_text(const invocation_record *run, ow_arena *arena) {
-    int64_t us = run->init_only ? run->duration_us : run->init_us;
-    return ow_arena_printf_in(arena, "duration=%s", milliseconds(arena, us));
+    return ow_arena_printf_in(arena, "duration=%s peak=%s", milliseconds(arena, run->init_us),
+                              megabytes(arena, run->peak_memory_bytes));
 }
 
 static char *error_text(const invocation_record *run, ow_arena *arena) {

@@ -65,19 +65,23 @@ static const char *show(fixture *f) {
 
 static void orders_a_run_around_its_lines(void **state) {
     fixture *f = *state;
+    test_run start = chat;
+    start.invocation_id = "inv_0";
+    start.init_us = 2000;
     test_run run = chat;
     run.init_us = 2000;
     run.reason = "crashed";
+    test_block_init(&f->block, 998700, &start);
     test_block_line(&f->block, 999990, &run, "info", "hello");
     test_block_line(&f->block, 999990, &run, "warn", "careful");
     test_block_invocation(&f->block, 1000000, &run);
-    run.duration_us = 1500;
+    run.duration_us = 4000;
     test_block_request(&f->block, 1000100, &run, 502);
     assert_string_equal(
         show(f),
-        "INIT 996770 duration=2.00ms\n"
-        "REQUEST 998600 POST /v1/call chat/moderate status=502 total=1.50ms instance=0.00ms in=0B "
+        "REQUEST 996100 POST /v1/call chat/moderate status=502 total=4.00ms instance=0.00ms in=0B "
         "out=0B principal=player:plr_1\n"
+        "INIT 996700 duration=2.00ms peak=29.7MB\n"
         "START 998770 source=client qualifier=$DEFAULT queued=0.00ms\n"
         "LINE 999990 hello\n"
         "LINE 999990 careful\n"
@@ -85,6 +89,15 @@ static void orders_a_run_around_its_lines(void **state) {
         "END 1000000 status=crashed\n"
         "REPORT 1000000 duration=1.23ms init=2.00ms memory=128MB peak=29.7MB cold "
         "status=crashed\n");
+}
+
+static void shows_a_refusal_as_an_answer(void **state) {
+    fixture *f = *state;
+    test_run run = chat;
+    run.reason = "refused";
+    test_block_invocation(&f->block, 1000000, &run);
+    assert_null(strstr(show(f), "ERROR"));
+    assert_non_null(strstr(show(f), "END 1000000 status=refused"));
 }
 
 static void keeps_lines_behind_the_start_of_a_very_short_run(void **state) {
@@ -222,6 +235,7 @@ int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         CASE(orders_a_run_around_its_lines),
+        CASE(shows_a_refusal_as_an_answer),
         CASE(keeps_lines_behind_the_start_of_a_very_short_run),
         CASE(nests_runs_by_time),
         CASE(filters),

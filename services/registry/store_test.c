@@ -1,0 +1,189 @@
+// The registry's store by itself: what the API does not show.
+
+#include "services/registry/migrations/migrations.h"
+#include "services/registry/registry_store.h"
+
+#include "core/db_sqlite/db_sqlite.h"
+#include "core/testing/ow_test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct fixture {
+    ow_loop *loop;
+    ow_db *db;
+    ow_arena *arena;
+    ow_db_job job;
+    bool done;
+    ow_code code;
+    ow_err err;
+    // Inputs and results of the jobs.
+    const char *name;
+    bool fails;
+    int64_t rows;
+    char last[200];
+} fixture;
+
+static void on_fatal(void *self, const ow_err *why) {
+    (void)self;
+    fail_msg("%s", why->message);
+}
+
+static int set_up(void **state) {
+    fixture *f = calloc(1, sizeof *f);
+    char folder[300];
+    const char *base = getenv("TEST_TMPDIR");
+    snprintf(folder, sizeof folder, "%s/store_test_XXXXXX", base != NULL ? base : "/tmp");
+    assert_non_null(mkdtemp(folder));
+    f->arena = ow_arena_new(1 << 20);
+    assert_int_equal(ow_loop_new(&f->loop, &f->err), OW_OK);
+    ow_db_options options = {
+        .name = "registry",
+        .folder = folder,
+        .migrations = registry_migrations,
+        .loop = f->loop,
+        .readers = 1,
+        .max_waiting_writes = 8,
+        .rerun_writes = true,
+        .on_fatal = on_fatal,
+    };
+    assert_int_equal(ow_db_sqlite_open(&options, &f->db, &f->err), OW_OK);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    fixture *f = *state;
+    ow_db_close(f->db);
+    ow_loop_free(f->loop);
+    ow_arena_free(f->arena);
+    free(f);
+    return 0;
+}
+
+static void on_done(void *self, ow_code code, const ow_err *err) {
+    fixture *f = self;
+    f->done = true;
+    f->code = code;
+    if (code != OW_OK) {
+        f->err = *err;
+    }
+}
+
+static ow_code write_job(fixture *f, ow_code (*run)(ow_db_conn *, void *, ow_err *)) {
+    f->job = (ow_db_job){.run = run, .done = on_done, .self = f};
+    f->done = false;
+    ow_db_write(f->db, &f->job);
+    while (!f->done) {
+        assert_int_equal(ow_loop_turn(f->loop, 10000, &f->err), OW_OK);
+    }
+    return f->code;
+}
+
+static tx tx_in(fixture *f, ow_db_conn *conn, ow_err *err) {
+    return (tx){.db = conn,
+                .arena = f->arena,
+                .err = err,
+                .now_us = 1000,
+                .title = "",
+                .principal = "opr_1",
+                .request_id = "req_1",
+                .fresh_id = f->name};
+}
+
+static ow_code create_title(ow_db_conn *conn, void *self, ow_err *err) {
+    fixture *f = self;
+    tx t = tx_in(f, conn, err);
+    title_msg title = OVERWORLD__REGISTRY__V1__TITLE__INIT;
+    ow_code code = store_title_create(&t, f->name, &title);
+    return code == OW_OK && f->fails ? ow_fail(err, OW_ABORTED, "test", "on purpose") : code;
+}
+
+static ow_code read_audit(ow_db_conn *conn, void *self, ow_err *err) {
+    fixture *f = self;
+    ow_rows *rows = NULL;
+    bool more = true;
+    f->rows = 0;
+    ow_code code = ow_db_query(conn, &rows, err,
+                               "SELECT action, target, detail, principal_id, request_id, title_id"
+                               " FROM audit ORDER BY audit_id",
+                               "");
+    while (code == OW_OK && (code = ow_rows_next(rows, &more, err)) == OW_OK && more) {
+        f->rows++;
+        snprintf(f->last, sizeof f->last, "%s %s %s %s %s %d", ow_rows_text(rows, 0),
+                 ow_rows_text(rows, 1), ow_rows_text(rows, 2), ow_rows_text(rows, 3),
+                 ow_rows_text(rows, 4), strcmp(ow_rows_text(rows, 1), ow_rows_text(rows, 5)) == 0);
+    }
+    return code;
+}
+
+static void audits_in_the_transaction_of_the_change(void **state) {
+    fixture *f = *state;
+    f->name = "A";
+    assert_int_equal(write_job(f, create_title), OW_OK);
+    assert_int_equal(write_job(f, read_audit), OW_OK);
+    assert_int_equal(f->rows, 1);
+    assert_string_equal(f->last, "title.create ttl_A A opr_1 req_1 1");
+    f->name = "B";
+    f->fails = true;
+    assert_int_equal(write_job(f, create_title), OW_ABORTED);
+    assert_int_equal(write_job(f, read_audit), OW_OK);
+    assert_int_equal(f->rows, 1);
+}
+
+static ow_code many_changes(ow_db_conn *conn, void *self, ow_err *err) {
+    fixture *f = self;
+    ow_code code = OW_OK;
+    for (int i = 0; code == OW_OK && i < 200; i++) {
+        char name[20];
+        snprintf(name, sizeof name, "vs%d", i);
+        tx t = tx_in(f, conn, err);
+        t.title = "ttl_A";
+        t.fresh_id = name;
+        server_row row;
+        code = store_server_create(&t, name, "c", "", &row);
+    }
+    return code;
+}
+
+static ow_code read_changes(ow_db_conn *conn, void *self, ow_err *err) {
+    fixture *f = self;
+    tx t = tx_in(f, conn, err);
+    int64_t after = 0;
+    stored_changes changes = {.more = true};
+    f->rows = 0;
+    while (changes.more) {
+        ow_code code = store_changes_since(&t, after, &changes);
+        if (code != OW_OK) {
+            return code;
+        }
+        for (size_t i = 0; i < changes.count; i++) {
+            assert_true(changes.changes[i].sequence > after);
+            after = changes.changes[i].sequence;
+            f->rows++;
+        }
+        assert_true(changes.count > 0 || !changes.more);
+        after = changes.last;
+    }
+    return OW_OK;
+}
+
+static void reads_many_changes_in_pieces_in_order(void **state) {
+    fixture *f = *state;
+    f->name = "A";
+    write_job(f, create_title);
+    assert_int_equal(write_job(f, many_changes), OW_OK);
+    f->name = "B";
+    write_job(f, create_title);
+    assert_int_equal(write_job(f, read_changes), OW_OK);
+    assert_int_equal(f->rows, 202);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(audits_in_the_transaction_of_the_change, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(reads_many_changes_in_pieces_in_order, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
