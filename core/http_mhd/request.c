@@ -124,11 +124,34 @@ void request_tell_gone(ow_http_request *request) {
 
 // ---- waiting ----
 
+// libmicrohttpd reads no further after a read that filled less than its buffer, although the end of
+// the stream may be what comes next; being resumed it reads once more.
+static void read_again(ow_http_request *request) {
+    MHD_suspend_connection(request->connection->mhd);
+    MHD_resume_connection(request->connection->mhd);
+    request->server->ready = true;
+}
+
 static void on_hang_up(void *self, uint32_t events) {
     (void)events;
     ow_http_request *request = self;
+    if (request->state == REQUEST_BODY && !request->suspended) {
+        // What the client sent before may still be unread; the watch reports again until it is not.
+        read_again(request);
+        return;
+    }
     ow_loop_unwatch(request->server->loop, &request->hang_up);
     request_tell_gone(request);
+}
+
+// Without the watch a client that hangs up is noticed later, not wrongly.
+static void watch_hang_up(ow_http_request *request) {
+    if (request->hang_up.fd < 0) {
+        request->hang_up.on_ready = on_hang_up;
+        request->hang_up.self = request;
+        ow_loop_watch(request->server->loop, &request->hang_up, request->connection->fd,
+                      EPOLLRDHUP, NULL);
+    }
 }
 
 // Takes the connection out of libmicrohttpd's turns until something is there to do.
@@ -137,14 +160,13 @@ static void suspend(ow_http_request *request) {
     MHD_suspend_connection(request->connection->mhd);
     request->suspended = true;
     move_to(request, &server->suspended);
-    request->hang_up.on_ready = on_hang_up;
-    request->hang_up.self = request;
-    // Without the watch a client that hangs up is noticed when the reply is sent: late, not wrong.
-    ow_loop_watch(server->loop, &request->hang_up, request->connection->fd, EPOLLRDHUP, NULL);
+    watch_hang_up(request);
 }
 
 static void resume(ow_http_request *request) {
-    ow_loop_unwatch(request->server->loop, &request->hang_up);
+    if (request->state != REQUEST_BODY) {
+        ow_loop_unwatch(request->server->loop, &request->hang_up);
+    }
     request->suspended = false;
     move_to(request, &request->server->others);
     MHD_resume_connection(request->connection->mhd);
@@ -338,9 +360,12 @@ static void take_head(ow_http_request *request, const char *method, const char *
     if (request->held != NULL && (request->close || !short_body)) {
         connection_set_deadline(request->server, request->connection, 0);
         queue_held(request);
-    } else {
-        set_body_deadline(request);
-        note_partial(request);
+        return;
+    }
+    set_body_deadline(request);
+    note_partial(request);
+    if (!short_body) {
+        watch_hang_up(request);
     }
 }
 
@@ -361,6 +386,7 @@ static void take_end(ow_http_request *request) {
     ow_http_server *server = request->server;
     const ow_http_handler *handler = &server->options.handler;
     connection_set_deadline(server, request->connection, 0);
+    ow_loop_unwatch(server->loop, &request->hang_up);
     if (request->upload_turn == server->turn) {
         server->partial_bodies--;
     }

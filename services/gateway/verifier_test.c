@@ -1,0 +1,125 @@
+#include "services/gateway/verifier.h"
+
+#include "core/crypto/hash.h"
+#include "core/crypto/token.h"
+#include "core/testing/ow_test.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define KEY "0123456789abcdef0123456789abcdef"
+#define SECOND INT64_C(1000000)
+
+static verifier *with_key(const char *kid) {
+    verifier *v = verifier_new(4);
+    Overworld__Identity__V1__SigningKey key = OVERWORLD__IDENTITY__V1__SIGNING_KEY__INIT;
+    Overworld__Identity__V1__SigningKey *keys[] = {&key};
+    verification_state state = OVERWORLD__IDENTITY__V1__VERIFICATION_STATE__INIT;
+    key.kid = (char *)(uintptr_t)kid;
+    key.secret = (ProtobufCBinaryData){strlen(KEY), (uint8_t *)(uintptr_t)KEY};
+    state.signing_keys = keys;
+    state.n_signing_keys = 1;
+    assert_int_equal(verifier_apply(v, &state, NULL), OW_OK);
+    return v;
+}
+
+static void sign(const char *kid, int number, int64_t expires_s, char line[static 600]) {
+    ow_key_ring *ring = ow_key_ring_new();
+    ow_token_claims claims = {.kind = OW_TOKEN_PLAYER, .issued_s = 1, .expires_s = expires_s};
+    char token[OW_TOKEN_SIZE];
+    snprintf(claims.title, sizeof claims.title, "ttl_a");
+    snprintf(claims.subject, sizeof claims.subject, "plr_%d", number);
+    snprintf(claims.token_id, sizeof claims.token_id, "tok_%d", number);
+    assert_int_equal(ow_key_ring_add(ring, kid, KEY, strlen(KEY), NULL), OW_OK);
+    assert_int_equal(ow_token_sign(ring, kid, &claims, token, NULL), OW_OK);
+    snprintf(line, 600, "Bearer %s", token);
+    ow_key_ring_free(ring);
+}
+
+// More tokens than are remembered, twice each: first, recalled, or pushed out and verified again.
+static void gives_each_token_its_player(void **state) {
+    (void)state;
+    verifier *v = with_key("k1");
+    for (int i = 0; i < 100; i++) {
+        char line[600];
+        ow_principal principal;
+        char wanted[16];
+        int number = i % 17;
+        sign("k1", number, 100, line);
+        for (int again = 0; again < 2; again++) {
+            assert_int_equal(verifier_check(v, line, 50 * SECOND, &principal, NULL), OW_OK);
+            snprintf(wanted, sizeof wanted, "plr_%d", number);
+            assert_string_equal(principal.id, wanted);
+            assert_string_equal(principal.title, "ttl_a");
+        }
+    }
+    verifier_free(v);
+}
+
+static void sees_a_remembered_token_expire(void **state) {
+    (void)state;
+    verifier *v = with_key("k1");
+    char line[600];
+    ow_principal principal;
+    ow_err err;
+    sign("k1", 1, 100, line);
+    assert_int_equal(verifier_check(v, line, 99 * SECOND, &principal, NULL), OW_OK);
+    assert_int_equal(verifier_check(v, line, 100 * SECOND, &principal, &err), OW_UNAUTHENTICATED);
+    assert_string_equal(err.reason, "token_expired");
+    verifier_free(v);
+}
+
+// One bit anywhere makes it another token, also while the right one is remembered.
+static void refuses_every_changed_byte(void **state) {
+    (void)state;
+    verifier *v = with_key("k1");
+    char line[600];
+    ow_principal principal;
+    sign("k1", 1, 100, line);
+    assert_int_equal(verifier_check(v, line, SECOND, &principal, NULL), OW_OK);
+    for (size_t i = strlen("Bearer "); line[i] != '\0'; i++) {
+        char kept = line[i];
+        line[i] = kept == 'A' ? 'B' : 'A';
+        assert_int_equal(verifier_check(v, line, SECOND, &principal, NULL), OW_UNAUTHENTICATED);
+        line[i] = kept;
+    }
+    for (size_t size = strlen(line); size-- > 0;) {
+        char cut[600];
+        snprintf(cut, size + 1, "%s", line);
+        assert_int_equal(verifier_check(v, cut, SECOND, &principal, NULL), OW_UNAUTHENTICATED);
+    }
+    verifier_free(v);
+}
+
+static void forgets_with_the_key(void **state) {
+    (void)state;
+    verifier *v = with_key("k1");
+    char line[600];
+    ow_principal principal;
+    sign("k1", 1, 100, line);
+    assert_int_equal(verifier_check(v, line, SECOND, &principal, NULL), OW_OK);
+    verification_state empty = OVERWORLD__IDENTITY__V1__VERIFICATION_STATE__INIT;
+    assert_int_equal(verifier_apply(v, &empty, NULL), OW_OK);
+    assert_int_equal(verifier_check(v, line, SECOND, &principal, NULL), OW_UNAUTHENTICATED);
+    verifier_free(v);
+}
+
+static void says_that_it_has_no_keys_yet(void **state) {
+    (void)state;
+    verifier *v = verifier_new(4);
+    ow_principal principal;
+    assert_false(verifier_has_state(v));
+    assert_int_equal(verifier_check(v, "Bearer a.b.c", SECOND, &principal, NULL), OW_UNAVAILABLE);
+    verifier_free(v);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gives_each_token_its_player),
+        cmocka_unit_test(sees_a_remembered_token_expire),
+        cmocka_unit_test(refuses_every_changed_byte),
+        cmocka_unit_test(forgets_with_the_key),
+        cmocka_unit_test(says_that_it_has_no_keys_yet),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
