@@ -21,6 +21,7 @@ struct queries {
     ow_db *db;
     query *waiting;
     int waiting_count, max_waiting;
+    ow_gauge *gauge; // of waiting_count
     int running;
     bool stopping;
     ow_timer wake;
@@ -240,6 +241,7 @@ static void leave_waiting(query *q) {
         if (*at == q) {
             *at = q->next;
             all->waiting_count--;
+            ow_gauge_add(all->gauge, -1);
             break;
         }
     }
@@ -275,6 +277,7 @@ static bool wait_for_more(query *q) {
     q->next = all->waiting;
     all->waiting = q;
     all->waiting_count++;
+    ow_gauge_add(all->gauge, 1);
     return true;
 }
 
@@ -308,6 +311,7 @@ static void on_wake(void *self) {
     queries *all = self;
     query *list = all->waiting;
     all->waiting = NULL;
+    ow_gauge_add(all->gauge, -all->waiting_count);
     all->waiting_count = 0;
     while (list != NULL) {
         query *q = list;
@@ -386,10 +390,10 @@ ow_code queries_begin(queries *all, ow_run *run) {
     return OW_PENDING;
 }
 
-queries *queries_new(ow_loop *loop, ow_db *db, int max_waiting) {
+queries *queries_new(ow_loop *loop, ow_db *db, int max_waiting, ow_gauge *waiting) {
     queries *q = calloc(1, sizeof *q);
     if (q != NULL) {
-        *q = (queries){.loop = loop, .db = db, .max_waiting = max_waiting};
+        *q = (queries){.loop = loop, .db = db, .max_waiting = max_waiting, .gauge = waiting};
         q->wake = (ow_timer){.on_due = on_wake, .self = q};
     }
     return q;
@@ -405,10 +409,6 @@ void queries_stop(queries *q) {
 
 bool queries_busy(const queries *q) {
     return q->running > 0;
-}
-
-int queries_waiting(const queries *q) {
-    return q->waiting_count;
 }
 
 queries *queries_free(queries *q) {

@@ -5,12 +5,14 @@
 
 #include "services/telemetry/telemetry_store.h"
 
+#include "core/metrics/metrics.h"
 #include "core/rpc/service.h"
 
 typedef struct queries queries;
 
-// Heap; freed when queries_busy is false. At most `max_waiting` queries wait for something new.
-queries *queries_new(ow_loop *loop, ow_db *db, int max_waiting);
+// Heap; freed when queries_busy is false. At most `max_waiting` queries wait for something new;
+// `waiting` shows how many do.
+queries *queries_new(ow_loop *loop, ow_db *db, int max_waiting, ow_gauge *waiting);
 queries *queries_free(queries *q);
 
 // The one step of QueryLogs; its state is a query.
@@ -22,7 +24,6 @@ void queries_wake(queries *q);
 // Nobody waits any more: answers with what there is.
 void queries_stop(queries *q);
 bool queries_busy(const queries *q);
-int queries_waiting(const queries *q);
 
 enum { PAGE_ITEMS_MAX = QUERY_PAGE_MAX };
 

@@ -212,6 +212,12 @@ static bool view_record(record_view *v) {
     return true;
 }
 
+record_cursor record_begin(const uint8_t *records, size_t size) {
+    static const uint8_t nothing[1];
+    const uint8_t *at = size > 0 ? records : nothing;
+    return (record_cursor){.at = at, .end = at + size};
+}
+
 bool record_next(record_cursor *cursor, record_view *ret_view) {
     if (cursor->at == cursor->end) {
         return false;
@@ -312,7 +318,7 @@ ow_code summarize(const uint8_t *records, size_t size, uint32_t count, block_sum
         s->words_size *= 2;
     }
     memset(s->words, 0, s->words_size);
-    record_cursor cursor = {.at = records, .end = records + size};
+    record_cursor cursor = record_begin(records, size);
     record_view v;
     // Neighbours are mostly about the same thing: what was just added is not added again.
     slice request = {"", 0};

@@ -48,6 +48,9 @@ typedef struct record_cursor {
     bool malformed;
 } record_cursor;
 
+// A cursor at the beginning; `records` may be NULL when `size` is 0.
+record_cursor record_begin(const uint8_t *records, size_t size);
+
 bool record_next(record_cursor *cursor, record_view *ret_view);
 
 // ---- The block's summary ----

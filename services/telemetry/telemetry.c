@@ -118,7 +118,9 @@ static ow_code start(void *self, ow_err *err) {
     if (code != OW_OK) {
         return code;
     }
-    t->queries = queries_new(t->env->loop, t->db, (int)t->config.max_waiting_queries);
+    ow_gauge *waiting = ow_metrics_gauge(t->env->metrics, "overworld_telemetry_waiting_queries",
+                                         "Queries that wait for new log entries", NULL);
+    t->queries = queries_new(t->env->loop, t->db, (int)t->config.max_waiting_queries, waiting);
     if (t->queries == NULL) {
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for telemetry");
     }

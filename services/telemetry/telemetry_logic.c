@@ -231,7 +231,7 @@ int items_compare(const void *left, const void *right) {
 ow_code items_of_block(const filter *f, const uint8_t *records, size_t size, ow_arena *arena,
                        item **ret_items, size_t *ret_count, ow_err *err) {
     collection c = {.arena = arena};
-    record_cursor cursor = {.at = records, .end = records + size};
+    record_cursor cursor = record_begin(records, size);
     record_view v;
     while (record_next(&cursor, &v)) {
         if (matches(f, &v) && !add_record(&c, f, &v)) {
