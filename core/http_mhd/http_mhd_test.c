@@ -388,8 +388,8 @@ static void refuses_large_bodies(void **state) {
     char text[8192];
     static const char *const posts[] = {
         "POST /tiny HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n0123456789a",
-        "POST /tiny HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n0123456789a\r\n0\r\n"
-        "\r\n",
+        ("POST /tiny HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+         "b\r\n0123456789a\r\n0\r\n\r\n"),
         "POST /now HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000\r\n\r\n",
     };
     for (int i = 0; i < 3; i++) {

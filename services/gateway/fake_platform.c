@@ -470,6 +470,7 @@ void platform_stop(platform *p) {
     for (int i = 0; i < 20; i++) {
         platform_turn(p);
     }
+    ow_modules_deinit(p->modules);
     ProtobufCService *services[] = {p->identity, p->registry, p->runner, p->telemetry};
     for (int i = 0; i < 4; i++) {
         ow_directory_withdraw(p->directory, services[i]);

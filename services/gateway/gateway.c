@@ -275,8 +275,6 @@ static ow_code open_rooms(gateway *gw, ow_err *err) {
     return code == OW_OK ? records_open(gw, err) : code;
 }
 
-static void gateway_stop(void *self);
-
 static ow_code gateway_start(void *self, ow_err *err) {
     gateway *gw = self;
     const gateway_config *config = gw->config;
@@ -295,8 +293,6 @@ static ow_code gateway_start(void *self, ow_err *err) {
         register_metrics(gw);
         subscribe(gw);
         gw->started = true;
-    } else {
-        gateway_stop(gw);
     }
     return code;
 }
