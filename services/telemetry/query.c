@@ -33,13 +33,36 @@ static ow_code arena_full(ow_err *err) {
     return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "the page is too large: ask for less");
 }
 
+// Upwards the page fills in order.
+static bool is_full(const query *q) {
+    return !q->newest && q->count == q->limit;
+}
+
+// The place of the oldest entry of the page.
+static int oldest(const query *q) {
+    int at = 0;
+    for (int i = 1; i < q->count; i++) {
+        if (items_compare(&q->page[i].key, &q->page[at].key) < 0) {
+            at = i;
+        }
+    }
+    return at;
+}
+
+// Downwards the page holds the newest entries so far. Blocks of several processes overlap in time,
+// so one that was received earlier may still have newer ones.
+static bool is_wanted(const query *q, int64_t time_us) {
+    return q->count < q->limit || time_us > q->page[oldest(q)].key.time_us;
+}
+
 static ow_code keep(query *q, const item *it, log_entry *entry, ow_err *err) {
     if (entry == NULL) {
         return arena_full(err);
     }
-    page_entry *to = &q->page[q->count];
-    *to = (page_entry){.entry = entry, .key = *it};
-    to->key.seq = (uint32_t)q->count++;
+    int place = q->count < q->limit ? q->count++ : oldest(q);
+    q->page[place] = (page_entry){.entry = entry, .key = *it};
+    q->page[place].key.seq = q->newest ? UINT32_MAX - q->taken : q->taken;
+    q->taken++;
     return OW_OK;
 }
 
@@ -58,7 +81,7 @@ static bool shows_drop(const query *q, const block_row *row) {
 static ow_code take_up(query *q, const block_row *row, const item *items, int64_t count,
                        ow_err *err) {
     int64_t first = shows_drop(q, row) ? 1 : 0;
-    while (q->count < q->limit && q->at.entry < first + count) {
+    while (!is_full(q) && q->at.entry < first + count) {
         ow_code code;
         if (q->at.entry < first) {
             code = keep_drop(q, row, err);
@@ -80,13 +103,13 @@ static ow_code take_up(query *q, const block_row *row, const item *items, int64_
 // Downwards: takes the last entries first.
 static ow_code take_down(query *q, const block_row *row, const item *items, int64_t count,
                          ow_err *err) {
-    for (int64_t i = count; i > 0 && q->count < q->limit; i--) {
+    for (int64_t i = count; i > 0 && is_wanted(q, items[i - 1].time_us); i--) {
         ow_code code = keep(q, &items[i - 1], entry_of(&items[i - 1], q->run->call->arena), err);
         if (code != OW_OK) {
             return code;
         }
     }
-    if (q->count < q->limit && shows_drop(q, row)) {
+    if (shows_drop(q, row) && is_wanted(q, row->last_us)) {
         ow_code code = keep_drop(q, row, err);
         if (code != OW_OK) {
             return code;
@@ -129,11 +152,13 @@ static ow_code take_block(query *q, ow_db_conn *db, const block_row *row, ow_err
     return code;
 }
 
-// Nothing behind this block can be in the time that is asked for.
+// Nothing in this block or behind it can be wanted: a record is received after its time, and not
+// long after.
 static bool is_beyond(const query *q, const block_row *row) {
-    return q->newest
-               ? row->received_us + LATE_US < q->filter.since_us
-               : q->filter.until_us != INT64_MAX && row->received_us > q->filter.until_us + LATE_US;
+    if (q->newest) {
+        return row->received_us + LATE_US < q->filter.since_us || !is_wanted(q, row->received_us);
+    }
+    return q->filter.until_us != INT64_MAX && row->received_us > q->filter.until_us + LATE_US;
 }
 
 static ow_code find_position(query *q, ow_db_conn *db, ow_err *err) {
@@ -168,7 +193,7 @@ static ow_code take_blocks(query *q, ow_db_conn *db, const block_row *rows, int 
         }
         ow_code code = take_block(q, db, &rows[i], err);
         whole += rows[i].may_match ? 1 : 0;
-        if (code != OW_OK || q->count == q->limit || whole == BLOCKS_A_SLICE) {
+        if (code != OW_OK || is_full(q) || whole == BLOCKS_A_SLICE) {
             return code;
         }
     }
@@ -199,19 +224,9 @@ static int page_compare(const void *left, const void *right) {
     return items_compare(&((const page_entry *)left)->key, &((const page_entry *)right)->key);
 }
 
-// The last one found downwards is the first in time.
-static void number_from_below(query *q) {
-    for (int i = 0; i < q->count; i++) {
-        q->page[i].key.seq = (uint32_t)(q->count - i);
-    }
-}
-
 static ow_code fill_reply(query *q) {
     query_response *reply = q->run->reply;
     ow_arena *arena = q->run->call->arena;
-    if (q->newest) {
-        number_from_below(q);
-    }
     qsort(q->page, (size_t)q->count, sizeof *q->page, page_compare);
     reply->entries = ow_arena_calloc(arena, (size_t)q->count, sizeof *reply->entries);
     char token[POSITION_MAX];
@@ -291,7 +306,7 @@ static void slice_read(void *self, ow_code code, const ow_err *err) {
         finish(q, code);
     } else if (q->cancelled) {
         finish(q, OW_CANCELLED);
-    } else if (q->count == q->limit) {
+    } else if (is_full(q)) {
         finish(q, OW_OK);
     } else if (!q->at_end && ow_call_left_us(q->run->call) > DEADLINE_MARGIN_US) {
         read_on(q);

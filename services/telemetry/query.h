@@ -47,6 +47,7 @@ typedef struct query {
     int64_t down_from; // newest: the next block to look at
     page_entry page[PAGE_ITEMS_MAX];
     int count;
+    uint32_t taken; // numbers the entries for what has the same time
     int64_t dropped;
     int64_t wait_until_us; // loop time; 0: does not wait
     ow_timer timer;

@@ -215,6 +215,30 @@ static void shows_the_newest_and_goes_on_from_there(void **state) {
     assert_string_equal(page->entries[0]->text, "line 120");
 }
 
+static void shows_the_newest_of_blocks_that_overlap(void **state) {
+    fixture *f = *state;
+    int64_t begin_us = now_us(f) - 1000000;
+    // Two processes send what happened in turns.
+    for (int process = 0; process < 2; process++) {
+        for (int i = 0; i < 100; i++) {
+            char text[20];
+            snprintf(text, sizeof text, "line %d", 2 * i + process);
+            test_block_line(&f->block, begin_us + 2 * i + process, &chat, "info", text);
+        }
+        append(f, 0);
+    }
+    query_request request = any();
+    request.page_size = 10;
+    request.newest = true;
+    query_response *page = ask(f, &request);
+    assert_int_equal(page->n_entries, 10);
+    for (int i = 0; i < 10; i++) {
+        char text[20];
+        snprintf(text, sizeof text, "line %d", 190 + i);
+        assert_string_equal(page->entries[i]->text, text);
+    }
+}
+
 static Google__Protobuf__Timestamp at(int64_t us) {
     Google__Protobuf__Timestamp time = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
     time.seconds = us / 1000000;
@@ -395,6 +419,7 @@ int main(int argc, char **argv) {
         CASE(finds_the_tree_of_a_request),
         CASE(pages_through_everything_once),
         CASE(shows_the_newest_and_goes_on_from_there),
+        CASE(shows_the_newest_of_blocks_that_overlap),
         CASE(narrows_by_time),
         CASE(waits_for_what_is_new),
         CASE(stops_waiting_when_the_time_is_over_or_the_caller_gone),
