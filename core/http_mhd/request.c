@@ -357,7 +357,8 @@ static void take_head(ow_http_request *request, const char *method, const char *
         handler->on_reject(handler->self, request, why);
     }
     bool short_body = request->content_length >= 0 && request->content_length <= DISCARD_MAX;
-    if (request->held != NULL && (request->close || !short_body)) {
+    bool chunked = request->content_length < 0; // body_take sees to its end
+    if (request->held != NULL && (request->close || !(short_body || chunked))) {
         connection_set_deadline(request->server, request->connection, 0);
         queue_held(request);
         return;
