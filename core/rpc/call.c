@@ -148,9 +148,14 @@ int64_t ow_call_left_us(const ow_call *call) {
 // ---- Cancellation ----
 
 void ow_call_fail_cancelled(ow_call *call) {
-    const char *what = call->cancel_code == OW_DEADLINE_EXCEEDED ? "the time for the call is over"
-                       : call->cancel_code == OW_CANCELLED       ? "the caller has gone"
-                                                                 : "the call was ended early";
+    const char *what = "the call was ended early";
+    if (call->cancel_code == OW_DEADLINE_EXCEEDED) {
+        what = "the time for the call is over";
+    } else if (call->cancel_code == OW_CANCELLED) {
+        what = "the caller has gone";
+    } else if (call->cancel_code == OW_UNAVAILABLE) {
+        what = "the service cannot be reached now";
+    }
     ow_fail(&call->err, call->cancel_code, call->cancel_reason, "%s", what);
 }
 

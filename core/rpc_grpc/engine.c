@@ -163,6 +163,7 @@ void ow_grpc_drain(ow_grpc *g) {
     g->draining = true;
     server_close_listeners(g);
     health_changed(g->health);
+    server_end_calls(g, true);
 }
 
 bool ow_grpc_drained(const ow_grpc *g) {
@@ -199,7 +200,7 @@ void ow_grpc_stop(ow_grpc *g) {
         return;
     }
     clients_cancel(g);
-    server_end_calls(g);
+    server_end_calls(g, false);
     server_shutdown(g);
     turn_until_quiet(g);
     remotes_close(g);

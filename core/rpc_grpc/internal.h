@@ -91,7 +91,7 @@ void remotes_free(ow_grpc *g);
 
 ow_code server_offer(ow_grpc *g, ProtobufCService *service, ow_err *err);
 void server_close_listeners(ow_grpc *g);
-void server_end_calls(ow_grpc *g);
+void server_end_calls(ow_grpc *g, bool endless_only);
 void server_shutdown(ow_grpc *g);
 void server_free(ow_grpc *g);
 

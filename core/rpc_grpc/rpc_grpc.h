@@ -27,8 +27,9 @@ typedef struct ow_grpc_options {
 // Heap; freed by ow_grpc_free. Codes: internal, invalid_argument "path_too_long".
 ow_code ow_grpc_new(const ow_grpc_options *options, ow_grpc **ret_grpc, ow_err *err);
 
-// How a directory reaches services of other processes. A peer that is not there answers unavailable
-// "unreachable" at once; one that comes back is found again within 2 s. Lives as long as `grpc`.
+// How a directory reaches services of other processes. A peer that is not there is waited for, since
+// it may just be restarting (it is found again within 2 s); after 1.5 s the call ends with
+// unavailable "unreachable". Lives as long as `grpc`.
 const ow_connector *ow_grpc_connector(ow_grpc *grpc);
 
 // Listens for calls of `service`, which must live until ow_grpc_stop. Codes: already_exists
@@ -39,7 +40,8 @@ ow_code ow_grpc_offer(ow_grpc *grpc, ProtobufCService *service, ow_err *err);
 void ow_grpc_set_serving(ow_grpc *grpc, const char *service, bool serving);
 
 // Closes the listeners; health says "not serving", new calls of live connections are answered
-// unavailable "stopping", running ones go on. Drained: none is left.
+// unavailable "stopping", and so are at once the streams that have no deadline, for they would never
+// end. Other running calls go on. Drained: none is left.
 void ow_grpc_drain(ow_grpc *grpc);
 bool ow_grpc_drained(const ow_grpc *grpc);
 

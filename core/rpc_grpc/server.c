@@ -592,13 +592,24 @@ void server_close_listeners(ow_grpc *g) {
     }
 }
 
-void server_end_calls(ow_grpc *g) {
+// Ended by nobody but us: streams without a deadline, and whatever strangers hold on to.
+static bool is_endless(const server_call *s) {
+    gpr_timespec never = gpr_inf_future(s->details.deadline.clock_type);
+    return !s->trusted || (s->stream && gpr_time_cmp(s->details.deadline, never) == 0);
+}
+
+void server_end_calls(ow_grpc *g, bool endless_only) {
     ow_err stopping = {0};
     ow_fail(&stopping, OW_UNAVAILABLE, "stopping", "this process is stopping");
     // First the answers, which free nothing by themselves; then the services, whose answers may
     // free the call at hand and come too late for the peer.
     for (server_call *s = g->server_calls; s != NULL; s = s->next) {
-        drop_queue(s);
+        if (endless_only && !is_endless(s)) {
+            continue;
+        }
+        if (!endless_only) {
+            drop_queue(s);
+        }
         end_with(s, &stopping);
         if (s->receive_pending) {
             grpc_call_cancel(s->handle, NULL);
@@ -607,7 +618,7 @@ void server_end_calls(ow_grpc *g) {
     server_call *next;
     for (server_call *s = g->server_calls; s != NULL; s = next) {
         next = s->next;
-        if (s->call != NULL) {
+        if (s->ended && s->call != NULL) {
             ow_call_cancel_for(s->call, OW_UNAVAILABLE, "stopping");
         }
     }
