@@ -48,6 +48,9 @@ dev_up() {
     bin=$(bazel_bin)
     ow=$bin/deploy/bin/ow
 
+    if "$ow" status >/dev/null 2>&1; then
+        die "a server already uses $OVERWORLD_DATA; stop it, or name another folder: OVERWORLD_DATA=..."
+    fi
     # Another program on the usual ports is no reason not to start: take free ones.
     ! in_use 7350 || flags+=(--gateway.public_port=0)
     ! in_use 7351 || flags+=(--gateway.console_port=0)
