@@ -195,8 +195,7 @@ static ow_code read_at(int fd, const char *path, int64_t offset, uint8_t *buffer
     return OW_OK;
 }
 
-ow_code blobs_read(const blobs *b, const char *sha256, int64_t offset, uint8_t *buffer, size_t room,
-                   size_t *ret_size, int64_t *ret_total, ow_err *err) {
+ow_code blobs_read(const blobs *b, const char *sha256, blob_piece *piece, ow_err *err) {
     OWNED_TEXT path = blobs_path(b, sha256);
     if (path == NULL) {
         return no_memory(err);
@@ -209,16 +208,16 @@ ow_code blobs_read(const blobs *b, const char *sha256, int64_t offset, uint8_t *
     if (fd < 0 || fstat(fd, &info) != 0) {
         return io_failed(err, errno, "open", path);
     }
-    if (offset < 0 || offset > info.st_size) {
+    if (piece->offset < 0 || piece->offset > info.st_size) {
         return ow_fail(err, OW_INVALID_ARGUMENT, "bad_offset", "the blob has %lld bytes",
                        (long long)info.st_size);
     }
-    size_t left = (size_t)(info.st_size - offset);
-    size_t size = left < room ? left : room;
-    ow_code code = read_at(fd, path, offset, buffer, size, err);
+    size_t left = (size_t)(info.st_size - piece->offset);
+    size_t size = left < piece->room ? left : piece->room;
+    ow_code code = read_at(fd, path, piece->offset, piece->buffer, size, err);
     if (code == OW_OK) {
-        *ret_size = size;
-        *ret_total = info.st_size;
+        piece->size = size;
+        piece->total = info.st_size;
     }
     return code;
 }

@@ -32,10 +32,17 @@ bool blobs_has(const blobs *b, const char *sha256);
 ow_code blobs_put(const blobs *b, const void *bytes, size_t size,
                   char ret_sha256[static OW_SHA256_HEX_SIZE], ow_err *err);
 
-// Reads at most `room` bytes from `offset` on. Codes: not_found "no_blob", invalid_argument
+typedef struct blob_piece {
+    int64_t offset;
+    uint8_t *buffer;
+    size_t room;   // of the buffer
+    size_t size;   // what was read
+    int64_t total; // size of the blob
+} blob_piece;
+
+// Reads a piece: offset, buffer and room are given. Codes: not_found "no_blob", invalid_argument
 // "bad_offset" (beyond the end).
-ow_code blobs_read(const blobs *b, const char *sha256, int64_t offset, uint8_t *buffer, size_t room,
-                   size_t *ret_size, int64_t *ret_total, ow_err *err);
+ow_code blobs_read(const blobs *b, const char *sha256, blob_piece *piece, ow_err *err);
 
 // Writes a piece of a blob on its way in. One caller at a time for each hash.
 ow_code blobs_incoming_write(const blobs *b, const char *sha256, int64_t offset, const void *bytes,

@@ -40,19 +40,18 @@ static void stores_and_reads(void **state) {
     }
     assert_true(blobs_has(&f->blobs, hash));
     uint8_t buffer[8];
-    size_t size = 0;
-    int64_t total = 0;
-    assert_int_equal(blobs_read(&f->blobs, hash, 1, buffer, 8, &size, &total, &f->err), OW_OK);
-    assert_int_equal(size, 2);
-    assert_int_equal(total, 3);
+    blob_piece piece = {.offset = 1, .buffer = buffer, .room = 8};
+    assert_int_equal(blobs_read(&f->blobs, hash, &piece, &f->err), OW_OK);
+    assert_int_equal(piece.size, 2);
+    assert_int_equal(piece.total, 3);
     assert_memory_equal(buffer, "bc", 2);
-    assert_int_equal(blobs_read(&f->blobs, hash, 3, buffer, 8, &size, &total, &f->err), OW_OK);
-    assert_int_equal(size, 0);
-    assert_int_equal(blobs_read(&f->blobs, hash, 4, buffer, 8, &size, &total, &f->err),
-                     OW_INVALID_ARGUMENT);
+    piece.offset = 3;
+    assert_int_equal(blobs_read(&f->blobs, hash, &piece, &f->err), OW_OK);
+    assert_int_equal(piece.size, 0);
+    piece.offset = 4;
+    assert_int_equal(blobs_read(&f->blobs, hash, &piece, &f->err), OW_INVALID_ARGUMENT);
     hash[0] = 'f';
-    assert_int_equal(blobs_read(&f->blobs, hash, 0, buffer, 8, &size, &total, &f->err),
-                     OW_NOT_FOUND);
+    assert_int_equal(blobs_read(&f->blobs, hash, &piece, &f->err), OW_NOT_FOUND);
 }
 
 static void takes_pieces_and_checks_the_hash(void **state) {

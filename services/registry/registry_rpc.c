@@ -242,13 +242,18 @@ static ow_code get_chunk(ow_run *run) {
         return ow_fail(run->err, OW_INVALID_ARGUMENT, "bad_hash",
                        "sha256 has 64 lower-case hexadecimal digits");
     }
-    uint8_t *buffer = ow_arena_alloc(run->call->arena, BLOB_CHUNK_MAX);
-    if (buffer == NULL) {
+    blob_piece piece = {
+        .offset = request->offset,
+        .buffer = ow_arena_alloc(run->call->arena, BLOB_CHUNK_MAX),
+        .room = BLOB_CHUNK_MAX,
+    };
+    if (piece.buffer == NULL) {
         return ow_fail(run->err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for a piece");
     }
-    reply->data.data = buffer;
-    return blobs_read(&r->blobs, request->sha256, request->offset, buffer, BLOB_CHUNK_MAX,
-                      &reply->data.len, &reply->total_size, run->err);
+    ow_code code = blobs_read(&r->blobs, request->sha256, &piece, run->err);
+    reply->data = (ProtobufCBinaryData){piece.size, piece.buffer};
+    reply->total_size = piece.total;
+    return code;
 }
 
 static ow_code watch(ow_run *run) {

@@ -79,8 +79,8 @@ static bool send(routes *r, watcher *w, const route_change *change) {
         return true;
     }
     if (w->run->err->code == OW_OK) {
-        code = ow_fail(w->run->err, OW_RESOURCE_EXHAUSTED, "slow_consumer",
-                       "changes of routes were not read fast enough: subscribe again");
+        ow_fail(w->run->err, OW_RESOURCE_EXHAUSTED, "slow_consumer",
+                "changes of routes were not read fast enough: subscribe again");
     }
     end_watcher(r, w, w->run->err->code);
     return false;

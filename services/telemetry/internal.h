@@ -30,8 +30,8 @@ typedef struct retainer {
     ow_timer timer;
     ow_db_job job;
     retention order;
-    bool running, more, stopping;
-    int64_t bytes_left, just_deleted;
+    retained result; // of the last slice
+    bool running, stopping;
 } retainer;
 
 void retainer_init(retainer *r);

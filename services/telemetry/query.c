@@ -78,15 +78,15 @@ static bool shows_drop(const query *q, const block_row *row) {
 }
 
 // Upwards: takes entries from number q->at.entry on until the page is full.
-static ow_code take_up(query *q, const block_row *row, const item *items, int64_t count,
-                       ow_err *err) {
+static ow_code take_up(query *q, const block_row *row, const item_list *list, ow_err *err) {
+    int64_t count = (int64_t)list->count;
     int64_t first = shows_drop(q, row) ? 1 : 0;
     while (!is_full(q) && q->at.entry < first + count) {
         ow_code code;
         if (q->at.entry < first) {
             code = keep_drop(q, row, err);
         } else {
-            const item *it = &items[q->at.entry - first];
+            const item *it = &list->items[q->at.entry - first];
             code = keep(q, it, entry_of(it, q->run->call->arena), err);
         }
         if (code != OW_OK) {
@@ -101,9 +101,9 @@ static ow_code take_up(query *q, const block_row *row, const item *items, int64_
 }
 
 // Downwards: takes the last entries first.
-static ow_code take_down(query *q, const block_row *row, const item *items, int64_t count,
-                         ow_err *err) {
-    for (int64_t i = count; i > 0 && is_wanted(q, items[i - 1].time_us); i--) {
+static ow_code take_down(query *q, const block_row *row, const item_list *list, ow_err *err) {
+    const item *items = list->items;
+    for (size_t i = list->count; i > 0 && is_wanted(q, items[i - 1].time_us); i--) {
         ow_code code = keep(q, &items[i - 1], entry_of(&items[i - 1], q->run->call->arena), err);
         if (code != OW_OK) {
             return code;
@@ -121,21 +121,18 @@ static ow_code take_down(query *q, const block_row *row, const item *items, int6
 
 static ow_code take_items(query *q, ow_db_conn *db, const block_row *row, ow_arena *scratch,
                           ow_err *err) {
-    item *items = NULL;
-    size_t count = 0;
+    item_list list = {0};
     if (scratch != NULL) {
-        const uint8_t *bytes = NULL;
-        size_t size = 0;
-        ow_code code = store_records(db, row->block_id, scratch, &bytes, &size, err);
-        if (code == OW_OK && size > 0) {
-            code = items_of_block(&q->filter, bytes, size, scratch, &items, &count, err);
+        slice records;
+        ow_code code = store_records(db, row->block_id, scratch, &records, err);
+        if (code == OW_OK) {
+            code = items_of_block(&q->filter, records, scratch, &list, err);
         }
         if (code != OW_OK) {
             return code;
         }
     }
-    return q->newest ? take_down(q, row, items, (int64_t)count, err)
-                     : take_up(q, row, items, (int64_t)count, err);
+    return q->newest ? take_down(q, row, &list, err) : take_up(q, row, &list, err);
 }
 
 static ow_code take_block(query *q, ow_db_conn *db, const block_row *row, ow_err *err) {
@@ -179,11 +176,12 @@ static ow_code find_position(query *q, ow_db_conn *db, ow_err *err) {
 
 // Looks at these blocks until the page is full, enough was read in one go, or nothing behind can
 // match. *ret_done: all of them were looked at.
-static ow_code take_blocks(query *q, ow_db_conn *db, const block_row *rows, int count,
-                           bool *ret_done, ow_err *err) {
+static ow_code take_blocks(query *q, ow_db_conn *db, const block_list *list, bool *ret_done,
+                           ow_err *err) {
+    const block_row *rows = list->rows;
     int whole = 0;
     *ret_done = false;
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < list->count; i++) {
         if (is_beyond(q, &rows[i])) {
             q->at_end = true;
             return OW_OK;
@@ -203,18 +201,16 @@ static ow_code take_blocks(query *q, ow_db_conn *db, const block_row *rows, int 
 
 static ow_code read_slice(ow_db_conn *db, void *self, ow_err *err) {
     query *q = self;
-    block_row rows[ROWS_AT_ONCE];
-    int count = 0;
     bool done = false;
     ow_code code = q->positioned ? OW_OK : find_position(q, db, err);
+    block_list list = {.from = q->newest ? q->down_from : q->at.block, .down = q->newest};
     if (code == OW_OK) {
-        code = store_blocks(db, &q->filter, q->newest ? q->down_from : q->at.block, q->newest,
-                            q->run->call->arena, rows, &count, err);
+        code = store_blocks(db, &q->filter, q->run->call->arena, &list, err);
     }
     if (code == OW_OK) {
-        code = take_blocks(q, db, rows, count, &done, err);
+        code = take_blocks(q, db, &list, &done, err);
     }
-    q->at_end = q->at_end || (done && count < ROWS_AT_ONCE);
+    q->at_end = q->at_end || (done && list.count < ROWS_AT_ONCE);
     return code;
 }
 

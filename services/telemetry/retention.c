@@ -21,7 +21,7 @@ static void set_timer(retainer *r) {
 
 static ow_code run_slice(ow_db_conn *conn, void *self, ow_err *err) {
     retainer *r = self;
-    return store_retain(conn, &r->order, &r->more, &r->bytes_left, &r->just_deleted, err);
+    return store_retain(conn, &r->order, &r->result, err);
 }
 
 static void slice_done(void *self, ow_code code, const ow_err *err) {
@@ -34,9 +34,9 @@ static void slice_done(void *self, ow_code code, const ow_err *err) {
         set_timer(r);
         return;
     }
-    ow_counter_add(r->deleted, (uint64_t)r->just_deleted);
-    ow_gauge_set(r->bytes, r->bytes_left);
-    if (r->more && r->just_deleted > 0 && !r->stopping) {
+    ow_counter_add(r->deleted, (uint64_t)r->result.deleted);
+    ow_gauge_set(r->bytes, r->result.bytes);
+    if (r->result.more && !r->stopping) {
         begin(r);
     } else {
         set_timer(r);

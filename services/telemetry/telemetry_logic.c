@@ -228,10 +228,10 @@ int items_compare(const void *left, const void *right) {
     return a->seq < b->seq ? -1 : a->seq > b->seq;
 }
 
-ow_code items_of_block(const filter *f, const uint8_t *records, size_t size, ow_arena *arena,
-                       item **ret_items, size_t *ret_count, ow_err *err) {
+ow_code items_of_block(const filter *f, slice records, ow_arena *arena, item_list *ret_items,
+                       ow_err *err) {
     collection c = {.arena = arena};
-    record_cursor cursor = record_begin(records, size);
+    record_cursor cursor = record_begin((const uint8_t *)records.text, records.length);
     record_view v;
     while (record_next(&cursor, &v)) {
         if (matches(f, &v) && !add_record(&c, f, &v)) {
@@ -244,8 +244,7 @@ ow_code items_of_block(const filter *f, const uint8_t *records, size_t size, ow_
     if (c.count > 0) {
         qsort(c.items, c.count, sizeof *c.items, items_compare);
     }
-    *ret_items = c.items;
-    *ret_count = c.count;
+    *ret_items = (item_list){c.items, c.count};
     return OW_OK;
 }
 

@@ -52,10 +52,15 @@ typedef struct item {
     const char *kind; // static
 } item;
 
+typedef struct item_list {
+    item *items;
+    size_t count;
+} item_list;
+
 // The entries of a block that match, sorted. In `arena`. Codes: resource_exhausted, data_loss
 // "malformed_block".
-ow_code items_of_block(const filter *f, const uint8_t *records, size_t size, ow_arena *arena,
-                       item **ret_items, size_t *ret_count, ow_err *err);
+ow_code items_of_block(const filter *f, slice records, ow_arena *arena, item_list *ret_items,
+                       ow_err *err);
 
 int items_compare(const void *left, const void *right);
 

@@ -48,17 +48,15 @@ static const test_run chat = {
 
 // The entries as "KIND time text" lines.
 static const char *show(fixture *f) {
-    item *items = NULL;
-    size_t count = 0;
-    assert_int_equal(items_of_block(&f->filter, f->block.bytes, f->block.size, f->arena, &items,
-                                    &count, &f->err),
-                     OW_OK);
+    item_list list = {0};
+    slice records = {(const char *)f->block.bytes, f->block.size};
+    assert_int_equal(items_of_block(&f->filter, records, f->arena, &list, &f->err), OW_OK);
     char *all = ow_arena_strdup_in(f->arena, "");
-    for (size_t i = 0; i < count; i++) {
-        const log_entry *e = entry_of(&items[i], f->arena);
+    for (size_t i = 0; i < list.count; i++) {
+        const log_entry *e = entry_of(&list.items[i], f->arena);
         assert_non_null(e);
         all = ow_arena_printf_in(f->arena, "%s%s %lld %s\n", all, e->kind,
-                                 (long long)items[i].time_us, e->text);
+                                 (long long)list.items[i].time_us, e->text);
     }
     return all;
 }

@@ -51,50 +51,54 @@ ow_code store_state(ow_db_conn *db, int64_t *ret_last, int64_t *ret_bytes, ow_er
     return OW_OK;
 }
 
-// The last of the oldest blocks that go; -1: none.
-static ow_code find_cut(ow_db_conn *db, const retention *r, int64_t bytes, int64_t *ret_cut,
-                        int64_t *ret_freed, int *ret_count, ow_err *err) {
+// The oldest blocks, up to `last`.
+typedef struct cut {
+    int64_t last, bytes;
+    int count;
+} cut;
+
+static ow_code find_cut(ow_db_conn *db, const retention *r, int64_t bytes, cut *ret_cut,
+                        ow_err *err) {
     ow_rows *rows = NULL;
     bool more = true;
-    *ret_cut = -1;
-    *ret_freed = 0;
-    *ret_count = 0;
+    cut c = {0};
     ow_code code = ow_db_query(
         db, &rows, err, "SELECT block_id, received_us, size FROM blocks ORDER BY block_id LIMIT $1",
         "i", (int64_t)r->slice);
     while (code == OW_OK && (code = ow_rows_next(rows, &more, err)) == OW_OK && more) {
-        if (ow_rows_int(rows, 1) >= r->before_us && bytes - *ret_freed <= r->max_bytes) {
+        if (ow_rows_int(rows, 1) >= r->before_us && bytes - c.bytes <= r->max_bytes) {
             ow_rows_close(rows);
             break;
         }
-        *ret_cut = ow_rows_int(rows, 0);
-        *ret_freed += ow_rows_int(rows, 2);
-        ++*ret_count;
+        c.last = ow_rows_int(rows, 0);
+        c.bytes += ow_rows_int(rows, 2);
+        c.count++;
     }
+    *ret_cut = c;
     return code;
 }
 
-ow_code store_retain(ow_db_conn *db, const retention *r, bool *ret_more, int64_t *ret_bytes,
-                     int64_t *ret_deleted, ow_err *err) {
+ow_code store_retain(ow_db_conn *db, const retention *r, retained *ret_result, ow_err *err) {
     int64_t last = 0;
     int64_t bytes = 0;
-    int64_t cut = -1;
-    int64_t freed = 0;
-    int count = 0;
+    cut c = {0};
     ow_code code = store_state(db, &last, &bytes, err);
     if (code == OW_OK) {
-        code = find_cut(db, r, bytes, &cut, &freed, &count, err);
+        code = find_cut(db, r, bytes, &c, err);
     }
-    if (code == OW_OK && count > 0) {
-        code = ow_db_exec(db, NULL, err, "DELETE FROM blocks WHERE block_id <= $1", "i", cut);
+    if (code == OW_OK && c.count > 0) {
+        code = ow_db_exec(db, NULL, err, "DELETE FROM blocks WHERE block_id <= $1", "i", c.last);
     }
-    if (code == OW_OK && count > 0) {
-        code = ow_db_exec(db, NULL, err,
-                          "UPDATE store SET bytes = bytes - $1 WHERE name = 'blocks'", "i", freed);
+    if (code == OW_OK && c.count > 0) {
+        code =
+            ow_db_exec(db, NULL, err, "UPDATE store SET bytes = bytes - $1 WHERE name = 'blocks'",
+                       "i", c.bytes);
     }
-    *ret_more = count == r->slice;
-    *ret_bytes = bytes - freed;
-    *ret_deleted = count;
+    *ret_result = (retained){
+        .more = c.count == r->slice,
+        .bytes = bytes - c.bytes,
+        .deleted = c.count,
+    };
     return code;
 }
 
@@ -119,26 +123,26 @@ static block_row read_row(ow_rows *rows, const filter *f, ow_arena *arena) {
     return row;
 }
 
-ow_code store_blocks(ow_db_conn *db, const filter *f, int64_t from, bool down, ow_arena *arena,
-                     block_row ret_rows[ROWS_AT_ONCE], int *ret_count, ow_err *err) {
+ow_code store_blocks(ow_db_conn *db, const filter *f, ow_arena *arena, block_list *list,
+                     ow_err *err) {
     ow_rows *rows = NULL;
     ow_code code =
-        down ? ow_db_query(db, &rows, err,
-                           "SELECT block_id, received_us, first_us, last_us, dropped, top_level,"
-                           " process, words FROM blocks WHERE block_id <= $1"
-                           " ORDER BY block_id DESC LIMIT $2",
-                           "ii", from, (int64_t)ROWS_AT_ONCE)
-             : ow_db_query(db, &rows, err,
-                           "SELECT block_id, received_us, first_us, last_us, dropped, top_level,"
-                           " process, words FROM blocks WHERE block_id >= $1"
-                           " ORDER BY block_id LIMIT $2",
-                           "ii", from, (int64_t)ROWS_AT_ONCE);
-    int count = 0;
+        list->down
+            ? ow_db_query(db, &rows, err,
+                          "SELECT block_id, received_us, first_us, last_us, dropped, top_level,"
+                          " process, words FROM blocks WHERE block_id <= $1"
+                          " ORDER BY block_id DESC LIMIT $2",
+                          "ii", list->from, (int64_t)ROWS_AT_ONCE)
+            : ow_db_query(db, &rows, err,
+                          "SELECT block_id, received_us, first_us, last_us, dropped, top_level,"
+                          " process, words FROM blocks WHERE block_id >= $1"
+                          " ORDER BY block_id LIMIT $2",
+                          "ii", list->from, (int64_t)ROWS_AT_ONCE);
     bool more = true;
+    list->count = 0;
     while (code == OW_OK && (code = ow_rows_next(rows, &more, err)) == OW_OK && more) {
-        ret_rows[count++] = read_row(rows, f, arena);
+        list->rows[list->count++] = read_row(rows, f, arena);
     }
-    *ret_count = count;
     return code;
 }
 
@@ -164,23 +168,24 @@ ow_code store_block_at(ow_db_conn *db, int64_t since_us, int64_t *ret_block, ow_
     return code;
 }
 
-ow_code store_records(ow_db_conn *db, int64_t block_id, ow_arena *arena, const uint8_t **ret_bytes,
-                      size_t *ret_size, ow_err *err) {
+ow_code store_records(ow_db_conn *db, int64_t block_id, ow_arena *arena, slice *ret_records,
+                      ow_err *err) {
     ow_rows *rows = NULL;
     bool found;
     ow_code code = ow_db_query(db, &rows, err, "SELECT records FROM blocks WHERE block_id = $1",
                                "i", block_id);
     code = one_row(code, rows, &found, err);
-    *ret_size = 0;
+    *ret_records = (slice){"", 0};
     if (code != OW_OK || !found) {
         return code;
     }
     size_t size = 0;
     const void *bytes = ow_rows_blob(rows, 0, &size);
-    *ret_bytes = ow_arena_memdup_in(arena, bytes, size);
-    *ret_size = size;
+    const char *copy = ow_arena_memdup_in(arena, bytes, size);
     ow_rows_close(rows);
-    return *ret_bytes != NULL
-               ? OW_OK
-               : ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "the block is too large");
+    if (copy == NULL) {
+        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "the block is too large");
+    }
+    *ret_records = (slice){copy, size};
+    return OW_OK;
 }

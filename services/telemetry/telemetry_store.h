@@ -19,14 +19,19 @@ typedef struct new_block {
 ow_code store_append(ow_db_conn *db, const new_block *b, int64_t *ret_bytes, ow_err *err);
 
 // Deletes the oldest blocks, at most `slice` of them: those received before `before_us`, and more
-// while all of them together are larger than `max_bytes`. *ret_more: there is more to delete.
+// while all of them together are larger than `max_bytes`.
 typedef struct retention {
     int64_t before_us, max_bytes;
     int slice;
 } retention;
 
-ow_code store_retain(ow_db_conn *db, const retention *r, bool *ret_more, int64_t *ret_bytes,
-                     int64_t *ret_deleted, ow_err *err);
+typedef struct retained {
+    bool more;     // there is more to delete
+    int64_t bytes; // the size of all blocks now
+    int deleted;
+} retained;
+
+ow_code store_retain(ow_db_conn *db, const retention *r, retained *ret_result, ow_err *err);
 
 // A block without its records.
 typedef struct block_row {
@@ -39,9 +44,16 @@ typedef struct block_row {
 enum { ROWS_AT_ONCE = 256 };
 
 // The next blocks from `from` on (`down`: from there downwards) with their words tested against the
-// filter.
-ow_code store_blocks(ow_db_conn *db, const filter *f, int64_t from, bool down, ow_arena *arena,
-                     block_row ret_rows[ROWS_AT_ONCE], int *ret_count, ow_err *err);
+// filter. Text lives in `arena`.
+typedef struct block_list {
+    int64_t from;
+    bool down;
+    int count; // found
+    block_row rows[ROWS_AT_ONCE];
+} block_list;
+
+ow_code store_blocks(ow_db_conn *db, const filter *f, ow_arena *arena, block_list *list,
+                     ow_err *err);
 
 // The first block that was received at `since_us` or later; the one after the last when there is
 // none.
@@ -50,6 +62,6 @@ ow_code store_block_at(ow_db_conn *db, int64_t since_us, int64_t *ret_block, ow_
 // The number of the last block ever, and the size of what is there.
 ow_code store_state(ow_db_conn *db, int64_t *ret_last, int64_t *ret_bytes, ow_err *err);
 
-// A block's records, copied into `arena`; size 0 when the block is gone.
-ow_code store_records(ow_db_conn *db, int64_t block_id, ow_arena *arena, const uint8_t **ret_bytes,
-                      size_t *ret_size, ow_err *err);
+// A block's records, copied into `arena`; length 0 when the block is gone.
+ow_code store_records(ow_db_conn *db, int64_t block_id, ow_arena *arena, slice *ret_records,
+                      ow_err *err);
