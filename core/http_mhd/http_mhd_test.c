@@ -263,7 +263,7 @@ static void replies_later(void **state) {
         // Without a wait, after a few turns, and after it was certainly suspended.
         send_text(fd, GET("/later"), strlen(GET("/later")));
         WAIT_FOR(f, f->held_count == round + 1);
-        int64_t until = now_us() + round * 15000;
+        int64_t until = now_us() + round * 60000;
         while (now_us() < until) {
             turn(f);
         }
@@ -356,7 +356,7 @@ static void tells_of_clients_that_hang_up(void **state) {
         int fd = dial(f);
         send_text(fd, GET("/later"), strlen(GET("/later")));
         WAIT_FOR(f, f->held_count == round + 1);
-        int64_t until = now_us() + (round == 0 ? 15000 : 0);
+        int64_t until = now_us() + (round == 0 ? 80000 : 0);
         while (now_us() < until) {
             turn(f);
         }
@@ -546,7 +546,7 @@ static void answers_503_to_those_who_still_wait_when_it_closes(void **state) {
         fds[i] = dial(f);
         send_text(fds[i], GET("/later"), strlen(GET("/later")));
         WAIT_FOR(f, f->held_count == i + 1);
-        int64_t until = now_us() + (i == 0 ? 15000 : 0);
+        int64_t until = now_us() + (i == 0 ? 80000 : 0);
         while (now_us() < until) {
             turn(f);
         }

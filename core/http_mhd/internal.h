@@ -16,8 +16,11 @@
 #define URI_INLINE 256
 #define BODY_INLINE 1024
 
-// A client that waits longer than this is suspended in libmicrohttpd.
-#define SUSPEND_AFTER_US 2000
+// A client that waits is asked about in each of libmicrohttpd's turns, which costs about a tenth of
+// a microsecond; suspending it and waking it again costs about five. So it is suspended once the
+// asking has cost as much, or when it waits so long that somebody should watch it.
+#define SUSPEND_AFTER_TURNS 50
+#define SUSPEND_AFTER_US 50000
 
 // A refused request whose body is at most this long is read to its end, so that the connection can
 // be kept; one with a longer body is answered at once and the connection is closed.
@@ -62,6 +65,7 @@ struct ow_http_request {
     struct MHD_Response *held; // a reply given before the body was complete
     unsigned held_status;
     int64_t waiting_since_us;
+    unsigned waited_turns;
     ow_watch hang_up; // while suspended
 
     char *uri;          // uri_inline or malloc'ed; cut at the '?'
