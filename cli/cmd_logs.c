@@ -155,34 +155,40 @@ cli_exit cmd_logs(cli *c) {
     return cli_bool(c, "follow") ? go_on(c, page->next_page_token) : CLI_OK;
 }
 
-// Gateway and runner send their records by themselves: complete is a page with the gateway's and with
-// the report of every run that started.
-static bool is_complete(const Page *page) {
-    int requests = 0, starts = 0, reports = 0;
+// What has been seen of one request so far.
+typedef struct seen {
+    int requests, starts, reports;
+} seen;
+
+// Gateway and runner send their records by themselves: complete is what has the gateway's and a
+// report for every run that started.
+static bool is_complete(const Page *page, seen *so_far) {
     for (size_t i = 0; i < page->n_entries; i++) {
-        requests += strcmp(page->entries[i]->kind, "REQUEST") == 0;
-        starts += strcmp(page->entries[i]->kind, "START") == 0;
-        reports += strcmp(page->entries[i]->kind, "REPORT") == 0;
+        so_far->requests += strcmp(page->entries[i]->kind, "REQUEST") == 0;
+        so_far->starts += strcmp(page->entries[i]->kind, "START") == 0;
+        so_far->reports += strcmp(page->entries[i]->kind, "REPORT") == 0;
     }
-    return requests > 0 && reports > 0 && reports == starts;
+    return so_far->requests > 0 && so_far->reports > 0 && so_far->reports == so_far->starts;
 }
 
 cli_exit cli_logs_of_request(cli *c, const char *request_id, FILE *out) {
     Query query = OVERWORLD__TELEMETRY__V1__QUERY_LOGS_REQUEST__INIT;
+    Page *page = NULL;
+    seen so_far = {0};
     query.request_id = (char *)request_id;
     query.page_size = 200;
-    Page *page = NULL;
     for (int round = 0; round < LOG_ROUNDS; round++) {
-        query.wait_ms = round == 0 ? 0 : 250;
         cli_exit code = cli_rpc(c, QUERY_PATH, &query.base, page_type, false, &page);
         if (code != CLI_OK) {
             return code;
         }
-        if (is_complete(page)) {
+        print_page(c, page, out);
+        if (is_complete(page, &so_far)) {
             break;
         }
+        query.page_token = page->next_page_token;
+        query.wait_ms = 250;
     }
-    print_page(c, page, out);
     return CLI_OK;
 }
 
