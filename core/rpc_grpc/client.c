@@ -217,24 +217,22 @@ static void on_cancel(ow_call *call, void *self) {
     grpc_call_cancel(c->handle, NULL);
 }
 
-static bool is_connected(const client_call *c) {
-    return grpc_channel_check_connectivity_state(c->to->channel, 0) == GRPC_CHANNEL_READY;
-}
-
+// A call that has been sent ends by itself when the connection breaks; one without a connection by
+// now is still waiting for one.
 static void on_patience_over(void *self) {
     client_call *c = self;
-    if (!is_connected(c)) {
+    if (grpc_channel_check_connectivity_state(c->to->channel, 0) != GRPC_CHANNEL_READY) {
         ow_call_cancel_for(c->call, OW_UNAVAILABLE, "unreachable");
     }
 }
 
 // Without this a call would fail on what an attempt to connect met a moment ago, or, waiting for the
-// peer, last until its own deadline.
+// peer, last until its own deadline. Asking now whether there is a connection would not do: of a
+// peer that has just died the channel may not know yet.
 static void wait_patiently(client_call *c) {
-    if (!is_connected(c)) {
-        c->patience = (ow_timer){.on_due = on_patience_over, .self = c};
-        ow_loop_timer_set(c->call->loop, &c->patience, ow_loop_now_us(c->call->loop) + PATIENCE_US);
-    }
+    ow_loop *loop = c->call->loop;
+    c->patience = (ow_timer){.on_due = on_patience_over, .self = c};
+    (void)ow_loop_timer_set(loop, &c->patience, ow_loop_now_us(loop) + PATIENCE_US);
 }
 
 static gpr_timespec deadline_of(const ow_call *call) {

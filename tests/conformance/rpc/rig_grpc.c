@@ -165,6 +165,43 @@ static void a_stopping_peer_answers_running_calls(void **state) {
     echo_until_found(r);
 }
 
+static void a_draining_peer_ends_what_would_never_end(void **state) {
+    rig_grpc *remote = *state;
+    rig *r = &remote->rig;
+    const Overworld__Probe__V1__WaitRequest wait = OVERWORLD__PROBE__V1__WAIT_REQUEST__INIT;
+    const Overworld__Probe__V1__TickRequest tick = OVERWORLD__PROBE__V1__TICK_REQUEST__INIT;
+    outcome waiting = {0};
+    outcome ticking = {0};
+    outcome late = {0};
+    ow_err err = {0};
+    ow_call *endless = suite_call(r);
+    endless->deadline_us = OW_NO_DEADLINE;
+    suite_begin(&ticking, r, "Tick", &tick, endless);
+    while (ticking.messages == 0) {
+        assert_int_equal(ow_loop_turn(r->loop, 10 * 1000, &err), OW_OK);
+    }
+    ow_call *short_one = suite_call(r);
+    short_one->deadline_us = ow_loop_now_us(r->loop) + 500 * 1000;
+    suite_begin(&waiting, r, "Wait", &wait, short_one);
+    echo_until_found(r); // by then the other call has arrived too
+    assert_int_equal(kill(remote->peer, SIGINT), 0);
+    suite_wait(&ticking);
+    assert_int_equal(ticking.err.code, OW_UNAVAILABLE);
+    assert_string_equal(ticking.err.reason, "stopping");
+    assert_int_equal(waiting.ends, 0);
+    suite_run_call(&late, r, "Wait", &wait, suite_call(r));
+    assert_int_equal(late.err.code, OW_UNAVAILABLE);
+    assert_string_equal(late.err.reason, "stopping");
+    suite_wait(&waiting);
+    assert_int_equal(waiting.err.code, OW_DEADLINE_EXCEEDED);
+    outcome_deinit(&ticking);
+    int status;
+    assert_int_equal(waitpid(remote->peer, &status, 0), remote->peer);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    start_callee(r);
+    echo_until_found(r);
+}
+
 int main(int argc, char **argv) {
     if (argc == 3 && strcmp(argv[1], "--peer") == 0) {
         return peer_main(argv[2]);
@@ -173,6 +210,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_restarted_peer_is_found_again),
         cmocka_unit_test(a_killed_peer_fails_running_calls_at_once),
         cmocka_unit_test(a_stopping_peer_answers_running_calls),
+        cmocka_unit_test(a_draining_peer_ends_what_would_never_end),
     };
     int failed = suite_run("grpc", open_rig, close_rig);
     return failed + cmocka_run_group_tests_name("grpc: peers", tests, open_rig, close_rig);
