@@ -12,8 +12,7 @@ static const ow_http_rejection bad_uri = {400, "bad_request",
 static const ow_http_rejection bad_field = {400, "bad_request",
                                             "a header has a malformed name or value"};
 static const ow_http_rejection many_fields = {431, "bad_request", "too many headers"};
-static const ow_http_rejection bad_host = {400, "bad_request",
-                                           "exactly one Host header is needed"};
+static const ow_http_rejection bad_host = {400, "bad_request", "exactly one Host header is needed"};
 static const ow_http_rejection bad_length = {400, "bad_request",
                                              "Content-Length must be one decimal number"};
 static const ow_http_rejection two_lengths = {
@@ -55,13 +54,12 @@ static bool is_clean_uri(const char *uri) {
 }
 
 // What may stand in a value, and in a name (RFC 9110's token).
-static const uint8_t value_characters[256] = {
-    ['\t'] = 1, [' ' ... '~'] = 1, [0x80 ... 0xff] = 1};
+static const uint8_t value_characters[256] = {['\t'] = 1, [' ' ... '~'] = 1, [0x80 ... 0xff] = 1};
 
 static const uint8_t name_characters[256] = {
-    ['a' ... 'z'] = 1, ['A' ... 'Z'] = 1, ['0' ... '9'] = 1, ['!'] = 1, ['#'] = 1,  ['$'] = 1,
-    ['%'] = 1,         ['&'] = 1,         ['\''] = 1,        ['*'] = 1, ['+'] = 1,  ['-'] = 1,
-    ['.'] = 1,         ['^'] = 1,         ['_'] = 1,         ['`'] = 1, ['|'] = 1,  ['~'] = 1,
+    ['a' ... 'z'] = 1, ['A' ... 'Z'] = 1, ['0' ... '9'] = 1, ['!'] = 1, ['#'] = 1, ['$'] = 1,
+    ['%'] = 1,         ['&'] = 1,         ['\''] = 1,        ['*'] = 1, ['+'] = 1, ['-'] = 1,
+    ['.'] = 1,         ['^'] = 1,         ['_'] = 1,         ['`'] = 1, ['|'] = 1, ['~'] = 1,
 };
 
 static bool consists_of(const uint8_t set[256], const char *text, uint32_t size) {
@@ -78,8 +76,7 @@ static const ow_http_rejection *look_at_fields(const ow_http_head *head,
                                                const char *values[WATCHED], int counts[WATCHED]) {
     for (size_t i = 0; i < head->field_count; i++) {
         const ow_http_field *field = &head->fields[i];
-        if (field->name_size == 0 ||
-            !consists_of(name_characters, field->name, field->name_size) ||
+        if (field->name_size == 0 || !consists_of(name_characters, field->name, field->name_size) ||
             !consists_of(value_characters, field->value, field->value_size)) {
             return &bad_field;
         }

@@ -34,8 +34,12 @@ static const sample samples[] = {
     {"POST", "/", "HTTP/1.1", {"Host:a", "Content-Length:"}, 400, 0},
     {"POST", "/", "HTTP/1.1", {"Host:a", "Content-Length:99999999999999999999"}, 400, 0},
     {"POST", "/", "HTTP/1.1", {"Host:a", "Content-Length:0", "Transfer-Encoding:chunked"}, 400, 0},
-    {"POST", "/", "HTTP/1.1", {"Host:a", "Transfer-Encoding:chunked", "Transfer-Encoding:chunked"},
-     501, 0},
+    {"POST",
+     "/",
+     "HTTP/1.1",
+     {"Host:a", "Transfer-Encoding:chunked", "Transfer-Encoding:chunked"},
+     501,
+     0},
     {"POST", "/", "HTTP/1.1", {"Host:a", "Transfer-Encoding:chunked, gzip"}, 501, 0},
     {"POST", "/", "HTTP/1.0", {"Transfer-Encoding:chunked"}, 501, 0},
     {"POST", "/", "HTTP/1.1", {"Host:a", "Expect:magic"}, 417, 0},
@@ -58,9 +62,9 @@ static void checks_heads(void **state) {
             size_t name_size = (size_t)(colon - line);
             memcpy(names[head.field_count], line, name_size);
             names[head.field_count][name_size] = '\0';
-            fields[head.field_count] = (ow_http_field){names[head.field_count], colon + 1,
-                                                       (uint32_t)name_size,
-                                                       (uint32_t)strlen(colon + 1)};
+            fields[head.field_count] =
+                (ow_http_field){names[head.field_count], colon + 1, (uint32_t)name_size,
+                                (uint32_t)strlen(colon + 1)};
         }
         ow_http_framing framing = {-7};
         const ow_http_rejection *why = ow_http_strict_check(&head, &framing);

@@ -17,8 +17,8 @@ static bool reserve(ow_http_request *request, size_t size) {
         return true;
     }
     ow_http_budget *budget = request->server->options.budget;
-    size_t room = request->content_length >= 0 ? (size_t)request->content_length
-                                               : request->body_room * 2;
+    size_t room =
+        request->content_length >= 0 ? (size_t)request->content_length : request->body_room * 2;
     room = room > size ? room : size;
     room = room < request->body_limit ? room : request->body_limit;
     int64_t more = (int64_t)room - request->charged;
@@ -94,8 +94,8 @@ bool body_take(ow_http_request *request, const char *data, size_t *size) {
     if (!request->owned || request->too_large) {
         // Nobody wants it any more; what comes without a stated length has an end all the same.
         request->body_size += *size;
-        bool endless = request->content_length < 0 &&
-                       request->body_size > request->body_limit + DISCARD_MAX;
+        bool endless =
+            request->content_length < 0 && request->body_size > request->body_limit + DISCARD_MAX;
         *size = 0;
         return !endless;
     }

@@ -82,10 +82,9 @@ static void on_body(void *self, ow_http_request *request) {
         return;
     }
     if (strcmp(path, "/owned") == 0) {
-        ow_http_reply(request, &(ow_http_answer){.status = 200,
-                                                 .body = strdup("owned"),
-                                                 .size = 5,
-                                                 .free_body = free});
+        ow_http_reply(request,
+                      &(ow_http_answer){
+                          .status = 200, .body = strdup("owned"), .size = 5, .free_body = free});
         return;
     }
     size_t size;
@@ -247,7 +246,8 @@ static void answers_pipelined_requests_in_order(void **state) {
     fixture *f = *state;
     char text[16384];
     int fd = dial(f);
-    static const char five[] = GET("/now?1") GET("/now?2") GET("/now?3") GET("/now?4") GET("/now?5");
+    static const char five[] =
+        GET("/now?1") GET("/now?2") GET("/now?3") GET("/now?4") GET("/now?5");
     send_text(fd, five, sizeof five - 1);
     assert_true(receive(f, fd, "/now?5 127", text, sizeof text));
     assert_true(strstr(text, "now?1") < strstr(text, "now?2"));
@@ -399,7 +399,8 @@ static void refuses_large_bodies(void **state) {
         assert_non_null(strstr(text, "HTTP/1.1 413"));
         close(fd);
     }
-    static const char exact[] = "POST /tiny HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n0123456789";
+    static const char exact[] =
+        "POST /tiny HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n0123456789";
     int fd = dial(f);
     send_text(fd, exact, sizeof exact - 1);
     assert_true(receive(f, fd, "[0123456789]", text, sizeof text));
@@ -581,8 +582,8 @@ static void listens_on_a_unix_socket(void **state) {
 
 static void refuses_bad_addresses(void **state) {
     fixture *f = *state;
-    static const char *const bad[] = {"", "localhost:1", "127.0.0.1", "127.0.0.1:", ":80",
-                                      "127.0.0.1:99999", "::1:80", "unix:relative"};
+    static const char *const bad[] = {"",    "localhost:1",     "127.0.0.1", "127.0.0.1:",
+                                      ":80", "127.0.0.1:99999", "::1:80",    "unix:relative"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         ow_http_options options = {.loop = f->loop, .address = bad[i], .budget = &f->budget};
         ow_http_server *server;
@@ -591,9 +592,8 @@ static void refuses_bad_addresses(void **state) {
             fail_msg("accepted %s", bad[i]);
         }
     }
-    ow_http_options options = {.loop = f->loop,
-                               .address = ow_http_server_address(f->server),
-                               .budget = &f->budget};
+    ow_http_options options = {
+        .loop = f->loop, .address = ow_http_server_address(f->server), .budget = &f->budget};
     ow_http_server *server;
     ow_err err;
     assert_int_equal(ow_http_server_open(&options, &server, &err), OW_UNAVAILABLE);

@@ -56,20 +56,20 @@ struct ow_http_request {
     ow_http_server *server;
     connection *connection; // NULL: the client has gone
     request_state state;
-    bool owned;           // the handler has it and owes a reply
-    bool gone_told;       // on_gone was called
-    bool in_callback;     // libmicrohttpd's access handler is running for it
+    bool owned;       // the handler has it and owes a reply
+    bool gone_told;   // on_gone was called
+    bool in_callback; // libmicrohttpd's access handler is running for it
     bool suspended;
-    bool too_large;       // the body went over its limit and is being discarded
-    bool close;           // close the connection behind the reply
+    bool too_large;            // the body went over its limit and is being discarded
+    bool close;                // close the connection behind the reply
     struct MHD_Response *held; // a reply given before the body was complete
     unsigned held_status;
     int64_t waiting_since_us;
     unsigned waited_turns;
     ow_watch hang_up; // while suspended
 
-    char *uri;          // uri_inline or malloc'ed; cut at the '?'
-    char *query;        // in uri; "" when there is none
+    char *uri;   // uri_inline or malloc'ed; cut at the '?'
+    char *query; // in uri; "" when there is none
     size_t uri_size;
     const char *uri_at; // where libmicrohttpd has it, to compare
     size_t field_count;
@@ -101,7 +101,7 @@ struct ow_http_server {
     bool ready; // libmicrohttpd's descriptor reported something
     bool again; // another turn is needed at once
     uint64_t turn;
-    size_t partial_bodies; // that came in this turn and may have more behind them
+    size_t partial_bodies;   // that came in this turn and may have more behind them
     int64_t next_timeout_us; // when libmicrohttpd wants to run; INT64_MAX: not
     ow_watch watch;
     ow_turn_hook serve, after;
@@ -109,7 +109,7 @@ struct ow_http_server {
     list_link connections; // connection.link
     list_link waiting;     // complete, not suspended; oldest first
     list_link suspended;
-    list_link others;      // all other requests
+    list_link others; // all other requests
     size_t connection_count, request_count;
     ow_http_request *spare; // to use again, linked by `user`
     size_t spare_count;

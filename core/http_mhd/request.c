@@ -2,18 +2,18 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
 
 #define SPARE_MAX 1024
 #define BODY_GRACE_US 10000000
 #define BODY_BYTES_PER_SECOND 16384 // the slowest client that is borne
 #define MICROSECONDS 1000000
 
-static const ow_http_rejection bad_address = {
-    400, "bad_request", "the address has characters that must be encoded"};
+static const ow_http_rejection bad_address = {400, "bad_request",
+                                              "the address has characters that must be encoded"};
 
 // ---- lists ----
 
@@ -149,8 +149,8 @@ static void watch_hang_up(ow_http_request *request) {
     if (request->hang_up.fd < 0) {
         request->hang_up.on_ready = on_hang_up;
         request->hang_up.self = request;
-        ow_loop_watch(request->server->loop, &request->hang_up, request->connection->fd,
-                      EPOLLRDHUP, NULL);
+        ow_loop_watch(request->server->loop, &request->hang_up, request->connection->fd, EPOLLRDHUP,
+                      NULL);
     }
 }
 
@@ -197,8 +197,8 @@ static struct MHD_Response *make_response(const ow_http_answer *answer, bool clo
     struct MHD_Response *response;
     void *body = (void *)(uintptr_t)answer->body;
     if (answer->free_body != NULL) {
-        response = MHD_create_response_from_buffer_with_free_callback_cls(
-            answer->size, body, answer->free_body, body);
+        response = MHD_create_response_from_buffer_with_free_callback_cls(answer->size, body,
+                                                                          answer->free_body, body);
         if (response == NULL) {
             answer->free_body(body);
         }
@@ -298,9 +298,8 @@ static enum MHD_Result add_field(void *self, enum MHD_ValueKind kind, const char
         request->field_count++;
         return MHD_NO;
     }
-    request->fields[request->field_count++] =
-        (ow_http_field){name, value != NULL ? value : "", (uint32_t)name_size,
-                        (uint32_t)value_size};
+    request->fields[request->field_count++] = (ow_http_field){
+        name, value != NULL ? value : "", (uint32_t)name_size, (uint32_t)value_size};
     return MHD_YES;
 }
 
@@ -324,8 +323,8 @@ static const ow_http_rejection *check_head(ow_http_request *request, const char 
 }
 
 static void set_body_deadline(ow_http_request *request) {
-    int64_t bytes = request->content_length >= 0 ? request->content_length
-                                                 : (int64_t)request->body_limit;
+    int64_t bytes =
+        request->content_length >= 0 ? request->content_length : (int64_t)request->body_limit;
     connection_set_deadline(request->server, request->connection,
                             BODY_GRACE_US + bytes / BODY_BYTES_PER_SECOND * MICROSECONDS);
 }
@@ -479,8 +478,8 @@ const char *ow_http_query(const ow_http_request *request) {
 
 const char *ow_http_header(const ow_http_request *request, const char *name) {
     size_t size = strlen(name);
-    size_t count = request->field_count <= OW_HTTP_HEADERS_MAX ? request->field_count
-                                                               : OW_HTTP_HEADERS_MAX;
+    size_t count =
+        request->field_count <= OW_HTTP_HEADERS_MAX ? request->field_count : OW_HTTP_HEADERS_MAX;
     for (size_t i = 0; i < count; i++) {
         const ow_http_field *field = &request->fields[i];
         if (field->name_size == size && strncasecmp(field->name, name, size) == 0) {

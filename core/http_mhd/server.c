@@ -153,17 +153,14 @@ static ow_code start_daemon(ow_http_server *server, ow_err *err) {
     const ow_http_options *options = &server->options;
     server->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL, on_access, server,
-        MHD_OPTION_LISTEN_SOCKET, server->listen_fd,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)options->max_connections,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)options->max_per_address,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(options->idle_timeout_us / 1000000),
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_UNESCAPE_CALLBACK, leave_encoded, server,
-        MHD_OPTION_URI_LOG_CALLBACK, on_uri, server,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
-        MHD_OPTION_END);
+        MHD_OPTION_LISTEN_SOCKET, server->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)options->max_connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        (unsigned)options->max_per_address, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)(options->idle_timeout_us / 1000000), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK,
+        leave_encoded, server, MHD_OPTION_URI_LOG_CALLBACK, on_uri, server,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, server, MHD_OPTION_END);
     if (server->daemon == NULL) {
         return ow_fail(err, OW_INTERNAL, "http", "libmicrohttpd does not start: %s",
                        strerror(errno));
@@ -187,8 +184,7 @@ static ow_code attach(ow_http_server *server, ow_err *err) {
     ow_loop_hook_add(server->loop, OW_TURN_SERVE, &server->serve);
     ow_loop_hook_add(server->loop, OW_TURN_FLUSH, &server->after);
     server->sweep = (ow_timer){.on_due = on_sweep, .self = server};
-    return ow_loop_timer_set(server->loop, &server->sweep,
-                             ow_loop_now_us(server->loop) + SWEEP_US);
+    return ow_loop_timer_set(server->loop, &server->sweep, ow_loop_now_us(server->loop) + SWEEP_US);
 }
 
 ow_code ow_http_server_open(const ow_http_options *options, ow_http_server **ret_server,

@@ -15,8 +15,8 @@ static const byte string_class[256] = {
 static const byte is_space[256] = {[' '] = 1, ['\t'] = 1, ['\n'] = 1, ['\r'] = 1};
 static const byte is_digit[256] = {['0' ... '9'] = 1};
 
-static const byte is_short_escape[256] = {['"'] = 1, ['\\'] = 1, ['/'] = 1, ['b'] = 1,
-                                          ['f'] = 1, ['n'] = 1,  ['r'] = 1, ['t'] = 1};
+static const byte is_short_escape[256] = {
+    ['"'] = 1, ['\\'] = 1, ['/'] = 1, ['b'] = 1, ['f'] = 1, ['n'] = 1, ['r'] = 1, ['t'] = 1};
 
 // A checking run: where it is and what it found wrong.
 typedef struct checker {
@@ -336,8 +336,8 @@ static bool after_value(checker *check, bool *ret_value_follows) {
             return object ? check_name(check) : true;
         }
         if (*check->at != (object ? '}' : ']')) {
-            return wrong(check, check->at, object ? "',' or '}' was expected"
-                                                  : "',' or ']' was expected");
+            return wrong(check, check->at,
+                         object ? "',' or '}' was expected" : "',' or ']' was expected");
         }
         pop(check);
     }

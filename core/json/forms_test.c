@@ -94,7 +94,8 @@ static void codes_base64(void **state) {
     size_t size;
     assert_true(base64_decode("-_-_", 4, a, &size) && base64_decode("+/+/", 4, b, &size));
     assert_memory_equal(a, b, 3);
-    static const char *const wrong[] = {"Z", "Zg=", "Z===", "Zg==Zg==", "Zm 9", "=", "Zm9v=", "Zm9v===="};
+    static const char *const wrong[] = {
+        "Z", "Zg=", "Z===", "Zg==Zg==", "Zm 9", "=", "Zm9v=", "Zm9v===="};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         if (base64_decode(wrong[i], strlen(wrong[i]), a, &size)) {
             fail_msg("accepted %s", wrong[i]);
@@ -201,8 +202,18 @@ static void reads_and_prints_durations(void **state) {
         assert_true(duration_print(text, seconds, nanos));
         assert_string_equal(text, samples[i].printed);
     }
-    static const char *const wrong[] = {"", "s", "1", "1.s", ".5s", "+1s", "1 s", "1.0000000000s",
-                                        "315576000001s", "315576000000.1s", "1e3s", "--1s"};
+    static const char *const wrong[] = {"",
+                                        "s",
+                                        "1",
+                                        "1.s",
+                                        ".5s",
+                                        "+1s",
+                                        "1 s",
+                                        "1.0000000000s",
+                                        "315576000001s",
+                                        "315576000000.1s",
+                                        "1e3s",
+                                        "--1s"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         int64_t seconds;
         int32_t nanos;

@@ -50,7 +50,8 @@ static ow_code refuse(reader *in, const char *what) {
 }
 
 static ow_code too_large(reader *in) {
-    return ow_fail(in->err, OW_RESOURCE_EXHAUSTED, "too_large", "the message needs too much memory");
+    return ow_fail(in->err, OW_RESOURCE_EXHAUSTED, "too_large",
+                   "the message needs too much memory");
 }
 
 // The content of a string, decoded, in the arena and NUL-terminated.
@@ -299,14 +300,14 @@ static ow_code read_message(reader *in, const ProtobufCFieldDescriptor *field, v
 typedef ow_code (*value_reader)(reader *in, const ProtobufCFieldDescriptor *field, void *out);
 
 static const value_reader value_readers[] = {
-    [PROTOBUF_C_TYPE_INT32] = read_int32,      [PROTOBUF_C_TYPE_SINT32] = read_int32,
-    [PROTOBUF_C_TYPE_SFIXED32] = read_int32,   [PROTOBUF_C_TYPE_INT64] = read_int64,
-    [PROTOBUF_C_TYPE_SINT64] = read_int64,     [PROTOBUF_C_TYPE_SFIXED64] = read_int64,
-    [PROTOBUF_C_TYPE_UINT32] = read_uint32,    [PROTOBUF_C_TYPE_FIXED32] = read_uint32,
-    [PROTOBUF_C_TYPE_UINT64] = read_uint64,    [PROTOBUF_C_TYPE_FIXED64] = read_uint64,
-    [PROTOBUF_C_TYPE_FLOAT] = read_float,      [PROTOBUF_C_TYPE_DOUBLE] = read_double,
-    [PROTOBUF_C_TYPE_BOOL] = read_bool,        [PROTOBUF_C_TYPE_ENUM] = read_enum,
-    [PROTOBUF_C_TYPE_STRING] = read_text,      [PROTOBUF_C_TYPE_BYTES] = read_bytes,
+    [PROTOBUF_C_TYPE_INT32] = read_int32,     [PROTOBUF_C_TYPE_SINT32] = read_int32,
+    [PROTOBUF_C_TYPE_SFIXED32] = read_int32,  [PROTOBUF_C_TYPE_INT64] = read_int64,
+    [PROTOBUF_C_TYPE_SINT64] = read_int64,    [PROTOBUF_C_TYPE_SFIXED64] = read_int64,
+    [PROTOBUF_C_TYPE_UINT32] = read_uint32,   [PROTOBUF_C_TYPE_FIXED32] = read_uint32,
+    [PROTOBUF_C_TYPE_UINT64] = read_uint64,   [PROTOBUF_C_TYPE_FIXED64] = read_uint64,
+    [PROTOBUF_C_TYPE_FLOAT] = read_float,     [PROTOBUF_C_TYPE_DOUBLE] = read_double,
+    [PROTOBUF_C_TYPE_BOOL] = read_bool,       [PROTOBUF_C_TYPE_ENUM] = read_enum,
+    [PROTOBUF_C_TYPE_STRING] = read_text,     [PROTOBUF_C_TYPE_BYTES] = read_bytes,
     [PROTOBUF_C_TYPE_MESSAGE] = read_message,
 };
 

@@ -73,8 +73,7 @@ static bool decimal_to_magnitude(const decimal *number, uint64_t *ret_value) {
         *ret_value = 0;
         return true;
     }
-    if (number->too_long || number->exponent < 0 ||
-        number->exponent + number->count > DIGITS_MAX) {
+    if (number->too_long || number->exponent < 0 || number->exponent + number->count > DIGITS_MAX) {
         return false;
     }
     uint64_t value = 0;

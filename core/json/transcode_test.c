@@ -1,7 +1,7 @@
 #include "core/json/transcode.h"
 
-#include "core/testing/ow_test.h"
 #include "core/json/transcode_test.pb-c.h"
+#include "core/testing/ow_test.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -35,7 +35,8 @@ static const char *print_ok(ow_arena *arena, const everything *message) {
     const char *text;
     size_t size;
     ow_err err;
-    assert_int_equal(ow_json_from_message(&message->base, arena, 1 << 16, &text, &size, &err), OW_OK);
+    assert_int_equal(ow_json_from_message(&message->base, arena, 1 << 16, &text, &size, &err),
+                     OW_OK);
     assert_int_equal(strlen(text), size);
     return text;
 }
@@ -90,7 +91,8 @@ static void leaves_defaults_out(void **state) {
                                                          "\"aDouble\":0.0,\"color\":0,"
                                                          "\"numbers\":[],\"inner\":{}}")),
                         "{\"inner\":{}}");
-    assert_string_equal(print_ok(*state, read_ok(*state, "{\"byName\":\"\"}")), "{\"byName\":\"\"}");
+    assert_string_equal(print_ok(*state, read_ok(*state, "{\"byName\":\"\"}")),
+                        "{\"byName\":\"\"}");
 }
 
 // What is refused, and where it says the fault lies.

@@ -22,7 +22,8 @@ typedef enum ow_json_kind {
 
 // Checks (ow_json_check) and reads a text. Heap; ow_json_free on the outermost value frees all.
 // Codes: those of ow_json_check; resource_exhausted "out_of_memory".
-ow_code ow_json_parse(const char *text, size_t size, int max_depth, ow_json **ret_json, ow_err *err);
+ow_code ow_json_parse(const char *text, size_t size, int max_depth, ow_json **ret_json,
+                      ow_err *err);
 ow_json *ow_json_free(ow_json *json);
 
 // Everything below is borrowed and lives as long as the outermost value. `json` may be NULL.

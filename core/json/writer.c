@@ -94,9 +94,8 @@ static bool is_plain(unsigned char b) {
 // Writes what stands at `at` and is not plain; returns what follows it.
 static const unsigned char *put_special(ow_json_writer *writer, const unsigned char *at,
                                         const unsigned char *end) {
-    static const char short_escapes[] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n',
-                                         ['\f'] = 'f', ['\r'] = 'r', ['"'] = '"',
-                                         ['\\'] = '\\'};
+    static const char short_escapes[] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f',
+                                         ['\r'] = 'r', ['"'] = '"',  ['\\'] = '\\'};
     char escape[8];
     if (*at >= 0x80) {
         const unsigned char *next = utf8_sequence_end(at, end);

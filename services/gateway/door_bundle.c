@@ -65,7 +65,8 @@ static void on_chunk(const put_chunk_response *reply, void *closure_data) {
     if (complete) {
         reply_stored(x);
     } else if (last) {
-        exchange_refuse(x, 500, OW_INTERNAL, "internal", "the registry did not complete the bundle");
+        exchange_refuse(x, 500, OW_INTERNAL, "internal",
+                        "the registry did not complete the bundle");
     } else {
         ow_http_sink_ready(x->http);
     }

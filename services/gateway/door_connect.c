@@ -21,8 +21,8 @@ static bool take_content_type(exchange *x) {
     connect_state *state = &x->state.connect;
     char encoding[8];
     if (state->is_get) {
-        long size = ow_http_query_find(ow_http_query(x->http), "encoding", encoding,
-                                       sizeof encoding);
+        long size =
+            ow_http_query_find(ow_http_query(x->http), "encoding", encoding, sizeof encoding);
         state->is_json = size > 0 && strcmp(encoding, "json") == 0;
         return state->is_json || (size > 0 && strcmp(encoding, "proto") == 0);
     }

@@ -2,7 +2,6 @@
 
 #include "services/gateway/internal.h"
 
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

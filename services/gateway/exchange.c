@@ -119,7 +119,8 @@ void exchange_reply(exchange *x, const exchange_answer *answer) {
     count = add_header(headers, count, "traceparent", traceparent);
     if (x->version >= 0) {
         snprintf(version, sizeof version, "%lld", (long long)x->version);
-        count = add_header(headers, count, "Overworld-Version", x->version > 0 ? version : "$LATEST");
+        count =
+            add_header(headers, count, "Overworld-Version", x->version > 0 ? version : "$LATEST");
     }
     if (answer->retry_after_s > 0) {
         snprintf(retry_after, sizeof retry_after, "%d", answer->retry_after_s);
@@ -150,10 +151,9 @@ static int retry_after(const failure *why) {
 static void fail_with(exchange *x, const failure *why, const char *allow) {
     gateway *gw = x->gw;
     size_t size = 0;
-    const char *body =
-        x->door->speaks_connect
-            ? failure_connect_json(why, x->request_id, gw->scratch, &size)
-            : failure_json(why, x->request_id, gw->scratch, &size);
+    const char *body = x->door->speaks_connect
+                           ? failure_connect_json(why, x->request_id, gw->scratch, &size)
+                           : failure_json(why, x->request_id, gw->scratch, &size);
     exchange_reply(x, &(exchange_answer){.status = why->status,
                                          .content_type = "application/json",
                                          .body = body,
@@ -180,8 +180,8 @@ void exchange_fail_err(exchange *x, const ow_err *err) {
 
 void exchange_refuse(exchange *x, int status, ow_code code, const char *reason,
                      const char *message) {
-    exchange_fail(x, &(failure){.code = code, .reason = reason, .message = message,
-                                .status = status});
+    exchange_fail(x,
+                  &(failure){.code = code, .reason = reason, .message = message, .status = status});
 }
 
 void exchange_refuse_method(exchange *x, const char *allow) {

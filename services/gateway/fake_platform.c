@@ -4,15 +4,9 @@
 #include "proto/descriptors.h"
 #include "services/gateway/gateway.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define KEY "0123456789abcdef0123456789abcdef"
@@ -35,7 +29,8 @@ static ow_code device_login(ow_run *run) {
     const Overworld__Identity__V1__DeviceLoginRequest *request = run->request;
     Overworld__Identity__V1__DeviceLoginResponse *reply = run->reply;
     if (strcmp(request->device_id, "blocked-device") == 0) {
-        return ow_fail(run->err, OW_FAILED_PRECONDITION, "device_blocked", "this device is blocked");
+        return ow_fail(run->err, OW_FAILED_PRECONDITION, "device_blocked",
+                       "this device is blocked");
     }
     reply->player_id = ow_arena_strdup_in(run->call->arena, request->device_id);
     reply->session_id = ow_arena_strdup_in(run->call->arena, run->call->principal->title);
@@ -129,13 +124,13 @@ static ow_code put_bundle_chunk(ow_run *run) {
 
 static ow_code list_titles(ow_run *run) {
     Overworld__Registry__V1__ListTitlesResponse *reply = run->reply;
-    reply->next_page_token = (char *)(uintptr_t)"big";
+    reply->next_page_token = (char *)(uintptr_t) "big";
     return OW_OK;
 }
 
 // One virtual server "lab" of title "ttl_a": client, server, internal, and what misbehaves.
 void platform_send_routes(platform *p) {
-    static const char *const names[] = {"echo",  "stats",     "inner", "later",
+    static const char *const names[] = {"echo",   "stats",     "inner", "later",
                                         "refuse", "throttled", "crash", "typed"};
     static const char *const exposures[] = {"client", "server", "internal", "client",
                                             "client", "client", "client",   "client"};
@@ -164,7 +159,7 @@ void platform_send_routes(platform *p) {
     for (int i = 0; i < 2; i++) {
         overworld__registry__v1__route_alias__init(&aliases[i]);
         aliases[i].name = (char *)(uintptr_t)(i == 0 ? "$DEFAULT" : "beta");
-        aliases[i].revision_id = (char *)(uintptr_t)"rev_one";
+        aliases[i].revision_id = (char *)(uintptr_t) "rev_one";
         aliases[i].is_public = i == 0;
         alias_list[i] = &aliases[i];
     }
@@ -259,7 +254,7 @@ static void on_invoke_cancel(ow_call *call, void *self) {
 
 static void fail_as(invoke_response *reply, const char *reason) {
     reply->reason = (char *)(uintptr_t)reason;
-    reply->message = (char *)(uintptr_t)"as the test wants it";
+    reply->message = (char *)(uintptr_t) "as the test wants it";
 }
 
 static ow_code invoke(ow_run *run) {
@@ -280,23 +275,23 @@ static ow_code invoke(ow_run *run) {
     }
     if (strcmp(request->function, "refuse") == 0) {
         fail_as(reply, "refused");
-        reply->refusal_code = (char *)(uintptr_t)"too_poor";
-        reply->details_json = (char *)(uintptr_t)"{\"gold\":3}";
+        reply->refusal_code = (char *)(uintptr_t) "too_poor";
+        reply->details_json = (char *)(uintptr_t) "{\"gold\":3}";
     } else if (strcmp(request->function, "throttled") == 0) {
         fail_as(reply, "throttled");
         reply->retry_after_s = 4;
     } else if (strcmp(request->function, "crash") == 0) {
         fail_as(reply, "crashed");
-        reply->stack = (char *)(uintptr_t)"crash at lab.c:12";
+        reply->stack = (char *)(uintptr_t) "crash at lab.c:12";
     } else if (strcmp(request->function, "typed") == 0) {
-        reply->content_type = (char *)(uintptr_t)"text/csv";
+        reply->content_type = (char *)(uintptr_t) "text/csv";
     }
     return OW_OK;
 }
 
 static ow_code get_runner_status(ow_run *run) {
     runner_status *reply = run->reply;
-    reply->sandbox_level = (char *)(uintptr_t)"full";
+    reply->sandbox_level = (char *)(uintptr_t) "full";
     return OW_OK;
 }
 
@@ -355,11 +350,8 @@ static const ow_method telemetry_methods[] = {
 
 static ProtobufCService *offer(platform *p, const ProtobufCServiceDescriptor *descriptor,
                                const ow_method *methods) {
-    ow_service_options options = {.descriptor = descriptor,
-                                  .methods = methods,
-                                  .api = p->api,
-                                  .self = p,
-                                  .loop = p->loop};
+    ow_service_options options = {
+        .descriptor = descriptor, .methods = methods, .api = p->api, .self = p, .loop = p->loop};
     ProtobufCService *service = NULL;
     ow_err err;
     if (ow_service_new(&options, &service, &err) != OW_OK) {
@@ -397,7 +389,8 @@ static void start_modules(platform *p, const char *const *more_flags) {
         tables[i] = (ow_config_table){names[i], none, 0};
     }
     table[4] = ow_gateway_module;
-    tables[4] = (ow_config_table){"gateway", ow_gateway_module.config, ow_gateway_module.config_size};
+    tables[4] =
+        (ow_config_table){"gateway", ow_gateway_module.config, ow_gateway_module.config_size};
     char *environment[] = {NULL};
     ow_err err;
     if (ow_config_load(tables, NULL, flags, flag_count, environment, &p->config, &err) != OW_OK ||
@@ -507,7 +500,8 @@ void platform_break_stream(ow_run **stream) {
 void platform_token(platform *p, ow_token_kind kind, const char *subject, int64_t lifetime_s,
                     char token[static OW_TOKEN_SIZE]) {
     int64_t now_s = ow_clock_wall_us(p->clock) / 1000000;
-    ow_token_claims claims = {.kind = kind, .issued_s = now_s - 3600, .expires_s = now_s + lifetime_s};
+    ow_token_claims claims = {
+        .kind = kind, .issued_s = now_s - 3600, .expires_s = now_s + lifetime_s};
     copy(claims.title, sizeof claims.title, "ttl_a");
     copy(claims.subject, sizeof claims.subject, subject);
     copy(claims.token_id, sizeof claims.token_id, "tok_1");
@@ -515,93 +509,4 @@ void platform_token(platform *p, ow_token_kind kind, const char *subject, int64_
     if (ow_token_sign(p->ring, "k1", &claims, token, &err) != OW_OK) {
         fail_msg("%s", err.message);
     }
-}
-
-// ---- an HTTP client ----
-
-int client_dial(platform *p, int port) {
-    (void)p;
-    struct sockaddr_in name = {.sin_family = AF_INET,
-                               .sin_port = htons((uint16_t)port),
-                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connect(fd, (struct sockaddr *)&name, sizeof name) != 0) {
-        close(fd);
-        return -1;
-    }
-    fcntl(fd, F_SETFL, O_NONBLOCK);
-    return fd;
-}
-
-void client_send(int fd, const char *text, size_t size) {
-    assert_int_equal(send(fd, text, size, MSG_NOSIGNAL), (ssize_t)size);
-}
-
-// The body's place and length once the head is there; false before.
-static bool find_body(const char *text, char **ret_body, size_t *ret_size) {
-    char *end = strstr(text, "\r\n\r\n");
-    const char *length = strcasestr(text, "\r\nContent-Length:");
-    if (end == NULL) {
-        return false;
-    }
-    *ret_body = end + 4;
-    *ret_size = length != NULL && length < end ? strtoul(length + 17, NULL, 10) : 0;
-    return true;
-}
-
-bool client_receive(platform *p, int fd, response *ret_response) {
-    response r = {.text = malloc(RESPONSE_MAX)};
-    size_t used = 0;
-    r.text[0] = '\0';
-    for (int i = 0; i < TURNS_MAX; i++) {
-        platform_turn(p);
-        ssize_t more = recv(fd, r.text + used, RESPONSE_MAX - used - 1, 0);
-        bool ended = more == 0 || (more < 0 && errno != EAGAIN);
-        used += more > 0 ? (size_t)more : 0;
-        r.text[used] = '\0';
-        if (find_body(r.text, &r.body, &r.body_size) &&
-            r.text + used >= r.body + r.body_size) {
-            r.status = (int)strtol(r.text + strlen("HTTP/1.1 "), NULL, 10);
-            *ret_response = r;
-            return true;
-        }
-        if (ended) {
-            free(r.text);
-            return false;
-        }
-    }
-    fail_msg("no whole response: %s", r.text);
-    return false;
-}
-
-void response_deinit(response *r) {
-    free(r->text);
-    r->text = NULL;
-}
-
-bool response_header(const response *r, const char *name, char *value, size_t room) {
-    char wanted[64];
-    snprintf(wanted, sizeof wanted, "\r\n%s: ", name);
-    const char *at = strcasestr(r->text, wanted);
-    if (at == NULL || at > r->body) {
-        return false;
-    }
-    at += strlen(wanted);
-    snprintf(value, room, "%.*s", (int)strcspn(at, "\r"), at);
-    return true;
-}
-
-void client_ask(platform *p, int port, const char *what, const char *headers, const char *body,
-                response *ret_response) {
-    char head[4096];
-    int fd = client_dial(p, port);
-    assert_true(fd >= 0);
-    int size = snprintf(head, sizeof head, "%s HTTP/1.1\r\nHost: test\r\n%sContent-Length: %zu\r\n\r\n",
-                        what, headers, strlen(body));
-    client_send(fd, head, (size_t)size);
-    client_send(fd, body, strlen(body));
-    if (!client_receive(p, fd, ret_response)) {
-        fail_msg("%s: the server hung up", what);
-    }
-    close(fd);
 }

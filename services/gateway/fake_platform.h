@@ -16,7 +16,6 @@
 #include "core/testing/ow_test.h"
 #include "services/gateway/messages.h"
 
-#define RESPONSE_MAX (2 << 20)
 #define RECORDS_MAX 512
 #define HELD_MAX 64
 
@@ -85,28 +84,6 @@ void platform_token(platform *p, ow_token_kind kind, const char *subject, int64_
                     char token[static OW_TOKEN_SIZE]);
 extern const char platform_operator_token[];
 extern const char platform_viewer_token[];
-
-// ---- an HTTP client ----
-
-int client_dial(platform *p, int port);
-void client_send(int fd, const char *text, size_t size);
-
-typedef struct response {
-    int status;
-    char *text; // head and body, NUL-terminated
-    char *body;
-    size_t body_size;
-} response;
-
-// Waits for one whole response; false when the server hung up before.
-bool client_receive(platform *p, int fd, response *ret_response);
-void response_deinit(response *r);
-// The value of a header into `value`; false when there is none.
-bool response_header(const response *r, const char *name, char *value, size_t room);
-
-// One request on a connection of its own: "POST /path", header lines each ended by \r\n, a body.
-void client_ask(platform *p, int port, const char *what, const char *headers, const char *body,
-                response *ret_response);
 
 #define WAIT_FOR(p, condition)                                                                     \
     do {                                                                                           \

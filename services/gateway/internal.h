@@ -42,11 +42,11 @@ typedef struct exchange exchange;
 
 // One way in. Its steps end each exchange by exchange_reply or exchange_fail, now or later.
 typedef struct door {
-    const char *name;                             // label of the metrics
-    bool authenticates;                           // the token is verified before on_head
-    bool speaks_connect;                          // form of its errors
-    void (*on_head)(exchange *x);                 // may end it; sets the limit of the body
-    void (*on_body)(exchange *x);                 // the body is there
+    const char *name;             // label of the metrics
+    bool authenticates;           // the token is verified before on_head
+    bool speaks_connect;          // form of its errors
+    void (*on_head)(exchange *x); // may end it; sets the limit of the body
+    void (*on_body)(exchange *x); // the body is there
 } door;
 
 enum { DOOR_CALL, DOOR_CONNECT, DOOR_BUNDLE, DOOR_PLAIN, DOORS };
@@ -119,7 +119,7 @@ struct exchange {
     const listener *from;
     const door *door;
     ow_http_request *http;
-    ow_call *call;   // NULL before it is made
+    ow_call *call;  // NULL before it is made
     bool in_flight; // a service is working on it: its closure ends the exchange
     ow_principal principal;
     ow_trace trace;

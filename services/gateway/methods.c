@@ -38,8 +38,8 @@ static ow_code add_service(methods *all, const ow_api *api, ow_directory *direct
                            descriptor->name, each->name);
         }
         if ((rule->allow & EXTERNAL) != 0 && !rule->server_streaming) {
-            all->items[all->count++] = (method){rule, each->input, service, i,
-                                                (rule->allow & ON_PUBLIC_LISTENER) != 0};
+            all->items[all->count++] =
+                (method){rule, each->input, service, i, (rule->allow & ON_PUBLIC_LISTENER) != 0};
         }
     }
     return OW_OK;

@@ -2,7 +2,6 @@
 
 #include "services/gateway/internal.h"
 
-
 #include <string.h>
 
 #define MICROSECONDS 1000000
@@ -27,7 +26,7 @@ static void fill_service(const gateway *gw, const known_service *known, service_
     to->where = (char *)(uintptr_t)(here ? "here" : "remote");
     to->ready = known->stream == NULL || known->stream->is_fresh;
     if (!to->ready) {
-        to->detail = (char *)(uintptr_t)"its stream to the gateway is down";
+        to->detail = (char *)(uintptr_t) "its stream to the gateway is down";
     }
     if (here && !ow_modules_ready(gw->env->modules, &culprit, &why_not) && culprit != NULL &&
         strcmp(culprit, known->name) == 0) {
@@ -66,9 +65,8 @@ static ow_code fill_self(ow_run *run) {
         ow_arena_strdup_in(arena, ow_http_server_address(gw->public_side.server));
     reply->console_address =
         ow_arena_strdup_in(arena, ow_http_server_address(gw->console_side.server));
-    reply->plain_http = (char *)(uintptr_t)(gw->config->plain_http == PLAIN_LOOPBACK
-                                                ? "loopback"
-                                                : "behind_proxy");
+    reply->plain_http =
+        (char *)(uintptr_t)(gw->config->plain_http == PLAIN_LOOPBACK ? "loopback" : "behind_proxy");
     reply->routes_stale = !gw->watch_routes.is_fresh;
     reply->keys_stale = !gw->watch_verification.is_fresh;
     reply->requests = (int64_t)gw->request_count;
@@ -102,8 +100,8 @@ static void on_runner(const runner_status *answer, void *closure_data) {
             }
         }
     }
-    reply->sandbox_level = level != NULL ? level : (char *)(uintptr_t)"unknown";
-    reply->sandbox_detail = detail != NULL ? detail : (char *)(uintptr_t)"";
+    reply->sandbox_level = level != NULL ? level : (char *)(uintptr_t) "unknown";
+    reply->sandbox_detail = detail != NULL ? detail : (char *)(uintptr_t) "";
     ow_call_free(sub);
     ow_run_resume(run, OW_OK);
 }

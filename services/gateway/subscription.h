@@ -12,7 +12,7 @@
 typedef struct subscription {
     // Set by the owner before subscription_start.
     ow_loop *loop;
-    const char *name;                // for the log: "routes"
+    const char *name; // for the log: "routes"
     ProtobufCService *service;
     unsigned method;                 // index in the service's descriptor
     const ProtobufCMessage *request; // must live as long as the subscription

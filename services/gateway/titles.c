@@ -87,7 +87,7 @@ ow_code titles_resolve(const titles *all, const char *wanted, const char **ret_i
             return OW_OK;
         }
     }
-    return ow_fail(err, OW_NOT_FOUND, "no_title", wanted != NULL ? "there is no title %.60s"
-                                                                 : "there is no title yet%s",
+    return ow_fail(err, OW_NOT_FOUND, "no_title",
+                   wanted != NULL ? "there is no title %.60s" : "there is no title yet%s",
                    wanted != NULL ? wanted : "");
 }

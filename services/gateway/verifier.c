@@ -54,9 +54,8 @@ static state *state_free(state *gone) {
 }
 
 static ow_role read_role(const char *text) {
-    static const char *const names[] = {[OW_ROLE_VIEWER] = "viewer",
-                                        [OW_ROLE_DEVELOPER] = "developer",
-                                        [OW_ROLE_ADMIN] = "admin"};
+    static const char *const names[] = {
+        [OW_ROLE_VIEWER] = "viewer", [OW_ROLE_DEVELOPER] = "developer", [OW_ROLE_ADMIN] = "admin"};
     for (int role = OW_ROLE_VIEWER; role <= OW_ROLE_ADMIN; role++) {
         if (strcmp(names[role], text) == 0) {
             return (ow_role)role;
@@ -68,8 +67,7 @@ static ow_role read_role(const char *text) {
 static ow_code read_keys(state *to, const verification_state *from, ow_err *err) {
     for (size_t i = 0; i < from->n_signing_keys; i++) {
         const Overworld__Identity__V1__SigningKey *key = from->signing_keys[i];
-        ow_code code =
-            ow_key_ring_add(to->ring, key->kid, key->secret.data, key->secret.len, err);
+        ow_code code = ow_key_ring_add(to->ring, key->kid, key->secret.data, key->secret.len, err);
         if (code != OW_OK) {
             return code;
         }
@@ -221,7 +219,8 @@ static ow_code bad_token(ow_err *err) {
 }
 
 static ow_code token_expired(ow_err *err) {
-    return ow_fail(err, OW_UNAUTHENTICATED, "token_expired", "this token has expired: log in again");
+    return ow_fail(err, OW_UNAUTHENTICATED, "token_expired",
+                   "this token has expired: log in again");
 }
 
 static ow_code check_operator(const verifier *v, const char *token, size_t length,

@@ -29,34 +29,43 @@ static void look_up(const char *query) {
     }
 }
 
+// Ends the line at `text` and returns the next one; NULL after the last.
+static char *end_line(char *text) {
+    char *end = strchr(text, '\n');
+    if (end != NULL) {
+        *end++ = '\0';
+    }
+    return end;
+}
+
+static ow_http_field field_of(char *line) {
+    char *colon = strchr(line, ':');
+    size_t name_size = colon != NULL ? (size_t)(colon - line) : strlen(line);
+    char *value = colon != NULL ? colon + 1 : line + strlen(line);
+    return (ow_http_field){line, value, (uint32_t)name_size, (uint32_t)strlen(value)};
+}
+
 // Lines: method, address, version, then "Name:value" each.
 static void check_head(char *text) {
     char *parts[3] = {(char *)"", (char *)"", (char *)""};
     ow_http_field fields[LINES_MAX];
-    ow_http_head head = {.fields = fields};
     ow_http_framing framing = {-2};
+    size_t count = 0;
     int hosts = 0;
-    for (int i = 0; i < 3 + LINES_MAX && text != NULL; i++) {
+    for (size_t i = 0; i < 3 + LINES_MAX && text != NULL; i++) {
         char *line = text;
-        text = strchr(line, '\n');
-        if (text != NULL) {
-            *text++ = '\0';
-        }
+        text = end_line(line);
         if (i < 3) {
             parts[i] = line;
             continue;
         }
-        char *colon = strchr(line, ':');
-        char *value = colon != NULL ? colon + 1 : line + strlen(line);
-        size_t name_size = colon != NULL ? (size_t)(colon - line) : strlen(line);
-        fields[head.field_count++] =
-            (ow_http_field){line, value, (uint32_t)name_size, (uint32_t)strlen(value)};
-        hosts += name_size == 4 && strncasecmp(line, "host", 4) == 0;
+        fields[count] = field_of(line);
+        hosts += fields[count].name_size == 4 && strncasecmp(line, "host", 4) == 0;
+        count++;
     }
-    head.method = parts[0];
-    head.uri = parts[1];
-    head.version = parts[2];
-    if (ow_http_strict_check(&head, &framing) == NULL && (framing.content_length < -1 || hosts > 1)) {
+    ow_http_head head = {parts[0], parts[1], parts[2], fields, count};
+    if (ow_http_strict_check(&head, &framing) == NULL &&
+        (framing.content_length < -1 || hosts > 1)) {
         abort();
     }
 }

@@ -27,7 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     ow_json *json;
     ow_err err;
     bool valid = ow_json_check((const char *)data, size, OW_JSON_MAX_DEPTH, &err) == OW_OK;
-    if (valid != (ow_json_parse((const char *)data, size, OW_JSON_MAX_DEPTH, &json, &err) == OW_OK)) {
+    if (valid !=
+        (ow_json_parse((const char *)data, size, OW_JSON_MAX_DEPTH, &json, &err) == OW_OK)) {
         abort();
     }
     if (valid) {
