@@ -1,7 +1,7 @@
 #pragma once
 
 // core/rpc_grpc in files: engine.c (library, completion queue and its thread, start and stop),
-// client.c (calls to others), server.c (sockets, calls of others), health.c, reflection.c, wire.c
+// client.c (calls to others), listen.c (sockets), server.c (calls of others), health.c, reflection.c, wire.c
 // (messages, metadata, errors as grpc has them).
 //
 // Everything runs on the loop but engine.c's thread, which only posts completions.
@@ -90,7 +90,6 @@ void remotes_free(ow_grpc *g);
 // ---- server.c ----
 
 ow_code server_offer(ow_grpc *g, ProtobufCService *service, ow_err *err);
-void server_close_listeners(ow_grpc *g);
 void server_end_calls(ow_grpc *g, bool endless_only);
 void server_shutdown(ow_grpc *g);
 void server_free(ow_grpc *g);
@@ -103,6 +102,12 @@ struct offer {
     bool serving;
     offer *next;
 };
+
+// ---- listen.c ----
+
+ow_code listener_open(offer *o, ow_err *err);
+void listener_close(offer *o);
+void server_close_listeners(ow_grpc *g);
 
 const grpc_channel_args *wire_channel_args(void);
 bool socket_path(const ow_grpc *g, const ProtobufCServiceDescriptor *descriptor,
