@@ -25,7 +25,7 @@ static void calls_a_function(void **state) {
     response r;
     char text[80];
     client_ask(p, p->public_port, "POST /v1/call/lab/echo",
-               with(player(p), JSON "traceparent: "
+               WITH(PLAYER(p), JSON "traceparent: "
                                     "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"),
                "{\"a\":1}", &r);
     assert_int_equal(r.status, 200);
@@ -70,12 +70,12 @@ static void keeps_exposure_and_names(void **state) {
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
         char what[128];
         char headers[OW_TOKEN_SIZE + 200];
-        const char *token = rules[i].token[0] == 'p'   ? player(p)
-                            : rules[i].token[0] == 's' ? server_key(p)
+        const char *token = rules[i].token[0] == 'p'   ? PLAYER(p)
+                            : rules[i].token[0] == 's' ? SERVER_KEY(p)
                             : rules[i].token[0] == 'o' ? platform_operator_token
                                                        : platform_viewer_token;
         snprintf(what, sizeof what, "POST /v1/call/lab/%s", rules[i].function);
-        snprintf(headers, sizeof headers, "%sOverworld-Qualifier: %s\r\n", bearer(token),
+        snprintf(headers, sizeof headers, "%sOverworld-Qualifier: %s\r\n", BEARER(token),
                  rules[i].qualifier);
         EXPECT(p, p->public_port, what, headers, "1", rules[i].status,
                rules[i].status == 403   ? "not_exposed"
@@ -84,7 +84,7 @@ static void keeps_exposure_and_names(void **state) {
     }
     // By query, percent-encoded.
     EXPECT(p, p->public_port, "POST /v1/call/lab/echo?qualifier=%24LATEST",
-           bearer(platform_operator_token), "1", 200, NULL);
+           BEARER(platform_operator_token), "1", 200, NULL);
     assert_string_equal(p->revision, "rev_latest");
     assert_string_equal(p->source, "manual");
 }
@@ -93,48 +93,48 @@ static void refuses_calls_in_its_own_form(void **state) {
     platform *p = *state;
     char wrong[OW_TOKEN_SIZE];
     int port = p->public_port;
-    snprintf(wrong, sizeof wrong, "%s", player(p));
+    snprintf(wrong, sizeof wrong, "%s", PLAYER(p));
     wrong[strlen(wrong) - 1] ^= 1;
     EXPECT(p, port, "POST /v1/call/lab/echo", "", "1", 401, "no_token");
-    EXPECT(p, port, "POST /v1/call/lab/echo", bearer(wrong), "1", 401, "bad_token");
-    EXPECT(p, port, "POST /v1/call/lab/echo", bearer("x.y.z"), "1", 401, "bad_token");
-    EXPECT(p, port, "POST /v1/call/lab/echo", bearer("no operator"), "1", 401, "bad_token");
+    EXPECT(p, port, "POST /v1/call/lab/echo", BEARER(wrong), "1", 401, "bad_token");
+    EXPECT(p, port, "POST /v1/call/lab/echo", BEARER("x.y.z"), "1", 401, "bad_token");
+    EXPECT(p, port, "POST /v1/call/lab/echo", BEARER("no operator"), "1", 401, "bad_token");
     EXPECT(p, port, "POST /v1/call/lab/echo", "Authorization: Basic YTpi\r\n", "1", 401,
            "bad_token");
-    EXPECT(p, port, "GET /v1/call/lab/echo", bearer(player(p)), "", 405, "method_not_allowed");
-    EXPECT(p, port, "POST /v1/call/lab", bearer(player(p)), "1", 404, "function_not_found");
-    EXPECT(p, port, "POST /v1/call/lab/echo/x", bearer(player(p)), "1", 404, "function_not_found");
-    EXPECT(p, port, "POST /v1/call/no/echo", bearer(player(p)), "1", 404, "function_not_found");
-    EXPECT(p, port, "POST /v1/call/lab/echo", with(player(p), JSON), "{\"a\":}", 400, "invalid");
-    EXPECT(p, port, "POST /v1/call/lab/echo", with(player(p), "Connect-Timeout-Ms: x\r\n"), "1",
+    EXPECT(p, port, "GET /v1/call/lab/echo", BEARER(PLAYER(p)), "", 405, "method_not_allowed");
+    EXPECT(p, port, "POST /v1/call/lab", BEARER(PLAYER(p)), "1", 404, "function_not_found");
+    EXPECT(p, port, "POST /v1/call/lab/echo/x", BEARER(PLAYER(p)), "1", 404, "function_not_found");
+    EXPECT(p, port, "POST /v1/call/no/echo", BEARER(PLAYER(p)), "1", 404, "function_not_found");
+    EXPECT(p, port, "POST /v1/call/lab/echo", WITH(PLAYER(p), JSON), "{\"a\":}", 400, "invalid");
+    EXPECT(p, port, "POST /v1/call/lab/echo", WITH(PLAYER(p), "Connect-Timeout-Ms: x\r\n"), "1",
            400, "invalid");
-    EXPECT(p, port, "POST /nothing", bearer(player(p)), "1", 404, "not_found");
+    EXPECT(p, port, "POST /nothing", BEARER(PLAYER(p)), "1", 404, "not_found");
     assert_int_equal(p->invocations, 0);
     platform_token(p, OW_TOKEN_PLAYER, "plr_1", -1, wrong);
-    EXPECT(p, port, "POST /v1/call/lab/echo", bearer(wrong), "1", 401, "token_expired");
+    EXPECT(p, port, "POST /v1/call/lab/echo", BEARER(wrong), "1", 401, "token_expired");
 }
 
 static void shows_what_functions_answer(void **state) {
     platform *p = *state;
     response r;
     char text[80];
-    client_ask(p, p->public_port, "POST /v1/call/lab/refuse", bearer(player(p)), "{}", &r);
+    client_ask(p, p->public_port, "POST /v1/call/lab/refuse", BEARER(PLAYER(p)), "{}", &r);
     assert_int_equal(r.status, 422);
     assert_non_null(strstr(r.body, "\"code\":\"refused\""));
     assert_non_null(strstr(r.body, "\"details\":{\"code\":\"too_poor\",\"details\":{\"gold\":3}}"));
     assert_non_null(strstr(r.body, "\"request_id\":\"req_"));
     response_deinit(&r);
-    client_ask(p, p->public_port, "POST /v1/call/lab/throttled", bearer(player(p)), "{}", &r);
+    client_ask(p, p->public_port, "POST /v1/call/lab/throttled", BEARER(PLAYER(p)), "{}", &r);
     assert_int_equal(r.status, 429);
     assert_true(response_header(&r, "Retry-After", text, sizeof text));
     assert_string_equal(text, "4");
     response_deinit(&r);
     // Where it crashed is for server keys and operators.
-    client_ask(p, p->public_port, "POST /v1/call/lab/crash", bearer(player(p)), "{}", &r);
+    client_ask(p, p->public_port, "POST /v1/call/lab/crash", BEARER(PLAYER(p)), "{}", &r);
     assert_int_equal(r.status, 502);
     assert_null(strstr(r.body, "lab.c"));
     response_deinit(&r);
-    client_ask(p, p->public_port, "POST /v1/call/lab/crash", bearer(server_key(p)), "{}", &r);
+    client_ask(p, p->public_port, "POST /v1/call/lab/crash", BEARER(SERVER_KEY(p)), "{}", &r);
     assert_int_equal(r.status, 502);
     assert_non_null(strstr(r.body, "lab.c:12"));
     response_deinit(&r);
@@ -145,7 +145,7 @@ static void passes_other_types_untouched(void **state) {
     response r;
     char text[80];
     client_ask(p, p->public_port, "POST /v1/call/lab/typed",
-               with(player(p), "Content-Type: application/x-thing\r\n"), "{not json", &r);
+               WITH(PLAYER(p), "Content-Type: application/x-thing\r\n"), "{not json", &r);
     assert_int_equal(r.status, 200);
     assert_string_equal(r.body, "{not json");
     assert_string_equal(p->content_type, "application/x-thing");
@@ -164,7 +164,7 @@ static void takes_large_payloads_up_to_the_limit(void **state) {
     int head_size = snprintf(head, sizeof head,
                              "POST /v1/call/lab/echo HTTP/1.1\r\nHost: t\r\n%s"
                              "Content-Length: %zu\r\n\r\n",
-                             bearer(player(p)), size);
+                             BEARER(PLAYER(p)), size);
     client_send(fd, head, (size_t)head_size);
     for (size_t sent = 0; sent < size;) {
         ssize_t n = write(fd, body + sent, size - sent);
@@ -180,7 +180,7 @@ static void takes_large_payloads_up_to_the_limit(void **state) {
     head_size = snprintf(head, sizeof head,
                          "POST /v1/call/lab/echo HTTP/1.1\r\nHost: t\r\n%s"
                          "Content-Length: 6291457\r\n\r\n",
-                         bearer(player(p)));
+                         BEARER(PLAYER(p)));
     client_send(fd, head, (size_t)head_size);
     assert_true(client_receive(p, fd, &r));
     assert_int_equal(r.status, 413);
@@ -196,7 +196,7 @@ static void begin_later(platform *p, int fd, const char *more) {
     int size = snprintf(head, sizeof head,
                         "POST /v1/call/lab/later HTTP/1.1\r\nHost: t\r\n%s%s"
                         "Content-Length: 1\r\n\r\n1",
-                        bearer(player(p)), more);
+                        BEARER(PLAYER(p)), more);
     client_send(fd, head, (size_t)size);
     WAIT_FOR(p, p->held_count == held + 1);
 }
@@ -249,9 +249,9 @@ static void replies_when_the_function_does(void **state) {
 
 static void records_each_request(void **state) {
     platform *p = *state;
-    EXPECT(p, p->public_port, "POST /v1/call/lab/echo", bearer(player(p)), "1", 200, NULL);
-    EXPECT(p, p->public_port, "POST /v1/call/lab/typed", bearer(player(p)), "123", 200, NULL);
-    EXPECT(p, p->public_port, "POST /v1/call/lab/stats", bearer(player(p)), "1", 403, NULL);
+    EXPECT(p, p->public_port, "POST /v1/call/lab/echo", BEARER(PLAYER(p)), "1", 200, NULL);
+    EXPECT(p, p->public_port, "POST /v1/call/lab/typed", BEARER(PLAYER(p)), "123", 200, NULL);
+    EXPECT(p, p->public_port, "POST /v1/call/lab/stats", BEARER(PLAYER(p)), "1", 403, NULL);
     EXPECT(p, p->public_port, LOGIN, JSON, "{}", 200, NULL);
     EXPECT(p, p->public_port, "GET /healthz", "", "", 200, NULL);
     EXPECT(p, p->public_port, "TRACE /healthz", "", "", 501, NULL);
@@ -280,9 +280,9 @@ static void serves_from_its_copies(void **state) {
     p->silent = true;
     platform_break_stream(&p->routes);
     platform_break_stream(&p->verification);
-    EXPECT(p, p->public_port, "POST /v1/call/lab/echo", bearer(player(p)), "1", 200, NULL);
+    EXPECT(p, p->public_port, "POST /v1/call/lab/echo", BEARER(PLAYER(p)), "1", 200, NULL);
     client_ask(p, p->console_port, "POST /overworld.gateway.v1.Gateway/GetStatus",
-               with(platform_viewer_token, JSON), "{}", &r);
+               WITH(platform_viewer_token, JSON), "{}", &r);
     assert_non_null(strstr(r.body, "\"routesStale\":true"));
     assert_non_null(strstr(r.body, "\"keysStale\":true"));
     response_deinit(&r);
@@ -294,7 +294,7 @@ static void serves_from_its_copies(void **state) {
         platform_turn(p);
     }
     client_ask(p, p->console_port, "POST /overworld.gateway.v1.Gateway/GetStatus",
-               with(platform_viewer_token, JSON), "{}", &r);
+               WITH(platform_viewer_token, JSON), "{}", &r);
     assert_null(strstr(r.body, "Stale"));
     response_deinit(&r);
 }
@@ -302,14 +302,14 @@ static void serves_from_its_copies(void **state) {
 static void obeys_revocations(void **state) {
     platform *p = *state;
     char token[OW_TOKEN_SIZE];
-    snprintf(token, sizeof token, "%s", server_key(p));
-    EXPECT(p, p->public_port, "POST /v1/call/lab/echo", bearer(token), "1", 200, NULL);
+    snprintf(token, sizeof token, "%s", SERVER_KEY(p));
+    EXPECT(p, p->public_port, "POST /v1/call/lab/echo", BEARER(token), "1", 200, NULL);
     p->revoke_server_key = true;
     platform_send_verification(p);
     for (int i = 0; i < 10; i++) {
         platform_turn(p);
     }
-    EXPECT(p, p->public_port, "POST /v1/call/lab/echo", bearer(token), "1", 401, "bad_token");
+    EXPECT(p, p->public_port, "POST /v1/call/lab/echo", BEARER(token), "1", 401, "bad_token");
 }
 
 static void drains_and_stops(void **state) {

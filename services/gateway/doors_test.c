@@ -33,11 +33,11 @@ static void serves_connect_json(void **state) {
     assert_true(response_header(&r, "Content-Type", text, sizeof text));
     assert_string_equal(text, "application/json");
     response_deinit(&r);
-    client_ask(p, p->public_port, "POST " WHO, with(player(p), JSON), "{}", &r);
+    client_ask(p, p->public_port, "POST " WHO, WITH(PLAYER(p), JSON), "{}", &r);
     assert_string_equal(r.body, "{\"kind\":\"player\",\"id\":\"plr_1\",\"title\":\"ttl_a\"}");
     response_deinit(&r);
     client_ask(p, p->console_port, "POST " WHO,
-               with(platform_operator_token, JSON "Overworld-Title: Asteroids\r\n"), "{}", &r);
+               WITH(platform_operator_token, JSON "Overworld-Title: Asteroids\r\n"), "{}", &r);
     assert_string_equal(r.body, "{\"kind\":\"operator\",\"id\":\"opr_1\",\"title\":\"ttl_a\"}");
     response_deinit(&r);
 }
@@ -72,14 +72,14 @@ static void serves_connect_get(void **state) {
         "GET " WHO "?connect=v1&encoding=json&base64=1&message=e30%3D",
     };
     for (int i = 0; i < 3; i++) {
-        client_ask(p, p->public_port, queries[i], bearer(player(p)), "", &r);
+        client_ask(p, p->public_port, queries[i], BEARER(PLAYER(p)), "", &r);
         assert_int_equal(r.status, 200);
         assert_non_null(strstr(r.body, "plr_1"));
         response_deinit(&r);
     }
-    EXPECT(p, p->public_port, "GET " WHO "?encoding=json", bearer(player(p)), "", 400,
+    EXPECT(p, p->public_port, "GET " WHO "?encoding=json", BEARER(PLAYER(p)), "", 400,
            "invalid_argument");
-    EXPECT(p, p->public_port, "GET " WHO "?encoding=xml&message=", bearer(player(p)), "", 415,
+    EXPECT(p, p->public_port, "GET " WHO "?encoding=xml&message=", BEARER(PLAYER(p)), "", 415,
            "unimplemented");
     EXPECT(p, p->public_port, "GET /overworld.identity.v1.Identity/DeviceLogin", "", "", 405,
            "unimplemented");
@@ -115,17 +115,17 @@ static void shows_connect_errors(void **state) {
 
 static void keeps_methods_on_their_listener(void **state) {
     platform *p = *state;
-    const char *operator= with(platform_operator_token, JSON);
+    const char *operator= WITH(platform_operator_token, JSON);
     static const char list[] = "POST /overworld.registry.v1.Registry/ListTitles";
     EXPECT(p, p->public_port, list, operator, "{}", 404, "unimplemented");
-    EXPECT(p, p->console_port, list, with(platform_operator_token, JSON), "{}", 200, NULL);
-    EXPECT(p, p->console_port, list, with(player(p), JSON), "{}", 403, "permission_denied");
+    EXPECT(p, p->console_port, list, WITH(platform_operator_token, JSON), "{}", 200, NULL);
+    EXPECT(p, p->console_port, list, WITH(PLAYER(p), JSON), "{}", 403, "permission_denied");
     // Methods among services are nowhere.
     static const char *const inner[] = {"POST /overworld.runner.v1.Runner/Invoke",
                                         "POST /overworld.identity.v1.Identity/WatchVerification",
                                         "POST /overworld.telemetry.v1.Telemetry/Append"};
     for (int i = 0; i < 3; i++) {
-        EXPECT(p, p->console_port, inner[i], with(platform_operator_token, JSON), "{}", 404,
+        EXPECT(p, p->console_port, inner[i], WITH(platform_operator_token, JSON), "{}", 404,
                "unimplemented");
     }
 }
@@ -134,7 +134,7 @@ static void says_how_it_is(void **state) {
     platform *p = *state;
     response r;
     client_ask(p, p->console_port, "POST /overworld.gateway.v1.Gateway/GetStatus",
-               with(platform_viewer_token, JSON), "{}", &r);
+               WITH(platform_viewer_token, JSON), "{}", &r);
     assert_int_equal(r.status, 200);
     assert_non_null(strstr(r.body, "\"sandboxLevel\":\"full\""));
     assert_non_null(strstr(r.body, "\"plainHttp\":\"loopback\""));
@@ -152,7 +152,7 @@ static int begin_upload(platform *p, const char *token, size_t size) {
     int length = snprintf(head, sizeof head,
                           "PUT /v1/bundles/" HASH " HTTP/1.1\r\nHost: t\r\n%s"
                           "Content-Length: %zu\r\n\r\n",
-                          bearer(token), size);
+                          BEARER(token), size);
     client_send(fd, head, (size_t)length);
     return fd;
 }
@@ -231,16 +231,16 @@ static void ends_uploads_of_clients_that_go(void **state) {
 static void refuses_uploads(void **state) {
     platform *p = *state;
     int port = p->console_port;
-    EXPECT(p, p->public_port, "PUT /v1/bundles/" HASH, bearer(platform_operator_token), "x", 404,
+    EXPECT(p, p->public_port, "PUT /v1/bundles/" HASH, BEARER(platform_operator_token), "x", 404,
            "not_found");
     EXPECT(p, port, "PUT /v1/bundles/" HASH, "", "x", 401, "no_token");
-    EXPECT(p, port, "PUT /v1/bundles/" HASH, bearer(platform_viewer_token), "x", 403,
+    EXPECT(p, port, "PUT /v1/bundles/" HASH, BEARER(platform_viewer_token), "x", 403,
            "not_allowed");
-    EXPECT(p, port, "PUT /v1/bundles/" HASH, bearer(player(p)), "x", 403, "not_allowed");
-    EXPECT(p, port, "PUT /v1/bundles/abc", bearer(platform_operator_token), "x", 404, "not_found");
-    EXPECT(p, port, "GET /v1/bundles/" HASH, bearer(platform_operator_token), "", 405,
+    EXPECT(p, port, "PUT /v1/bundles/" HASH, BEARER(PLAYER(p)), "x", 403, "not_allowed");
+    EXPECT(p, port, "PUT /v1/bundles/abc", BEARER(platform_operator_token), "x", 404, "not_found");
+    EXPECT(p, port, "GET /v1/bundles/" HASH, BEARER(platform_operator_token), "", 405,
            "method_not_allowed");
-    EXPECT(p, port, "PUT /v1/bundles/" HASH, bearer(platform_operator_token), "", 411, "invalid");
+    EXPECT(p, port, "PUT /v1/bundles/" HASH, BEARER(platform_operator_token), "", 411, "invalid");
     response r;
     int fd = begin_upload(p, platform_operator_token, (50 << 20) + 1);
     assert_true(client_receive(p, fd, &r));

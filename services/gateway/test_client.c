@@ -101,28 +101,15 @@ void client_ask(platform *p, int port, const char *what, const char *headers, co
     close(fd);
 }
 
-const char *bearer(const char *token) {
-    static char line[OW_TOKEN_SIZE + 40];
-    snprintf(line, sizeof line, "Authorization: Bearer %s\r\n", token);
-    return line;
+const char *token_in(char token[static OW_TOKEN_SIZE], platform *p, ow_token_kind kind,
+                     const char *subject) {
+    platform_token(p, kind, subject, 600, token);
+    return token;
 }
 
-const char *with(const char *token, const char *more) {
-    static char lines[OW_TOKEN_SIZE + 600];
-    snprintf(lines, sizeof lines, "%s%s", bearer(token), more);
+const char *lines_in(char lines[static LINES_MAX_BYTES], const char *token, const char *more) {
+    snprintf(lines, LINES_MAX_BYTES, "Authorization: Bearer %s\r\n%s", token, more);
     return lines;
-}
-
-const char *player(platform *p) {
-    static char token[OW_TOKEN_SIZE];
-    platform_token(p, OW_TOKEN_PLAYER, "plr_1", 3600, token);
-    return token;
-}
-
-const char *server_key(platform *p) {
-    static char token[OW_TOKEN_SIZE];
-    platform_token(p, OW_TOKEN_SERVER, "key_1", 600, token);
-    return token;
 }
 
 // The member of an error body, in either form; "" when there is none.

@@ -29,12 +29,18 @@ bool response_header(const response *r, const char *name, char *value, size_t ro
 void client_ask(platform *p, int port, const char *what, const char *headers, const char *body,
                 response *ret_response);
 
-// ---- tokens as header lines; each text lives until the next call of the same function ----
+// ---- tokens and header lines; the texts live as long as the block in which they are made ----
 
-const char *bearer(const char *token);
-const char *with(const char *token, const char *more); // and more lines
-const char *player(platform *p);                       // a token
-const char *server_key(platform *p);                   // a token
+#define LINES_MAX_BYTES (OW_TOKEN_SIZE + 600)
+
+const char *token_in(char token[static OW_TOKEN_SIZE], platform *p, ow_token_kind kind,
+                     const char *subject);
+const char *lines_in(char lines[static LINES_MAX_BYTES], const char *token, const char *more);
+
+#define PLAYER(p) token_in((char[OW_TOKEN_SIZE]){0}, (p), OW_TOKEN_PLAYER, "plr_1")
+#define SERVER_KEY(p) token_in((char[OW_TOKEN_SIZE]){0}, (p), OW_TOKEN_SERVER, "key_1")
+#define WITH(token, more) lines_in((char[LINES_MAX_BYTES]){0}, (token), (more))
+#define BEARER(token) WITH((token), "")
 
 // ---- what is expected ----
 
