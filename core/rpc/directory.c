@@ -39,8 +39,7 @@ static void front_invoke(ProtobufCService *base, unsigned method, const Protobuf
     ow_call *call = closure_data;
     ProtobufCService *to = f->here;
     if (to != NULL && f->directory->packed != NULL) {
-        packed_invoke(f->directory->packed, &f->here, base->descriptor, method, request, closure,
-                      call);
+        packed_invoke(f->directory->packed, &f->here, method, request, closure, call);
         return;
     }
     if (to == NULL) {

@@ -22,7 +22,6 @@ typedef struct packed_channel packed_channel;
 packed_channel *packed_new(ow_loop *loop, const ow_api *api, uint64_t seed);
 packed_channel *packed_free(packed_channel *channel);
 
-// Begins a call; `*target` is looked at when the request arrives.
-void packed_invoke(packed_channel *channel, ProtobufCService *const *target,
-                   const ProtobufCServiceDescriptor *descriptor, unsigned method,
+// Begins a call. `*target` is there now; it is looked at again when the request arrives.
+void packed_invoke(packed_channel *channel, ProtobufCService *const *target, unsigned method,
                    const ProtobufCMessage *request, ProtobufCClosure closure, ow_call *call);

@@ -181,9 +181,9 @@ static void on_outer_cancelled(ow_call *outer, void *self) {
     }
 }
 
-void packed_invoke(packed_channel *channel, ProtobufCService *const *target,
-                   const ProtobufCServiceDescriptor *descriptor, unsigned method,
+void packed_invoke(packed_channel *channel, ProtobufCService *const *target, unsigned method,
                    const ProtobufCMessage *request, ProtobufCClosure closure, ow_call *call) {
+    const ProtobufCServiceDescriptor *descriptor = (*target)->descriptor;
     const ow_api_method *rule =
         ow_api_find_named(channel->api, descriptor->name, descriptor->methods[method].name);
     packed_call *c = calloc(1, sizeof *c);
