@@ -51,6 +51,8 @@ typedef struct ow_db_options {
     int max_waiting_writes;            // more are answered with unavailable "overloaded"; so many
                                        // reads may wait besides. 0: 4096
     int64_t max_wal_bytes;             // SQLite: checkpoint when the WAL grows beyond; 0: 32 MB
+    int page_bytes;                    // SQLite: of a new file, a power of 2, 512..65536; 0: 4096.
+                                       // Large ones for stores of large blobs
     bool rerun_writes;                 // test mode: run each write job, roll back, run it again
     void (*on_fatal)(void *self, const ow_err *why); // the writer's thread
     void *on_fatal_self;

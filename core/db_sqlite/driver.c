@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 enum {
-    PAGE_BYTES = 4096,
+    DEFAULT_PAGE_BYTES = 4096,
     DEFAULT_WAL_BYTES = 32 * 1024 * 1024,
     IDLE_PAGES_MIN = 64, // less is not worth a checkpoint at rest
 };
@@ -29,7 +29,7 @@ static ow_code checkpoint(ow_db_link *link, int mode, ow_err *err) {
 // Beyond its bound the log is written back and begun anew. PASSIVE does the work while readers go
 // on; RESTART then has only to wait until none of them reads from the log's old frames.
 static ow_code bound_log(ow_db_link *link, ow_err *err) {
-    int64_t bound = link->driver->max_wal_bytes / PAGE_BYTES;
+    int64_t bound = link->driver->max_wal_bytes / link->driver->page_bytes;
     // A reader that holds on to old frames would otherwise cost an attempt with every batch.
     if (link->wal_pages < bound || link->wal_pages - link->checkpointed_pages < bound / 8) {
         return OW_OK;
@@ -53,7 +53,7 @@ static void note_sizes(ow_db_link *link) {
         file->pMethods->xFileSize(file, &size) == SQLITE_OK) {
         link->files.file_bytes = size;
     }
-    link->files.wal_bytes = link->wal_pages * PAGE_BYTES;
+    link->files.wal_bytes = link->wal_pages * link->driver->page_bytes;
 }
 
 ow_code link_maintain(ow_db_link *link, ow_db_moment moment, ow_db_files *ret_files, ow_err *err) {
@@ -74,7 +74,7 @@ ow_code link_maintain(ow_db_link *link, ow_db_moment moment, ow_db_files *ret_fi
         if (link->files.checkpoints != before || link->files.file_bytes == 0) {
             note_sizes(link);
         }
-        link->files.wal_bytes = link->wal_pages * PAGE_BYTES;
+        link->files.wal_bytes = link->wal_pages * link->driver->page_bytes;
         *ret_files = link->files;
     }
     return code;
@@ -124,6 +124,7 @@ ow_code ow_db_sqlite_driver_new(const ow_db_options *options, ow_db_driver **ret
     driver->lock_fd = -1;
     driver->index_fd = -1;
     driver->max_wal_bytes = options->max_wal_bytes > 0 ? options->max_wal_bytes : DEFAULT_WAL_BYTES;
+    driver->page_bytes = options->page_bytes > 0 ? options->page_bytes : DEFAULT_PAGE_BYTES;
     ow_code code = folder_open(driver, options, err);
     if (code != OW_OK) {
         free(driver);

@@ -15,6 +15,7 @@ typedef struct sqlite_driver {
     int lock_fd;
     int index_fd; // holds the reserved space of the log's index
     int64_t max_wal_bytes;
+    int page_bytes; // asked for; once the writer is connected: those of the file
 } sqlite_driver;
 
 struct ow_db_link {

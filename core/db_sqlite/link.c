@@ -112,6 +112,23 @@ static int configure(sqlite3 *db, ow_db_role role) {
     return result;
 }
 
+// Takes effect on an empty file alone; an older one keeps its pages, which are then read back.
+static ow_code agree_on_pages(ow_db_link *link, ow_err *err) {
+    char ask[48];
+    snprintf(ask, sizeof ask, "PRAGMA page_size=%d", link->driver->page_bytes);
+    ow_code code = link_script(link, ask, err);
+    sqlite3_stmt *stmt = NULL;
+    if (code == OW_OK) {
+        int result = sqlite3_prepare_v2(link->db, "PRAGMA page_size", -1, &stmt, NULL);
+        if (result == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
+            link->driver->page_bytes = sqlite3_column_int(stmt, 0);
+        }
+        code = link_result(link, result, "page_size", err);
+        sqlite3_finalize(stmt);
+    }
+    return code;
+}
+
 static ow_code require_wal(ow_db_link *link, ow_err *err) {
     sqlite3_stmt *stmt = NULL;
     int result = sqlite3_prepare_v2(link->db, "PRAGMA journal_mode=WAL", -1, &stmt, NULL);
@@ -184,7 +201,10 @@ static ow_code set_up(ow_db_link *link, ow_err *err) {
     sqlite3_busy_handler(link->db, on_busy, link);
     sqlite3_progress_handler(link->db, STEPS_BETWEEN_QUESTIONS, on_progress, link);
     if (link->role == OW_DB_WRITER) {
-        code = require_wal(link, err);
+        code = agree_on_pages(link, err);
+        if (code == OW_OK) {
+            code = require_wal(link, err);
+        }
         if (code == OW_OK) {
             code = run_pragmas(link, err);
         }

@@ -50,5 +50,7 @@ typedef struct telemetry {
 } telemetry;
 
 enum { BLOCK_BYTES_MAX = 2 << 20, BLOCK_RECORDS_MAX = 200000 };
+// Blocks are large: with large pages one takes few of them, and few writes.
+enum { STORE_PAGE_BYTES = 32768 };
 
 extern const ow_method telemetry_methods[];

@@ -88,6 +88,7 @@ static ow_code open_store(telemetry *t, ow_err *err) {
         .migrations = telemetry_migrations,
         .loop = t->env->loop,
         .readers = (int)t->config.readers,
+        .page_bytes = STORE_PAGE_BYTES,
         .max_waiting_writes = (int)t->config.max_waiting_writes,
         .rerun_writes = t->env->rerun_writes,
         .on_fatal = t->env->on_fatal,
