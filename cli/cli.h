@@ -99,7 +99,6 @@ void cli_catch_interrupt(void);
 bool cli_interrupted(void);
 
 // The commands, by file.
-extern const cli_command cli_commands[]; // ends with name == NULL
 
 cli_exit cmd_login(cli *c);
 cli_exit cmd_whoami(cli *c);

@@ -43,7 +43,8 @@ static void print_time(const Timestamp *time, FILE *out) {
     fprintf(out, "%s.%03d ", text, time != NULL ? time->nanos / 1000000 : 0);
 }
 
-void cli_log_print(cli *c, const Entry *entry, FILE *out) {
+// One line an entry: time, level, function, text; requests and reports in words.
+static void print_entry(cli *c, const Entry *entry, FILE *out) {
     fputs(color_of(c, entry), out);
     print_time(entry->time, out);
     if (entry->function[0] != '\0') {
@@ -104,7 +105,7 @@ static char *text_or_empty(const cli *c, const char *flag) {
 
 static void print_page(cli *c, const Page *page, FILE *out) {
     for (size_t i = 0; i < page->n_entries; i++) {
-        cli_log_print(c, page->entries[i], out);
+        print_entry(c, page->entries[i], out);
     }
     if (page->dropped > 0) {
         cli_say(c, "%" PRId64 " records were dropped in this time", page->dropped);

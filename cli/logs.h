@@ -8,9 +8,6 @@
 
 #include <stdio.h>
 
-// One line an entry: time, level, function, text; requests and reports in words.
-void cli_log_print(cli *c, const Overworld__Telemetry__V1__LogEntry *entry, FILE *out);
-
 // Waits shortly until the records of a request have arrived, and prints them.
 cli_exit cli_logs_of_request(cli *c, const char *request_id, FILE *out);
 

@@ -75,7 +75,7 @@ static const cli_flag logs_flags[] = {
     {0},
 };
 
-const cli_command cli_commands[] = {
+static const cli_command commands[] = {
     {"login", "", "store where the server is and as whom you come", 0, 0, login_flags, cmd_login,
      "ow login --url http://127.0.0.1:7351 --token-file operator.token"},
     {"whoami", "", "say as whom the server sees you", 0, 0, NULL, cmd_whoami, "ow whoami"},
@@ -125,7 +125,7 @@ static void print_flags(FILE *out, const cli_flag *flags) {
 
 static void print_help(FILE *out) {
     fputs("ow: Overworld's command line.\n\n  ow COMMAND [ARGUMENTS] [FLAGS]\n\nCommands\n", out);
-    for (const cli_command *command = cli_commands; command->name != NULL; command++) {
+    for (const cli_command *command = commands; command->name != NULL; command++) {
         char left[48];
         snprintf(left, sizeof left, "%s %s", command->name, command->args);
         fprintf(out, "  %-34s %s\n", left, command->doc);
@@ -170,7 +170,7 @@ static bool is_word_of(const char *name, const char *first, const char *second) 
 
 // One- or two-word commands; *ret_words says how many were used.
 static const cli_command *find_command(const char *first, const char *second, int *ret_words) {
-    for (const cli_command *command = cli_commands; command->name != NULL; command++) {
+    for (const cli_command *command = commands; command->name != NULL; command++) {
         bool two = strchr(command->name, ' ') != NULL;
         if (is_word_of(command->name, first, two ? second : NULL)) {
             *ret_words = two ? 2 : 1;
@@ -210,7 +210,7 @@ static cli_exit unknown_command(const char *first, const char *second) {
              second != NULL ? second : "");
     const char *nearest = NULL;
     size_t best = 4;
-    for (const cli_command *command = cli_commands; command->name != NULL; command++) {
+    for (const cli_command *command = commands; command->name != NULL; command++) {
         size_t far = distance(given, command->name);
         size_t far_first = distance(first, command->name);
         far = far < far_first ? far : far_first;

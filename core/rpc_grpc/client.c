@@ -302,7 +302,6 @@ static void remote_invoke(ProtobufCService *base, unsigned method, const Protobu
                           ProtobufCClosure closure, void *closure_data) {
     remote *r = (remote *)base;
     ow_call *call = closure_data;
-    r->grpc->stats.calls_made++;
     client_call *c = client_call_in(r, method, request, call);
     if (c == NULL) {
         closure(NULL, call);

@@ -226,7 +226,3 @@ ow_grpc *ow_grpc_free(ow_grpc *g) {
     }
     return NULL;
 }
-
-void ow_grpc_stats_get(const ow_grpc *g, ow_grpc_stats *ret_stats) {
-    *ret_stats = g->stats;
-}

@@ -32,7 +32,7 @@ struct ow_grpc {
     const ow_api *api;
     char folder[SOCKET_PATH_MAX];
     ow_connector connector;
-    ow_grpc_stats stats;
+    int serving; // calls of others now
 
     bool started; // library, queue and thread are there
     bool draining, stopped;
@@ -106,7 +106,6 @@ struct offer {
 // ---- listen.c ----
 
 ow_code listener_open(offer *o, ow_err *err);
-void listener_close(offer *o);
 void server_close_listeners(ow_grpc *g);
 
 const grpc_channel_args *wire_channel_args(void);

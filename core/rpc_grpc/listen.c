@@ -90,7 +90,7 @@ ow_code listener_open(offer *o, ow_err *err) {
     return code;
 }
 
-void listener_close(offer *o) {
+static void listener_close(offer *o) {
     if (o->watch.watched) {
         int fd = o->watch.fd;
         ow_loop_unwatch(o->grpc->loop, &o->watch);

@@ -52,10 +52,3 @@ void ow_grpc_stop(ow_grpc *grpc);
 
 // Stops first when that has not been done. Accepts NULL; returns NULL.
 ow_grpc *ow_grpc_free(ow_grpc *grpc);
-
-typedef struct ow_grpc_stats {
-    uint64_t calls_made, calls_served, refused; // refused: unknown method, no metadata, overload
-    int serving;                                // calls of others now
-} ow_grpc_stats;
-
-void ow_grpc_stats_get(const ow_grpc *grpc, ow_grpc_stats *ret_stats);

@@ -86,7 +86,7 @@ static void leave(server_call *s) {
     if (s->next != NULL) {
         s->next->prev = s->prev;
     }
-    s->grpc->stats.serving--;
+    s->grpc->serving--;
     server_call_free(s);
 }
 
@@ -105,7 +105,6 @@ static void end_with(server_call *s, const ow_err *why) {
 static void refuse(server_call *s, ow_code code, const char *reason, const char *message) {
     ow_err err = {0};
     ow_fail(&err, code, reason, "%s", message);
-    s->grpc->stats.refused++;
     end_with(s, &err);
 }
 
@@ -396,13 +395,12 @@ static void admit(server_call *s) {
         refuse(s, OW_UNIMPLEMENTED, "unknown_method", "there is no such method here");
     } else if (g->stopped || (g->draining && s->trusted)) {
         refuse(s, OW_UNAVAILABLE, "stopping", "this process is stopping");
-    } else if (g->stats.serving > SERVER_CALLS_MAX) {
+    } else if (g->serving > SERVER_CALLS_MAX) {
         refuse(s, OW_RESOURCE_EXHAUSTED, "overloaded", "too many calls at once");
     } else if (s->trusted && wire_find(&s->metadata, METADATA_KEY) == NULL) {
         refuse(s, OW_UNAUTHENTICATED, "no_metadata",
                "services of the platform are reached through its gateway");
     } else {
-        g->stats.calls_served++;
         receive(s);
     }
 }
@@ -422,7 +420,7 @@ static void accepted_done(op *o, bool ok) {
         s->next->prev = s;
     }
     g->server_calls = s;
-    g->stats.serving++;
+    g->serving++;
     watch_close(s);
     admit(s);
 }

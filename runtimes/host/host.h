@@ -249,9 +249,6 @@ ow_code ow_host_instance_spawn(ow_host_zygote *zygote, const ow_host_spec *spec,
 
 void *ow_host_instance_user(const ow_host_instance *instance);
 
-// The zygote it was forked from.
-ow_host_zygote *ow_host_instance_zygote(const ow_host_instance *instance);
-
 // Requests not yet completed, started or not.
 unsigned ow_host_instance_depth(const ow_host_instance *instance);
 

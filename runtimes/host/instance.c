@@ -472,10 +472,6 @@ unsigned ow_host_instance_depth(const ow_host_instance *instance) {
     return instance->depth;
 }
 
-ow_host_zygote *ow_host_instance_zygote(const ow_host_instance *instance) {
-    return instance->zygote;
-}
-
 uint64_t ow_host_instance_resident(const ow_host_instance *instance) {
     char path[40];
     char text[96] = "";

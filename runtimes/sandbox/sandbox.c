@@ -88,14 +88,6 @@ ow_code ow_sandbox_init(ow_sandbox *sandbox, enum ow_sandbox_level most, bool na
     return drop_capabilities(err);
 }
 
-void ow_sandbox_deinit(ow_sandbox *sandbox) {
-    if (sandbox->ruleset >= 0) {
-        close(sandbox->ruleset);
-    }
-    free(sandbox->filter);
-    *sandbox = (ow_sandbox){.ruleset = -1};
-}
-
 static ow_code set_limits(const ow_sandbox *sandbox, const ow_sandbox_limits *limits, ow_err *err) {
     const struct {
         int resource;

@@ -78,11 +78,11 @@ ow_code ow_sandbox_enter_namespaces(ow_err *err);
 // In the first child: builds the tree and makes it the root.
 ow_code ow_sandbox_enter_tree(const ow_sandbox_tree *tree, ow_err *err);
 
-// Prepares what instances enter: probes Landlock, compiles the filter, gives up every capability. `most` caps the level,
-// `namespaces` says whether they were entered. After this returns, sandbox->level is final.
+// Prepares what instances enter: probes Landlock, compiles the filter, gives up every capability.
+// `most` caps the level, `namespaces` says whether they were entered. After this returns,
+// sandbox->level is final. What it holds lives as long as the process.
 ow_code ow_sandbox_init(ow_sandbox *sandbox, enum ow_sandbox_level most, bool namespaces,
                         ow_err *err);
-void ow_sandbox_deinit(ow_sandbox *sandbox);
 
 // In a freshly forked instance: the last step before untrusted code. Irrevocable.
 ow_code ow_sandbox_enter(const ow_sandbox *sandbox, const ow_sandbox_limits *limits, ow_err *err);

@@ -37,7 +37,6 @@ void *ow_rt_user(const ow_rt *rt);
 const char *ow_rt_meta(const ow_rt *rt, enum ow_region_meta which);
 const void *ow_rt_payload(const ow_rt *rt, size_t *ret_length);
 uint64_t ow_rt_deadline_ns(const ow_rt *rt);
-bool ow_rt_in_request(const ow_rt *rt);
 
 // True when the current request has been replied to, refused or failed.
 bool ow_rt_settled(const ow_rt *rt);

@@ -19,9 +19,6 @@ void ow_rt_set_user(ow_rt *rt, void *user) {
 void *ow_rt_user(const ow_rt *rt) {
     return rt->user;
 }
-bool ow_rt_in_request(const ow_rt *rt) {
-    return rt->slot != NULL;
-}
 bool ow_rt_settled(const ow_rt *rt) {
     return rt->settled;
 }

@@ -87,10 +87,6 @@ static bool on_verification(void *self, const ProtobufCMessage *message) {
         ow_log(OW_LOG_ERROR, "token keys not applied", "error=\"%s\"", err.message);
         return false;
     }
-    // Registry's own names go before; these help while it is away.
-    for (size_t i = 0; i < state->n_titles && !gateway_routes_are_complete(gw->routes); i++) {
-        titles_put(gw->titles, state->titles[i]->title_id, state->titles[i]->name);
-    }
     return true;
 }
 

@@ -77,7 +77,3 @@ const method *methods_find(const methods *all, const char *path) {
     method key = {.rule = &wanted};
     return bsearch(&key, all->items, all->count, sizeof *all->items, by_path);
 }
-
-size_t methods_count(const methods *all) {
-    return all->count;
-}

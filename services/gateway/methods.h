@@ -27,4 +27,3 @@ methods *methods_free(methods *all);
 
 // By path, "/package.Service/Method"; NULL when there is none.
 const method *methods_find(const methods *all, const char *path);
-size_t methods_count(const methods *all);

@@ -315,10 +315,6 @@ bool routes_loaded(const routes *r) {
     return r->loaded;
 }
 
-int64_t routes_sequence(const routes *r) {
-    return r->last;
-}
-
 // ---- Life ----
 
 routes *routes_new(ow_loop *loop, ow_db *db) {

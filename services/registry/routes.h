@@ -45,9 +45,6 @@ void routes_expect(routes *r);
 // True once the table was read for the first time.
 bool routes_loaded(const routes *r);
 
-// The sequence of the last change that is known here.
-int64_t routes_sequence(const routes *r);
-
 // Begins to send to `run` (whose state is a watcher): the whole table, then each change. Ends when
 // the call is cancelled, the consumer is too slow, or routes_stop. Returns OW_PENDING.
 ow_code routes_watch(routes *r, ow_run *run);

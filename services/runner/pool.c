@@ -279,7 +279,8 @@ static bool is_fast(const struct pool *pool) {
     return pool->mean_us >= 0 && pool->mean_us < FAST_MEAN_US;
 }
 
-unsigned pool_depth(const struct pool *pool) {
+// How many requests an instance may hold now.
+static unsigned depth_now(const struct pool *pool) {
     if (!is_fast(pool)) {
         return 1;
     }
@@ -343,7 +344,7 @@ static void dispatch(struct pool *pool) {
     fill(pool, AWAKE, handful(pool));
     fill(pool, IDLE, handful(pool));
     if (pool->first != NULL) {
-        fill(pool, ANY, pool_depth(pool));
+        fill(pool, ANY, depth_now(pool));
     }
 }
 

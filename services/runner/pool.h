@@ -108,9 +108,6 @@ void pool_retire(struct pool *pool);
 // The code is here (or gone again).
 void pool_set_startable(struct pool *pool, bool startable);
 
-// How many requests an instance may hold now.
-unsigned pool_depth(const struct pool *pool);
-
 // For instance.c: puts a request back at its place in the order of arrival.
 void pool_requeue(struct pool *pool, struct request *request);
 

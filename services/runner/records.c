@@ -226,7 +226,3 @@ void records_flush(struct records *records) {
 int records_busy(const struct records *records) {
     return ow_batch_in_flight(records->batch);
 }
-
-uint64_t records_dropped(const struct records *records) {
-    return ow_batch_dropped(records->batch);
-}

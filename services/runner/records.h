@@ -41,7 +41,6 @@ void records_add_run(struct records *records, const struct record_owner *owner,
 // Passes on what is there. records_busy: blocks on their way.
 void records_flush(struct records *records);
 int records_busy(const struct records *records);
-uint64_t records_dropped(const struct records *records);
 
 // Copies text of a function's so that it is UTF-8 without NUL: other bytes become '?'. Returns `to`.
 char *clean_text(char *to, size_t size, const char *from, size_t length);

@@ -396,10 +396,6 @@ void world_remove(world *w, const char *name) {
     world_tell_watchers(w, server);
 }
 
-unsigned world_blob_chunks(const world *w) {
-    return w->chunks;
-}
-
 // ---- calling
 
 static void keep_text(char *to, size_t size, const char *from) {
@@ -522,9 +518,4 @@ void world_end_zygotes(world *w) {
             ow_host_zygote_stop(runner->runtimes.each[i].zygote);
         }
     }
-}
-
-const char *world_cache_folder(const world *w) {
-    const struct runner *runner = w->runner;
-    return runner->cache_folder;
 }

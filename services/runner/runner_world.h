@@ -89,9 +89,7 @@ const char *world_last_request_id(const world *w);
 
 // The streams of the routing table end; new ones are refused until it is back.
 void world_registry_away(world *w, bool away);
-unsigned world_blob_chunks(const world *w); // served so far
 void world_clock_advance(world *w, int64_t us);
 void world_drain(world *w);
 bool world_drained(world *w);
 void world_end_zygotes(world *w); // as if they had died
-const char *world_cache_folder(const world *w);

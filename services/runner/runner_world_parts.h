@@ -55,7 +55,6 @@ struct world {
     ow_run *watchers[WATCHERS_MAX];
     int64_t sequence;
     bool away;
-    unsigned chunks;
     char *text; // what telemetry got
     size_t text_length;
     char last_request_id[OW_ID_MAX];

@@ -78,7 +78,6 @@ static ow_code get_blob_chunk(ow_run *run) {
             reply->data.len = left < PART ? left : PART;
             reply->data.data = ow_arena_memdup_in(run->call->arena, blob->bytes + request->offset,
                                                   reply->data.len);
-            w->chunks++;
             return OW_OK;
         }
     }

@@ -22,7 +22,6 @@ struct queries {
     query *waiting;
     int waiting_count, max_waiting;
     ow_gauge *gauge; // of waiting_count
-    int running;
     bool stopping;
     ow_timer wake;
 };
@@ -241,7 +240,6 @@ static ow_code fill_reply(query *q) {
 }
 
 static void finish(query *q, ow_code code) {
-    q->owner->running--;
     ow_loop_timer_cancel(q->owner->loop, &q->timer);
     ow_run_resume(q->run, code == OW_OK ? fill_reply(q) : code);
 }
@@ -396,7 +394,6 @@ ow_code queries_begin(queries *all, ow_run *run) {
     q->wait_until_us = ow_loop_now_us(all->loop) + (wait_us < left_us ? wait_us : left_us);
     run->call->on_cancel = on_cancel;
     run->call->on_cancel_self = q;
-    all->running++;
     read_on(q);
     return OW_PENDING;
 }
@@ -416,10 +413,6 @@ void queries_stop(queries *q) {
     while (q->waiting != NULL) {
         on_wait_over(q->waiting);
     }
-}
-
-bool queries_busy(const queries *q) {
-    return q->running > 0;
 }
 
 queries *queries_free(queries *q) {

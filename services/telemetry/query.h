@@ -10,7 +10,7 @@
 
 typedef struct queries queries;
 
-// Heap; freed when queries_busy is false. At most `max_waiting` queries wait for something new;
+// Heap; freed after the service whose calls run here. At most `max_waiting` queries wait for something new;
 // `waiting` shows how many do.
 queries *queries_new(ow_loop *loop, ow_db *db, int max_waiting, ow_gauge *waiting);
 queries *queries_free(queries *q);
@@ -23,7 +23,6 @@ void queries_wake(queries *q);
 
 // Nobody waits any more: answers with what there is.
 void queries_stop(queries *q);
-bool queries_busy(const queries *q);
 
 enum { PAGE_ITEMS_MAX = QUERY_PAGE_MAX };
 
