@@ -59,6 +59,7 @@ dev_lint() {
     check "banned calls" bash tools/lint/banned.sh "${sources[@]}"
     check "lengths and complexity" bash tools/lint/limits.sh "${sources[@]}"
     check "mutable globals" bash tools/lint/globals.sh "$(bazel_bin)"
+    check "names defined twice" bash tools/lint/symbols.sh "$(bazel_bin)"
     check "machine paths" bash tools/lint/paths.sh
     check "bugs (cppcheck)" check_cppcheck
     check "bugs (clang-tidy)" bash tools/lint/tidy.sh "$(bazel_bin)" "${units[@]}"
