@@ -1,3 +1,5 @@
+#include "services/runner/invoke.h"
+
 #include <stdio.h>
 #include <string.h>
 

@@ -1,3 +1,5 @@
+#include "services/runner/pools.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -391,10 +393,10 @@ struct pool_entry *pools_get(struct pools *pools, const char *title_id,
     }
     struct pool_entry *entry =
         *place_of(pools, title_id, request->virtual_server, request->function, revision_id);
+    struct route_key key = {title_id, request->virtual_server, request->function, revision_id};
     struct route route;
     if (entry == NULL) {
-        if (!routes_find(&runner->routes, title_id, request->virtual_server, request->function,
-                         revision_id, runner->scheduler.now_us, &route)) {
+        if (!routes_find(&runner->routes, &key, runner->scheduler.now_us, &route)) {
             not_found(request->virtual_server, request->function, err);
             return NULL;
         }
@@ -402,9 +404,7 @@ struct pool_entry *pools_get(struct pools *pools, const char *title_id,
     }
     bool late =
         entry->pool.retired && runner->scheduler.now_us - entry->retired_us > REVIVE_AFTER_US;
-    if (late &&
-        routes_find(&runner->routes, title_id, request->virtual_server, request->function,
-                    revision_id, runner->scheduler.now_us, &route) &&
+    if (late && routes_find(&runner->routes, &key, runner->scheduler.now_us, &route) &&
         route.current) {
         revive(entry);
     }

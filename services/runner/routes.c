@@ -226,16 +226,15 @@ static bool find_in(const server_routes *server, const char *function, const cha
     return false;
 }
 
-bool routes_find(const struct routes *routes, const char *title_id, const char *name,
-                 const char *function, const char *revision_id, int64_t now_us,
+bool routes_find(const struct routes *routes, const struct route_key *key, int64_t now_us,
                  struct route *ret_route) {
-    const struct route_entry *entry = *place_of(routes, title_id, name);
+    const struct route_entry *entry = *place_of(routes, key->title_id, key->virtual_server);
     for (int i = 0; entry != NULL && i < ROUTES_KEEP_MAX; i++) {
         const server_routes *state = entry->states[i];
         if (state == NULL || (i > 0 && entry->until_us[i] <= now_us)) {
             continue;
         }
-        if (find_in(state, function, revision_id, ret_route)) {
+        if (find_in(state, key->function, key->revision_id, ret_route)) {
             ret_route->current = i == 0;
             return true;
         }

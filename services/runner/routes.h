@@ -53,9 +53,12 @@ const server_routes *routes_server(const struct routes *routes, const char *titl
 // when there is none. Borrowed until the next change.
 const char *routes_resolve(const server_routes *server, const char *qualifier);
 
+struct route_key {
+    const char *title_id, *virtual_server, *function, *revision_id;
+};
+
 // A function of a revision. False when there is none.
-bool routes_find(const struct routes *routes, const char *title_id, const char *name,
-                 const char *function, const char *revision_id, int64_t now_us,
+bool routes_find(const struct routes *routes, const struct route_key *key, int64_t now_us,
                  struct route *ret_route);
 
 // True when a name (alias or $LATEST) leads to the revision now.

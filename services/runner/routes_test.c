@@ -52,7 +52,8 @@ static void mark(struct routes *routes, bool reset, bool complete, int64_t now_u
 static bool reaches(const struct routes *routes, const char *revision, int64_t now_us,
                     bool *ret_current) {
     struct route route;
-    bool found = routes_find(routes, "ttl_1", "main", "echo", revision, now_us, &route);
+    struct route_key key = {"ttl_1", "main", "echo", revision};
+    bool found = routes_find(routes, &key, now_us, &route);
     if (found && ret_current != NULL) {
         *ret_current = route.current;
     }

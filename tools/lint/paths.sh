@@ -10,7 +10,7 @@ patterns=(-e '/home/[a-z]' -e '/Users/[A-Za-z]' -e '"resolved": "http')
 for folder in "$here" "$above"; do
     case $folder in
         / | /home | /root | /tmp | /srv | /opt | /src | /usr/src) ;;
-        *) patterns+=(-e "${folder}/" -e "${folder}([^A-Za-z0-9_.-]|\$)") ;;
+        *) patterns+=(-e "(^|[^A-Za-z0-9_.-])${folder}([^A-Za-z0-9_.-]|\$)") ;;
     esac
 done
 ! git grep -nIE "${patterns[@]}" -- . ':!tools/lint/paths.sh'

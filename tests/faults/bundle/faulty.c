@@ -146,7 +146,7 @@ int reads_passwd(ow_ctx *ctx) {
 int reads_others(ow_ctx *ctx) {
     int found = 0;
     static const char *const paths[] = {"/proc/1/mem", "/proc/1/environ", "/proc/self/../1/maps",
-                                        "/root", "/home", "/tmp"};
+                                        "/root",       "/home",           "/tmp"};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         found += open(paths[i], O_RDONLY) >= 0;
     }
