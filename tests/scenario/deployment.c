@@ -40,7 +40,8 @@ struct deployment {
     size_t flag_count;
 };
 
-static const char *const split_services[] = {"identity,registry", "telemetry", "runner", "gateway"};
+static const char *const split_services[] = {"identity", "registry", "telemetry", "runner",
+                                             "gateway"};
 
 int64_t now_ms(void) {
     struct timespec now;

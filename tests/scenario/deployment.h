@@ -11,7 +11,7 @@
 typedef enum deployment_shape {
     SHAPE_ONE_PROCESS,
     SHAPE_PACKED, // one process, every call encoded, decoded and deferred in random order
-    SHAPE_SPLIT,  // identity+registry, telemetry, runner and gateway as four processes
+    SHAPE_SPLIT,  // each service a process of its own
     SHAPE_COUNT,
 } deployment_shape;
 
