@@ -18,6 +18,7 @@ typedef struct ow_build ow_build;
 #define OW_BUILD_SYMBOLS_MAX 64u
 #define OW_BUILD_DIAGNOSTICS_MAX 100u
 #define OW_BUILD_NAME_MAX 200u
+#define OW_BUILD_KEY_SIZE 65 // with NUL
 
 typedef struct ow_build_source {
     const char *name; // relative path: letters, digits, "_.-/"; .c files are compiled, .h included
@@ -74,6 +75,13 @@ int ow_build_take_code(ow_build *build);
 
 // Ends the build if it still runs. Accepts NULL, returns NULL.
 ow_build *ow_build_free(ow_build *build);
+
+// One key, in hex, for all that a build depends on besides its sources: the content of `binary`
+// (with the flags and the SDK in it), and paths, sizes and times of the compiler's parts, of the C
+// library's and cJSON's files and of the folders of headers. What is replaced by a package changes it; a
+// header deep in /usr/include that is edited in place does not. About 10 ms of looking at files: any
+// thread but a loop's. OW_FAILED_PRECONDITION no_compiler; faults.
+ow_code ow_build_key(const char *binary, char ret_key[static OW_BUILD_KEY_SIZE], ow_err *err);
 
 // True for a name that ow_build_start takes.
 bool ow_build_name_valid(const char *name);

@@ -266,7 +266,7 @@ static void on_bundle(void *self, struct blob_wait *wait, const struct blob *blo
 ow_code builds_begin(struct builds *builds, ow_run *run) {
     const build_request *request = run->request;
     struct build *build = run->state;
-    if (strcmp(request->runtime, "c") != 0) {
+    if (strcmp(request->runtime, BUILT_RUNTIME) != 0) {
         return ow_fail(run->err, OW_INVALID_ARGUMENT, "no_runtime",
                        "runtime `%.60s` has nothing to build", request->runtime);
     }

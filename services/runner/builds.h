@@ -7,6 +7,7 @@
 #include "services/runner/blobs.h"
 
 #define BUILDS_WAITING_MAX 32
+#define BUILT_RUNTIME "c" // the one whose sources are compiled
 
 enum build_stage { BUILD_WAITING, BUILD_READY, BUILD_COMPILING };
 

@@ -234,7 +234,8 @@ static ow_code open_parts(struct runner *runner, ow_err *err) {
                                   .methods = runner_methods,
                                   .api = env->api,
                                   .self = runner,
-                                  .loop = runner->loop};
+                                  .loop = runner->loop,
+                                  .pool = env->pool};
     ow_code code = blobs_new(&blobs, &runner->blobs, err);
     code = code == OW_OK ? records_new(&records, &runner->records, err) : code;
     code = code == OW_OK ? ow_host_open(&host, &host_events, runner, &runner->host, err) : code;

@@ -15,7 +15,22 @@ static char *copy(ow_arena *arena, const char *text) {
     return made != NULL ? made : (char *)(uintptr_t) "";
 }
 
-static void describe_runtimes(struct runner *runner, ow_arena *arena, status_response *reply) {
+// The state of GetRunnerStatus.
+struct status_state {
+    char toolchain[OW_BUILD_KEY_SIZE]; // "" when it is not known
+};
+
+// Looked up each time, so that a compiler that is replaced while the runner runs shows.
+static ow_code toolchain_step(ow_run *run) {
+    const struct runner *runner = run->self;
+    struct status_state *state = run->state;
+    ow_err err = {0};
+    (void)ow_build_key(runner->build_binary, state->toolchain, &err);
+    return OW_OK;
+}
+
+static void describe_runtimes(struct runner *runner, const struct status_state *state,
+                              ow_arena *arena, status_response *reply) {
     ow_host_sandbox_level least = OW_HOST_SANDBOX_FULL;
     const char *detail = "";
     bool known = false;
@@ -31,6 +46,8 @@ static void describe_runtimes(struct runner *runner, ow_arena *arena, status_res
         status->name = copy(arena, runtime->name);
         status->ready = runtime_check(runtime, &err) == OW_OK;
         status->why_not = copy(arena, status->ready ? "" : err.message);
+        status->toolchain =
+            copy(arena, strcmp(runtime->name, BUILT_RUNTIME) == 0 ? state->toolchain : "");
         reply->runtimes[reply->n_runtimes++] = status;
         if (runtime->status.ready && (!known || runtime->status.level < least)) {
             known = true;
@@ -95,7 +112,7 @@ static ow_code status_step(ow_run *run) {
     const status_request *request = run->request;
     status_response *reply = run->reply;
     runner_tick(runner);
-    describe_runtimes(runner, run->call->arena, reply);
+    describe_runtimes(runner, run->state, run->call->arena, reply);
     reply->routes_stale = runner->watch.stale;
     reply->instances = (int32_t)runner->scheduler.instances;
     for (struct pool *at = runner->scheduler.pools; at != NULL; at = at->next) {
@@ -112,6 +129,8 @@ static ow_code status_step(ow_run *run) {
 const ow_method runner_methods[] = {
     {"Invoke", sizeof(struct invocation), {{OW_LOOP, invoke_step}}},
     {"Build", sizeof(struct build), {{OW_LOOP, build_step}}},
-    {"GetRunnerStatus", 0, {{OW_LOOP, status_step}}},
+    {"GetRunnerStatus",
+     sizeof(struct status_state),
+     {{OW_POOL, toolchain_step}, {OW_LOOP, status_step}}},
     {.name = NULL},
 };

@@ -386,6 +386,22 @@ static void compiler_errors_come_back(void **state) {
     assert_true(world_build(w, "int echo(void) { return 0; }\n", "echo", text, sizeof text));
 }
 
+// Empty would mean: build everything anew.
+static void what_builds_depend_on_is_told(void **state) {
+    char first[80];
+    for (int round = 0; round < 2; round++) {
+        status_response *status = world_status(*state);
+        assert_int_equal(status->n_runtimes, 1);
+        const char *toolchain = status->runtimes[0]->toolchain;
+        assert_int_equal(strlen(toolchain), 64);
+        if (round == 0) {
+            snprintf(first, sizeof first, "%s", toolchain);
+        }
+        assert_string_equal(toolchain, first);
+        world_status_free(status);
+    }
+}
+
 static void draining_finishes_what_runs(void **state) {
     world *w = *state;
     struct world_pending pending;
@@ -441,6 +457,7 @@ int main(void) {
         OW_TEST_WITH(redeploys_lose_no_call, open_local, close_world),
         OW_TEST_WITH(serves_while_registry_is_away, open_local, close_world),
         OW_TEST_WITH(compiler_errors_come_back, open_local, close_world),
+        OW_TEST_WITH(what_builds_depend_on_is_told, open_local, close_world),
         OW_TEST_WITH(draining_finishes_what_runs, open_local, close_world),
         OW_TEST_WITH(a_dead_zygote_is_replaced, open_local, close_world),
         OW_TEST(what_does_not_end_is_ended),
