@@ -66,57 +66,52 @@ static const ow_config_key keys[] = {
 
 // ---- streams ----
 
-static bool on_route_change(void *self, const ProtobufCMessage *message) {
+static ow_news on_route_change(void *self, const ProtobufCMessage *message) {
     gateway *gw = self;
     const route_change *change = (const route_change *)message;
     ow_err err;
     if (gateway_routes_apply(gw->routes, change, &err) != OW_OK) {
         ow_log(OW_LOG_ERROR, "route not applied", "error=\"%s\"", err.message);
+        return OW_NEWS_LOST;
     }
     if (change->title_id[0] != '\0') {
         titles_put(gw->titles, change->title_id, change->title_name);
     }
-    return change->complete;
+    return change->complete ? OW_NEWS_WHOLE : OW_NEWS_PART;
 }
 
-static bool on_verification(void *self, const ProtobufCMessage *message) {
+static ow_news on_verification(void *self, const ProtobufCMessage *message) {
     gateway *gw = self;
     const verification_state *state = (const verification_state *)message;
     ow_err err;
     if (verifier_apply(gw->verifier, state, &err) != OW_OK) {
         ow_log(OW_LOG_ERROR, "token keys not applied", "error=\"%s\"", err.message);
-        return false;
+        return OW_NEWS_LOST;
     }
-    return true;
-}
-
-static unsigned method_index(const ProtobufCServiceDescriptor *service, const char *name) {
-    return (unsigned)(protobuf_c_service_descriptor_get_method_by_name(service, name) -
-                      service->methods);
+    return OW_NEWS_WHOLE;
 }
 
 static void subscribe(gateway *gw) {
-    const ProtobufCServiceDescriptor *registry = &overworld__registry__v1__registry__descriptor;
     const ProtobufCServiceDescriptor *identity = &overworld__identity__v1__identity__descriptor;
     overworld__registry__v1__watch_routes_request__init(&gw->routes_request);
     overworld__identity__v1__watch_verification_request__init(&gw->verification_request);
-    gw->watch_routes = (subscription){.loop = gw->loop,
-                                      .name = "routes",
-                                      .service = gw->registry,
-                                      .method = method_index(registry, "WatchRoutes"),
-                                      .request = &gw->routes_request.base,
-                                      .on_message = on_route_change,
-                                      .self = gw};
+    gw->watch_routes = (ow_subscription){.loop = gw->loop,
+                                         .name = "routes",
+                                         .service = gw->registry,
+                                         .method = "WatchRoutes",
+                                         .request = &gw->routes_request.base,
+                                         .on_message = on_route_change,
+                                         .self = gw};
     gw->watch_verification =
-        (subscription){.loop = gw->loop,
-                       .name = "keys",
-                       .service = ow_directory_get(gw->env->directory, identity),
-                       .method = method_index(identity, "WatchVerification"),
-                       .request = &gw->verification_request.base,
-                       .on_message = on_verification,
-                       .self = gw};
-    subscription_start(&gw->watch_routes);
-    subscription_start(&gw->watch_verification);
+        (ow_subscription){.loop = gw->loop,
+                          .name = "keys",
+                          .service = ow_directory_get(gw->env->directory, identity),
+                          .method = "WatchVerification",
+                          .request = &gw->verification_request.base,
+                          .on_message = on_verification,
+                          .self = gw};
+    ow_subscription_start(&gw->watch_routes);
+    ow_subscription_start(&gw->watch_verification);
 }
 
 // ---- metrics ----
@@ -344,8 +339,8 @@ static void gateway_stop(void *self) {
     exchange_cancel_all(gw);
     gw->public_side.server = ow_http_server_close(gw->public_side.server);
     gw->console_side.server = ow_http_server_close(gw->console_side.server);
-    subscription_stop(&gw->watch_routes);
-    subscription_stop(&gw->watch_verification);
+    ow_subscription_stop(&gw->watch_routes);
+    ow_subscription_stop(&gw->watch_verification);
     if (gw->own_service != NULL) {
         ow_directory_withdraw(gw->env->directory, gw->own_service);
     }

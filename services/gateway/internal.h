@@ -11,11 +11,11 @@
 #include "core/module/module.h"
 #include "core/rpc/directory.h"
 #include "core/rpc/service.h"
+#include "core/rpc/subscription.h"
 #include "services/gateway/failure.h"
 #include "services/gateway/messages.h"
 #include "services/gateway/methods.h"
 #include "services/gateway/routes.h"
-#include "services/gateway/subscription.h"
 #include "services/gateway/titles.h"
 #include "services/gateway/verifier.h"
 
@@ -74,7 +74,7 @@ struct gateway {
     routes *routes;
     titles *titles;
     verifier *verifier;
-    subscription watch_routes, watch_verification;
+    ow_subscription watch_routes, watch_verification;
     watch_routes_request routes_request;
     watch_verification_request verification_request;
     ProtobufCService *registry, *runner, *telemetry;

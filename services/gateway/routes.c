@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define FIRST_BUCKETS 64
-#define ENTRY_MAX_BYTES (4 << 20)
+#define ENTRY_MAX_BYTES (32 << 20) // registry sends at most 6 MB; small names take more room here
 
 typedef struct route_alias {
     const char *name;

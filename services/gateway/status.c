@@ -13,7 +13,7 @@ typedef struct status_state {
 // The services of the platform, and what the gateway itself knows of those that are elsewhere.
 typedef struct known_service {
     const char *name;
-    const subscription *stream; // NULL: none
+    const ow_subscription *stream; // NULL: none
 } known_service;
 
 #define KNOWN_SERVICES 5
