@@ -224,6 +224,7 @@ void instance_on_completed(struct instance *instance, const ow_host_completion *
     instance_forget(instance, request);
     instance->completed++;
     instance->stuck = false;
+    instance->still_since_us = 0;
     pool->backoff.deaths = 0;
     pool_on_call_time(pool, verdict.instance_us);
     if (instance->count == 0) {

@@ -223,6 +223,20 @@ static struct request *late_held(const struct instance *instance, int64_t now_us
     return NULL;
 }
 
+// True when it has been in none of what it holds for too long, as far as these looks can tell.
+static bool stands_still(struct instance *instance, bool running, int64_t *ret_limit_us) {
+    int64_t now_us = instance->pool->scheduler->now_us;
+    if (running || instance->count == 0) {
+        instance->still_since_us = 0;
+        return false;
+    }
+    if (instance->still_since_us == 0) {
+        instance->still_since_us = now_us;
+    }
+    *ret_limit_us = instance->still_since_us + STILL_US;
+    return *ret_limit_us <= now_us;
+}
+
 static void expire_held(struct pool *pool, struct instance *instance) {
     int64_t now_us = pool->scheduler->now_us;
     char message[128];
@@ -238,6 +252,10 @@ static void expire_held(struct pool *pool, struct instance *instance) {
     int64_t since_us = now_us;
     request = instance_running(instance, &since_us);
     int64_t limit_us = since_us + pool->settings.timeout_us;
+    if (stands_still(instance, request != NULL, &limit_us)) {
+        instance_end(instance, "stands_still");
+        return;
+    }
     if (request != NULL && limit_us <= now_us) {
         snprintf(message, sizeof message, "the function ran longer than its timeout of %lld ms",
                  (long long)(pool->settings.timeout_us / 1000));

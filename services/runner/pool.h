@@ -12,6 +12,9 @@
 //    some are starting, no more than as many as are ready start beside them.
 //  * What an instance holds but has not started comes back when the instance dies, or when it is
 //    in one call for STUCK_US while another is idle (STUCK_ALONE_US when none is).
+//  * An instance that holds requests and is in none of them when time limits are looked at (after a
+//    timeout at the latest), nor STILL_US later, is killed; what it held goes to others. Whether a
+//    request has started is what the instance says, and it may lie.
 //  * Three deaths in a row without one completed request: no new instance for a while.
 
 #include "services/runner/scheduler.h"
@@ -21,6 +24,7 @@
 #define FAST_WAIT_US 50000
 #define STUCK_US 1000
 #define STUCK_ALONE_US 5000
+#define STILL_US 2000000
 #define QUICK_DEATHS 3
 
 struct pool_settings {

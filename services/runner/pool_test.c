@@ -271,6 +271,41 @@ static void timeout_kills_and_answers_at_once(void **state) {
     assert_true(f->pool.check_us > f->scheduler.now_us);
 }
 
+// A function can write into its region that it has not begun; that buys it no time.
+static void a_call_that_never_starts_costs_the_instance(void **state) {
+    struct fixture *f = *state;
+    struct fake_instance *fake = warm(f, 10);
+    struct job *job = enqueue(f, 0);
+    run(f);
+    assert_int_equal(fake->count, 1);
+    pass(f, settings.timeout_us + 1);
+    assert_false(fake->killed);
+    pass(f, STILL_US);
+    assert_true(fake->killed);
+    assert_int_equal(job->answers, 0);
+    struct fake_instance *other = nth(f, 1);
+    fake_load(other);
+    run(f);
+    assert_true(fake_start_next(other));
+    assert_true(fake_complete(other));
+    assert_int_equal(job->answers, 1);
+    assert_string_equal(job->reason, "");
+}
+
+static void work_between_two_looks_is_no_standstill(void **state) {
+    struct fixture *f = *state;
+    struct fake_instance *fake = warm(f, 10);
+    enqueue(f, 0);
+    run(f);
+    pass(f, settings.timeout_us + 1); // nothing runs at this look ...
+    assert_true(fake_start_next(fake));
+    assert_true(fake_complete(fake));
+    enqueue(f, 1);
+    run(f);
+    pass(f, STILL_US); // ... nor at this one
+    assert_false(fake->killed);
+}
+
 static void waiting_ends_with_the_callers_deadline(void **state) {
     struct fixture *f = *state;
     struct fake_instance *fake = warm(f, 5000);
@@ -474,6 +509,8 @@ int main(void) {
         CASE(refuses_more_than_the_queue_holds),
         CASE(crash_fails_only_what_had_started),
         CASE(timeout_kills_and_answers_at_once),
+        CASE(a_call_that_never_starts_costs_the_instance),
+        CASE(work_between_two_looks_is_no_standstill),
         CASE(waiting_ends_with_the_callers_deadline),
         CASE(init_limit_fails_those_who_waited),
         CASE(three_failed_starts_back_off),
