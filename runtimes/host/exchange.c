@@ -215,12 +215,16 @@ static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high) {
 bool ow_host_instance_running(const ow_host_instance *instance, uint64_t *ret_id,
                               uint64_t *ret_started_ns) {
     for (uint32_t i = 0; i < OW_REGION_SLOTS; i++) {
-        const slot_record *slot = &instance->slots[i];
+        slot_record *slot = (slot_record *)&instance->slots[i];
         ow_region_slot *shared = &instance->region->slots[i];
         if (slot->use == SLOT_SENT && atomic_load(&shared->state) == OW_REGION_STARTED) {
-            uint64_t started = *(volatile uint64_t *)&shared->started_ns;
+            if (slot->started_ns == 0) {
+                // Read once: an instance that renews it would never have run for long.
+                uint64_t started = *(volatile uint64_t *)&shared->started_ns;
+                slot->started_ns = clamp(started, slot->submitted_ns, now_ns());
+            }
             *ret_id = slot->id;
-            *ret_started_ns = clamp(started, slot->submitted_ns, now_ns());
+            *ret_started_ns = slot->started_ns;
             return true;
         }
     }
@@ -234,6 +238,7 @@ typedef struct reply_words {
     uint32_t outcome;
     uint32_t length;
     bool logged;
+    uint32_t lines_lost;
     uint64_t started_ns;
     uint64_t finished_ns;
     char content_type[OW_REGION_TYPE_MAX];
@@ -254,6 +259,7 @@ static void copy_words(const ow_region_slot *slot, reply_words *ret_words) {
     ret_words->outcome = shared->outcome;
     ret_words->length = shared->reply_length;
     ret_words->logged = shared->logged != 0;
+    ret_words->lines_lost = shared->lines_lost;
     ret_words->started_ns = shared->started_ns;
     ret_words->finished_ns = shared->finished_ns;
     memcpy(ret_words->content_type, (const void *)slot->content_type, OW_REGION_TYPE_MAX);
@@ -321,6 +327,7 @@ static void deliver(ow_host_instance *instance, uint32_t index, reply_words *wor
     if (words->logged) {
         log_drain(&instance->output, instance->log);
         span = log_until(&instance->output, slot->serial, &done.log);
+        done.log.lines_lost += words->lines_lost;
     }
     ow_region_release(
         ow_region_payload(instance->region, index, slot->meta_length, slot->payload_length),
@@ -393,7 +400,9 @@ void exchange_collect(ow_host_instance *instance, ow_host_exit *exit) {
         if (atomic_load(&instance->region->slots[i].state) == OW_REGION_QUEUED) {
             exit->queued[exit->queued_count++] = slot->id;
         } else {
+            const volatile ow_region_slot *shared = &instance->region->slots[i];
             exit->started[exit->started_count++] = slot->id;
+            instance->output.lines_lost += shared->lines_lost;
         }
         slot->use = SLOT_FREE;
     }

@@ -73,7 +73,7 @@ static void on_completed(void *ctx, ow_host_instance *instance, const ow_host_co
     snprintf(last->message, sizeof last->message, "%s", done->message);
     snprintf(last->details, sizeof last->details, "%s", done->details);
     copy_log(&done->log, last->log, sizeof last->log);
-    last->truncated = done->log.truncated;
+    last->lines_lost = done->log.lines_lost;
     self->answered[self->replies % HARNESS_REPLIES] = done->id;
     self->replies++;
 }

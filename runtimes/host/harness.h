@@ -22,7 +22,7 @@ typedef struct harness_reply {
     char message[512];
     char details[512];
     char log[70000]; // records as "level text\n"
-    bool truncated;
+    uint64_t lines_lost;
 } harness_reply;
 
 typedef struct harness {

@@ -93,7 +93,7 @@ typedef struct ow_host_request {
 typedef struct ow_host_log {
     const char *data;
     size_t length;
-    bool truncated; // more than OW_HOST_LOG_MAX was printed
+    uint64_t lines_lost; // over OW_HOST_LOG_MAX: not kept, or cut short; forgeable like all output
 } ow_host_log;
 
 typedef struct ow_host_log_record {

@@ -305,22 +305,32 @@ static void output_belongs_to_its_request(void **state) {
         assert_true(harness_until(self, &self->replies, i + 1));
         assert_string_equal(self->last->log, "1 plain line\n2 a warning, 7\nwith two lines\n"
                                              "1 on stderr\n1 raw\n1 unfinished\n");
-        assert_false(self->last->truncated);
+        assert_int_equal(self->last->lines_lost, 0);
     }
+}
+
+static unsigned count_newlines(const char *text) {
+    unsigned count = 0;
+    for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++) {
+        count++;
+    }
+    return count;
 }
 
 static void output_flood_is_cut(void **state) {
     harness *self = *state;
     assert_true(harness_call(self, "floods", "", 0));
-    assert_true(self->last->truncated);
     assert_in_range(strlen(self->last->log), 60000, 70000);
+    assert_int_equal(count_newlines(self->last->log) + self->last->lines_lost, 1000000);
     assert_true(harness_call(self, "floods_raw", "", 0));
-    assert_true(self->last->truncated);
+    assert_int_equal(self->last->lines_lost, 1); // it is one, and its end is cut off
+    assert_false(harness_call(self, "floods_and_aborts", "", 0));
+    assert_int_equal(count_newlines(self->exit_log) / 2 + self->exit.log.lines_lost, 5000);
     ow_host_instance *instance = harness_spawn(self, "talk");
     unsigned replies = self->replies;
     assert_int_equal(harness_submit(instance, 1, "", 0), OW_OK);
     assert_true(harness_until(self, &self->replies, replies + 1));
-    assert_false(self->last->truncated);
+    assert_int_equal(self->last->lines_lost, 0);
 }
 
 static void nested_calls_are_answered(void **state) {
@@ -395,6 +405,29 @@ static void survives_a_scribbling_instance(void **state) {
     assert_int_equal(harness_submit(instance, 1, "still here", 10), OW_OK);
     assert_true(harness_until(self, &self->replies, replies + 1));
     assert_string_equal(self->last->data, "still here");
+}
+
+// Its own word on when it started is taken once.
+static void age_is_not_renewed(void **state) {
+    harness *self = *state;
+    ow_host_instance *instance = harness_spawn(self, "stays_young");
+    assert_int_equal(harness_submit(instance, 1, "", 0), OW_OK);
+    uint64_t id = 0;
+    uint64_t first_ns = 0;
+    uint64_t started_ns = 0;
+    uint64_t end = harness_now_ns() + HARNESS_PATIENCE_MS * 1000000ull;
+    while (!ow_host_instance_running(instance, &id, &first_ns) && harness_now_ns() < end) {
+        harness_turn(self, 1);
+    }
+    assert_int_equal(id, 1);
+    uint64_t later = first_ns + 50000000;
+    while (harness_now_ns() < later) {
+        harness_turn(self, 1);
+    }
+    assert_true(ow_host_instance_running(instance, &id, &started_ns));
+    assert_int_equal(started_ns, first_ns);
+    ow_host_instance_kill(instance);
+    assert_true(harness_until(self, &self->exits, 1));
 }
 
 static void zygote_takes_its_instances_along(void **state) {
@@ -561,6 +594,7 @@ int main(void) {
         WITH_HOST(nested_calls_are_answered),
         WITH_HOST(init_may_fail),
         WITH_HOST(survives_a_scribbling_instance),
+        WITH_HOST(age_is_not_renewed),
         WITH_HOST(instances_hold_no_privilege),
         WITH_HOST(zygote_takes_its_instances_along),
         cmocka_unit_test(walls_hold_at_every_level),

@@ -307,6 +307,7 @@ static void on_ready(ow_host_instance *instance, const ow_frame *frame) {
     if (frame->head.length != 0) {
         log_drain(&instance->output, instance->log);
         span = log_until(&instance->output, 0, &ready.log);
+        ready.log.lines_lost += (uint32_t)frame->head.first;
     }
     if (host->events.ready) {
         host->events.ready(host->ctx, instance, &ready);

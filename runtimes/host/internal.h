@@ -28,7 +28,7 @@ typedef struct source {
 typedef struct log_buffer {
     char *data; // NULL until something is printed
     size_t length;
-    bool truncated;
+    uint64_t lines_lost;
 } log_buffer;
 
 // A run of the symboliser for one crash.
@@ -55,7 +55,8 @@ typedef struct slot_record {
     enum slot_use use;
     uint64_t id;
     uint64_t submitted_ns;
-    uint32_t position; // in the submit ring
+    uint64_t started_ns; // when it was first seen STARTED, at the latest; 0: not seen yet
+    uint32_t position;   // in the submit ring
     uint32_t serial;
     uint32_t meta_length;
     uint32_t payload_length;

@@ -16,15 +16,32 @@
 #define LOG_CAPACITY (2u * OW_HOST_LOG_MAX + LOG_SPARE)
 #define INFO 1
 
+// Lines of what is thrown away; an unfinished one counts, so that no cut goes unnoticed.
+static uint64_t count_lines(const char *data, size_t length) {
+    uint64_t count = 0;
+    const char *end = data + length;
+    const char *at = data;
+    while (at < end) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        at = newline ? newline + 1 : end;
+        count++;
+    }
+    return count;
+}
+
 // Over the limit only the last few bytes are kept: a marker may have begun in them.
 void log_shorten(log_buffer *log) {
     size_t keep = OW_HOST_LOG_MAX;
     if (log->length <= keep + LOG_SPARE) {
         return;
     }
-    memmove(log->data + keep, log->data + log->length - LOG_SPARE, LOG_SPARE);
+    size_t cut = log->length - LOG_SPARE - keep;
+    uint64_t lines = count_lines(log->data + keep, cut);
+    // The line that goes on behind the cut is counted with its end.
+    bool goes_on = log->data[keep + cut - 1] != '\n';
+    log->lines_lost += lines - goes_on;
+    memmove(log->data + keep, log->data + keep + cut, LOG_SPARE);
     log->length = keep + LOG_SPARE;
-    log->truncated = true;
 }
 
 // One read: what a flooding function writes meanwhile waits for the next turn.
@@ -47,11 +64,18 @@ void log_drain(log_buffer *log, int fd) {
     }
 }
 
+// The first `length` bytes of it, as far as they are kept.
+static void hand_out(const log_buffer *log, size_t length, ow_host_log *ret_log) {
+    size_t kept = length > OW_HOST_LOG_MAX ? OW_HOST_LOG_MAX : length;
+    *ret_log = (ow_host_log){
+        .data = log->data ? log->data : "", .length = kept, .lines_lost = log->lines_lost};
+    if (length > kept) {
+        ret_log->lines_lost += count_lines(log->data + kept, length - kept);
+    }
+}
+
 void log_all(const log_buffer *log, ow_host_log *ret_log) {
-    size_t length = log->length > OW_HOST_LOG_MAX ? OW_HOST_LOG_MAX : log->length;
-    *ret_log = (ow_host_log){.data = log->data ? log->data : "",
-                             .length = length,
-                             .truncated = log->truncated || log->length > OW_HOST_LOG_MAX};
+    hand_out(log, log->length, ret_log);
 }
 
 size_t log_until(log_buffer *log, uint32_t serial, ow_host_log *ret_log) {
@@ -64,9 +88,7 @@ size_t log_until(log_buffer *log, uint32_t serial, ow_host_log *ret_log) {
         return log->length;
     }
     size_t before = (size_t)(found - log->data);
-    *ret_log = (ow_host_log){.data = log->data,
-                             .length = before > OW_HOST_LOG_MAX ? OW_HOST_LOG_MAX : before,
-                             .truncated = log->truncated || before > OW_HOST_LOG_MAX};
+    hand_out(log, before, ret_log);
     return before + MARKER_LENGTH;
 }
 
@@ -75,7 +97,7 @@ void log_drop(log_buffer *log, size_t span) {
         memmove(log->data, log->data + span, log->length - span);
     }
     log->length -= span;
-    log->truncated = false;
+    log->lines_lost = 0;
 }
 
 static void plain_line(const ow_host_log *log, size_t *cursor, ow_host_log_record *ret_record) {

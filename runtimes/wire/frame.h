@@ -25,7 +25,7 @@ enum ow_frame_type {
     OW_FRAME_ANSWER, // number: of the call; value: outcome; length: bytes; text: code
     // instance → host
     OW_FRAME_READY, // value: 0 loaded, else failed; length: 1 when a log marker was written;
-                    // text: what failed
+                    // first: lines that were not written; text: what failed
     OW_FRAME_CALL,  // number; value: kind; length: bytes; text: target, content type
     // builder; sources come as OW_FRAME_FILES
     OW_FRAME_BUILD, // text: symbols that must be defined

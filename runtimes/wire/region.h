@@ -77,7 +77,8 @@ typedef struct ow_region_slot {
     uint64_t finished_ns;
     uint32_t outcome;
     uint32_t reply_length;
-    uint32_t logged; // a marker stands in the log pipe
+    uint32_t logged;     // a marker stands in the log pipe
+    uint32_t lines_lost; // printed over the limit and not written; counted up while it runs
     char content_type[OW_REGION_TYPE_MAX];
 } ow_region_slot;
 

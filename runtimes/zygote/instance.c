@@ -134,6 +134,7 @@ static int report_ready(ow_rt *rt, int failed, const char *message) {
     ow_frame_init(rt->frame, OW_FRAME_READY, 0);
     rt->frame->head.value = (uint32_t)failed;
     rt->frame->head.length = logged;
+    rt->frame->head.first = rt->lines_lost;
     if (failed != 0) {
         ow_frame_put(rt->frame, message[0] ? message : strerror(failed));
     }
@@ -152,6 +153,8 @@ static void open_request(ow_rt *rt, uint32_t index) {
     rt->payload_length = slot->payload_length;
     rt->payload = ow_region_payload(rt->region, index, slot->meta_length, slot->payload_length);
     rt->settled = false;
+    rt->lines_lost = slot->lines_lost = 0;
+    rt->losing = false;
     slot->outcome = OW_REGION_NO_REPLY;
     slot->reply_length = 0;
     slot->content_type[0] = '\0';

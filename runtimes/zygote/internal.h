@@ -30,6 +30,8 @@ struct ow_rt {
     // what was printed
     bool printed;
     size_t log_bytes;
+    uint32_t lines_lost; // over the limit
+    bool losing;         // in the middle of a printed one
     // of the instance
     uint32_t submit_tail;
     uint32_t complete_head;

@@ -4,50 +4,76 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
-// A little more than the host keeps, so that it notices what was cut.
-#define OUTPUT_MAX ((64u << 10) + 64u)
+#define OUTPUT_MAX (64u << 10) // what the host keeps
 #define RECORD_MARK '\x1e'
 
-static void write_all(const struct iovec *parts, int count) {
-    // A write to the pipe of up to PIPE_BUF bytes is whole; longer ones are continued here.
-    for (int i = 0; i < count; i++) {
-        const char *at = parts[i].iov_base;
-        size_t left = parts[i].iov_len;
-        while (left > 0) {
-            long wrote = syscall(SYS_write, STDOUT_FILENO, at, left);
-            if (wrote < 0 && errno != EINTR) {
-                return;
-            }
-            at += wrote > 0 ? wrote : 0;
-            left -= wrote > 0 ? (size_t)wrote : 0;
+// A write to the pipe of up to PIPE_BUF bytes is whole; longer ones are continued here.
+static void write_part(const char *text, size_t length) {
+    while (length > 0) {
+        long wrote = syscall(SYS_write, STDOUT_FILENO, text, length);
+        if (wrote < 0 && errno != EINTR) {
+            return;
         }
+        text += wrote > 0 ? wrote : 0;
+        length -= wrote > 0 ? (size_t)wrote : 0;
     }
 }
 
-static void emit(ow_rt *rt, const char *text, size_t length) {
+// Told in the region at once: a crash may follow.
+static void lose(ow_rt *rt, uint32_t lines) {
+    rt->lines_lost += lines;
+    if (rt->slot) {
+        rt->slot->lines_lost = rt->lines_lost;
+    }
+}
+
+// A line that goes on is counted where it begins.
+static void lose_text(ow_rt *rt, const char *text, size_t length) {
+    uint32_t lines = 0;
+    for (size_t at = 0; at < length;) {
+        const char *newline = memchr(text + at, '\n', length - at);
+        lines += !rt->losing;
+        rt->losing = newline == NULL;
+        at = newline ? (size_t)(newline - text) + 1 : length;
+    }
+    lose(rt, lines);
+}
+
+static void emit_text(ow_rt *rt, const char *text, size_t length) {
+    size_t room = OUTPUT_MAX - rt->log_bytes;
+    size_t fits = length;
     rt->printed = true;
-    if (rt->log_bytes >= OUTPUT_MAX) {
+    if (length > room) {
+        const char *end = memrchr(text, '\n', room);
+        fits = end ? (size_t)(end - text) + 1 : 0;
+        rt->log_bytes = OUTPUT_MAX; // nothing more after a gap
+        lose_text(rt, text + fits, length - fits);
+    } else {
+        rt->log_bytes += length;
+    }
+    write_part(text, fits);
+}
+
+static void emit_record(ow_rt *rt, const char *record, size_t length) {
+    rt->printed = true;
+    if (length > OUTPUT_MAX - rt->log_bytes) {
+        rt->log_bytes = OUTPUT_MAX;
+        lose(rt, 1);
         return;
     }
-    if (length > OUTPUT_MAX - rt->log_bytes) {
-        length = OUTPUT_MAX - rt->log_bytes;
-    }
     rt->log_bytes += length;
-    struct iovec part = {.iov_base = (void *)text, .iov_len = length};
-    write_all(&part, 1);
+    write_part(record, length);
 }
 
 static ssize_t stream_write(void *cookie, const char *text, size_t length) {
     (void)cookie;
     ow_rt *rt = instance_current();
     if (rt) {
-        emit(rt, text, length);
+        emit_text(rt, text, length);
     } else {
-        struct iovec part = {.iov_base = (void *)text, .iov_len = length};
-        write_all(&part, 1);
+        write_part(text, length);
     }
     return (ssize_t)length;
 }
@@ -90,7 +116,7 @@ void ow_rt_log(ow_rt *rt, int level, const char *text, size_t length) {
     }
     record[length + 2] = RECORD_MARK;
     record[length + 3] = '\n';
-    emit(rt, record, length + 4);
+    emit_record(rt, record, length + 4);
 }
 
 bool output_finish(ow_rt *rt, uint32_t serial) {
@@ -100,8 +126,7 @@ bool output_finish(ow_rt *rt, uint32_t serial) {
     }
     char marker[16];
     int length = snprintf(marker, sizeof marker, "%cM%08x%c\n", RECORD_MARK, serial, RECORD_MARK);
-    struct iovec part = {.iov_base = marker, .iov_len = (size_t)length};
-    write_all(&part, 1);
+    write_part(marker, (size_t)length);
     rt->printed = false;
     rt->log_bytes = 0;
     return true;

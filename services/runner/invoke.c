@@ -46,7 +46,7 @@ static void record(struct invocation *invocation, const struct verdict *verdict)
                                                                  : NULL;
     if (log != NULL) {
         records_add_lines(records, &owner, log);
-        run.lines_dropped = log->truncated; // how many is not known: at least one
+        run.lines_dropped = (int64_t)log->lines_lost;
     }
     if (verdict->exit != NULL) {
         run.stack = stack_text(stack, sizeof stack, verdict->exit);
@@ -64,6 +64,7 @@ static void record(struct invocation *invocation, const struct verdict *verdict)
     run.duration_us = verdict->instance_us;
     run.init_us = verdict->init_us;
     run.peak_memory_bytes = (int64_t)verdict->peak_bytes;
+    run.memory_mb = (int32_t)(invocation->entry->pool.settings.memory_bytes >> 20);
     records_add_run(records, &owner, &run);
 }
 
@@ -250,6 +251,8 @@ static void on_started(void *self, struct instance *instance, const ow_host_read
     invocation_record run = OVERWORLD__TELEMETRY__V1__INVOCATION_RECORD__INIT;
     run.init_only = true;
     run.revision_id = borrow(entry_of(instance->pool)->revision_id);
+    run.memory_mb = (int32_t)(instance->pool->settings.memory_bytes >> 20);
+    run.lines_dropped = (int64_t)(ready != NULL ? ready->log.lines_lost : exit->log.lines_lost);
     if (ready != NULL) {
         records_add_lines(runner->records, &owner, &ready->log);
         run.init_us = (int64_t)(ready->init_ns / 1000) + 1;

@@ -16,7 +16,8 @@ static const struct world_function functions[] = {
     {"echo", 0, 0},       {"count", 0, 0},   {"who", 0, 0},      {"talk", 0, 0},
     {"refuse", 0, 0},     {"fail", 0, 0},    {"crash", 0, 0},    {"leave", 0, 0},
     {"endless", 300, 0},  {"hungry", 0, 64}, {"work", 10000, 0}, {"relay", 5000, 0},
-    {"deeper", 10000, 0}, {"words", 0, 0},   {"env", 0, 0},      {NULL, 0, 0},
+    {"deeper", 10000, 0}, {"words", 0, 0},   {"env", 0, 0},      {"flood", 0, 0},
+    {NULL, 0, 0},
 };
 
 static const struct world_revision standard = {
@@ -86,6 +87,37 @@ static void what_it_says_is_recorded(void **state) {
     RECORDED(w, "line", id, "warn logged logged line");
     RECORDED(w, "run", id, "main/talk source=client reason=ok", "cold=1 peak=1");
     RECORDED(w, "init", id, "main/talk", "reason=ok");
+    RECORDED(w, "run", id, "memory=128 dropped=0 version=1");
+
+    expect(w, "flood", "", "", NULL);
+    RECORDED(w, "run", world_last_request_id(w), "memory=128 dropped=35");
+}
+
+// The place of the only record that begins like this.
+static const char *only(world *w, const char *beginning, const char *request_id, const char *rest) {
+    char wanted[200];
+    snprintf(wanted, sizeof wanted, "%s %s %s", beginning, request_id, rest);
+    RECORDED(w, wanted);
+    const char *found = strstr(world_records(w), wanted);
+    assert_null(strstr(found + 1, wanted));
+    return found;
+}
+
+static void a_start_is_recorded_once_and_first(void **state) {
+    world *w = *state;
+    char id[OW_ID_MAX];
+    expect(w, "talk", "", "", NULL);
+    snprintf(id, sizeof id, "%s", world_last_request_id(w));
+    const char *run = only(w, "run", id, "main/talk");
+    assert_true(only(w, "init", id, "main/talk") < run);
+    assert_true(only(w, "line", id, "info logged initialised") < run);
+
+    expect(w, "talk", "", "", NULL);
+    snprintf(id, sizeof id, "%s", world_last_request_id(w));
+    RECORDED(w, "run", id, "cold=0");
+    char start[100];
+    snprintf(start, sizeof start, "init %s", id);
+    assert_null(strstr(world_records(w), start));
 }
 
 static void failures_have_their_reasons(void **state) {
@@ -445,6 +477,7 @@ int main(void) {
         OW_TEST_WITH(a_function_answers, open_local, close_world),
         OW_TEST_WITH(a_function_answers, open_packed, close_world),
         OW_TEST_WITH(what_it_says_is_recorded, open_local, close_world),
+        OW_TEST_WITH(a_start_is_recorded_once_and_first, open_local, close_world),
         OW_TEST_WITH(failures_have_their_reasons, open_local, close_world),
         OW_TEST_WITH(time_limits_hold, open_local, close_world),
         OW_TEST_WITH(functions_call_functions, open_local, close_world),

@@ -85,6 +85,7 @@ void world_status_free(status_response *status);
 // What telemetry got: "line ID level printed text" and "run function reason" ...; waits until one
 // contains all of `parts` (NULL-ended).
 bool world_recorded(world *w, const char *const *parts);
+const char *world_records(const world *w); // all of them so far, in order
 const char *world_last_request_id(const world *w);
 
 // The streams of the routing table end; new ones are refused until it is back.

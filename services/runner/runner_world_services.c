@@ -121,11 +121,14 @@ static void note_record(world *w, const telemetry_record *record) {
              record->line->printed ? "printed" : "logged", record->line->text);
     } else if (record->invocation != NULL) {
         const invocation_record *run = record->invocation;
-        note(w, "%s %s %s/%s source=%s reason=%s parent=%d cold=%d peak=%d stack=%s message=%s\n",
+        note(w,
+             "%s %s %s/%s source=%s reason=%s parent=%d cold=%d peak=%d memory=%d dropped=%lld "
+             "version=%lld stack=%s message=%s\n",
              run->init_only ? "init" : "run", record->request_id, run->virtual_server,
              run->function, run->source, run->reason[0] != '\0' ? run->reason : "ok",
              run->parent_invocation_id[0] != '\0', run->init_us > 0, run->peak_memory_bytes > 0,
-             run->stack, run->message);
+             run->memory_mb, (long long)run->lines_dropped, (long long)run->version, run->stack,
+             run->message);
     }
 }
 
@@ -199,6 +202,10 @@ static bool has_record(const world *w, const char *const *parts) {
         at += length + (at[length] == '\n');
     }
     return false;
+}
+
+const char *world_records(const world *w) {
+    return w->text;
 }
 
 bool world_recorded(world *w, const char *const *parts) {

@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 static size_t words_length;
@@ -229,6 +230,13 @@ int floods(ow_ctx *ctx) {
     return ow_reply_text(ctx, "{}");
 }
 
+int floods_and_aborts(ow_ctx *ctx) {
+    for (int i = 0; i < 5000; i++) {
+        ow_log(ctx, OW_INFO, "record %d\nof two lines", i);
+    }
+    abort();
+}
+
 int floods_raw(ow_ctx *ctx) {
     char line[4096];
     memset(line, 'x', sizeof line);
@@ -301,6 +309,25 @@ int scribbles(ow_ctx *ctx) {
         page[at] = (unsigned char)(seed >> 24);
     }
     return 0;
+}
+
+// Renews the time at which it started, wherever in the shared page that stands.
+int stays_young(ow_ctx *ctx) {
+    size_t length;
+    struct timespec time;
+    const unsigned char *payload = ow_payload(ctx, &length);
+    volatile uint64_t *page = (volatile uint64_t *)(((size_t)payload & ~(size_t)4095) - 4096);
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    uint64_t begin = (uint64_t)time.tv_sec * 1000000000u;
+    for (;;) {
+        clock_gettime(CLOCK_MONOTONIC, &time);
+        uint64_t now = (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+        for (int i = 0; i < 512; i++) {
+            if (page[i] >= begin - 1000000000u && page[i] <= now) {
+                page[i] = now;
+            }
+        }
+    }
 }
 
 int naps(ow_ctx *ctx) {

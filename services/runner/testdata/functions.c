@@ -7,6 +7,11 @@
 
 static int calls;
 
+int ow_init(ow_ctx *ctx) {
+    ow_log(ctx, OW_INFO, "initialised");
+    return 0;
+}
+
 int echo(ow_ctx *ctx) {
     size_t length = 0;
     const void *payload = ow_payload(ctx, &length);
@@ -30,6 +35,13 @@ int who(ow_ctx *ctx) {
 int talk(ow_ctx *ctx) {
     printf("printed line\n");
     ow_log(ctx, OW_WARN, "logged %s", "line");
+    return ow_reply_text(ctx, "{}");
+}
+
+int flood(ow_ctx *ctx) {
+    for (int i = 0; i < 100; i++) {
+        printf("%0999d\n", i); // 65 of these fit
+    }
     return ow_reply_text(ctx, "{}");
 }
 
