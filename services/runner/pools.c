@@ -413,6 +413,25 @@ struct pool_entry *pools_get(struct pools *pools, const char *title_id,
 
 // ---- changes
 
+// A revision is published while it is already being called as $LATEST: from here on its calls are
+// of that version.
+static void renumber(struct pool_entry *entry, const server_routes *server) {
+    for (size_t i = 0; i < server->n_revisions; i++) {
+        const route_revision *revision = server->revisions[i];
+        if (revision->version == entry->version || revision->version == 0 ||
+            strcmp(revision->revision_id, entry->revision_id) != 0) {
+            continue;
+        }
+        const char *text = ow_arena_printf_in(entry->arena, "%lld", (long long)revision->version);
+        if (text != NULL) {
+            release_metrics(entry);
+            entry->version = revision->version;
+            entry->version_text = text;
+            register_metrics(entry);
+        }
+    }
+}
+
 void pools_on_routes(struct pools *pools, const char *title_id, const char *virtual_server) {
     struct runner *runner = pools->runner;
     const server_routes *server = routes_server(&runner->routes, title_id, virtual_server);
@@ -421,6 +440,9 @@ void pools_on_routes(struct pools *pools, const char *title_id, const char *virt
         if (strcmp(entry->virtual_server, virtual_server) != 0 ||
             strcmp(entry->title_id, title_id) != 0) {
             continue;
+        }
+        if (server != NULL) {
+            renumber(entry, server);
         }
         bool named = server != NULL && routes_is_named(server, entry->revision_id);
         if (named && at->retired) {

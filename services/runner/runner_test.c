@@ -341,6 +341,23 @@ static void a_failed_init_says_why_and_backs_off(void **state) {
     world_status_free(status);
 }
 
+static void what_is_published_has_its_number(void **state) {
+    world *w = *state;
+    struct world_revision next = standard;
+    next.salt = "not published yet";
+    next.version = 0;
+    world_deploy(w, "main", &next, NULL);
+    expect(w, "who", "", "", NULL);
+    RECORDED(w, "run", world_last_request_id(w), "main/who", "version=0");
+    next.version = 7;
+    world_deploy(w, "main", &next, NULL); // the same revision
+    struct world_reply reply = world_call(w, "main", "who", "", 0);
+    assert_non_null(strstr(reply.payload, "main/who@7"));
+    assert_false(reply.cold);
+    world_reply_deinit(&reply);
+    RECORDED(w, "run", world_last_request_id(w), "main/who", "version=7");
+}
+
 static void redeploys_lose_no_call(void **state) {
     world *w = *state;
     enum { COUNT = 16 };
@@ -487,6 +504,7 @@ int main(void) {
         OW_TEST_WITH(many_at_once, open_local, close_world),
         OW_TEST_WITH(slow_calls_get_instances_and_idle_ones_end, open_local, close_world),
         OW_TEST_WITH(a_failed_init_says_why_and_backs_off, open_local, close_world),
+        OW_TEST_WITH(what_is_published_has_its_number, open_local, close_world),
         OW_TEST_WITH(redeploys_lose_no_call, open_local, close_world),
         OW_TEST_WITH(serves_while_registry_is_away, open_local, close_world),
         OW_TEST_WITH(compiler_errors_come_back, open_local, close_world),
