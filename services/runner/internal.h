@@ -9,6 +9,7 @@
 #include "core/module/module.h"
 #include "core/rpc/directory.h"
 #include "core/rpc/service.h"
+#include "core/rpc/subscription.h"
 #include "services/runner/blobs.h"
 #include "services/runner/builds.h"
 #include "services/runner/invoke.h"
@@ -37,17 +38,7 @@ struct runner;
 
 // ---- watch.c: the stream of the routing table
 
-struct route_watch {
-    struct runner *runner;
-    ow_call *call; // NULL: no stream
-    watch_routes_request request;
-    ow_timer again;
-    unsigned failures;
-    bool stale, stopping;
-};
-
-void route_watch_start(struct route_watch *watch, struct runner *runner);
-void route_watch_stop(struct route_watch *watch); // the closure still comes
+void watch_routes(struct runner *runner);
 
 // ---- runner.c
 
@@ -58,7 +49,8 @@ struct runner {
     ow_host *host;
     struct scheduler scheduler;
     struct routes routes;
-    struct route_watch watch;
+    ow_subscription watch; // of the routing table
+    watch_routes_request watch_request;
     struct pools pools;
     struct runtimes runtimes;
     struct builds builds;

@@ -148,7 +148,7 @@ static void collect(void *self) {
     }
     ow_gauge_set(runner->instances_gauge, runner->scheduler.instances);
     ow_gauge_set(runner->waiting_gauge, waiting);
-    ow_gauge_set(runner->stale_gauge, runner->watch.stale);
+    ow_gauge_set(runner->stale_gauge, !runner->watch.is_fresh);
 }
 
 static void add_metrics(struct runner *runner) {
@@ -289,7 +289,7 @@ static ow_code runner_start(void *self, ow_err *err) {
     runner->runtimes.changed = on_runtime_changed;
     runner->runtimes.self = runner;
     runtimes_start(&runner->runtimes);
-    route_watch_start(&runner->watch, runner);
+    watch_routes(runner);
     return OW_OK;
 }
 
@@ -307,7 +307,7 @@ static void runner_drain(void *self) {
     runner->draining = true;
     runner->drain_until_us = ow_loop_now_us(runner->loop) + runner->config->drain;
     runtimes_stop(&runner->runtimes);
-    route_watch_stop(&runner->watch);
+    ow_subscription_stop(&runner->watch);
     builds_abandon(&runner->builds);
 }
 
@@ -335,8 +335,8 @@ static void runner_stop(void *self) {
     if (runner->service != NULL) {
         ow_directory_withdraw(runner->env->directory, runner->service);
     }
-    if (runner->watch.runner != NULL) {
-        route_watch_stop(&runner->watch);
+    if (runner->watch.loop != NULL) {
+        ow_subscription_stop(&runner->watch);
         runtimes_stop(&runner->runtimes);
     }
     if (runner->hooked) {

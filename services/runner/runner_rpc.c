@@ -113,7 +113,7 @@ static ow_code status_step(ow_run *run) {
     status_response *reply = run->reply;
     runner_tick(runner);
     describe_runtimes(runner, run->state, run->call->arena, reply);
-    reply->routes_stale = runner->watch.stale;
+    reply->routes_stale = !runner->watch.is_fresh;
     reply->instances = (int32_t)runner->scheduler.instances;
     for (struct pool *at = runner->scheduler.pools; at != NULL; at = at->next) {
         for (struct instance *one = at->instances; one != NULL; one = one->next) {
