@@ -1,5 +1,7 @@
 #include "services/overworld/gauges.h"
 
+#include "services/overworld/version.h"
+
 #include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -50,6 +52,10 @@ void gauges_add(gauges *gauges, ow_metrics *metrics) {
     ow_gauge *start = ow_metrics_gauge(metrics, "process_start_time_seconds",
                                        "When this process started, Unix time", NULL);
     ow_gauge_set(start, time(NULL));
+    static const ow_metric_labels version = {{"version"}, {OVERWORLD_VERSION}};
+    ow_gauge_set(
+        ow_metrics_gauge(metrics, "overworld_build_info", "1 for the version that runs", &version),
+        1);
     gauges->collector = (ow_metrics_collector){.collect = collect, .self = gauges};
     ow_metrics_collector_add(metrics, &gauges->collector);
 }

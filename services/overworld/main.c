@@ -12,6 +12,7 @@
 #include "services/identity/identity.h"
 #include "services/overworld/options.h"
 #include "services/overworld/process.h"
+#include "services/overworld/version.h"
 #include "services/registry/registry.h"
 #include "services/runner/runner.h"
 #include "services/telemetry/telemetry.h"

@@ -10,6 +10,7 @@
 #include "services/overworld/folders.h"
 #include "services/overworld/gauges.h"
 #include "services/overworld/status.h"
+#include "services/overworld/version.h"
 
 #include <errno.h>
 #include <inttypes.h>

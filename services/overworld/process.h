@@ -20,8 +20,6 @@ typedef struct process_config {
 
 extern const ow_config_key process_config_keys[];
 
-#define OVERWORLD_VERSION "0.1.0"
-
 // Starts the chosen modules, runs until a signal and stops. `services` are those of the whole
 // platform (see calls.h). Returns the exit status: 0 after an orderly stop, 1 when it could not
 // start or had to end; why was logged.
