@@ -51,6 +51,17 @@ static void calls_a_function(void **state) {
     assert_true(p->left_us > 12500000 && p->left_us <= 13000000);
 }
 
+// More milliseconds than fit into microseconds: 2^64 / 1000, rounded up.
+static void a_huge_timeout_is_no_short_one(void **state) {
+    platform *p = *state;
+    response r;
+    client_ask(p, p->public_port, "POST /v1/call/lab/echo",
+               WITH(PLAYER(p), "Connect-Timeout-Ms: 18446744073709552\r\n"), "1", &r);
+    assert_int_equal(r.status, 200);
+    response_deinit(&r);
+    assert_true(p->left_us > 12500000 && p->left_us <= 13000000);
+}
+
 static void keeps_exposure_and_names(void **state) {
     platform *p = *state;
     const struct {
@@ -345,6 +356,7 @@ static void drains_and_stops(void **state) {
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         CASE(calls_a_function),
+        CASE(a_huge_timeout_is_no_short_one),
         CASE(keeps_exposure_and_names),
         CASE(refuses_calls_in_its_own_form),
         CASE(shows_what_functions_answer),

@@ -88,7 +88,7 @@ static bool lower_timeout(exchange *x) {
     if (ms <= 0) {
         return false;
     }
-    if (ms * MILLISECOND < x->state.call.timeout_us) {
+    if (ms < x->state.call.timeout_us / MILLISECOND) {
         x->state.call.timeout_us = ms * MILLISECOND;
     }
     return true;
