@@ -1,5 +1,7 @@
 #include "services/identity/identity_logic.h"
 
+#include "core/json/check.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -48,9 +50,11 @@ ow_code check_device_login(const device_login_request *request, ow_err *err) {
                        "device_id must have %d to %d characters of printable ASCII", DEVICE_ID_MIN,
                        DEVICE_ID_MAX);
     }
-    if (count_characters(request->platform) > PLATFORM_MAX) {
+    // What is no UTF-8 has no characters to count.
+    if (!ow_utf8_check(request->platform, strlen(request->platform)) ||
+        count_characters(request->platform) > PLATFORM_MAX) {
         return ow_fail(err, OW_INVALID_ARGUMENT, "bad_platform",
-                       "platform must have at most %d characters", PLATFORM_MAX);
+                       "platform must have at most %d characters of UTF-8", PLATFORM_MAX);
     }
     return OW_OK;
 }

@@ -144,6 +144,11 @@ static void malformed_logins_are_refused(void **state) {
     answer_deinit(&a);
     request.platform = (char *)"a platform whose name is much too long to be one";
     ASK_REFUSED(f, &nobody, "DeviceLogin", &request, OW_INVALID_ARGUMENT, "bad_platform");
+    char endless[4096];
+    memset(endless, 0x80, sizeof endless - 1); // no beginning of a character in it
+    endless[sizeof endless - 1] = '\0';
+    request.platform = endless;
+    ASK_REFUSED(f, &nobody, "DeviceLogin", &request, OW_INVALID_ARGUMENT, "bad_platform");
     who lost = nobody;
     lost.title = "";
     ASK_REFUSED(f, &lost, "DeviceLogin", &request, OW_INVALID_ARGUMENT, "no_title");
