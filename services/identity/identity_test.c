@@ -474,6 +474,25 @@ static void secrets_are_private_and_kept(void **state) {
     assert_int_equal(chmod(path, 0600), 0);
 }
 
+static void short_secrets_are_refused(void **state) {
+    fixture *f = *state;
+    static const char *const files[] = {"operator.token", "keys/server-keys"};
+    identity_stop(f);
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        char path[200], kept[220];
+        snprintf(path, sizeof path, "%s/%s", f->data, files[i]);
+        snprintf(kept, sizeof kept, "%s.kept", path);
+        assert_int_equal(rename(path, kept), 0);
+        ow_secret easy = {.bytes = (char *)"letmein", .size = strlen("letmein")};
+        assert_ow_ok(ow_secret_store(path, &easy, NULL), NULL);
+        ow_err err = {0};
+        assert_int_equal(identity_start(f, &err), OW_FAILED_PRECONDITION);
+        assert_string_equal(err.reason, "unsafe_secret");
+        assert_non_null(strstr(err.message, files[i]));
+        assert_int_equal(rename(kept, path), 0);
+    }
+}
+
 static void copy_secret(const fixture *f, const char *from, const char *to) {
     char path[200];
     ow_secret secret = {0};
@@ -585,7 +604,8 @@ static void operators_leave_audit_rows(void **state) {
         CASE(a_repeated_request_gets_the_first_answer, mode),                                      \
         CASE(keys_are_listed_in_pages, mode), CASE(a_revoked_key_is_refused_everywhere, mode),     \
         CASE(everybody_is_told_who_they_are, mode), CASE(watchers_hear_of_the_end, mode),          \
-        CASE(secrets_are_private_and_kept, mode), CASE(secrets_can_be_replaced, mode),             \
+        CASE(secrets_are_private_and_kept, mode), CASE(short_secrets_are_refused, mode),             \
+ CASE(secrets_can_be_replaced, mode),             \
         CASE(operators_leave_audit_rows, mode)
 
 int main(void) {

@@ -26,6 +26,23 @@ static ow_code make_folder(const char *path, ow_err *err) {
     return OW_OK;
 }
 
+// What a person wrote into such a file in haste is not what 32 random bytes are.
+static ow_code load_secret(const char *path, ow_secret *ret_secret, bool *ret_made, ow_err *err) {
+    ow_secret secret = {0};
+    ow_code code = ow_secret_load_or_make(path, KEY_BYTES, &secret, ret_made, err);
+    if (code == OW_OK && secret.size < KEY_BYTES) {
+        ow_secret_deinit(&secret);
+        return ow_fail(err, OW_FAILED_PRECONDITION, "unsafe_secret",
+                       "%s has less than %d characters and can be guessed: remove it to get a new "
+                       "one",
+                       path, KEY_BYTES);
+    }
+    if (code == OW_OK) {
+        *ret_secret = secret;
+    }
+    return code;
+}
+
 // ---- Signing keys ----
 
 static int is_signing_key(const struct dirent *entry) {
@@ -41,7 +58,7 @@ static ow_code signing_add(keys *k, const char *folder, const char *kid, ow_err 
     char path[FILE_PATH_MAX];
     snprintf(path, sizeof path, "%s/%s", folder, kid);
     signing_key *key = &k->signing[k->signing_count];
-    ow_code code = ow_secret_load_or_make(path, KEY_BYTES, &key->secret, NULL, err);
+    ow_code code = load_secret(path, &key->secret, NULL, err);
     if (code != OW_OK) {
         return code;
     }
@@ -92,7 +109,7 @@ static ow_code operator_open(keys *k, const char *data_folder, ow_err *err) {
     char path[FILE_PATH_MAX];
     snprintf(path, sizeof path, "%s/operator.token", data_folder);
     ow_secret token = {0};
-    ow_code code = ow_secret_load_or_make(path, KEY_BYTES, &token, &k->operator_made, err);
+    ow_code code = load_secret(path, &token, &k->operator_made, err);
     if (code == OW_OK) {
         ow_sha256(token.bytes, token.size, k->operator_sha256);
         ow_secret_deinit(&token);
@@ -113,7 +130,7 @@ ow_code keys_open(keys *k, const char *data_folder, int64_t now_us, ow_err *err)
     }
     if (code == OW_OK) {
         snprintf(path, sizeof path, "%s/keys/server-keys", data_folder);
-        code = ow_secret_load_or_make(path, KEY_BYTES, &k->master, NULL, err);
+        code = load_secret(path, &k->master, NULL, err);
     }
     return code == OW_OK ? operator_open(k, data_folder, err) : code;
 }
