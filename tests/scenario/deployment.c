@@ -96,6 +96,7 @@ static void start_process(deployment *d, process *p) {
     argv[n++] = "--gateway.console_port=0";
     if (d->shape == SHAPE_PACKED) {
         argv[n++] = "--local-channel=packed";
+        argv[n++] = "--rerun-writes";
     }
     for (size_t i = 0; i < d->flag_count; i++) {
         argv[n++] = d->flags[i];
@@ -138,12 +139,6 @@ void deployment_kill(deployment *d, const char *service) {
     process *p = process_of(d, service);
     kill(p->pid, SIGKILL);
     reap(p, STOP_MS);
-}
-
-int deployment_terminate(deployment *d, const char *service) {
-    process *p = process_of(d, service);
-    kill(p->pid, SIGTERM);
-    return reap(p, STOP_MS);
 }
 
 void deployment_restart(deployment *d, const char *service) {
@@ -256,12 +251,18 @@ void deployment_stop(deployment *d) {
     if (d == NULL) {
         return;
     }
+    char trouble[160] = "";
     // The gateway first, as an operator would.
     for (size_t i = PROCESSES_MAX; i-- > 0;) {
         process *p = &d->processes[i];
         if (p->services != NULL && p->pid != 0) {
             kill(p->pid, SIGTERM);
-            if (reap(p, STOP_MS) == -1 && p->pid != 0) {
+            int status = reap(p, STOP_MS);
+            if (status != 0) {
+                snprintf(trouble, sizeof trouble, "%s did not stop in order: status %d",
+                         p->services, status);
+            }
+            if (p->pid != 0) {
                 kill(p->pid, SIGKILL);
                 reap(p, STOP_MS);
             }
@@ -269,6 +270,9 @@ void deployment_stop(deployment *d) {
     }
     remove_folder(d->folder);
     free(d);
+    if (trouble[0] != '\0') {
+        fail_msg("%s", trouble);
+    }
 }
 
 const char *deployment_public(const deployment *d) {
@@ -277,10 +281,6 @@ const char *deployment_public(const deployment *d) {
 
 const char *deployment_console(const deployment *d) {
     return d->console_url;
-}
-
-const char *deployment_folder(const deployment *d) {
-    return d->folder;
 }
 
 // ---- The command line ----

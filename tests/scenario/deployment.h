@@ -24,19 +24,17 @@ deployment_shape deployment_shape_of(int argc, char **argv);
 // every process.
 deployment *deployment_start(deployment_shape shape, const char *const *flags);
 
-// Ends every process (SIGTERM, then SIGKILL), removes the data folder. NULL is accepted.
+// Ends every process (SIGTERM, then SIGKILL), removes the data folder; fails the test when one did
+// not end with status 0 (a sanitizer's complaint, for instance). NULL is accepted.
 void deployment_stop(deployment *d);
 
 // "http://127.0.0.1:port" of the public and the console listener.
 const char *deployment_public(const deployment *d);
 const char *deployment_console(const deployment *d);
-const char *deployment_folder(const deployment *d);
 
 // Processes by what they run: "gateway", "runner", "registry" ... (in one process: all the same).
 pid_t deployment_pid(const deployment *d, const char *service);
 void deployment_kill(deployment *d, const char *service); // SIGKILL, reaped
-// SIGTERM; returns its exit status as waitpid gives it, -1 when it did not end within 20 s.
-int deployment_terminate(deployment *d, const char *service);
 void deployment_restart(deployment *d, const char *service); // the same command line again
 bool deployment_is_running(const deployment *d, const char *service);
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static deployment_shape shape;
 static deployment *d;
@@ -361,6 +362,28 @@ static void a_crash_shows_its_stack(void **state) {
     assert_non_null(strstr(out, "lab.c:"));
 }
 
+// ---- Metrics ----
+
+// Debian's package prometheus has promtool; without it there is nobody to ask.
+static void promtool_is_content(void **state) {
+    (void)state;
+    if (access("/usr/bin/promtool", X_OK) != 0) {
+        skip();
+    }
+    ow_client_config config = {.url = deployment_console(d)};
+    ow_client *client = ow_client_new(&config, NULL);
+    ow_client_request request = {.method = "GET", .path = "/metrics", .without_token = true};
+    ow_client_reply *reply = NULL;
+    assert_true(ow_client_send(client, &request, &reply, NULL));
+    assert_non_null(strstr(reply->data, "overworld_gateway_requests_total"));
+    FILE *tool = popen("/usr/bin/promtool check metrics", "w");
+    assert_non_null(tool);
+    assert_int_equal(fwrite(reply->data, 1, reply->size, tool), reply->size);
+    assert_int_equal(pclose(tool), 0);
+    ow_client_reply_free(reply);
+    ow_client_free(client);
+}
+
 // ---- Drain ----
 
 static void running_calls_end_before_the_server_does(void **state) {
@@ -403,6 +426,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(one_id_finds_the_whole_tree),
         cmocka_unit_test(a_failed_call_tells_its_story),
         cmocka_unit_test(a_crash_shows_its_stack),
+        cmocka_unit_test(promtool_is_content),
         cmocka_unit_test(running_calls_end_before_the_server_does),
     };
     return cmocka_run_group_tests_name("path", tests, set_up, tear_down);
