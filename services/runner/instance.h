@@ -29,7 +29,7 @@ struct instance {
     unsigned count;
     uint64_t completed;
     int64_t spawned_us;
-    int64_t idle_since_us; // ow_clock
+    int64_t idle_since_us;  // ow_clock
     int64_t still_since_us; // first look since which it held requests and was in none; 0: it moves
     int64_t init_us;
     bool init_told; // a request has carried init_us

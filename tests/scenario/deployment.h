@@ -34,7 +34,7 @@ const char *deployment_console(const deployment *d);
 
 // Processes by what they run: "gateway", "runner", "registry" ... (in one process: all the same).
 pid_t deployment_pid(const deployment *d, const char *service);
-void deployment_kill(deployment *d, const char *service); // SIGKILL, reaped
+void deployment_kill(deployment *d, const char *service);    // SIGKILL, reaped
 void deployment_restart(deployment *d, const char *service); // the same command line again
 bool deployment_is_running(const deployment *d, const char *service);
 
