@@ -604,9 +604,8 @@ static void operators_leave_audit_rows(void **state) {
         CASE(a_repeated_request_gets_the_first_answer, mode),                                      \
         CASE(keys_are_listed_in_pages, mode), CASE(a_revoked_key_is_refused_everywhere, mode),     \
         CASE(everybody_is_told_who_they_are, mode), CASE(watchers_hear_of_the_end, mode),          \
-        CASE(secrets_are_private_and_kept, mode), CASE(short_secrets_are_refused, mode),             \
- CASE(secrets_can_be_replaced, mode),             \
-        CASE(operators_leave_audit_rows, mode)
+        CASE(secrets_are_private_and_kept, mode), CASE(short_secrets_are_refused, mode),           \
+        CASE(secrets_can_be_replaced, mode), CASE(operators_leave_audit_rows, mode)
 
 int main(void) {
     static mode local = {.channel = OW_CHANNEL_LOCAL};
