@@ -298,10 +298,19 @@ static ow_code answer_now(struct invocation *invocation, const char *reason, con
     return OW_OK;
 }
 
-static bool may_park(const struct invocation *invocation) {
+// The caller knows a revision that has not come here yet. What a revision has never changes.
+static bool is_behind(const struct invocation *invocation) {
     const struct runner *runner = invocation->runner;
     const invoke_request *request = invocation->run->request;
-    bool behind = !runner->routes.complete || request->revision_id[0] != '\0';
+    struct route_key key = {invocation->run->call->principal->title, request->virtual_server,
+                            request->function, request->revision_id};
+    return request->revision_id[0] != '\0' &&
+           !routes_know(&runner->routes, &key, runner->scheduler.now_us);
+}
+
+static bool may_park(const struct invocation *invocation) {
+    const struct runner *runner = invocation->runner;
+    bool behind = !runner->routes.complete || is_behind(invocation);
     int64_t patience_us = runner->routes.complete ? PARK_US : PARK_FIRST_US;
     int64_t waited_us = runner->scheduler.now_us - invocation->parked_us;
     bool in_time = invocation->parked_us == 0 || waited_us < patience_us;

@@ -210,36 +210,49 @@ const function_info *routes_function(const route_revision *revision, const char 
     return NULL;
 }
 
-static bool find_in(const server_routes *server, const char *function, const char *revision_id,
-                    struct route *ret_route) {
+static const route_revision *revision_in(const server_routes *server, const char *revision_id) {
     for (size_t i = 0; i < server->n_revisions; i++) {
-        const route_revision *revision = server->revisions[i];
-        if (strcmp(revision->revision_id, revision_id) == 0) {
-            const function_info *info = routes_function(revision, function);
-            if (info != NULL) {
-                *ret_route =
-                    (struct route){.server = server, .revision = revision, .function = info};
-            }
-            return info != NULL;
+        if (strcmp(server->revisions[i]->revision_id, revision_id) == 0) {
+            return server->revisions[i];
         }
     }
-    return false;
+    return NULL;
+}
+
+// The newest state that knows the revision; NULL: none.
+static const server_routes *state_of(const struct routes *routes, const struct route_key *key,
+                                     int64_t now_us, bool *ret_current) {
+    const struct route_entry *entry = *place_of(routes, key->title_id, key->virtual_server);
+    for (int i = 0; entry != NULL && i < ROUTES_KEEP_MAX; i++) {
+        const server_routes *state = entry->states[i];
+        bool kept = state != NULL && (i == 0 || entry->until_us[i] > now_us);
+        if (kept && revision_in(state, key->revision_id) != NULL) {
+            *ret_current = i == 0;
+            return state;
+        }
+    }
+    return NULL;
 }
 
 bool routes_find(const struct routes *routes, const struct route_key *key, int64_t now_us,
                  struct route *ret_route) {
-    const struct route_entry *entry = *place_of(routes, key->title_id, key->virtual_server);
-    for (int i = 0; entry != NULL && i < ROUTES_KEEP_MAX; i++) {
-        const server_routes *state = entry->states[i];
-        if (state == NULL || (i > 0 && entry->until_us[i] <= now_us)) {
-            continue;
-        }
-        if (find_in(state, key->function, key->revision_id, ret_route)) {
-            ret_route->current = i == 0;
-            return true;
-        }
+    bool current = false;
+    const server_routes *server = state_of(routes, key, now_us, &current);
+    const route_revision *revision =
+        server != NULL ? revision_in(server, key->revision_id) : NULL;
+    const function_info *function =
+        revision != NULL ? routes_function(revision, key->function) : NULL;
+    if (function == NULL) {
+        return false;
     }
-    return false;
+    *ret_route = (struct route){
+        .server = server, .revision = revision, .function = function, .current = current};
+    return true;
+}
+
+bool routes_know(const struct routes *routes, const struct route_key *key, int64_t now_us) {
+    bool current = false;
+    return state_of(routes, key, now_us, &current) != NULL;
 }
 
 bool routes_is_named(const server_routes *server, const char *revision_id) {

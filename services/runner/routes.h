@@ -61,6 +61,9 @@ struct route_key {
 bool routes_find(const struct routes *routes, const struct route_key *key, int64_t now_us,
                  struct route *ret_route);
 
+// True when the revision that the key names is here, whether it has such a function or not.
+bool routes_know(const struct routes *routes, const struct route_key *key, int64_t now_us);
+
 // True when a name (alias or $LATEST) leads to the revision now.
 bool routes_is_named(const server_routes *server, const char *revision_id);
 
