@@ -102,6 +102,7 @@ ow_host *ow_host_free(ow_host *host) {
         host->zygotes = zygote->next;
         zygote_destroy(zygote);
     }
+    reap_all(host); // zygotes before the instances that they leave
     close_fd(host->epoll);
     close_fd(host->wake);
     close_fd(host->page_fd);
@@ -149,6 +150,9 @@ static void dispatch(source *from, uint32_t events) {
     }
     case SOURCE_NAMES:
         names_readable(from->owner);
+        break;
+    case SOURCE_REAPING:
+        reap_readable(from->owner);
         break;
     }
 }

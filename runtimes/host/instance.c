@@ -29,7 +29,7 @@ void instance_destroy(ow_host_instance *instance) {
     close_fd(&instance->control);
     close_fd(&instance->log);
     close_fd(&instance->code);
-    close_fd(&instance->pidfd);
+    reap_later(instance->host, instance->pidfd); // its zygote may not have been there to do it
     ow_region_unmap(instance->region);
     free(instance->output.data);
     free(instance->exit);

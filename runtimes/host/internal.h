@@ -16,6 +16,7 @@ enum source_kind {
     SOURCE_CONTROL,
     SOURCE_LOG,
     SOURCE_NAMES,
+    SOURCE_REAPING,
 };
 
 // What an epoll event points at.
@@ -106,9 +107,11 @@ struct ow_host_zygote {
     source source;
     int control;
     int pidfd;
-    pid_t started; // the process we exec'ed; its child may be the real one
+    int started; // pidfd of the process we exec'ed; its child may be the real one
     ow_host_zygote_status status;
 };
+
+typedef struct reaping reaping; // a process that has ended, or was told to
 
 struct ow_host {
     ow_host_events events;
@@ -122,6 +125,7 @@ struct ow_host {
     ow_host_zygote *zygotes;
     ow_host_zygote *dead_zygotes;
     ow_host_instance *dead;
+    reaping *reaping;
     ow_host_instance **instances;
     ow_host_instance **busy;
     ow_host_instance **unkicked;
@@ -145,6 +149,12 @@ void unwatch(ow_host *host, int fd);
 // zygote.c
 void zygote_readable(ow_host_zygote *zygote);
 void zygote_destroy(ow_host_zygote *zygote);
+
+// reap.c: each takes the pidfd; -1 is nothing
+void reap_later(ow_host *host, int pidfd); // when it has ended
+void reap_kill(ow_host *host, int pidfd);  // kills first; it may have children
+void reap_readable(reaping *entry);
+void reap_all(ow_host *host); // waits; what was given last goes first
 
 // instance.c
 bool instance_tables_have_room(ow_host *host);

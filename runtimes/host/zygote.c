@@ -26,6 +26,17 @@ static ow_code add_actions(posix_spawn_file_actions_t *actions, int control, ow_
     return failed ? ow_fail_errno(err, failed, "preparing the zygote") : OW_OK;
 }
 
+static ow_code take_started(ow_host_zygote *zygote, pid_t pid, ow_err *err) {
+    zygote->started = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (zygote->started >= 0) {
+        return OW_OK;
+    }
+    int failed = errno;
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    return ow_fail_errno(err, failed, "a handle on the zygote");
+}
+
 static ow_code spawn_binary(ow_host_zygote *zygote, const char *binary, int control, ow_err *err) {
     char level[2] = {(char)('0' + zygote->host->most), '\0'};
     char *arguments[] = {(char *)binary, level, NULL};
@@ -43,9 +54,10 @@ static ow_code spawn_binary(ow_host_zygote *zygote, const char *binary, int cont
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     ow_code code = add_actions(&actions, control, err);
     if (code == OW_OK) {
-        int failed =
-            posix_spawn(&zygote->started, binary, &actions, &attributes, arguments, environment);
-        code = failed ? ow_fail_errno(err, failed, "starting %s", binary) : OW_OK;
+        pid_t pid = 0;
+        int failed = posix_spawn(&pid, binary, &actions, &attributes, arguments, environment);
+        code = failed ? ow_fail_errno(err, failed, "starting %s", binary)
+                      : take_started(zygote, pid, err);
     }
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
@@ -78,7 +90,7 @@ ow_code ow_host_zygote_start(ow_host *host, const char *binary, ow_host_zygote *
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "no_memory", "no memory for a zygote");
     }
     zygote->host = host;
-    zygote->control = zygote->pidfd = -1;
+    zygote->control = zygote->pidfd = zygote->started = -1;
     zygote->source = (source){.kind = SOURCE_ZYGOTE, .owner = zygote};
     int far = -1;
     ow_code code = open_control(zygote, &far, err);
@@ -99,24 +111,12 @@ ow_code ow_host_zygote_start(ow_host *host, const char *binary, ow_host_zygote *
     return OW_OK;
 }
 
-static void reap_started(ow_host_zygote *zygote, int options) {
-    if (zygote->started > 0 && waitpid(zygote->started, NULL, options) == zygote->started) {
-        zygote->started = 0;
-    }
-}
-
 void zygote_destroy(ow_host_zygote *zygote) {
-    if (zygote->pidfd >= 0) {
-        syscall(SYS_pidfd_send_signal, zygote->pidfd, SIGKILL, NULL, 0);
-        close(zygote->pidfd);
-    }
     if (zygote->control >= 0) {
         close(zygote->control);
     }
-    if (zygote->started > 0) {
-        kill(zygote->started, SIGKILL);
-        reap_started(zygote, 0);
-    }
+    reap_kill(zygote->host, zygote->pidfd);
+    reap_kill(zygote->host, zygote->started);
     free(zygote);
 }
 
@@ -175,7 +175,8 @@ static void on_hello(ow_host_zygote *zygote, ow_frame *frame) {
                         : OW_HOST_SANDBOX_REFUSED;
     status->landlock_abi = (int)frame->head.value;
     snprintf(status->text, sizeof status->text, "%s", text ? text : "");
-    reap_started(zygote, WNOHANG);
+    reap_later(zygote->host, zygote->started);
+    zygote->started = -1;
     tell(zygote);
 }
 
