@@ -39,6 +39,14 @@ static const fault faults[] = {
     {"faulty/reads_passwd", 200, "\"refused\""},
     {"faulty/reads_others", 200, "\"refused\""},
     {"faulty/writes_file", 200, "\"refused\""},
+    {"faulty/closes_all", 200, "\"closed\""},
+    {"faulty/writes_everywhere", 502, "protocol"},
+    {"faulty/ignores_sigsys", 502, "crashed"},
+    {"faulty/replies_with_nothing_there", 502, "crashed"},
+    {"faulty/log_flood", 200, "\"logged\""},
+    {"faulty/ignores_its_request", 200, "\"ignored\""},
+    {"faulty/passes_on_6_mb", 200, "\"passed\""},
+    {"faulty/calls_what_is_not_there", 200, "\"none\""},
 };
 
 static deployment *d;
@@ -90,6 +98,34 @@ static void quick_deaths_back_off(void **state) {
     }
     assert_true(backed_off);
     expect_reply(player, "faulty/good", "{}", "\"good\"");
+}
+
+// What comes of such a call is the function's own affair; what comes of the next one is ours.
+static void shared_memory_is_not_believed(void **state) {
+    (void)state;
+    for (int seed = 1; seed <= 8; seed++) {
+        char payload[32];
+        ow_client_function call = {.name = "faulty/overwrites_shared_memory",
+                                   .payload = payload,
+                                   .size = (size_t)snprintf(payload, sizeof payload,
+                                                            "{\"seed\":%d}", seed),
+                                   .timeout_ms = 1000};
+        ow_client_call(player, &call, NULL, NULL);
+        expect_reply(player, "faulty/good", "{}", "\"good\"");
+    }
+    assert_true(deployment_is_running(d, "runner"));
+}
+
+static void a_denied_start_costs_the_instance_only(void **state) {
+    (void)state;
+    static const char payload[] = "{\"deny\":1}";
+    ow_client_function call = {.name = "faulty/denies_its_start",
+                               .payload = payload,
+                               .size = sizeof payload - 1,
+                               .timeout_ms = 1000};
+    expect_reply(player, "faulty/denies_its_start", "{}", "\"honest\"");
+    assert_false(ow_client_call(player, &call, NULL, NULL));
+    expect_reply(player, "faulty/denies_its_start", "{}", "\"honest\"");
 }
 
 typedef struct traffic {
@@ -149,6 +185,8 @@ int main(void) {
         cmocka_unit_test(each_fault_has_its_answer),
         cmocka_unit_test(the_kill_after_the_deadline_is_prompt),
         cmocka_unit_test(other_functions_notice_nothing),
+        cmocka_unit_test(shared_memory_is_not_believed),
+        cmocka_unit_test(a_denied_start_costs_the_instance_only),
         cmocka_unit_test(quick_deaths_back_off),
     };
     return cmocka_run_group_tests_name("function faults", tests, set_up, tear_down);

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -164,4 +165,113 @@ int ignores_timeout(ow_ctx *ctx) {
     for (;;) {
         sink++;
     }
+}
+
+// ---- against the platform's side of the process ----
+
+int closes_all(ow_ctx *ctx) {
+    for (int fd = 0; fd <= 100; fd++) {
+        close(fd);
+    }
+    return ow_reply_text(ctx, "\"closed\"");
+}
+
+int writes_everywhere(ow_ctx *ctx) {
+    char junk[4096];
+    memset(junk, 'A', sizeof junk);
+    for (int fd = 0; fd <= 100; fd++) {
+        for (size_t size = 1; size < sizeof junk; size *= 3) {
+            sink += write(fd, junk, size) > 0;
+        }
+    }
+    return endless(ctx);
+}
+
+int ignores_sigsys(ow_ctx *ctx) {
+    signal(SIGSYS, SIG_IGN);
+    return opens_socket(ctx);
+}
+
+int replies_with_nothing_there(ow_ctx *ctx) {
+    return ow_reply(ctx, (const void *)(uintptr_t)8, 100);
+}
+
+int log_flood(ow_ctx *ctx) {
+    for (int i = 0; i < 100000; i++) {
+        ow_log(ctx, i % 7 - 2, "line %d \x01\xff\n of a flood", i);
+    }
+    return ow_reply_text(ctx, "\"logged\"");
+}
+
+int ignores_its_request(ow_ctx *ctx) {
+    return ow_reply_text(ctx, "\"ignored\"");
+}
+
+int passes_on_6_mb(ow_ctx *ctx) {
+    size_t size = 6000000;
+    char *text = malloc(size);
+    memset(text, '1', size);
+    ow_result result;
+    int failed = ow_call(ctx, "ignores_its_request", text, size, &result);
+    free(text);
+    return ow_reply_text(ctx, failed ? "\"failed\"" : "\"passed\"");
+}
+
+int calls_what_is_not_there(ow_ctx *ctx) {
+    static const char *const names[] = {"", "/", "a/b/c", "nothing", "faulty/", "../x", "\xff"};
+    int failed = 0;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        ow_result result;
+        failed += ow_call(ctx, names[i], "{}", 2, &result) != 0;
+    }
+    return ow_reply_text(ctx, failed == 7 ? "\"none\"" : "\"some\"");
+}
+
+// The request lies in the memory shared with the server, between its words below and other requests.
+static unsigned char *shared_page(ow_ctx *ctx) {
+    size_t length;
+    return (unsigned char *)((uintptr_t)ow_payload(ctx, &length) & ~(uintptr_t)4095);
+}
+
+static sigjmp_buf out_of_bounds;
+
+static void on_fault(int number) {
+    (void)number;
+    siglongjmp(out_of_bounds, 1);
+}
+
+static void overwrite(volatile unsigned char *at, int step, unsigned seed) {
+    signal(SIGSEGV, on_fault);
+    signal(SIGBUS, on_fault);
+    if (sigsetjmp(out_of_bounds, 1) == 0) {
+        for (;; at += step) {
+            seed = seed * 1664525u + 1013904223u;
+            *at = (unsigned char)(seed >> 24);
+        }
+    }
+}
+
+int overwrites_shared_memory(ow_ctx *ctx) {
+    unsigned seed = (unsigned)ow_json_number(ow_payload_json(ctx), "seed", 1);
+    unsigned char *page = shared_page(ctx);
+    if (seed % 2 == 0) {
+        ow_reply_text(ctx, "\"replied\"");
+    }
+    overwrite(page, 1, seed);
+    overwrite(page, -1, seed);
+    return 0;
+}
+
+// Writes that it has not begun, and goes on.
+int denies_its_start(ow_ctx *ctx) {
+    if (ow_json_number(ow_payload_json(ctx), "deny", 0) == 0) {
+        return ow_reply_text(ctx, "\"honest\"");
+    }
+    volatile unsigned *words = (volatile unsigned *)(shared_page(ctx) - 4096);
+    for (int i = 64; i < 1024; i++) {
+        if (words[i] == 2) { // started
+            words[i] = 1;    // queued
+        }
+    }
+    return endless(ctx);
 }
