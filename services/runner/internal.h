@@ -32,6 +32,7 @@ struct runner_config {
     int64_t pools;
     int64_t cache_bytes;
     int64_t builds;
+    int64_t sandbox; // index in sandbox_choices
 };
 
 struct runner;

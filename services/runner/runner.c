@@ -265,6 +265,10 @@ static ow_code enter_loop(struct runner *runner, ow_err *err) {
     return code;
 }
 
+static const char *const sandbox_choices[] = {"require", "best_effort", NULL};
+static const ow_host_sandbox_level least_levels[] = {OW_HOST_SANDBOX_LANDLOCK,
+                                                     OW_HOST_SANDBOX_SECCOMP};
+
 static ow_code runner_start(void *self, ow_err *err) {
     struct runner *runner = self;
     ow_code code = open_parts(runner, err);
@@ -283,6 +287,7 @@ static ow_code runner_start(void *self, ow_err *err) {
                                      .loop = runner->loop,
                                      .binary = runner->build_binary,
                                      .at_once = (unsigned)runner->config->builds};
+    runner->runtimes.least = least_levels[runner->config->sandbox];
     runner->runtimes.loop = runner->loop;
     runner->runtimes.host = runner->host;
     runner->runtimes.binary_folder = runner->env->binary_folder;
@@ -408,6 +413,14 @@ static const ow_config_key keys[] = {
     KEY(cache_bytes, OW_CONFIG_SIZE, "1GB", (int64_t)1 << 20, (int64_t)1 << 44,
         "Code and bundle files kept on disk, in runner-cache below the data folder."),
     KEY(builds, OW_CONFIG_INT, "2", 1, 64, "Compilations at the same time; 32 may wait."),
+    {.name = "sandbox",
+     .type = OW_CONFIG_CHOICE,
+     .offset = offsetof(struct runner_config, sandbox),
+     .default_value = "require",
+     .choices = sandbox_choices,
+     .doc = "Where this machine allows neither namespaces nor Landlock, functions could read its "
+            "files: require refuses to run them, best_effort runs them. Without seccomp they never "
+            "run."},
     {.name = NULL},
 };
 

@@ -52,7 +52,7 @@ static void describe_runtimes(struct runner *runner, const struct status_state *
         if (runtime->status.ready && (!known || runtime->status.level < least)) {
             known = true;
             least = runtime->status.level;
-            detail = runtime->status.text;
+            detail = runtime->refused ? runtime->why_not : runtime->status.text;
         }
     }
     reply->sandbox_level = copy(arena, known ? sandbox_level_name(least) : "unknown");

@@ -42,6 +42,7 @@ static void start(struct runtime *runtime) {
     snprintf(path, sizeof path, "%s/%s", all->binary_folder, runtime->binary);
     runtime->started_us = ow_loop_now_us(all->loop);
     runtime->status = (ow_host_zygote_status){0};
+    runtime->refused = false;
     snprintf(runtime->why_not, sizeof runtime->why_not, "it is starting");
     if (ow_host_zygote_start(all->host, path, &runtime->zygote, &err) != OW_OK) {
         runtime->zygote = NULL;
@@ -86,11 +87,19 @@ struct runtime *runtimes_find(struct runtimes *runtimes, const char *name) {
 }
 
 static void on_ready(struct runtime *runtime, const ow_host_zygote_status *status) {
+    const struct runtimes *all = runtime->all;
     runtime->status = *status;
     runtime->why_not[0] = '\0';
-    if (status->level == OW_HOST_SANDBOX_REFUSED) {
-        snprintf(runtime->why_not, sizeof runtime->why_not, "functions are refused: %.150s",
-                 status->text);
+    runtime->refused = status->level == OW_HOST_SANDBOX_REFUSED || status->level < all->least;
+    if (runtime->refused) {
+        // Without seccomp no setting helps.
+        const char *advice = status->level == OW_HOST_SANDBOX_REFUSED
+                                 ? ""
+                                 : "; runner.sandbox = best_effort would run them all the same";
+        snprintf(runtime->why_not, sizeof runtime->why_not, "functions are refused: %.160s%s",
+                 status->text, advice);
+        ow_log(OW_LOG_WARN, "functions are refused", "runtime=%s sandbox=%s least=%s",
+               runtime->name, sandbox_level_name(status->level), sandbox_level_name(all->least));
     }
     ow_log(OW_LOG_INFO, "runtime ready", "runtime=%s sandbox=%s detail=\"%s\"", runtime->name,
            sandbox_level_name(status->level), status->text);
@@ -103,6 +112,7 @@ static void on_gone(struct runtime *runtime) {
     }
     runtime->zygote = NULL;
     runtime->status = (ow_host_zygote_status){0};
+    runtime->refused = false;
     snprintf(runtime->why_not, sizeof runtime->why_not, "its zygote ended, it is being restarted");
     if (!all->stopping) {
         ow_log(OW_LOG_WARN, "runtime ended", "runtime=%s", runtime->name);
@@ -136,7 +146,7 @@ ow_code runtime_check(const struct runtime *runtime, ow_err *err) {
         return ow_fail(err, OW_UNAVAILABLE, "zygote_gone", "runtime %s: %s", runtime->name,
                        runtime->why_not);
     }
-    if (runtime->status.level == OW_HOST_SANDBOX_REFUSED) {
+    if (runtime->refused) {
         return ow_fail(err, OW_FAILED_PRECONDITION, "sandbox_refused", "%s", runtime->why_not);
     }
     return OW_OK;

@@ -15,7 +15,8 @@ struct runtime {
     struct runtimes *all;
     ow_host_zygote *zygote; // NULL: none
     ow_host_zygote_status status;
-    char why_not[200];
+    bool refused; // this machine cannot contain functions as well as is required
+    char why_not[320];
     unsigned failures; // in a row
     int64_t started_us;
     ow_timer restart;
@@ -31,6 +32,7 @@ struct runtimes {
     // A runtime became ready, or went: pools may go on.
     void (*changed)(void *self, struct runtime *runtime);
     void *self;
+    ow_host_sandbox_level least; // functions run at this level or above
     bool stopping;
 };
 
@@ -48,7 +50,7 @@ void runtimes_on_zygote(struct runtimes *runtimes, ow_host_zygote *zygote,
                         const ow_host_zygote_status *status);
 
 // May it run functions now? OW_UNAVAILABLE while its zygote is not ready, OW_FAILED_PRECONDITION
-// sandbox_refused when this machine cannot contain them.
+// sandbox_refused when this machine cannot contain them as well as `least` wants.
 ow_code runtime_check(const struct runtime *runtime, ow_err *err);
 
 const char *sandbox_level_name(ow_host_sandbox_level level);
