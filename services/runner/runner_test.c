@@ -255,8 +255,8 @@ static void a_dead_zygote_is_replaced(void **state) {
     world *w = *state;
     expect(w, "echo", "before", "", "before");
     struct world_pending pending;
-    world_begin(w, &pending, "main", "work", "", 0);
-    while (instances_of(w, "work") == 0) {
+    world_begin(w, &pending, "main", "endless", "", 0);
+    while (instances_of(w, "endless") == 0) {
         world_turn(w);
     }
     world_turn_for(w, 20);
