@@ -408,8 +408,90 @@ def bench_write(report, options):
         server.stop()
 
 
+def dev_source(number, with_cjson):
+    """A function of 200 lines whose reply says which edit of it this is."""
+    lines = ["#include <overworld.h>", "#include <stdio.h>"]
+    lines += ["#include <cjson/cJSON.h>"] if with_cjson else []
+    steps = 0
+    while len(lines) < 170:
+        lines += [f"static int step{steps}(int sum, const char *text) {{",
+                  "    for (const char *at = text; *at; at++) {",
+                  f"        sum = sum * {31 + steps} + *at;",
+                  "        if (sum & 1) {",
+                  f"            sum ^= {77 * steps};",
+                  "        }",
+                  "    }",
+                  "    return sum;",
+                  "}",
+                  ""]
+        steps += 1
+    lines += ["int hello(ow_ctx *ctx) {", "    int sum = 0;"]
+    lines += [f'    sum = step{i}(sum, "abcdef");' for i in range(steps)]
+    if with_cjson:
+        lines += ["    cJSON *tree = cJSON_CreateObject();",
+                  f'    cJSON_AddNumberToObject(tree, "edit", {number});',
+                  '    cJSON_AddNumberToObject(tree, "sum", sum);',
+                  "    return ow_reply_json(ctx, tree);"]
+    else:
+        lines += ["    char text[64];",
+                  "    snprintf(text, sizeof text, "
+                  f'"{{\\"edit\\":{number},\\"sum\\":%d}}", sum);',
+                  "    return ow_reply_text(ctx, text);"]
+    return "\n".join(lines + ["}", ""])
+
+
+def dev_times(server, name, with_cjson, rounds):
+    """ms from saving a file that `ow dev` watches to the first reply from the new code."""
+    folder = tempfile.mkdtemp(prefix="overworld-bench-dev-")
+    with open(os.path.join(folder, "virtualserver.json"), "w") as f:
+        json.dump({"name": name, "runtime": "c", "functions": {"hello": {"exposure": "client"}}}, f)
+
+    def save(number):
+        with open(os.path.join(folder, "main.c"), "w") as f:
+            f.write(dev_source(number, with_cjson))
+
+    def wait_for(number):
+        started = time.perf_counter()
+        while time.perf_counter() - started < 30:
+            done = subprocess.run(
+                [at("cli/ow"), "fn", "invoke", name, "hello", "--qualifier", "$LATEST", "--data",
+                 server.folder], text=True, capture_output=True)
+            if done.returncode == 0 and json.loads(done.stdout)["edit"] == number:
+                return (time.perf_counter() - started) * 1000
+        raise SystemExit("ow dev: the new code did not answer within 30 s")
+
+    save(0)
+    dev = subprocess.Popen([at("cli/ow"), "dev", folder, "--data", server.folder],
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    times = []
+    try:
+        wait_for(0)
+        for number in range(1, rounds + 1):
+            time.sleep(0.2)  # ow dev has come to rest
+            save(number)
+            times.append(wait_for(number))
+    finally:
+        dev.send_signal(signal.SIGINT)
+        dev.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+    return times
+
+
+def bench_dev(report, options):
+    server = Server(flags=options.flags)
+    try:
+        for row, name, with_cjson in (("dev/change-to-reply", "bench-plain", False),
+                                      ("dev/change-to-reply/cjson", "bench-cjson", True)):
+            times = dev_times(server, name, with_cjson, 2 * options.rounds)
+            value = statistics.median(times)
+            report.row(row, value, "ms", 1000, value <= 1000,
+                       f"saved under ow dev to the new reply, 200 lines; slowest {max(times):.0f} ms")
+    finally:
+        server.stop()
+
+
 BENCHES = {"call": bench_call, "split": bench_split, "cold": bench_cold, "start": bench_start,
-           "write": bench_write}
+           "write": bench_write, "dev": bench_dev}
 
 
 def write_table(path, rows, command):
