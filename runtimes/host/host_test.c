@@ -577,6 +577,18 @@ static void everything_dies_with_the_host(void **state) {
     close(ends[1]);
 }
 
+static bool all_are_reaped(harness *self) {
+    uint64_t end = harness_now_ns() + HARNESS_PATIENCE_MS * 1000000ull;
+    siginfo_t ended = {.si_pid = 1};
+    while (ended.si_pid != 0 && harness_now_ns() < end) {
+        harness_turn(self, 1);
+        ended.si_pid = 0;
+        // Looks and leaves; at a lower level the new zygote is a living child, else there is none.
+        (void)waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT);
+    }
+    return ended.si_pid == 0;
+}
+
 // In a process that orphans fall to, as the first one of a container is: what the host has started
 // and ended leaves nothing to reap.
 static bool leaves_nothing_behind(ow_host_sandbox_level level) {
@@ -590,16 +602,9 @@ static bool leaves_nothing_behind(ow_host_sandbox_level level) {
     good = good && harness_until(self, &self->exits, exits + 1) &&
            ow_host_zygote_start(self->host, RUNTIME, &self->zygote, NULL) == OW_OK &&
            harness_call(self, "echo", "{}", 2);
-    uint64_t end = harness_now_ns() + HARNESS_PATIENCE_MS * 1000000ull;
-    siginfo_t ended = {.si_pid = 1};
-    while (good && ended.si_pid != 0 && harness_now_ns() < end) {
-        harness_turn(self, 1);
-        ended.si_pid = 0;
-        // Looks and leaves; at a lower level the new zygote is a living child, else there is none.
-        (void)waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT);
-    }
-    good = good && ended.si_pid == 0;
+    good = good && all_are_reaped(self);
     harness_close(self);
+    siginfo_t ended;
     return good && waitid(P_ALL, 0, &ended, WEXITED) == -1 && errno == ECHILD;
 }
 

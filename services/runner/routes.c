@@ -238,8 +238,7 @@ bool routes_find(const struct routes *routes, const struct route_key *key, int64
                  struct route *ret_route) {
     bool current = false;
     const server_routes *server = state_of(routes, key, now_us, &current);
-    const route_revision *revision =
-        server != NULL ? revision_in(server, key->revision_id) : NULL;
+    const route_revision *revision = server != NULL ? revision_in(server, key->revision_id) : NULL;
     const function_info *function =
         revision != NULL ? routes_function(revision, key->function) : NULL;
     if (function == NULL) {

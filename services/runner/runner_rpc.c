@@ -29,6 +29,22 @@ static ow_code toolchain_step(ow_run *run) {
     return OW_OK;
 }
 
+static runtime_status *describe_runtime(const struct runtime *runtime,
+                                        const struct status_state *state, ow_arena *arena) {
+    runtime_status *status = ow_arena_alloc(arena, sizeof *status);
+    if (status == NULL) {
+        return NULL;
+    }
+    overworld__runner__v1__runtime_status__init(status);
+    ow_err err = {0};
+    bool is_built = strcmp(runtime->name, BUILT_RUNTIME) == 0;
+    status->name = copy(arena, runtime->name);
+    status->ready = runtime_check(runtime, &err) == OW_OK;
+    status->why_not = copy(arena, status->ready ? "" : err.message);
+    status->toolchain = copy(arena, is_built ? state->toolchain : "");
+    return status;
+}
+
 static void describe_runtimes(struct runner *runner, const struct status_state *state,
                               ow_arena *arena, status_response *reply) {
     ow_host_sandbox_level least = OW_HOST_SANDBOX_FULL;
@@ -37,17 +53,10 @@ static void describe_runtimes(struct runner *runner, const struct status_state *
     reply->runtimes = ow_arena_calloc(arena, RUNTIMES_COUNT, sizeof(runtime_status *));
     for (int i = 0; i < RUNTIMES_COUNT && reply->runtimes != NULL; i++) {
         const struct runtime *runtime = &runner->runtimes.each[i];
-        runtime_status *status = ow_arena_alloc(arena, sizeof *status);
+        runtime_status *status = describe_runtime(runtime, state, arena);
         if (status == NULL) {
             return;
         }
-        overworld__runner__v1__runtime_status__init(status);
-        ow_err err = {0};
-        status->name = copy(arena, runtime->name);
-        status->ready = runtime_check(runtime, &err) == OW_OK;
-        status->why_not = copy(arena, status->ready ? "" : err.message);
-        status->toolchain =
-            copy(arena, strcmp(runtime->name, BUILT_RUNTIME) == 0 ? state->toolchain : "");
         reply->runtimes[reply->n_runtimes++] = status;
         if (runtime->status.ready && (!known || runtime->status.level < least)) {
             known = true;

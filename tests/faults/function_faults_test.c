@@ -105,11 +105,11 @@ static void shared_memory_is_not_believed(void **state) {
     (void)state;
     for (int seed = 1; seed <= 8; seed++) {
         char payload[32];
-        ow_client_function call = {.name = "faulty/overwrites_shared_memory",
-                                   .payload = payload,
-                                   .size = (size_t)snprintf(payload, sizeof payload,
-                                                            "{\"seed\":%d}", seed),
-                                   .timeout_ms = 1000};
+        ow_client_function call = {
+            .name = "faulty/overwrites_shared_memory",
+            .payload = payload,
+            .size = (size_t)snprintf(payload, sizeof payload, "{\"seed\":%d}", seed),
+            .timeout_ms = 1000};
         ow_client_call(player, &call, NULL, NULL);
         expect_reply(player, "faulty/good", "{}", "\"good\"");
     }
