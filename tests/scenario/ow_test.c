@@ -1,0 +1,139 @@
+// The command line: each command once, its exit code, and --json as one document that can be read.
+
+#include "tests/scenario/deployment.h"
+
+#include "core/json/tree.h"
+#include "core/testing/ow_test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { OK, FAILED, USAGE, AUTH, NOT_FOUND, CONFLICT, UNAVAILABLE, WORDS_MAX = 8 };
+
+static deployment *d;
+
+typedef struct command {
+    int exit_code;
+    const char *output; // is part of what it prints; NULL: whatever
+    const char *words[WORDS_MAX];
+} command;
+
+static int set_up(void **state) {
+    (void)state;
+    d = deployment_start(SHAPE_ONE_PROCESS, NULL);
+    deployment_deploy(d, "tests/scenario/bundle", true);
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    deployment_stop(d);
+    return 0;
+}
+
+static void run(const command *wanted) {
+    static char out[1 << 16];
+    int code = deployment_ow(d, out, sizeof out, wanted->words);
+    if (code != wanted->exit_code ||
+        (wanted->output != NULL && strstr(out, wanted->output) == NULL)) {
+        fail_msg("ow %s %s: %d instead of %d, \"%s\" wanted:\n%s", wanted->words[0],
+                 wanted->words[1] != NULL ? wanted->words[1] : "", code, wanted->exit_code,
+                 wanted->output != NULL ? wanted->output : "", out);
+    }
+}
+
+#define RUN(code, output, ...) run(&(command){(code), (output), {__VA_ARGS__}})
+
+static void virtual_servers_come_and_go(void **state) {
+    (void)state;
+    RUN(OK, NULL, "vs", "create", "empty", "--description", "for the tests");
+    RUN(CONFLICT, NULL, "vs", "create", "empty");
+    RUN(USAGE, NULL, "vs", "create");
+    RUN(OK, "for the tests", "vs", "show", "empty");
+    RUN(OK, "lab", "vs", "list");
+    RUN(OK, "echo", "vs", "show", "lab");
+    RUN(OK, "1", "vs", "versions", "lab");
+    RUN(OK, "lab 1", "vs", "publish", "lab");
+    RUN(OK, NULL, "vs", "delete", "empty", "--yes", "empty");
+    RUN(NOT_FOUND, NULL, "vs", "show", "empty");
+    RUN(NOT_FOUND, NULL, "vs", "publish", "empty");
+    RUN(USAGE, NULL, "vs", "deploy", "/nowhere/at/all");
+}
+
+static void make_file(char path[static 64], const char *text) {
+    snprintf(path, 64, "/tmp/overworld-file-XXXXXX");
+    int fd = mkstemp(path);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+}
+
+static void functions_are_run_by_hand(void **state) {
+    (void)state;
+    char file[64];
+    make_file(file, "[1,2]");
+    RUN(OK, "{\"a\":1}", "fn", "invoke", "lab", "echo", "{\"a\":1}");
+    RUN(OK, "[1,2]", "fn", "invoke", "lab", "echo", "--file", file);
+    RUN(OK, "inner", "fn", "invoke", "lab", "nested");
+    RUN(OK, "{}", "fn", "invoke", "lab", "echo", "--qualifier", "$LATEST");
+    RUN(NOT_FOUND, NULL, "fn", "invoke", "lab", "nothing");
+    RUN(FAILED, NULL, "fn", "invoke", "lab", "fail");
+    RUN(FAILED, "gold", "fn", "invoke", "lab", "refuse", "--json");
+    unlink(file);
+}
+
+static void keys_and_titles_are_kept(void **state) {
+    (void)state;
+    char out[512];
+    assert_int_equal(OW(d, out, "key", "create", "match-server"), OK);
+    out[strcspn(out, " ")] = '\0';
+    RUN(OK, "match-server", "key", "list");
+    RUN(OK, NULL, "key", "revoke", out);
+    RUN(NOT_FOUND, NULL, "key", "revoke", "key_01HXG3K5N8Q2Z4V6B8D0F2H4J6");
+    RUN(OK, "default", "title", "list");
+    RUN(OK, NULL, "title", "rename", "default", "racer");
+    RUN(OK, "racer", "title", "list");
+}
+
+static void every_json_can_be_read(void **state) {
+    (void)state;
+    static const char *const commands[][WORDS_MAX] = {{"status", "--json"},
+                                                      {"whoami", "--json"},
+                                                      {"vs", "list", "--json"},
+                                                      {"vs", "show", "lab", "--json"},
+                                                      {"vs", "versions", "lab", "--json"},
+                                                      {"key", "list", "--json"},
+                                                      {"title", "list", "--json"}};
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        static char out[1 << 16];
+        ow_json *json = NULL;
+        assert_int_equal(deployment_ow(d, out, sizeof out, commands[i]), OK);
+        if (ow_json_parse(out, strlen(out), 64, &json, NULL) != OW_OK) {
+            fail_msg("ow %s %s --json: %s", commands[i][0], commands[i][1], out);
+        }
+        ow_json_free(json);
+    }
+}
+
+static void mistakes_have_their_exit_code(void **state) {
+    (void)state;
+    RUN(USAGE, NULL, "nonsense");
+    RUN(USAGE, NULL, "status", "--no-such-flag");
+    char file[64];
+    make_file(file, "nonsense\n");
+    RUN(AUTH, NULL, "whoami", "--token-file", file);
+    RUN(UNAVAILABLE, NULL, "status", "--url", "http://127.0.0.1:1", "--token-file", file);
+    unlink(file);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(virtual_servers_come_and_go),
+        cmocka_unit_test(functions_are_run_by_hand),
+        cmocka_unit_test(keys_and_titles_are_kept),
+        cmocka_unit_test(every_json_can_be_read),
+        cmocka_unit_test(mistakes_have_their_exit_code),
+    };
+    return cmocka_run_group_tests_name("ow", tests, set_up, tear_down);
+}
