@@ -36,35 +36,30 @@ def at(path):
 # ---- Processes ------------------------------------------------------------------------------------
 
 
-def children_of(pids):
-    """All descendants of some processes, themselves included."""
-    parents = {}
+def stat_fields(pid):
+    """The fields of /proc/PID/stat behind the name, or None when it has ended."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rpartition(")")[2].split()
+    except OSError:
+        return None
+
+
+def processes_of(sessions):
+    """Every process of these sessions. A zygote leaves its parent but not its session."""
+    found = []
     for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat") as f:
-                    parents[int(name)] = int(f.read().rpartition(")")[2].split()[1])
-            except OSError:
-                pass
-    found = set(pids)
-    grown = True
-    while grown:
-        more = {pid for pid, parent in parents.items() if parent in found and pid not in found}
-        found |= more
-        grown = bool(more)
+        fields = stat_fields(name) if name.isdigit() else None
+        if fields and int(fields[3]) in sessions:
+            found.append(int(name))
     return found
 
 
-def cpu_seconds(pids):
-    """CPU of the processes and of those of their children that have ended."""
+def cpu_seconds(sessions):
     total = 0
-    for pid in children_of(pids):
-        try:
-            with open(f"/proc/{pid}/stat") as f:
-                fields = f.read().rpartition(")")[2].split()
-                total += sum(int(x) for x in fields[11:15])
-        except OSError:
-            pass
+    for pid in processes_of(sessions):
+        fields = stat_fields(pid)
+        total += sum(int(x) for x in fields[11:13]) if fields else 0
     return total / TICK
 
 
@@ -100,7 +95,7 @@ class Server:
                     [at("services/overworld/overworld"), "up", f"--data={self.folder}",
                      f"--target={target}", "--gateway.public_port=0", "--gateway.console_port=0",
                      "--gateway.max_connections_per_address=4000", *flags],
-                    stdout=log, stderr=log))
+                    stdout=log, stderr=log, start_new_session=True))
         self.ready_ms = None
         while time.monotonic() - started < 30:
             if self._is_ready():
@@ -121,7 +116,7 @@ class Server:
         except (OSError, ValueError, KeyError):
             return False
 
-    def pids(self):
+    def sessions(self):
         return [p.pid for p in self.processes]
 
     def ow(self, *args):
@@ -153,10 +148,11 @@ class Floor:
     """The bare libmicrohttpd + cJSON echo (floor.c)."""
 
     def __init__(self):
-        self.process = subprocess.Popen([at("tests/bench/floor")], stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([at("tests/bench/floor")], stdout=subprocess.PIPE,
+                                        text=True, start_new_session=True)
         self.url = "http://127.0.0.1:" + self.process.stdout.readline().strip()
 
-    def pids(self):
+    def sessions(self):
         return [self.process.pid]
 
     def stop(self):
@@ -167,14 +163,14 @@ class Floor:
 # ---- Load -----------------------------------------------------------------------------------------
 
 
-def wrk(url, connections, seconds, script, argument, pids):
+def wrk(url, connections, seconds, script, argument, sessions):
     """One run of wrk. Returns calls/s, CPU µs a call, p50 and p99 in ms, errors."""
-    before = cpu_seconds(pids)
+    before = cpu_seconds(sessions)
     done = subprocess.run(
         ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s",
          os.path.join(HERE, script), url, "--", argument],
         text=True, capture_output=True)
-    cpu = cpu_seconds(pids) - before
+    cpu = cpu_seconds(sessions) - before
     found = re.search(r"RESULT requests=(\d+) duration_us=(\d+) errors=(\d+) p50_us=(\d+) p99_us=(\d+)",
                       done.stdout)
     if not found:
@@ -249,14 +245,14 @@ def bench_call(report, options, server=None, prefix="call"):
     tokens = log_in_players(server, PLAYERS)
     url = server.public + "/v1/call/bench/echo"
     try:
-        wrk(url, 32, 2, "call.lua", tokens, server.pids())  # warm up
+        wrk(url, 32, 2, "call.lua", tokens, server.sessions())  # warm up
         for connections in (32, 256, 1000):
             ours, theirs = [], []
             for _ in range(options.rounds):
                 theirs.append(wrk(floor.url, connections, options.seconds, "call.lua", tokens,
-                                  floor.pids()))
+                                  floor.sessions()))
                 ours.append(wrk(url, connections, options.seconds, "call.lua", tokens,
-                                server.pids()))
+                                server.sessions()))
             ratios = [a["rate"] / b["rate"] for a, b in zip(ours, theirs)]
             ratio = statistics.median(ratios)
             name = f"{prefix}/c-{connections}"
@@ -321,17 +317,13 @@ def bench_cold(report, options):
         p50 = statistics.median(times)
         report.row("cold-start/c/p50", p50, "ms", 2, p50 <= 2,
                    f"client's view; a warm call takes {warm:.2f} ms")
-        mine = children_of(server.pids()) - set(server.pids())
-        sizes = []
-        for pid in mine:
-            try:
-                with open(f"/proc/{pid}/comm") as f:
-                    name = f.read().strip()
-                sizes.append((name, memory_kb(pid, "Pss")))
-            except (OSError, AttributeError):
-                pass
-        sizes.sort(key=lambda entry: entry[1])
-        instances = [kb for name, kb in sizes][: len(times)]
+        runtimes = []
+        for pid in processes_of(server.sessions()):
+            with open(f"/proc/{pid}/comm") as f:
+                if f.read().strip() == "ow-rt-c":
+                    runtimes.append(memory_kb(pid, "Pss"))
+        # The zygote is among them; with fifty instances it does not move the median.
+        instances = sorted(runtimes)
         pss = statistics.median(instances) / 1024
         report.row("instance/c/pss", pss, "MB", 0.3, pss <= 0.3,
                    f"median of {len(instances)} idle instances")
@@ -380,8 +372,8 @@ def write_rows(report, server, name, path, bodies, bar_us, options):
         split = len(mine) // 20
         files.append((lines_file(mine[:split]), lines_file(mine[split:])))
     for first, second in files:
-        one.append(wrk(url, 1, 1, "lines.lua", first, server.pids()))
-        many.append(wrk(url, 128, 1, "lines.lua", second, server.pids()))
+        one.append(wrk(url, 1, 1, "lines.lua", first, server.sessions()))
+        many.append(wrk(url, 128, 1, "lines.lua", second, server.sessions()))
         os.unlink(first)
         os.unlink(second)
     ratio = median(many, "rate") / median(one, "rate")

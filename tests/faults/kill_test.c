@@ -38,9 +38,10 @@ static void on_login(void *user, ow_client_reply *reply, const ow_client_error *
     if (reply == NULL) {
         return; // the server is gone: nothing was promised
     }
-    const char *id = strstr(reply->data, "plr_");
+    // Not the first "plr_": a token's signature may hold those letters too.
+    const char *id = strstr(reply->data, "\"playerId\":\"");
     assert_non_null(id);
-    snprintf(j->players[op->number], sizeof j->players[0], "%.30s", id);
+    snprintf(j->players[op->number], sizeof j->players[0], "%.43s", id);
     j->acked++;
     start_login(j);
 }
