@@ -10,7 +10,7 @@
 
 #define QUERY_PATH "/overworld.telemetry.v1.Telemetry/QueryLogs"
 
-enum { LONG_POLL_MS = 20000, DEFAULT_LIMIT = 100, LOG_ROUNDS = 8 };
+enum { LONG_POLL_MS = 20000, DEFAULT_LIMIT = 100, LOG_ROUNDS = 8, FIRST_RECORD_MS = 1000 };
 
 typedef Overworld__Telemetry__V1__QueryLogsRequest Query;
 typedef Overworld__Telemetry__V1__QueryLogsResponse Page;
@@ -139,6 +139,8 @@ cli_exit cmd_logs(cli *c) {
     query.version = cli_int(c, "version", 0);
     query.page_size = (int32_t)cli_int(c, "limit", DEFAULT_LIMIT);
     query.newest = true;
+    // Records are sent on their way in blocks: right after a call there may be none yet.
+    query.wait_ms = query.request_id[0] != '\0' ? FIRST_RECORD_MS : 0;
     cli_exit code = set_time(c, "since", &since, &query.since);
     if (code == CLI_OK) {
         code = set_time(c, "until", &until, &query.until);

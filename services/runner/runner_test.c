@@ -248,8 +248,9 @@ static void many_at_once(void **state) {
         one_round(w, pending, round);
     }
     free(pending);
-    // How many it takes is a matter of the machine's speed; the quota is what is promised.
-    assert_in_range(instances_of(w, "echo"), 1, 32);
+    // Fast: not one a call, which would end at the quota of 32. A quiet machine takes at most 4; how
+    // many it is depends on its speed, hence five times that.
+    assert_in_range(instances_of(w, "echo"), 1, 20);
 }
 
 static void a_dead_zygote_is_replaced(void **state) {

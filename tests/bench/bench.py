@@ -501,6 +501,23 @@ def write_table(path, rows, command):
             bar = "" if row["bar"] is None else row["bar"]
             f.write(f"| {row['name']} | {row['value']:.2f} | {row['unit']} | {bar} | {holds} | "
                     f"{row['against']} |\n")
+        f.write(split_difference({row["name"]: row["value"] for row in rows}))
+
+
+def split_difference(values):
+    """What split mode costs beside one process, from the rows of both; "" unless both were run."""
+    lines = []
+    for connections in (32, 256, 1000):
+        one, split = f"call/c-{connections}", f"split/call/c-{connections}"
+        if one + "/cpu" in values and split + "/cpu" in values:
+            more = values[split + "/cpu"] - values[one + "/cpu"]
+            share = values[split + "/ratio"] / values[one + "/ratio"]
+            lines.append(f"- {connections} connections: {more:.0f} µs of CPU more a call, {share:.2f} x "
+                         "the calls a second (each against its own floor)\n")
+    if not lines:
+        return ""
+    return ("\nSplit mode beside one process, where a call crosses gRPC between gateway and runner:\n\n"
+            + "".join(lines))
 
 
 def main():
