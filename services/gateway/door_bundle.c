@@ -154,4 +154,4 @@ static void on_body(exchange *x) {
     (void)x;
 }
 
-const door bundle_door = {"bundle", true, false, on_head, on_body};
+const door bundle_door = {"bundle", true, true, false, on_head, on_body};

@@ -94,6 +94,17 @@ static bool lower_timeout(exchange *x) {
     return true;
 }
 
+// False: this function was called too often, and the exchange has ended.
+static bool admit(exchange *x) {
+    const gateway *gw = x->gw;
+    int64_t wait_us = limits_admit_call(gw->limits, &x->principal, x->virtual_server, x->function,
+                                        ow_clock_mono_us(gw->env->clock));
+    if (wait_us > 0) {
+        exchange_throttle(x, wait_us);
+    }
+    return wait_us == 0;
+}
+
 static void on_head(exchange *x) {
     ow_err err;
     x->method_text = "POST /v1/call";
@@ -114,6 +125,9 @@ static void on_head(exchange *x) {
     }
     if (find_function(x, &err) != OW_OK) {
         exchange_fail_err(x, &err);
+        return;
+    }
+    if (!admit(x)) {
         return;
     }
     if (!lower_timeout(x)) {
@@ -231,4 +245,4 @@ static void on_body(exchange *x) {
     overworld__runner__v1__runner__invoke(x->gw->runner, request, on_invoked, x->call);
 }
 
-const door call_door = {"call", true, false, on_head, on_body};
+const door call_door = {"call", true, true, false, on_head, on_body};

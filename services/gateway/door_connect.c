@@ -215,4 +215,4 @@ static void on_body(exchange *x) {
     service->invoke(service, state->method->index, message, on_reply, x->call);
 }
 
-const door connect_door = {"connect", true, true, on_head, on_body};
+const door connect_door = {"connect", true, true, true, on_head, on_body};

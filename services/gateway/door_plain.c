@@ -84,4 +84,4 @@ static void on_body(exchange *x) {
     find_page(x)->serve(x);
 }
 
-const door plain_door = {"plain", false, false, on_head, on_body};
+const door plain_door = {"plain", false, false, false, on_head, on_body};

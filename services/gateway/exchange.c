@@ -10,6 +10,7 @@
 #define REPLY_HEADERS_MAX 7
 #define NUMBER_TEXT_MAX 24
 #define CONTENT_TYPE_MAX 200
+#define SECOND 1000000
 
 // ---- life ----
 
@@ -184,6 +185,15 @@ void exchange_refuse(exchange *x, int status, ow_code code, const char *reason,
                   &(failure){.code = code, .reason = reason, .message = message, .status = status});
 }
 
+void exchange_throttle(exchange *x, int64_t wait_us) {
+    failure why = {.code = OW_RESOURCE_EXHAUSTED,
+                   .reason = "throttled",
+                   .message = "too many requests, see Retry-After",
+                   .status = 429,
+                   .retry_after_s = (int)((wait_us + SECOND - 1) / SECOND)};
+    exchange_fail(x, &why);
+}
+
 void exchange_refuse_method(exchange *x, const char *allow) {
     failure why = {.code = OW_UNIMPLEMENTED,
                    .reason = "method_not_allowed",
@@ -253,19 +263,34 @@ static void take_trace(exchange *x) {
     }
 }
 
-// False: the token is wrong and the exchange has ended. None at all is nobody.
-static bool authenticate(exchange *x) {
+// No token at all is nobody.
+static ow_code authenticate(exchange *x, ow_err *err) {
     const char *authorization = ow_http_header(x->http, "Authorization");
-    ow_err err;
     if (authorization == NULL) {
-        return true;
+        return OW_OK;
     }
-    if (verifier_check(x->gw->verifier, authorization, x->started_wall_us, &x->principal, &err) ==
-        OW_OK) {
-        return true;
+    return verifier_check(x->gw->verifier, authorization, x->started_wall_us, &x->principal, err);
+}
+
+// Who they are and whether they may ask again so soon. False: the exchange has ended.
+static bool let_in(exchange *x) {
+    gateway *gw = x->gw;
+    ow_err err;
+    ow_code code = x->door->authenticates ? authenticate(x, &err) : OW_OK;
+    int64_t wait_us = 0;
+    if (x->door->is_limited) {
+        // A wrong token is nobody's: its address answers for it.
+        wait_us = limits_admit(gw->limits, &x->principal, ow_http_peer(x->http),
+                               ow_clock_mono_us(gw->env->clock));
     }
-    exchange_fail_err(x, &err);
-    return false;
+    if (wait_us > 0) {
+        exchange_throttle(x, wait_us);
+        return false;
+    }
+    if (code != OW_OK) {
+        exchange_fail_err(x, &err);
+    }
+    return code == OW_OK;
 }
 
 // ---- the server's callbacks ----
@@ -283,10 +308,9 @@ static void on_head(void *self, ow_http_request *request) {
     }
     take_trace(x);
     x->door = choose_door(ow_http_path(request));
-    if (x->door->authenticates && !authenticate(x)) {
-        return;
+    if (let_in(x)) {
+        x->door->on_head(x);
     }
-    x->door->on_head(x);
 }
 
 static void on_body(void *self, ow_http_request *request) {

@@ -428,7 +428,10 @@ platform *platform_start(ow_channel_kind channel, const char *const *more_flags)
     snprintf(p->folder, sizeof p->folder, "/tmp/ow_gateway_test.XXXXXX");
     assert_non_null(mkdtemp(p->folder));
     assert_int_equal(ow_loop_new(&p->loop, NULL), OW_OK);
-    assert_int_equal(ow_clock_open(NULL, &p->clock, NULL), OW_OK);
+    char steering[96];
+    snprintf(steering, sizeof steering, "%s/clock", p->folder);
+    assert_int_equal(ow_clock_open(steering, &p->clock, NULL), OW_OK);
+    assert_int_equal(unlink(steering), 0);
     assert_int_equal(ow_api_open(ow_descriptors, ow_descriptors_size, &p->api, NULL), OW_OK);
     p->metrics = ow_metrics_new();
     ow_directory_options options = {

@@ -17,6 +17,7 @@
 #define SCRATCH_MAX (1 << 20)
 #define PATH_ROOM 512
 #define ADDRESS_ROOM 128
+#define LIMIT_MAX 1000000000 // tokens of a bucket
 
 static const char *const plain_http_choices[] = {"loopback", "behind_proxy", NULL};
 
@@ -61,6 +62,24 @@ static const ow_config_key keys[] = {
         "Added to a function's timeout for the whole of a call: a cold start fits in."),
     KEY("token_cache", INT, token_cache, "32768", 2, 1 << 24,
         "Verified tokens that are remembered; a power of two."),
+    KEY("player_calls", INT, limits.player.count, "100", 0, LIMIT_MAX,
+        "Requests of one player within gateway.player_window; more are answered with 429. 0: no "
+        "limit."),
+    KEY("player_window", DURATION, limits.player.window_us, "5s", 100000, INT64_C(3600000000),
+        "See gateway.player_calls."),
+    KEY("player_function_calls", INT, limits.player_function.count, "50", 0, LIMIT_MAX,
+        "One player's calls of one function within gateway.player_function_window; 0: no limit."),
+    KEY("player_function_window", DURATION, limits.player_function.window_us, "5s", 100000,
+        INT64_C(3600000000), "See gateway.player_function_calls."),
+    KEY("server_key_calls", INT, limits.server_key.count, "2500", 0, LIMIT_MAX,
+        "Requests of one server key within gateway.server_key_window; 0: no limit."),
+    KEY("server_key_window", DURATION, limits.server_key.window_us, "10s", 100000,
+        INT64_C(3600000000), "See gateway.server_key_calls."),
+    KEY("address_requests", INT, limits.address.count, "300", 0, LIMIT_MAX,
+        "Requests without a valid token (logins, mostly) of one client address within "
+        "gateway.address_window; 0: no limit (behind a proxy, for load tests)."),
+    KEY("address_window", DURATION, limits.address.window_us, "10s", 100000, INT64_C(3600000000),
+        "See gateway.address_requests."),
     {0},
 };
 
@@ -247,8 +266,10 @@ static ow_code gateway_init(ow_module_env *env, const void *config, void **ret_s
     gw->routes = gateway_routes_new();
     gw->titles = titles_new();
     gw->verifier = verifier_new(cache);
+    gw->limits = limits_new(&gw->config->limits, env->metrics);
     gw->scratch = ow_arena_new(SCRATCH_MAX);
-    if (gw->routes == NULL || gw->titles == NULL || gw->verifier == NULL || gw->scratch == NULL) {
+    if (gw->routes == NULL || gw->titles == NULL || gw->verifier == NULL || gw->limits == NULL ||
+        gw->scratch == NULL) {
         return ow_fail_errno(err, ENOMEM, "gateway");
     }
     ow_directory_expect_here(env->directory, &overworld__gateway__v1__gateway__descriptor);
@@ -363,6 +384,7 @@ static void gateway_free(void *self) {
     gateway_routes_free(gw->routes);
     titles_free(gw->titles);
     verifier_free(gw->verifier);
+    limits_free(gw->limits);
     ow_arena_free(gw->scratch);
     free(gw);
 }

@@ -13,6 +13,7 @@
 #include "core/rpc/service.h"
 #include "core/rpc/subscription.h"
 #include "services/gateway/failure.h"
+#include "services/gateway/limits.h"
 #include "services/gateway/messages.h"
 #include "services/gateway/methods.h"
 #include "services/gateway/routes.h"
@@ -33,6 +34,7 @@ typedef struct gateway_config {
     int64_t idle_timeout, header_timeout;
     int64_t method_timeout, init_limit;
     int64_t token_cache;
+    limits_config limits;
 } gateway_config;
 
 enum { PLAIN_LOOPBACK, PLAIN_BEHIND_PROXY };
@@ -44,6 +46,7 @@ typedef struct exchange exchange;
 typedef struct door {
     const char *name;             // label of the metrics
     bool authenticates;           // the token is verified before on_head
+    bool is_limited;              // how often it may be used
     bool speaks_connect;          // form of its errors
     void (*on_head)(exchange *x); // may end it; sets the limit of the body
     void (*on_body)(exchange *x); // the body is there
@@ -74,6 +77,7 @@ struct gateway {
     routes *routes;
     titles *titles;
     verifier *verifier;
+    limits *limits;
     ow_subscription watch_routes, watch_verification;
     watch_routes_request routes_request;
     watch_verification_request verification_request;
@@ -162,6 +166,8 @@ void exchange_fail_err(exchange *x, const ow_err *err);
 // `reason` and `message` live on.
 void exchange_refuse(exchange *x, int status, ow_code code, const char *reason,
                      const char *message);
+// 429 "throttled", try again after that time.
+void exchange_throttle(exchange *x, int64_t wait_us);
 // 405 with the methods that are allowed.
 void exchange_refuse_method(exchange *x, const char *allow);
 

@@ -82,7 +82,7 @@ static pid_t spawn(const char *const *argv, int stdout_fd) {
 }
 
 static void start_process(deployment *d, process *p) {
-    const char *argv[FLAGS_MAX + 8];
+    const char *argv[FLAGS_MAX + 16];
     char data[96];
     char target[96];
     size_t n = 0;
@@ -94,6 +94,11 @@ static void start_process(deployment *d, process *p) {
     argv[n++] = target;
     argv[n++] = "--gateway.public_port=0";
     argv[n++] = "--gateway.console_port=0";
+    // One player and one address stand for all; a test of the limits sets them.
+    argv[n++] = "--gateway.player_calls=0";
+    argv[n++] = "--gateway.player_function_calls=0";
+    argv[n++] = "--gateway.server_key_calls=0";
+    argv[n++] = "--gateway.address_requests=0";
     if (d->shape == SHAPE_PACKED) {
         argv[n++] = "--local-channel=packed";
         argv[n++] = "--rerun-writes";
