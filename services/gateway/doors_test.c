@@ -50,12 +50,11 @@ static void serves_connect_binary(void **state) {
                "abc",
                &r);
     assert_int_equal(r.status, 200);
-    Overworld__Identity__V1__DeviceLoginResponse *reply =
-        overworld__identity__v1__device_login_response__unpack(NULL, r.body_size,
-                                                               (uint8_t *)r.body);
+    Overworld__Identity__V1__LoginResponse *reply =
+        overworld__identity__v1__login_response__unpack(NULL, r.body_size, (uint8_t *)r.body);
     assert_non_null(reply);
     assert_string_equal(reply->player_id, "abc");
-    overworld__identity__v1__device_login_response__free_unpacked(reply, NULL);
+    overworld__identity__v1__login_response__free_unpacked(reply, NULL);
     response_deinit(&r);
     EXPECT(p, p->public_port, LOGIN, "Content-Type: application/proto\r\n",
            "\x0a\x7f"

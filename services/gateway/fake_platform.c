@@ -27,7 +27,7 @@ static ow_code not_here(ow_run *run) {
 
 static ow_code device_login(ow_run *run) {
     const Overworld__Identity__V1__DeviceLoginRequest *request = run->request;
-    Overworld__Identity__V1__DeviceLoginResponse *reply = run->reply;
+    Overworld__Identity__V1__LoginResponse *reply = run->reply;
     if (strcmp(request->device_id, "blocked-device") == 0) {
         return ow_fail(run->err, OW_FAILED_PRECONDITION, "device_blocked",
                        "this device is blocked");
@@ -96,6 +96,9 @@ static ow_code watch_verification(ow_run *run) {
 
 static const ow_method identity_methods[] = {
     {"DeviceLogin", 0, {{OW_LOOP, device_login}}},
+    {"RefreshSession", 0, {{OW_LOOP, not_here}}},
+    {"Logout", 0, {{OW_LOOP, not_here}}},
+    {"LogoutEverywhere", 0, {{OW_LOOP, not_here}}},
     {"ServerLogin", 0, {{OW_LOOP, not_here}}},
     {"WhoAmI", 0, {{OW_LOOP, who_am_i}}},
     {"CreateServerKey", 0, {{OW_LOOP, not_here}}},

@@ -1,5 +1,7 @@
 #include "services/gateway/verifier.h"
 
+#include "services/gateway/ended_sessions.h"
+
 #include "core/crypto/hash.h"
 #include "core/crypto/token.h"
 
@@ -15,7 +17,8 @@
 // A token that was verified once.
 typedef struct remembered {
     uint64_t hash;
-    int64_t expires_s;
+    int64_t issued_s, expires_s;
+    char session_id[OW_ID_MAX]; // "" of a server key's token
     ow_principal principal;
     size_t length;
     char token[]; // of `length`
@@ -33,6 +36,8 @@ typedef struct state {
     size_t operator_count;
     char (*revoked)[OW_ID_MAX];
     size_t revoked_count;
+    ended_sessions *ended;
+    int64_t valid_from_s; // players' tokens from before are refused
 } state;
 
 struct verifier {
@@ -48,6 +53,7 @@ static state *state_free(state *gone) {
         ow_key_ring_free(gone->ring);
         free(gone->operators);
         free(gone->revoked);
+        ended_sessions_free(gone->ended);
         free(gone);
     }
     return NULL;
@@ -95,14 +101,25 @@ static void read_revoked(state *to, const verification_state *from) {
     }
 }
 
+static void read_ended(state *to, const verification_state *from) {
+    int64_t now_s = from->sequence / MICROSECONDS; // a time: see identity
+    for (size_t i = 0; i < from->n_revoked_sessions; i++) {
+        const Overworld__Identity__V1__RevokedSession *each = from->revoked_sessions[i];
+        ended_sessions_add(to->ended, each->session_id, each->until, now_s);
+    }
+    to->valid_from_s = from->valid_from;
+}
+
 static ow_code state_new(const verification_state *from, state **ret_state, ow_err *err) {
     state *made = calloc(1, sizeof *made);
     if (made != NULL) {
         made->ring = ow_key_ring_new();
         made->operators = calloc(from->n_operator_tokens + 1, sizeof *made->operators);
         made->revoked = calloc(from->n_revoked_server_keys + 1, sizeof *made->revoked);
+        made->ended = ended_sessions_new();
     }
-    if (made == NULL || made->ring == NULL || made->operators == NULL || made->revoked == NULL) {
+    if (made == NULL || made->ring == NULL || made->operators == NULL || made->revoked == NULL ||
+        made->ended == NULL) {
         state_free(made);
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for token keys");
     }
@@ -113,6 +130,7 @@ static ow_code state_new(const verification_state *from, state **ret_state, ow_e
     }
     read_operators(made, from);
     read_revoked(made, from);
+    read_ended(made, from);
     *ret_state = made;
     return OW_OK;
 }
@@ -148,6 +166,13 @@ verifier *verifier_free(verifier *v) {
 }
 
 ow_code verifier_apply(verifier *v, const verification_state *from, ow_err *err) {
+    if (from->is_addition) {
+        if (v->state == NULL) {
+            return ow_fail(err, OW_INVALID_ARGUMENT, "no_state", "an addition to nothing");
+        }
+        read_ended(v->state, from);
+        return OW_OK;
+    }
     state *made = NULL;
     ow_code code = state_new(from, &made, err);
     if (code != OW_OK) {
@@ -194,19 +219,26 @@ static const remembered *recall(const verifier *v, const char *token, size_t len
     return NULL;
 }
 
+static void describe(remembered *to, const ow_token_claims *claims) {
+    to->issued_s = claims->issued_s;
+    to->expires_s = claims->expires_s;
+    to->principal.kind = claims->kind == OW_TOKEN_SERVER ? OW_SERVER : OW_PLAYER;
+    memcpy(to->principal.id, claims->subject, sizeof to->principal.id);
+    memcpy(to->principal.title, claims->title, sizeof to->principal.title);
+    if (claims->kind == OW_TOKEN_PLAYER) {
+        memcpy(to->session_id, claims->token_id, sizeof to->session_id);
+    }
+}
+
 // The newest is first; the older one of its set gives way.
-static void remember(verifier *v, const char *token, size_t length, uint64_t hash,
-                     const ow_token_claims *claims, const ow_principal *principal) {
-    remembered *made = malloc(sizeof *made + length);
+static void remember(verifier *v, const char *token, const remembered *fresh) {
+    remembered *made = malloc(sizeof *made + fresh->length);
     if (made == NULL) {
         return;
     }
-    made->hash = hash;
-    made->expires_s = claims->expires_s;
-    made->principal = *principal;
-    made->length = length;
-    memcpy(made->token, token, length);
-    remembered **ways = first_way(v, hash);
+    *made = *fresh;
+    memcpy(made->token, token, fresh->length);
+    remembered **ways = first_way(v, fresh->hash);
     free(ways[WAYS - 1]);
     memmove(&ways[1], &ways[0], (WAYS - 1) * sizeof *ways);
     ways[0] = made;
@@ -252,16 +284,31 @@ static bool is_revoked(const state *in, const ow_token_claims *claims) {
     return false;
 }
 
+// A token that was ours when it was signed: is it still good?
+static ow_code check_known(const state *in, const remembered *known, int64_t now_s,
+                           ow_principal *ret_principal, ow_err *err) {
+    if (now_s >= known->expires_s) {
+        return token_expired(err);
+    }
+    if (known->session_id[0] != '\0') {
+        if (known->issued_s < in->valid_from_s) {
+            return token_expired(err);
+        }
+        if (ended_sessions_has(in->ended, known->session_id)) {
+            return ow_fail(err, OW_UNAUTHENTICATED, "session_ended",
+                           "this session has ended: log in again");
+        }
+    }
+    *ret_principal = known->principal;
+    return OW_OK;
+}
+
 static ow_code check_signed(verifier *v, const char *token, size_t length, int64_t now_s,
                             ow_principal *ret_principal, ow_err *err) {
     uint64_t hash = hash_token(token, length);
     const remembered *known = recall(v, token, length, hash);
     if (known != NULL) {
-        if (now_s >= known->expires_s) {
-            return token_expired(err);
-        }
-        *ret_principal = known->principal;
-        return OW_OK;
+        return check_known(v->state, known, now_s, ret_principal, err);
     }
     ow_token_claims claims;
     ow_code code = ow_token_verify(v->state->ring, token, length, now_s, &claims, err);
@@ -271,12 +318,13 @@ static ow_code check_signed(verifier *v, const char *token, size_t length, int64
     if (is_revoked(v->state, &claims)) {
         return ow_fail(err, OW_UNAUTHENTICATED, "bad_token", "this server key was revoked");
     }
-    ow_principal principal = {.kind = claims.kind == OW_TOKEN_SERVER ? OW_SERVER : OW_PLAYER};
-    memcpy(principal.id, claims.subject, sizeof principal.id);
-    memcpy(principal.title, claims.title, sizeof principal.title);
-    remember(v, token, length, hash, &claims, &principal);
-    *ret_principal = principal;
-    return OW_OK;
+    remembered fresh = {.hash = hash, .length = length};
+    describe(&fresh, &claims);
+    code = check_known(v->state, &fresh, now_s, ret_principal, err);
+    if (code == OW_OK) {
+        remember(v, token, &fresh);
+    }
+    return code;
 }
 
 ow_code verifier_check(verifier *v, const char *authorization, int64_t wall_us,

@@ -17,15 +17,16 @@ typedef struct verifier verifier;
 verifier *verifier_new(size_t cache_entries);
 verifier *verifier_free(verifier *v);
 
-// Takes a whole new state and forgets the old one and all remembered tokens. Codes: those of the key
-// ring (the old state stays).
+// Takes a whole new state and forgets the old one and all remembered tokens, or adds the sessions that
+// have ended to the state that is there. Codes: those of the key ring (the old state stays);
+// invalid_argument "no_state" (an addition came first).
 ow_code verifier_apply(verifier *v, const verification_state *state, ow_err *err);
 
 // True once a state has been received.
 bool verifier_has_state(const verifier *v);
 
 // Verifies the value of an Authorization header ("Bearer ..."). An operator's principal has no
-// title. Codes: unauthenticated "bad_token" or "token_expired", unavailable "starting" (no state has
+// title. Codes: unauthenticated "bad_token", "token_expired" or "session_ended", unavailable "starting" (no state has
 // come yet).
 ow_code verifier_check(verifier *v, const char *authorization, int64_t wall_us,
                        ow_principal *ret_principal, ow_err *err);

@@ -1,5 +1,7 @@
 #include "services/gateway/verifier.h"
 
+#include "services/gateway/ended_sessions.h"
+
 #include "core/crypto/hash.h"
 #include "core/crypto/token.h"
 #include "core/testing/ow_test.h"
@@ -104,6 +106,78 @@ static void forgets_with_the_key(void **state) {
     verifier_free(v);
 }
 
+static void end_session(verifier *v, const char *session_id, int64_t until_s, int64_t valid_from) {
+    Overworld__Identity__V1__RevokedSession ended = OVERWORLD__IDENTITY__V1__REVOKED_SESSION__INIT;
+    Overworld__Identity__V1__RevokedSession *list[] = {&ended};
+    verification_state news = OVERWORLD__IDENTITY__V1__VERIFICATION_STATE__INIT;
+    ended.session_id = (char *)(uintptr_t)session_id;
+    ended.until = until_s;
+    news.is_addition = true;
+    news.revoked_sessions = list;
+    news.n_revoked_sessions = 1;
+    news.valid_from = valid_from;
+    assert_int_equal(verifier_apply(v, &news, NULL), OW_OK);
+}
+
+static void expect_refused(verifier *v, const char *line, const char *reason) {
+    ow_principal principal;
+    ow_err err;
+    assert_int_equal(verifier_check(v, line, SECOND, &principal, &err), OW_UNAUTHENTICATED);
+    assert_string_equal(err.reason, reason);
+}
+
+// Remembered or not: the token of an ended session is refused, others are not.
+static void refuses_sessions_that_have_ended(void **state) {
+    (void)state;
+    verifier *v = with_key("k1");
+    char line[3][600];
+    ow_principal principal;
+    for (int i = 0; i < 3; i++) {
+        sign("k1", i, 100, line[i]);
+    }
+    assert_int_equal(verifier_check(v, line[0], SECOND, &principal, NULL), OW_OK);
+    end_session(v, "tok_0", 5000, 0);
+    end_session(v, "tok_1", 5000, 0);
+    expect_refused(v, line[0], "session_ended");
+    expect_refused(v, line[1], "session_ended");
+    assert_int_equal(verifier_check(v, line[2], SECOND, &principal, NULL), OW_OK);
+    end_session(v, "tok_9", 5000, 2); // tokens of second 1 are too old now
+    expect_refused(v, line[2], "token_expired");
+    verifier_free(v);
+}
+
+static void an_addition_needs_a_state(void **state) {
+    (void)state;
+    verifier *v = verifier_new(4);
+    verification_state news = OVERWORLD__IDENTITY__V1__VERIFICATION_STATE__INIT;
+    news.is_addition = true;
+    assert_int_equal(verifier_apply(v, &news, NULL), OW_INVALID_ARGUMENT);
+    assert_false(verifier_has_state(v));
+    verifier_free(v);
+}
+
+// Against a plain list: twice as many as fit, and what is over is forgotten.
+static void keeps_the_newest_ends(void **state) {
+    (void)state;
+    ended_sessions *ended = ended_sessions_new();
+    char id[OW_ID_MAX];
+    int64_t all = 2 * ENDED_SESSIONS_MAX;
+    for (int64_t i = 0; i < all; i++) {
+        snprintf(id, sizeof id, "ses_%026lld", (long long)i);
+        ended_sessions_add(ended, id, 1000 + i, 0);
+    }
+    assert_int_equal(ended_sessions_count(ended), ENDED_SESSIONS_MAX);
+    for (int64_t i = 0; i < all; i++) {
+        snprintf(id, sizeof id, "ses_%026lld", (long long)i);
+        assert_int_equal(ended_sessions_has(ended, id), i >= ENDED_SESSIONS_MAX);
+    }
+    ended_sessions_add(ended, "ses_new", 1000 + all, 1000 + all - 10);
+    assert_int_equal(ended_sessions_count(ended), 10);
+    assert_true(ended_sessions_has(ended, "ses_new"));
+    assert_false(ended_sessions_has(ended, "ses_"));
+    ended_sessions_free(ended);
+}
+
 static void says_that_it_has_no_keys_yet(void **state) {
     (void)state;
     verifier *v = verifier_new(4);
@@ -119,6 +193,9 @@ int main(void) {
         cmocka_unit_test(sees_a_remembered_token_expire),
         cmocka_unit_test(refuses_every_changed_byte),
         cmocka_unit_test(forgets_with_the_key),
+        cmocka_unit_test(refuses_sessions_that_have_ended),
+        cmocka_unit_test(an_addition_needs_a_state),
+        cmocka_unit_test(keeps_the_newest_ends),
         cmocka_unit_test(says_that_it_has_no_keys_yet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

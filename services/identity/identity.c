@@ -2,6 +2,7 @@
 
 #include "services/identity/internal.h"
 #include "services/identity/migrations/migrations.h"
+#include "services/identity/sessions_store.h"
 
 #include "core/db_sqlite/db_sqlite.h"
 #include "core/rpc/directory.h"
@@ -26,6 +27,28 @@ static const ow_config_key config_keys[] = {
      .min = 1,
      .max = 65536,
      .doc = "Logins and changes that may wait to be written; more are answered with 503."},
+    {.name = "refresh_life",
+     .type = OW_CONFIG_DURATION,
+     .offset = offsetof(identity_config, refresh_life),
+     .default_value = "30d",
+     .min = INT64_C(3600) * SECOND_US,
+     .max = INT64_C(366) * 24 * 3600 * SECOND_US,
+     .doc = "How long a player's session lasts when it is not refreshed."},
+    {.name = "refresh_grace",
+     .type = OW_CONFIG_DURATION,
+     .offset = offsetof(identity_config, refresh_grace),
+     .default_value = "10s",
+     .min = 0,
+     .max = 60 * SECOND_US,
+     .doc = "How long a refresh token that was just used may be shown again, by a client that did "
+            "not hear the answer. Later it ends the session."},
+    {.name = "max_sessions",
+     .type = OW_CONFIG_INT,
+     .offset = offsetof(identity_config, max_sessions),
+     .default_value = "16",
+     .min = 1,
+     .max = SESSIONS_OF_PLAYER_MAX,
+     .doc = "Sessions of one player at a time; a login beyond that drops the oldest."},
     {0},
 };
 
@@ -38,13 +61,16 @@ static ow_code load(ow_db_conn *conn, void *self, ow_err *err) {
         return code;
     }
     int64_t since_us = i->load_us - 2 * SERVER_TOKEN_S * SECOND_US;
-    return store_verification_load(conn, since_us, verification_rows_of(i->verification), err);
+    code = store_verification_load(conn, since_us, verification_rows_of(i->verification), err);
+    return code == OW_OK ? verification_load_ended(i->verification, conn, i->load_us, err) : code;
 }
 
 static void loaded(void *self, ow_code code, const ow_err *err) {
     identity *i = self;
     if (code == OW_OK) {
         verification_loaded(i->verification, ow_clock_wall_us(i->env->clock));
+        i->sweeper = (sweeper){.loop = i->env->loop, .clock = i->env->clock, .db = i->db};
+        sweeper_start(&i->sweeper);
     } else if (!i->stopping) {
         i->env->on_fatal(i->env->on_fatal_self, err);
     }
@@ -75,6 +101,11 @@ static ow_code init(ow_module_env *env, const void *config, void **ret_self, ow_
                                         "Players made", NULL);
     i->server_logins = ow_metrics_counter(env->metrics, "overworld_identity_server_logins_total",
                                           "Logins with server keys", NULL);
+    i->refreshes = ow_metrics_counter(env->metrics, "overworld_identity_refreshes_total",
+                                      "Sessions that went on with a refresh token", NULL);
+    i->reused_tokens =
+        ow_metrics_counter(env->metrics, "overworld_identity_reused_refresh_tokens_total",
+                           "Sessions ended because a refresh token was used twice", NULL);
     ow_directory_expect_here(env->directory, &overworld__identity__v1__identity__descriptor);
     *ret_self = i;
     return OW_OK;
@@ -162,6 +193,7 @@ static void stop(void *self) {
     if (i->verification != NULL) {
         verification_stop(i->verification);
     }
+    sweeper_stop(&i->sweeper);
     if (i->service != NULL) {
         ow_directory_withdraw(i->env->directory, i->service);
     }

@@ -13,6 +13,8 @@
 
 enum {
     PLAYER_TOKEN_S = 3600,
+    // No access token of an ended session lives longer; a minute for clocks that differ.
+    ENDED_SESSION_KEPT_S = PLAYER_TOKEN_S + 60,
     SERVER_TOKEN_S = 600,
     LOGIN_WINDOW_S = 150, // how far a server's clock may be off
     REQUEST_KEY_S = 24 * 3600,

@@ -1,54 +1,16 @@
 // The methods of identity: validate, call the store, fill the reply.
 
-#include "services/identity/internal.h"
+#include "services/identity/methods.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static ow_code no_memory(ow_run *run) {
-    return ow_fail(run->err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for the answer");
-}
-
-static int64_t now_us(const ow_run *run) {
-    const identity *self = run->self;
-    return ow_clock_wall_us(self->env->clock);
-}
-
-static char *dup(ow_run *run, const char *text, bool *failed) {
-    char *copy = ow_arena_strdup_in(run->call->arena, text);
-    *failed = *failed || copy == NULL;
-    return copy;
-}
-
-static Google__Protobuf__Timestamp *timestamp(ow_arena *arena, int64_t us, bool *failed) {
-    Google__Protobuf__Timestamp *made = ow_arena_alloc(arena, sizeof *made);
-    if (made == NULL) {
-        *failed = true;
-        return NULL;
-    }
-    google__protobuf__timestamp__init(made);
-    made->seconds = us / SECOND_US;
-    made->nanos = (int32_t)(us % SECOND_US) * 1000;
-    return made;
-}
-
-// A token in the call's arena. The claims' times are filled here.
-static ow_code sign_token(ow_run *run, ow_token_claims *claims, int64_t at_us, int64_t life_s,
-                          char **ret_token) {
-    identity *self = run->self;
-    claims->issued_s = at_us / SECOND_US;
-    claims->expires_s = claims->issued_s + life_s;
-    char token[OW_TOKEN_SIZE];
-    ow_code code =
-        ow_token_sign(self->keys.ring, keys_current(&self->keys), claims, token, run->err);
-    if (code != OW_OK) {
-        return code;
-    }
-    *ret_token = ow_arena_strdup_in(run->call->arena, token);
-    return *ret_token != NULL ? OW_OK : no_memory(run);
-}
-
 // ---- DeviceLogin ----
+
+typedef struct device_arrival {
+    device_login login;
+    fresh_session session;
+} device_arrival;
 
 static ow_code device_login_check(ow_run *run) {
     const device_login_request *request = run->request;
@@ -60,40 +22,38 @@ static ow_code device_login_check(ow_run *run) {
     if (code != OW_OK) {
         return code;
     }
-    device_login *login = run->state;
+    device_arrival *arrival = run->state;
+    session_prepare(run, &arrival->session);
+    device_login *login = &arrival->login;
     login->title = title;
     login->platform = request->platform;
     login->existing_only = request->existing_only;
-    login->now_us = now_us(run);
+    login->now_us = arrival->session.row.now_us;
     hash_device(title, request->device_id, login->device_hash);
     ow_id_make(login->fresh_player_id, "plr_", login->now_us);
     return OW_OK;
 }
 
 static ow_code device_login_store(ow_run *run) {
-    return store_device_login(run->db, run->state, run->err);
+    device_arrival *arrival = run->state;
+    device_login *login = &arrival->login;
+    ow_code code = store_device_login(run->db, login, run->err);
+    return code == OW_OK ? store_session_begin(run->db, &arrival->session.row, login->player_id,
+                                               login->title, run->err)
+                         : code;
 }
 
-static ow_code device_login_sign(ow_run *run) {
+static ow_code device_login_reply(ow_run *run) {
     identity *self = run->self;
-    const device_login *login = run->state;
-    device_login_response *reply = run->reply;
-    ow_token_claims claims = {.kind = OW_TOKEN_PLAYER};
-    snprintf(claims.title, sizeof claims.title, "%s", login->title);
-    memcpy(claims.subject, login->player_id, sizeof claims.subject);
-    ow_id_make(claims.token_id, "ses_", login->now_us);
-    ow_code code = sign_token(run, &claims, login->now_us, PLAYER_TOKEN_S, &reply->access_token);
-    if (code != OW_OK) {
-        return code;
-    }
-    bool failed = false;
-    reply->player_id = dup(run, login->player_id, &failed);
-    reply->session_id = dup(run, claims.token_id, &failed);
-    reply->expires_at = timestamp(run->call->arena, claims.expires_s * SECOND_US, &failed);
-    reply->is_new_player = login->is_new;
+    const device_arrival *arrival = run->state;
+    const fresh_session *session = &arrival->session;
     ow_counter_add(self->logins, 1);
-    ow_counter_add(self->new_players, login->is_new ? 1 : 0);
-    return failed ? no_memory(run) : OW_OK;
+    return reply_login(run, &(admission){.player_id = arrival->login.player_id,
+                                         .title = arrival->login.title,
+                                         .session_id = session->row.session_id,
+                                         .refresh_token = session->refresh_token,
+                                         .refresh_expires_us = session->row.expires_us,
+                                         .is_new_player = arrival->login.is_new});
 }
 
 // ---- ServerLogin ----
@@ -162,13 +122,13 @@ static ow_code server_login_sign(ow_run *run) {
     memcpy(claims.title, login->row.title, sizeof claims.title);
     memcpy(claims.subject, login->row.key_id, sizeof claims.subject);
     ow_id_make(claims.token_id, "ses_", login->now_us);
-    ow_code code = sign_token(run, &claims, login->now_us, SERVER_TOKEN_S, &reply->access_token);
+    ow_code code = sign_token(run, &claims, SERVER_TOKEN_S, &reply->access_token);
     if (code != OW_OK) {
         return code;
     }
     bool failed = false;
     reply->title = dup(run, login->row.title, &failed);
-    reply->expires_at = timestamp(run->call->arena, claims.expires_s * SECOND_US, &failed);
+    reply->expires_at = timestamp(run, claims.expires_s * SECOND_US, &failed);
     ow_counter_add(self->server_logins, 1);
     return failed ? no_memory(run) : OW_OK;
 }
@@ -221,9 +181,9 @@ static server_key_msg *key_message(ow_run *run, const server_key_row *row) {
     overworld__identity__v1__server_key__init(made);
     made->key_id = dup(run, row->key_id, &failed);
     made->name = dup(run, row->name, &failed);
-    made->created_at = timestamp(run->call->arena, row->created_us, &failed);
+    made->created_at = timestamp(run, row->created_us, &failed);
     if (row->revoked_us != 0) {
-        made->revoked_at = timestamp(run->call->arena, row->revoked_us, &failed);
+        made->revoked_at = timestamp(run, row->revoked_us, &failed);
     }
     return failed ? NULL : made;
 }
@@ -349,8 +309,21 @@ static ow_code watch(ow_run *run) {
 
 const ow_method identity_methods[] = {
     {"DeviceLogin",
-     sizeof(device_login),
-     {{OW_LOOP, device_login_check}, {OW_WRITE, device_login_store}, {OW_LOOP, device_login_sign}}},
+     sizeof(device_arrival),
+     {{OW_LOOP, device_login_check},
+      {OW_WRITE, device_login_store},
+      {OW_LOOP, device_login_reply}}},
+    {"RefreshSession",
+     sizeof(session_refreshing),
+     {{OW_LOOP, refresh_check}, {OW_WRITE, refresh_store}, {OW_LOOP, refresh_reply}}},
+    {"Logout",
+     sizeof(session_ending),
+     {{OW_LOOP, logout_check}, {OW_WRITE, logout_store}, {OW_LOOP, logout_tell}}},
+    {"LogoutEverywhere",
+     sizeof(session_ending),
+     {{OW_LOOP, logout_everywhere_check},
+      {OW_WRITE, logout_everywhere_store},
+      {OW_LOOP, logout_everywhere_tell}}},
     {"ServerLogin",
      sizeof(server_login),
      {{OW_LOOP, server_login_check},

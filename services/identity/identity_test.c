@@ -67,9 +67,9 @@ static void a_device_keeps_its_player(void **state) {
     who elsewhere = nobody;
     elsewhere.title = "ttl_b";
     ASK_OK(f, &elsewhere, "DeviceLogin", &request, &other_title);
-    const device_login_response *a = (const device_login_response *)first.message;
-    const device_login_response *b = (const device_login_response *)again.message;
-    const device_login_response *c = (const device_login_response *)other_title.message;
+    const login_response *a = (const login_response *)first.message;
+    const login_response *b = (const login_response *)again.message;
+    const login_response *c = (const login_response *)other_title.message;
     assert_true(a->is_new_player && !b->is_new_player && c->is_new_player);
     assert_true(ow_id_is(a->player_id, "plr_") && ow_id_is(a->session_id, "ses_"));
     assert_string_equal(a->player_id, b->player_id);
@@ -101,10 +101,9 @@ static void many_logins_at_once_make_one_player(void **state) {
     for (int i = 0; i < LOGINS; i++) {
         answer_wait(f, &all[i], 1);
         assert_ow_ok(all[i].code, &all[i].err);
-        const device_login_response *reply = (const device_login_response *)all[i].message;
+        const login_response *reply = (const login_response *)all[i].message;
         new_players += reply->is_new_player;
-        assert_string_equal(reply->player_id,
-                            ((const device_login_response *)all[0].message)->player_id);
+        assert_string_equal(reply->player_id, ((const login_response *)all[0].message)->player_id);
     }
     assert_int_equal(new_players, 1);
     for (int i = 0; i < LOGINS; i++) {
@@ -461,7 +460,7 @@ static void secrets_are_private_and_kept(void **state) {
     ASK_OK(f, &nobody, "DeviceLogin", &request, &a);
     restart(f);
     ow_token_claims claims; // one from before the restart is still good
-    verify(f, ((const device_login_response *)a.message)->access_token, &claims);
+    verify(f, ((const login_response *)a.message)->access_token, &claims);
     answer_deinit(&a);
 
     identity_stop(f);
@@ -526,8 +525,8 @@ static void secrets_can_be_replaced(void **state) {
     identity_wait_ready(f);
 
     ASK_OK(f, &nobody, "DeviceLogin", &request, &after);
-    const char *old_token = ((const device_login_response *)before.message)->access_token;
-    const char *new_token = ((const device_login_response *)after.message)->access_token;
+    const char *old_token = ((const login_response *)before.message)->access_token;
+    const char *new_token = ((const login_response *)after.message)->access_token;
     assert_true(strncmp(old_token, new_token, strcspn(old_token, ".")) != 0); // another kid
     ow_token_claims claims;
     verify(f, old_token, &claims);

@@ -5,6 +5,7 @@
 #include "services/identity/identity_logic.h"
 #include "services/identity/identity_store.h"
 #include "services/identity/keys.h"
+#include "services/identity/sweeper.h"
 #include "services/identity/verification.h"
 
 #include "core/clock/clock.h"
@@ -16,6 +17,8 @@
 typedef struct identity_config {
     int64_t readers;
     int64_t max_waiting_writes;
+    int64_t refresh_life, refresh_grace; // us
+    int64_t max_sessions;
 } identity_config;
 
 typedef struct identity {
@@ -24,12 +27,13 @@ typedef struct identity {
     keys keys;
     ow_db *db;
     verification *verification;
+    sweeper sweeper;
     ProtobufCService *service;
     bool stopping;
     ow_db_job load_job;
     operator_row first_operator; // as the token's file says
     int64_t load_us;
-    ow_counter *logins, *new_players, *server_logins;
+    ow_counter *logins, *new_players, *server_logins, *refreshes, *reused_tokens;
 } identity;
 
 extern const ow_method identity_methods[];

@@ -132,6 +132,10 @@ ow_code keys_open(keys *k, const char *data_folder, int64_t now_us, ow_err *err)
         snprintf(path, sizeof path, "%s/keys/server-keys", data_folder);
         code = load_secret(path, &k->master, NULL, err);
     }
+    if (code == OW_OK) {
+        snprintf(path, sizeof path, "%s/keys/refresh", data_folder);
+        code = load_secret(path, &k->refresh, NULL, err);
+    }
     return code == OW_OK ? operator_open(k, data_folder, err) : code;
 }
 
@@ -141,9 +145,14 @@ void keys_close(keys *k) {
     }
     k->signing_count = 0;
     ow_secret_deinit(&k->master);
+    ow_secret_deinit(&k->refresh);
     k->ring = ow_key_ring_free(k->ring);
 }
 
 const char *keys_current(const keys *k) {
     return k->signing[k->signing_count - 1].kid;
+}
+
+refresh_key keys_refresh(const keys *k) {
+    return (refresh_key){.bytes = k->refresh.bytes, .size = k->refresh.size};
 }

@@ -5,9 +5,13 @@
 //   keys/signing/<kid>   sign access tokens; the newest (greatest kid) signs, all verify. To rotate,
 //                        put another one there and restart; remove the old one an hour later
 //   keys/server-keys     the master from which the secrets of server keys are derived
+//   keys/refresh         tells our refresh tokens from others'; without it every session must log in
+//                        again when its access token ends
 //   operator.token       the first operator's token
 //
 // What is missing is made. A file that others may read is refused.
+
+#include "services/identity/refresh_token.h"
 
 #include "core/crypto/hash.h"
 #include "core/crypto/secret.h"
@@ -26,6 +30,7 @@ typedef struct keys {
     signing_key signing[OW_TOKEN_KEYS_MAX]; // in order of kid
     int signing_count;
     ow_secret master;
+    ow_secret refresh;
     uint8_t operator_sha256[OW_SHA256_SIZE]; // of the first operator's token
     bool operator_made;                      // the token's file is new
 } keys;
@@ -36,3 +41,5 @@ void keys_close(keys *k); // accepts a half-opened or zeroed one
 
 // The key that signs.
 const char *keys_current(const keys *k);
+
+refresh_key keys_refresh(const keys *k);

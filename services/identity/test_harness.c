@@ -29,8 +29,16 @@ static void on_fatal(void *self, const ow_err *why) {
 }
 
 ow_code identity_start(fixture *f, ow_err *err) {
-    const struct { int64_t readers, max_waiting_writes; } config = {2, 4096};
-    ow_code code = ow_identity_module.init(&f->env, &config, &f->module, err);
+    const ow_config_table tables[] = {
+        {"identity", ow_identity_module.config, ow_identity_module.config_size}, {0}};
+    const char *const flags[] = {"--identity.max_sessions=3"};
+    ow_config_free(f->config);
+    f->config = NULL;
+    ow_code code = ow_config_load(tables, NULL, flags, 1, NULL, &f->config, err);
+    if (code == OW_OK) {
+        code =
+            ow_identity_module.init(&f->env, ow_config_of(f->config, "identity"), &f->module, err);
+    }
     if (code == OW_OK) {
         code = ow_identity_module.start(f->module, err);
     }
@@ -112,6 +120,7 @@ int fixture_teardown(void **state) {
     }
     ow_directory_free(f->directory);
     ow_loop_turn(f->loop, 0, NULL);
+    ow_config_free(f->config);
     ow_api_free(f->api);
     ow_metrics_free(f->metrics);
     ow_clock_close(f->clock);

@@ -5,6 +5,7 @@
 #include "services/identity/messages.h"
 
 #include "core/clock/clock.h"
+#include "core/config/config.h"
 #include "core/module/env.h"
 #include "core/module/module.h"
 #include "core/rpc/call.h"
@@ -23,6 +24,7 @@ typedef struct fixture {
     ow_module_env env;
     ow_loop *loop;
     ow_clock *clock;
+    ow_config *config;
     ow_api *api;
     struct ow_metrics *metrics;
     ow_directory *directory;

@@ -1,6 +1,7 @@
 #include "services/identity/verification.h"
 
 #include "services/identity/identity_logic.h"
+#include "services/identity/sessions_store.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,14 +9,25 @@
 // A token given just before its key was revoked lives that long; a minute for clocks that differ.
 #define REVOKED_KEPT_US ((SERVER_TOKEN_S + 60) * SECOND_US)
 
+typedef struct ended_session {
+    revoked_session_msg msg;
+    char id[OW_ID_MAX];
+} ended_session;
+
 struct verification {
     const keys *keys;
     watcher *watchers;
     bool loaded, stopped;
     int64_t sequence;
+    int64_t state_us; // when the state was last filled or added to
     verification_rows rows;
     char revoked[REVOKED_MAX][OW_ID_MAX];
     int64_t revoked_us[REVOKED_MAX];
+
+    // A ring in the order in which they ended.
+    ended_session ended[ENDED_SESSIONS_MAX];
+    size_t first_ended, ended_count;
+    int64_t valid_from_s;
 
     // The message, pointing at the above.
     verification_state state;
@@ -24,6 +36,7 @@ struct verification {
     operator_token_msg operators[OPERATORS_MAX];
     operator_token_msg *operator_list[OPERATORS_MAX];
     char *revoked_list[REVOKED_MAX];
+    revoked_session_msg *ended_list[ENDED_SESSIONS_MAX];
 };
 
 verification *verification_new(const keys *k) {
@@ -86,11 +99,86 @@ static void forget_old(verification *v, int64_t now_us) {
     }
 }
 
+// ---- Ended sessions ----
+
+static ended_session *ended_at(verification *v, size_t index) {
+    return &v->ended[(v->first_ended + index) % ENDED_SESSIONS_MAX];
+}
+
+static void forget_first_ended(verification *v) {
+    v->first_ended = (v->first_ended + 1) % ENDED_SESSIONS_MAX;
+    v->ended_count--;
+}
+
+static void forget_expired(verification *v, int64_t now_s) {
+    while (v->ended_count > 0 && ended_at(v, 0)->msg.until <= now_s) {
+        forget_first_ended(v);
+    }
+}
+
+// Tokens given until `ended_us` are not told apart any more.
+static void forget_until(verification *v, int64_t ended_us) {
+    int64_t from_s = ended_us / SECOND_US + 1;
+    v->valid_from_s = from_s > v->valid_from_s ? from_s : v->valid_from_s;
+}
+
+static ended_session *ended_add(verification *v, const char *session_id, int64_t ended_us) {
+    if (v->ended_count == ENDED_SESSIONS_MAX) {
+        int64_t until_s = ended_at(v, 0)->msg.until;
+        forget_until(v, (until_s - ENDED_SESSION_KEPT_S) * SECOND_US);
+        forget_first_ended(v);
+    }
+    int64_t until_s = ended_us / SECOND_US + ENDED_SESSION_KEPT_S;
+    // In order also when the clock was set back.
+    if (v->ended_count > 0 && ended_at(v, v->ended_count - 1)->msg.until > until_s) {
+        until_s = ended_at(v, v->ended_count - 1)->msg.until;
+    }
+    ended_session *made = ended_at(v, v->ended_count++);
+    overworld__identity__v1__revoked_session__init(&made->msg);
+    memset(made->id, 0, sizeof made->id);
+    memcpy(made->id, session_id, strnlen(session_id, sizeof made->id - 1));
+    made->msg.session_id = made->id;
+    made->msg.until = until_s;
+    return made;
+}
+
+static void take_stored(void *self, const char *session_id, int64_t ended_us) {
+    ended_add(self, session_id, ended_us);
+}
+
+ow_code verification_load_ended(verification *v, ow_db_conn *db, int64_t now_us, ow_err *err) {
+    ended_range range = {.since_us = now_us - ENDED_SESSION_KEPT_S * SECOND_US,
+                         .max = ENDED_SESSIONS_MAX};
+    int64_t forgotten_us = 0;
+    v->first_ended = v->ended_count = 0; // the job may run twice
+    ow_code code = store_ended_sessions_list(db, &range, take_stored, v, &forgotten_us, err);
+    if (code == OW_OK && forgotten_us > 0) {
+        forget_until(v, forgotten_us);
+    }
+    return code;
+}
+
+static void fill_ended(verification *v, int64_t now_us) {
+    forget_expired(v, now_us / SECOND_US);
+    for (size_t i = 0; i < v->ended_count; i++) {
+        v->ended_list[i] = &ended_at(v, i)->msg;
+    }
+    v->state.revoked_sessions = v->ended_list;
+    v->state.n_revoked_sessions = v->ended_count;
+    v->state.valid_from = v->valid_from_s;
+}
+
+// Higher than any before, also than those before a restart.
+static int64_t next_sequence(verification *v, int64_t now_us) {
+    v->sequence = now_us > v->sequence ? now_us : v->sequence + 1;
+    return v->sequence;
+}
+
 static void fill_state(verification *v, int64_t now_us) {
     overworld__identity__v1__verification_state__init(&v->state);
-    // Higher than any before, also than those before a restart.
-    v->sequence = now_us > v->sequence ? now_us : v->sequence + 1;
-    v->state.sequence = v->sequence;
+    v->state.sequence = next_sequence(v, now_us);
+    v->state_us = now_us;
+    fill_ended(v, now_us);
     fill_signing(v);
     fill_operators(v);
     forget_old(v, now_us);
@@ -122,10 +210,10 @@ static void on_cancel(ow_call *call, void *self) {
     ow_run_finish(w->run, call->err.code);
 }
 
-static void tell_all(verification *v) {
+static void tell_all(verification *v, const verification_state *news) {
     for (watcher *w = v->watchers; w != NULL; w = w->next) {
         // Whoever is too slow is being cancelled, and told by on_cancel later.
-        ow_run_send(w->run, &v->state.base);
+        ow_run_send(w->run, &news->base);
     }
 }
 
@@ -139,6 +227,8 @@ ow_code verification_watch(verification *v, ow_run *run) {
     run->call->on_cancel = on_cancel;
     run->call->on_cancel_self = w;
     if (v->loaded) {
+        fill_ended(v, v->state_us);
+        v->state.sequence = v->sequence;
         ow_run_send(run, &v->state.base);
     }
     return OW_PENDING;
@@ -159,7 +249,7 @@ void verification_stop(verification *v) {
 void verification_loaded(verification *v, int64_t now_us) {
     v->loaded = true;
     fill_state(v, now_us);
-    tell_all(v);
+    tell_all(v, &v->state);
 }
 
 void verification_revoke(verification *v, const char *key_id, int64_t revoked_us, int64_t now_us) {
@@ -176,5 +266,20 @@ void verification_revoke(verification *v, const char *key_id, int64_t revoked_us
     v->revoked_us[0] = revoked_us;
     v->rows.revoked_count = kept + 1;
     fill_state(v, now_us);
-    tell_all(v);
+    tell_all(v, &v->state);
+}
+
+void verification_end_session(verification *v, const char *session_id, int64_t ended_us,
+                              int64_t now_us) {
+    forget_expired(v, now_us / SECOND_US);
+    revoked_session_msg *added[] = {&ended_add(v, session_id, ended_us)->msg};
+    verification_state news;
+    overworld__identity__v1__verification_state__init(&news);
+    news.sequence = next_sequence(v, now_us);
+    news.is_addition = true;
+    news.revoked_sessions = added;
+    news.n_revoked_sessions = 1;
+    news.valid_from = v->valid_from_s;
+    v->state_us = now_us;
+    tell_all(v, &news);
 }

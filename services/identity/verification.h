@@ -1,13 +1,16 @@
 #pragma once
 
 // What gateways verify with, and those who watch it: signing keys, operators' tokens, server keys
-// whose live tokens must be refused. Watchers get the whole state at first and after each change.
+// and sessions whose live tokens must be refused. Watchers get the whole state at first and after each
+// change; of a session that ends they are told that alone.
 // Loop thread.
 
 #include "services/identity/identity_store.h"
 #include "services/identity/keys.h"
 
 #include "core/rpc/service.h"
+
+enum { ENDED_SESSIONS_MAX = 65536 };
 
 typedef struct verification verification;
 
@@ -24,12 +27,21 @@ verification *verification_free(verification *v);
 // Where the store's rows are put before verification_loaded.
 verification_rows *verification_rows_of(verification *v);
 
+// Reads what ended lately. On the database's thread, before verification_loaded.
+ow_code verification_load_ended(verification *v, ow_db_conn *db, int64_t now_us, ow_err *err);
+
 // The rows are there: watchers get their first state.
 void verification_loaded(verification *v, int64_t now_us);
 bool verification_is_loaded(const verification *v);
 
 // A server key was revoked: tells the watchers, unless they know.
 void verification_revoke(verification *v, const char *key_id, int64_t revoked_us, int64_t now_us);
+
+// A session has ended: tells the watchers. At most ENDED_SESSIONS_MAX are kept, none longer than
+// its access tokens live; beyond that number the oldest is forgotten, and all tokens from before it
+// ended are refused as expired.
+void verification_end_session(verification *v, const char *session_id, int64_t ended_us,
+                              int64_t now_us);
 
 // The step of WatchVerification; its state is a watcher.
 ow_code verification_watch(verification *v, ow_run *run);

@@ -1,0 +1,9 @@
+#include "services/identity/migrations/migrations.h"
+
+#include "services/identity/migrations/tables.h"
+
+const ow_db_migration identity_migrations[] = {
+    {.number = 1, .sql = identity_first_tables},
+    {.number = 2, .sql = identity_sessions_tables},
+    {.number = 0},
+};

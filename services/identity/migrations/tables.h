@@ -1,0 +1,7 @@
+#pragma once
+
+// The tables of each migration, in files of their own. A list in the order of their numbers stands in
+// migrations.c.
+
+extern const char identity_first_tables[];
+extern const char identity_sessions_tables[];
