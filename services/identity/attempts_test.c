@@ -1,0 +1,113 @@
+#include "services/identity/attempts.h"
+
+#include "core/testing/ow_test.h"
+
+#include <stdio.h>
+
+#define SECOND INT64_C(1000000)
+
+static attempts *limited(void) {
+    attempts *a = attempts_new(&(attempts_options){.per_account = 5, .per_address = 10});
+    assert_non_null(a);
+    return a;
+}
+
+static attempt from(const char *account, const char *address) {
+    return (attempt){.kind = "player", .title = "ttl_a", .account = account, .address = address};
+}
+
+static bool may(attempts *a, const attempt *who, int64_t now_us) {
+    return attempts_take(a, who, now_us) == 0;
+}
+
+static int tries(attempts *a, const attempt *who, int64_t now_us) {
+    int count = 0;
+    while (count < 100 && may(a, who, now_us)) {
+        count++;
+    }
+    return count;
+}
+
+static void an_account_has_five_a_minute(void **state) {
+    (void)state;
+    attempts *a = limited();
+    attempt who = from("ann@example.com", "192.0.2.1"),
+            other = from("bob@example.com", "192.0.2.1");
+    assert_int_equal(tries(a, &who, SECOND), 5);
+    assert_false(may(a, &who, 59 * SECOND));
+    assert_true(may(a, &other, 59 * SECOND));
+    assert_true(may(a, &who, 66 * SECOND));
+    attempt theirs = who;
+    theirs.kind = "operator";
+    theirs.address = "";
+    assert_true(may(a, &theirs, SECOND));
+    attempts_free(a);
+}
+
+static void an_address_has_ten_in_ten_minutes(void **state) {
+    (void)state;
+    attempts *a = limited();
+    char name[32];
+    int let_in = 0;
+    for (int i = 0; i < 1000; i++) {
+        snprintf(name, sizeof name, "name-%d@example.com", i);
+        attempt who = from(name, "192.0.2.1");
+        let_in += may(a, &who, SECOND);
+    }
+    assert_int_equal(let_in, 10);
+    attempt elsewhere = from("name-1@example.com", "192.0.2.2");
+    assert_true(may(a, &elsewhere, SECOND));
+    attempt same = from("new@example.com", "192.0.2.1");
+    assert_false(may(a, &same, 599 * SECOND));
+    assert_true(may(a, &same, 660 * SECOND));
+    attempts_free(a);
+}
+
+static void the_right_password_costs_nothing(void **state) {
+    (void)state;
+    attempts *a = limited();
+    attempt who = from("ann@example.com", "192.0.2.1");
+    for (int i = 0; i < 100; i++) {
+        assert_true(may(a, &who, SECOND));
+        attempts_succeeded(a, &who);
+    }
+    assert_int_equal(tries(a, &who, SECOND), 5);
+    attempts_free(a);
+}
+
+// Many strangers guess at Ann's account: they have five tries together, she comes in from home.
+static void strangers_do_not_lock_out_the_honest(void **state) {
+    (void)state;
+    attempts *a = limited();
+    attempt ann = from("ann@example.com", "192.0.2.1");
+    assert_true(may(a, &ann, SECOND));
+    attempts_succeeded(a, &ann);
+    int guesses = 0;
+    for (int i = 0; i < 1000; i++) {
+        char address[32];
+        snprintf(address, sizeof address, "198.51.%d.%d", i / 250, i % 250);
+        attempt stranger = from("ann@example.com", address);
+        guesses += may(a, &stranger, SECOND);
+    }
+    assert_int_equal(guesses, 5);
+    assert_true(may(a, &ann, SECOND));
+    attempts_succeeded(a, &ann);
+    attempts_free(a);
+}
+
+static void no_limit_lets_all_pass(void **state) {
+    (void)state;
+    attempts *a = attempts_new(&(attempts_options){0});
+    attempt who = from("ann@example.com", "192.0.2.1");
+    assert_int_equal(tries(a, &who, SECOND), 100);
+    attempts_free(a);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        OW_TEST(an_account_has_five_a_minute),     OW_TEST(an_address_has_ten_in_ten_minutes),
+        OW_TEST(the_right_password_costs_nothing), OW_TEST(strangers_do_not_lock_out_the_honest),
+        OW_TEST(no_limit_lets_all_pass),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
