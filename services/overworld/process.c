@@ -1,6 +1,7 @@
 #include "services/overworld/process.h"
 
 #include "core/clock/clock.h"
+#include "core/http/client.h"
 #include "core/id/id.h"
 #include "core/log/log.h"
 #include "core/loop/loop.h"
@@ -30,6 +31,9 @@ enum {
     PROCESS_NAME_MAX = 120,
     TURNS_TO_SETTLE = 20,
     EXIT_FAULT = 1,
+    OUTGOING_MAX = 256,
+    OUTGOING_CONNECTIONS_MAX = 64,
+    OUTGOING_PER_HOST_MAX = 8,
 };
 
 static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
@@ -46,6 +50,15 @@ const ow_config_key process_config_keys[] = {
      "Threads for passwords and compression."},
     {"binary_folder", OW_CONFIG_STRING, offsetof(process_config, binary_folder), "", 0, 0, NULL,
      "Where the runtimes' programs stand; empty: beside this one."},
+    {"egress_hosts", OW_CONFIG_STRING, offsetof(process_config, egress_hosts), "", 0, 0, NULL,
+     "Hosts that the server itself may send requests to, as api.example.com or *.example.com; empty: "
+     "all."},
+    {"egress_networks", OW_CONFIG_STRING, offsetof(process_config, egress_networks), "", 0, 0, NULL,
+     "Addresses that it may send requests to though they are not public, as 10.1.0.0/16."},
+    {"egress_plain", OW_CONFIG_BOOL, offsetof(process_config, egress_plain), "false", 0, 0, NULL,
+     "Whether it may do so without TLS."},
+    {"egress_ca_file", OW_CONFIG_STRING, offsetof(process_config, egress_ca_file), "", 0, 0, NULL,
+     "Certificates (PEM) that it trusts then, instead of the system's."},
     {0},
 };
 
@@ -62,6 +75,7 @@ typedef struct process {
     ow_loop *loop;
     ow_metrics *metrics;
     gauges gauges;
+    ow_http_client *outgoing;
     calls calls;
     ow_module_env env;
     ow_modules *modules; // the caller's
@@ -200,6 +214,22 @@ static void raise_descriptor_limit(void) {
     }
 }
 
+static ow_code open_outgoing(process *process, ow_err *err) {
+    const process_config *config = process->config;
+    ow_http_client_options options = {
+        .loop = process->loop,
+        .egress = {.hosts = config->egress_hosts,
+                   .networks = config->egress_networks,
+                   .plain = config->egress_plain},
+        .user_agent = "overworld/" OVERWORLD_VERSION,
+        .ca_file = config->egress_ca_file,
+        .max_fetches = OUTGOING_MAX,
+        .max_connections = OUTGOING_CONNECTIONS_MAX,
+        .max_per_host = OUTGOING_PER_HOST_MAX,
+    };
+    return ow_http_client_open(&options, &process->outgoing, err);
+}
+
 static ow_code open_parts(process *process, ow_err *err) {
     ow_code code = folders_open(process->options->data, process->config->binary_folder,
                                 &process->folders, err);
@@ -220,6 +250,10 @@ static ow_code open_parts(process *process, ow_err *err) {
         return ow_fail(err, OW_INTERNAL, "no_memory", "no memory for metrics");
     }
     gauges_add(&process->gauges, process->metrics);
+    code = open_outgoing(process, err);
+    if (code != OW_OK) {
+        return code;
+    }
     calls_options calls = {
         .loop = process->loop,
         .modules = process->modules,
@@ -240,6 +274,7 @@ static void fill_env(process *process) {
         .api = process->calls.api,
         .pool = process->calls.pool,
         .metrics = process->metrics,
+        .outgoing = process->outgoing,
         .modules = process->modules,
         .data_folder = process->folders.data,
         .binary_folder = process->folders.binaries,
@@ -306,6 +341,7 @@ static void stop(process *process) {
     settle(process);
     ow_modules_deinit(process->modules);
     calls_close(&process->calls);
+    process->outgoing = ow_http_client_close(process->outgoing);
     gauges_remove(&process->gauges);
     process->metrics = ow_metrics_free(process->metrics);
     process->loop = ow_loop_free(process->loop);

@@ -16,6 +16,8 @@ typedef struct process_config {
     int64_t drain_us;
     int64_t pool_threads;
     char *binary_folder;
+    char *egress_hosts, *egress_networks, *egress_ca_file;
+    bool egress_plain;
 } process_config;
 
 extern const ow_config_key process_config_keys[];
