@@ -96,6 +96,12 @@ static ow_code watch_verification(ow_run *run) {
 
 static const ow_method identity_methods[] = {
     {"DeviceLogin", 0, {{OW_LOOP, device_login}}},
+    {"CustomLogin", 0, {{OW_LOOP, not_here}}},
+    {"EmailLogin", 0, {{OW_LOOP, not_here}}},
+    {"LinkLogin", 0, {{OW_LOOP, not_here}}},
+    {"UnlinkLogin", 0, {{OW_LOOP, not_here}}},
+    {"ListLogins", 0, {{OW_LOOP, not_here}}},
+    {"ChangePassword", 0, {{OW_LOOP, not_here}}},
     {"RefreshSession", 0, {{OW_LOOP, not_here}}},
     {"Logout", 0, {{OW_LOOP, not_here}}},
     {"LogoutEverywhere", 0, {{OW_LOOP, not_here}}},

@@ -49,6 +49,28 @@ static const ow_config_key config_keys[] = {
      .min = 1,
      .max = SESSIONS_OF_PLAYER_MAX,
      .doc = "Sessions of one player at a time; a login beyond that drops the oldest."},
+    {.name = "password_min",
+     .type = OW_CONFIG_INT,
+     .offset = offsetof(identity_config, password_min),
+     .default_value = "8",
+     .min = 8,
+     .max = 64,
+     .doc = "Characters that a new password of a player has at least."},
+    {.name = "attempts_per_account",
+     .type = OW_CONFIG_INT,
+     .offset = offsetof(identity_config, attempts_per_account),
+     .default_value = "5",
+     .min = 0,
+     .max = 1000000,
+     .doc = "Wrong passwords for one account in a minute; more are answered with 429. Addresses "
+            "from which the right one came have as many of their own. 0: no limit."},
+    {.name = "attempts_per_address",
+     .type = OW_CONFIG_INT,
+     .offset = offsetof(identity_config, attempts_per_address),
+     .default_value = "10",
+     .min = 0,
+     .max = 1000000,
+     .doc = "Wrong passwords from one address in ten minutes, for whatever accounts. 0: no limit."},
     {0},
 };
 
@@ -95,6 +117,13 @@ static ow_code init(ow_module_env *env, const void *config, void **ret_self, ow_
     }
     i->env = env;
     i->config = *(const identity_config *)config;
+    *ret_self = i;
+    i->attempts =
+        attempts_new(&(attempts_options){.per_account = (uint32_t)i->config.attempts_per_account,
+                                         .per_address = (uint32_t)i->config.attempts_per_address});
+    if (i->attempts == NULL) {
+        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for identity");
+    }
     i->logins = ow_metrics_counter(env->metrics, "overworld_identity_logins_total",
                                    "Logins of players", NULL);
     i->new_players = ow_metrics_counter(env->metrics, "overworld_identity_new_players_total",
@@ -107,7 +136,6 @@ static ow_code init(ow_module_env *env, const void *config, void **ret_self, ow_
         ow_metrics_counter(env->metrics, "overworld_identity_reused_refresh_tokens_total",
                            "Sessions ended because a refresh token was used twice", NULL);
     ow_directory_expect_here(env->directory, &overworld__identity__v1__identity__descriptor);
-    *ret_self = i;
     return OW_OK;
 }
 
@@ -207,6 +235,7 @@ static void free_self(void *self) {
     }
     ow_service_free(i->service);
     verification_free(i->verification);
+    attempts_free(i->attempts);
     keys_close(&i->keys);
     free(i);
 }

@@ -1,14 +1,9 @@
 #include "services/identity/identity_logic.h"
 
-#include "core/json/check.h"
-
 #include <stdio.h>
 #include <string.h>
 
 enum {
-    DEVICE_ID_MIN = 8,
-    DEVICE_ID_MAX = 128,
-    PLATFORM_MAX = 32, // characters
     NONCE_MIN = 16,
     NONCE_MAX = 64,
     NAME_MAX_LENGTH = 60,
@@ -28,33 +23,6 @@ ow_code check_title(const char *title, ow_err *err) {
     if (title[0] == '\0') {
         return ow_fail(err, OW_INVALID_ARGUMENT, "no_title",
                        "name the title in the header Overworld-Title");
-    }
-    return OW_OK;
-}
-
-static size_t count_characters(const char *utf8) {
-    size_t count = 0;
-    for (; *utf8 != '\0'; utf8++) {
-        count += ((unsigned char)*utf8 & 0xc0) != 0x80;
-    }
-    return count;
-}
-
-ow_code check_device_login(const device_login_request *request, ow_err *err) {
-    size_t length = 0;
-    while (request->device_id[length] >= 0x20 && request->device_id[length] <= 0x7e) {
-        length++;
-    }
-    if (request->device_id[length] != '\0' || length < DEVICE_ID_MIN || length > DEVICE_ID_MAX) {
-        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_device_id",
-                       "device_id must have %d to %d characters of printable ASCII", DEVICE_ID_MIN,
-                       DEVICE_ID_MAX);
-    }
-    // What is no UTF-8 has no characters to count.
-    if (!ow_utf8_check(request->platform, strlen(request->platform)) ||
-        count_characters(request->platform) > PLATFORM_MAX) {
-        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_platform",
-                       "platform must have at most %d characters of UTF-8", PLATFORM_MAX);
     }
     return OW_OK;
 }
@@ -129,13 +97,6 @@ ow_code check_list_keys(const list_keys_request *request, int *ret_limit,
 
 void make_page_token(const char *key_id, char ret_token[static OW_BASE64URL_SIZE(OW_ID_MAX)]) {
     ow_base64url_encode(key_id, strlen(key_id), ret_token);
-}
-
-void hash_device(const char *title, const char *device_id,
-                 uint8_t ret_hash[static OW_SHA256_SIZE]) {
-    char text[OW_ID_MAX + 1 + DEVICE_ID_MAX + 1];
-    int length = snprintf(text, sizeof text, "%s\n%s", title, device_id);
-    ow_sha256(text, (size_t)length, ret_hash);
 }
 
 void derive_secret(const void *master, size_t master_size, const char *key_id,

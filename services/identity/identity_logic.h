@@ -10,6 +10,7 @@
 #include "core/id/id.h"
 
 #define SECOND_US INT64_C(1000000)
+#define BANNED_FOR_GOOD_US (INT64_C(253402300799) * SECOND_US) // the end of the year 9999
 
 enum {
     PLAYER_TOKEN_S = 3600,
@@ -25,7 +26,6 @@ enum {
 
 // Codes of all checks: invalid_argument with a reason that names the field.
 ow_code check_title(const char *title, ow_err *err); // "no_title"
-ow_code check_device_login(const device_login_request *request, ow_err *err);
 // unauthenticated "clock_off" when the timestamp is out of the window.
 ow_code check_server_login(const server_login_request *request, int64_t now_us, ow_err *err);
 ow_code check_create_key(const create_key_request *request, ow_err *err);
@@ -34,9 +34,6 @@ ow_code check_key_id(const char *key_id, ow_err *err);
 ow_code check_list_keys(const list_keys_request *request, int *ret_limit,
                         char ret_after[static OW_ID_MAX], ow_err *err);
 void make_page_token(const char *key_id, char ret_token[static OW_BASE64URL_SIZE(OW_ID_MAX)]);
-
-// What a device is stored under.
-void hash_device(const char *title, const char *device_id, uint8_t ret_hash[static OW_SHA256_SIZE]);
 
 // The secret of a server key: derived from the master, so that the store holds none and a repeated
 // request can be given the same answer.

@@ -5,57 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-// ---- DeviceLogin ----
-
-typedef struct device_arrival {
-    device_login login;
-    fresh_session session;
-} device_arrival;
-
-static ow_code device_login_check(ow_run *run) {
-    const device_login_request *request = run->request;
-    const char *title = run->call->principal->title;
-    ow_code code = check_title(title, run->err);
-    if (code == OW_OK) {
-        code = check_device_login(request, run->err);
-    }
-    if (code != OW_OK) {
-        return code;
-    }
-    device_arrival *arrival = run->state;
-    session_prepare(run, &arrival->session);
-    device_login *login = &arrival->login;
-    login->title = title;
-    login->platform = request->platform;
-    login->existing_only = request->existing_only;
-    login->now_us = arrival->session.row.now_us;
-    hash_device(title, request->device_id, login->device_hash);
-    ow_id_make(login->fresh_player_id, "plr_", login->now_us);
-    return OW_OK;
-}
-
-static ow_code device_login_store(ow_run *run) {
-    device_arrival *arrival = run->state;
-    device_login *login = &arrival->login;
-    ow_code code = store_device_login(run->db, login, run->err);
-    return code == OW_OK ? store_session_begin(run->db, &arrival->session.row, login->player_id,
-                                               login->title, run->err)
-                         : code;
-}
-
-static ow_code device_login_reply(ow_run *run) {
-    identity *self = run->self;
-    const device_arrival *arrival = run->state;
-    const fresh_session *session = &arrival->session;
-    ow_counter_add(self->logins, 1);
-    return reply_login(run, &(admission){.player_id = arrival->login.player_id,
-                                         .title = arrival->login.title,
-                                         .session_id = session->row.session_id,
-                                         .refresh_token = session->refresh_token,
-                                         .refresh_expires_us = session->row.expires_us,
-                                         .is_new_player = arrival->login.is_new});
-}
-
 // ---- ServerLogin ----
 
 typedef struct server_login {
@@ -309,10 +258,30 @@ static ow_code watch(ow_run *run) {
 
 const ow_method identity_methods[] = {
     {"DeviceLogin",
-     sizeof(device_arrival),
-     {{OW_LOOP, device_login_check},
-      {OW_WRITE, device_login_store},
-      {OW_LOOP, device_login_reply}}},
+     sizeof(arriving),
+     {{OW_LOOP, device_login_check}, {OW_WRITE, arrive_store}, {OW_LOOP, arrive_reply}}},
+    {"CustomLogin",
+     sizeof(arriving),
+     {{OW_LOOP, custom_login_check}, {OW_WRITE, arrive_store}, {OW_LOOP, arrive_reply}}},
+    {"EmailLogin",
+     sizeof(arriving),
+     {{OW_LOOP, email_login_check},
+      {OW_READ, email_login_find},
+      {OW_POOL, email_login_verify},
+      {OW_WRITE, arrive_store},
+      {OW_LOOP, email_login_reply}}},
+    {"LinkLogin",
+     sizeof(linking),
+     {{OW_LOOP, link_check}, {OW_POOL, link_hash}, {OW_WRITE, link_store}, {OW_LOOP, link_reply}}},
+    {"UnlinkLogin", 0, {{OW_WRITE, unlink_store}}},
+    {"ListLogins", 0, {{OW_READ, list_logins}}},
+    {"ChangePassword",
+     sizeof(password_changing),
+     {{OW_LOOP, password_check},
+      {OW_READ, password_find},
+      {OW_POOL, password_hash},
+      {OW_WRITE, password_store},
+      {OW_LOOP, password_reply}}},
     {"RefreshSession",
      sizeof(session_refreshing),
      {{OW_LOOP, refresh_check}, {OW_WRITE, refresh_store}, {OW_LOOP, refresh_reply}}},

@@ -10,53 +10,6 @@ static void copy_text(char *to, size_t size, ow_rows *rows, int column) {
     snprintf(to, size, "%s", text != NULL ? text : "");
 }
 
-// ---- Players ----
-
-static ow_code device_find(ow_db_conn *db, device_login *login, bool *ret_found, ow_err *err) {
-    ow_rows *rows = NULL;
-    ow_code code =
-        ow_db_query(db, &rows, err, "SELECT player_id FROM devices WHERE device_hash = $1", "b",
-                    login->device_hash, sizeof login->device_hash);
-    if (code == OW_OK) {
-        code = ow_rows_next(rows, ret_found, err);
-    }
-    if (code == OW_OK && *ret_found) {
-        copy_text(login->player_id, sizeof login->player_id, rows, 0);
-    }
-    ow_rows_close(rows);
-    return code;
-}
-
-static ow_code player_make(ow_db_conn *db, device_login *login, ow_err *err) {
-    ow_code code = ow_db_exec(
-        db, NULL, err,
-        "INSERT INTO players (player_id, title_id, platform, created_us) VALUES ($1, $2, $3, $4)",
-        "ttti", login->fresh_player_id, login->title, login->platform, login->now_us);
-    if (code == OW_OK) {
-        code = ow_db_exec(db, NULL, err,
-                          "INSERT INTO devices (device_hash, player_id) VALUES ($1, $2)", "bt",
-                          login->device_hash, sizeof login->device_hash, login->fresh_player_id);
-    }
-    memcpy(login->player_id, login->fresh_player_id, sizeof login->player_id);
-    return code;
-}
-
-ow_code store_device_login(ow_db_conn *db, device_login *login, ow_err *err) {
-    bool found = false;
-    ow_code code = device_find(db, login, &found, err);
-    if (code != OW_OK) {
-        return code;
-    }
-    login->is_new = !found;
-    if (found) {
-        return OW_OK;
-    }
-    if (login->existing_only) {
-        return ow_fail(err, OW_NOT_FOUND, "no_player", "this device has no player in the title");
-    }
-    return player_make(db, login, err);
-}
-
 // ---- Server keys ----
 
 #define KEY_COLUMNS "key_id, title_id, name, created_us, revoked_us"

@@ -11,23 +11,6 @@
 #include "core/db/db.h"
 #include "core/id/id.h"
 
-// ---- Players ----
-
-typedef struct device_login {
-    const char *title;
-    const char *platform;
-    uint8_t device_hash[OW_SHA256_SIZE];
-    int64_t now_us;
-    bool existing_only;
-    char fresh_player_id[OW_ID_MAX]; // for a new player
-    // Filled:
-    char player_id[OW_ID_MAX];
-    bool is_new;
-} device_login;
-
-// Finds the device's player or makes one. Codes: not_found "no_player" (existing_only).
-ow_code store_device_login(ow_db_conn *db, device_login *login, ow_err *err);
-
 // ---- Server keys ----
 
 typedef struct server_key_row {

@@ -2,6 +2,7 @@
 
 // Shared by the files of identity: the service as a whole.
 
+#include "services/identity/attempts.h"
 #include "services/identity/identity_logic.h"
 #include "services/identity/identity_store.h"
 #include "services/identity/keys.h"
@@ -19,6 +20,8 @@ typedef struct identity_config {
     int64_t max_waiting_writes;
     int64_t refresh_life, refresh_grace; // us
     int64_t max_sessions;
+    int64_t password_min; // characters
+    int64_t attempts_per_account, attempts_per_address;
 } identity_config;
 
 typedef struct identity {
@@ -28,6 +31,7 @@ typedef struct identity {
     ow_db *db;
     verification *verification;
     sweeper sweeper;
+    attempts *attempts;
     ProtobufCService *service;
     bool stopping;
     ow_db_job load_job;

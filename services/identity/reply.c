@@ -12,6 +12,11 @@ int64_t now_us(const ow_run *run) {
     return ow_clock_wall_us(self->env->clock);
 }
 
+const char *client_address(const ow_run *run) {
+    (void)run;
+    return "";
+}
+
 char *dup(ow_run *run, const char *text, bool *failed) {
     char *copy = ow_arena_strdup_in(run->call->arena, text);
     *failed = *failed || copy == NULL;

@@ -13,6 +13,9 @@ ow_code no_memory(ow_run *run);
 
 int64_t now_us(const ow_run *run);
 
+// Of whoever asked from outside; "" when it is not known.
+const char *client_address(const ow_run *run);
+
 // Copies in the call's arena; `failed` becomes true when there is no memory.
 char *dup(ow_run *run, const char *text, bool *failed);
 Google__Protobuf__Timestamp *timestamp(ow_run *run, int64_t us, bool *failed);

@@ -60,11 +60,10 @@ ow_code refresh_reply(ow_run *run) {
 
 // ---- Logout ----
 
-static void tell_ended(ow_run *run, const session_ending *state) {
+void tell_ended(ow_run *run, const ended_sessions *ended, int64_t ended_us) {
     identity *self = run->self;
-    for (int i = 0; i < state->ended.id_count; i++) {
-        verification_end_session(self->verification, state->ended.ids[i], state->now_us,
-                                 now_us(run));
+    for (int i = 0; i < ended->id_count; i++) {
+        verification_end_session(self->verification, ended->ids[i], ended_us, now_us(run));
     }
 }
 
@@ -85,7 +84,8 @@ ow_code logout_store(ow_run *run) {
 }
 
 ow_code logout_tell(ow_run *run) {
-    tell_ended(run, run->state);
+    const session_ending *state = run->state;
+    tell_ended(run, &state->ended, state->now_us);
     return OW_OK;
 }
 
@@ -104,7 +104,7 @@ ow_code logout_everywhere_store(ow_run *run) {
 ow_code logout_everywhere_tell(ow_run *run) {
     const session_ending *state = run->state;
     logout_everywhere_response *reply = run->reply;
-    tell_ended(run, state);
+    tell_ended(run, &state->ended, state->now_us);
     reply->ended_sessions = state->ended.count;
     return OW_OK;
 }

@@ -10,13 +10,18 @@ static void copy_id(char to[static OW_ID_MAX], ow_rows *rows, int column) {
     snprintf(to, OW_ID_MAX, "%s", text != NULL ? text : "");
 }
 
+static ow_code drop_oldest(ow_db_conn *db, const new_session *session, const char *player_id,
+                           ow_err *err) {
+    return ow_db_exec(db, NULL, err,
+                      "DELETE FROM sessions WHERE session_id IN (SELECT session_id FROM sessions "
+                      " WHERE player_id = $1 ORDER BY session_id DESC LIMIT $2 OFFSET $3)",
+                      "tii", player_id, (int64_t)SESSIONS_OF_PLAYER_MAX,
+                      (int64_t)session->max_sessions - 1);
+}
+
 ow_code store_session_begin(ow_db_conn *db, const new_session *session, const char *player_id,
                             const char *title, ow_err *err) {
-    ow_code code = ow_db_exec(
-        db, NULL, err,
-        "DELETE FROM sessions WHERE session_id IN (SELECT session_id FROM sessions "
-        " WHERE player_id = $1 ORDER BY session_id DESC LIMIT $2 OFFSET $3)",
-        "tii", player_id, (int64_t)SESSIONS_OF_PLAYER_MAX, (int64_t)session->max_sessions - 1);
+    ow_code code = session->is_first ? OW_OK : drop_oldest(db, session, player_id, err);
     if (code != OW_OK) {
         return code;
     }

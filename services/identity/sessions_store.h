@@ -14,6 +14,7 @@ typedef struct new_session {
     uint8_t refresh_hash[OW_SHA256_SIZE];
     int64_t now_us, expires_us;
     int max_sessions; // of the player; the oldest are dropped
+    bool is_first;    // the player is new and has no other
 } new_session;
 
 // Begins a session of the player. A dropped session cannot be refreshed any more; its access token

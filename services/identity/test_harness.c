@@ -87,11 +87,13 @@ int fixture_setup(void **state) {
     ow_directory_options options = {
         .loop = f->loop, .local_kind = f->mode.channel, .seed = 5, .api = f->api};
     assert_int_equal(ow_directory_new(&options, &f->directory, NULL), OW_OK);
+    assert_int_equal(ow_pool_new(2, 64, &f->pool, NULL), OW_OK);
     f->env = (ow_module_env){
         .loop = f->loop,
         .clock = f->clock,
         .directory = f->directory,
         .api = f->api,
+        .pool = f->pool,
         .metrics = f->metrics,
         .data_folder = f->data,
         .process = "test",
@@ -118,6 +120,7 @@ int fixture_teardown(void **state) {
     if (f->module != NULL) {
         identity_stop(f);
     }
+    ow_pool_free(f->pool);
     ow_directory_free(f->directory);
     ow_loop_turn(f->loop, 0, NULL);
     ow_config_free(f->config);

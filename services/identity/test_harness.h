@@ -10,6 +10,7 @@
 #include "core/module/module.h"
 #include "core/rpc/call.h"
 #include "core/rpc/directory.h"
+#include "core/rpc/pool.h"
 #include "core/testing/ow_test.h"
 
 typedef struct mode {
@@ -28,6 +29,7 @@ typedef struct fixture {
     ow_api *api;
     struct ow_metrics *metrics;
     ow_directory *directory;
+    ow_pool *pool;
     ProtobufCService *identity; // as callers see it
     void *module;
 } fixture;

@@ -169,6 +169,43 @@ static void sessions_outlive_a_restart(void **state) {
     begin("RefreshSession", refresh_body(&going));
 }
 
+// ---- Logins ----
+
+static void several_logins_lead_to_one_player(void **state) {
+    (void)state;
+    session me = begin("CustomLogin", "{\"customId\":\"players-account-1\"}");
+    answer a = ask("LinkLogin", me.access,
+                   "{\"email\":{\"email\":\"Ann@example.com\",\"password\":\"correct horse\"}}");
+    assert_int_equal(a.status, 200);
+    char login_id[32];
+    copy_text(login_id, sizeof login_id, ow_json_get(a.json, "login"), "loginId");
+    ow_json_free(a.json);
+    session by_email =
+        begin("EmailLogin", "{\"email\":\"ann@example.com\",\"password\":\"correct horse\"}");
+    assert_string_equal(by_email.player_id, me.player_id);
+    expect_refused("EmailLogin", NULL,
+                   "{\"email\":\"ann@example.com\",\"password\":\"wrong horse\"}", 401,
+                   "bad_credentials");
+    expect_refused("EmailLogin", NULL,
+                   "{\"email\":\"nobody@example.com\",\"password\":\"wrong horse\"}", 401,
+                   "bad_credentials");
+    begin("DeviceLogin", "{\"deviceId\":\"players-device-6\"}");
+    expect_refused("LinkLogin", me.access, "{\"deviceId\":\"players-device-6\"}", 409,
+                   "login_taken");
+    char body[96];
+    snprintf(body, sizeof body, "{\"loginId\":\"%s\"}", login_id);
+    a = ask("UnlinkLogin", me.access, body);
+    assert_int_equal(a.status, 200);
+    ow_json_free(a.json);
+    expect_refused("EmailLogin", NULL,
+                   "{\"email\":\"ann@example.com\",\"password\":\"correct horse\"}", 401,
+                   "bad_credentials");
+    a = ask("ListLogins", me.access, "{}");
+    assert_int_equal(a.status, 200);
+    assert_int_equal(ow_json_count(ow_json_get(a.json, "logins")), 1);
+    ow_json_free(a.json);
+}
+
 int main(int argc, char **argv) {
     shape = deployment_shape_of(argc, argv);
     const struct CMUnitTest tests[] = {
@@ -176,6 +213,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_stolen_refresh_token_ends_the_family),
         cmocka_unit_test(logout_everywhere_reaches_all_devices),
         cmocka_unit_test(sessions_outlive_a_restart),
+        cmocka_unit_test(several_logins_lead_to_one_player),
     };
     return cmocka_run_group_tests_name("players", tests, set_up, tear_down);
 }

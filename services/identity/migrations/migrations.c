@@ -5,5 +5,6 @@
 const ow_db_migration identity_migrations[] = {
     {.number = 1, .sql = identity_first_tables},
     {.number = 2, .sql = identity_sessions_tables},
+    {.number = 3, .sql = identity_logins_tables},
     {.number = 0},
 };

@@ -5,3 +5,4 @@
 
 extern const char identity_first_tables[];
 extern const char identity_sessions_tables[];
+extern const char identity_logins_tables[];
