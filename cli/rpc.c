@@ -89,6 +89,7 @@ cli_exit cli_connect(cli *c) {
         .access_token = profile.token,
         .timeout_ms = (long)cli_int(c, "timeout", DEFAULT_TIMEOUT_S) * 1000,
         .max_reply_bytes = REPLY_MAX,
+        .max_retries = -1, // the operator decides
     };
     ow_client_error error;
     c->client = ow_client_new(&config, &error);

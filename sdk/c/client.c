@@ -12,6 +12,7 @@ enum {
     DEFAULT_TIMEOUT_MS = 15000,
     DEFAULT_REPLY_BYTES = 8 * 1024 * 1024,
     DEFAULT_RUNNING = 64,
+    DEFAULT_RETRIES = 3,
 };
 
 bool sdk_fail(ow_client_error *error, const char *reason, const char *format, ...) {
@@ -38,6 +39,27 @@ char *sdk_strdup(const char *text) {
     return copy;
 }
 
+void sdk_wipe_and_free(char *secret) {
+    if (secret != NULL) {
+        volatile char *byte = secret;
+        while (*byte != '\0') {
+            *byte++ = '\0';
+        }
+        free(secret);
+    }
+}
+
+int64_t sdk_now_ms(const ow_client *client) {
+    return client->platform->monotonic_ms(client->platform->self);
+}
+
+int64_t sdk_between(const ow_client *client, int64_t least, int64_t most) {
+    uint64_t random = 0;
+    /* Without it clients are only less spread out. */
+    client->platform->random(client->platform->self, &random, sizeof random);
+    return least + (int64_t)(random % (uint64_t)(most - least + 1));
+}
+
 /* ---- Life ---- */
 
 static bool config_is_valid(const ow_client_config *config, ow_client_error *error) {
@@ -46,13 +68,18 @@ static bool config_is_valid(const ow_client_config *config, ow_client_error *err
         return sdk_fail(error, "invalid_argument",
                         "the url must begin with http:// or https://, like http://127.0.0.1:7350");
     }
-    if ((config->server_key_id == NULL) != (config->server_key_secret == NULL)) {
-        return sdk_fail(error, "invalid_argument", "a server key needs both its id and its secret");
+    if (config->title != NULL && strpbrk(config->title, "\r\n") != NULL) {
+        return sdk_fail(error, "invalid_argument", "the title has a line break");
     }
-    return true;
+    if (config->transport == NULL && sdk_default_transport() == NULL) {
+        return sdk_fail(error, "invalid_argument",
+                        "this library was built without libcurl: give it a transport");
+    }
+    return (config->server_key_id == NULL) == (config->server_key_secret == NULL) ||
+           sdk_fail(error, "invalid_argument", "a server key needs both its id and its secret");
 }
 
-static bool copy_config(ow_client *client, const ow_client_config *config) {
+static bool copy_texts(ow_client *client, const ow_client_config *config) {
     const struct {
         const char *from;
         char **to;
@@ -61,7 +88,7 @@ static bool copy_config(ow_client *client, const ow_client_config *config) {
         {config->title, &client->title},
         {config->server_key_id, &client->server_key_id},
         {config->server_key_secret, &client->server_key_secret},
-        {config->access_token, &client->token},
+        {config->access_token, &client->session.token},
         {config->ca_file, &client->ca_file},
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
@@ -74,61 +101,74 @@ static bool copy_config(ow_client *client, const ow_client_config *config) {
     while (length > 0 && client->url[length - 1] == '/') {
         client->url[--length] = '\0';
     }
+    return true;
+}
+
+static void copy_settings(ow_client *client, const ow_client_config *config) {
     client->timeout_ms = config->timeout_ms > 0 ? config->timeout_ms : DEFAULT_TIMEOUT_MS;
     client->max_reply_bytes =
         config->max_reply_bytes > 0 ? config->max_reply_bytes : DEFAULT_REPLY_BYTES;
     client->max_running = config->max_running > 0 ? config->max_running : DEFAULT_RUNNING;
-    return true;
+    client->max_retries = config->max_retries == 0  ? DEFAULT_RETRIES
+                          : config->max_retries > 0 ? config->max_retries
+                                                    : 0;
+    client->on_event = config->on_event;
+    client->on_event_user = config->on_event_user;
+    client->session.usable_until_ms = SDK_NEVER;
+    client->session.renew_at_ms = SDK_NEVER;
+    client->transport = config->transport != NULL ? config->transport : sdk_default_transport();
 }
 
-ow_client *ow_client_new(const ow_client_config *config, ow_client_error *error) {
+ow_client *sdk_client_new(const ow_client_config *config, const sdk_platform *platform,
+                          ow_client_error *error) {
     if (!config_is_valid(config, error)) {
         return NULL;
     }
     ow_client *client = calloc(1, sizeof *client);
-    if (client == NULL || !copy_config(client, config) ||
-        (client->multi = curl_multi_init()) == NULL) {
+    if (client != NULL) {
+        client->platform = platform;
+        copy_settings(client, config);
+    }
+    if (client == NULL || !copy_texts(client, config) ||
+        (client->transport_state =
+             client->transport->open(config->transport_user, client->max_running)) == NULL) {
         ow_client_free(client);
         sdk_fail(error, "out_of_memory", "out of memory");
         return NULL;
     }
-    client->waiting_end = &client->waiting;
-    curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)client->max_running);
     return client;
 }
 
-static void wipe_and_free(char *secret) {
-    if (secret != NULL) {
-        volatile char *byte = secret;
-        while (*byte != '\0') {
-            *byte++ = '\0';
-        }
-        free(secret);
-    }
+ow_client *ow_client_new(const ow_client_config *config, ow_client_error *error) {
+    return sdk_client_new(config, &sdk_platform_system, error);
 }
 
 void ow_client_free(ow_client *client) {
     if (client == NULL) {
         return;
     }
-    for (operation *op = client->running; op != NULL; op = op->next) {
-        curl_multi_remove_handle(client->multi, op->easy);
+    if (client->transport_state != NULL) {
+        client->transport->close(client->transport_state);
     }
-    sdk_operations_free(client->running);
-    sdk_operations_free(client->waiting);
-    sdk_operations_free(client->idle);
-    if (client->multi != NULL) {
-        curl_multi_cleanup(client->multi);
-    }
+    sdk_operations_free(client);
+    sdk_session_free(client);
     free(client->url);
     free(client->title);
     free(client->server_key_id);
-    wipe_and_free(client->server_key_secret);
-    wipe_and_free(client->token);
-    wipe_and_free(client->device_id);
+    sdk_wipe_and_free(client->server_key_secret);
     free(client->ca_file);
     free(client->last_details);
     free(client);
+}
+
+int ow_client_poll(ow_client *client, int wait_ms) {
+    if (!client->is_calling_back) {
+        sdk_operations_advance(client);
+        client->transport->poll(client->transport_state, sdk_operations_patience(client, wait_ms));
+        sdk_operations_conclude(client);
+        sdk_operations_advance(client);
+    }
+    return sdk_operations_count(client);
 }
 
 /* ---- Waiting forms and calls ---- */
@@ -152,10 +192,16 @@ static void on_waited_reply(void *user, ow_client_reply *reply, const ow_client_
     }
 }
 
+bool sdk_may_wait(const ow_client *client, ow_client_error *error) {
+    return !client->is_calling_back ||
+           sdk_fail(error, "busy", "a callback may not wait: use the form that starts");
+}
+
 bool ow_client_send(ow_client *client, const ow_client_request *request,
                     ow_client_reply **ret_reply, ow_client_error *error) {
     waited_reply waited = {.error = error};
-    if (!ow_client_send_start(client, request, on_waited_reply, &waited, error)) {
+    if (!sdk_may_wait(client, error) ||
+        !ow_client_send_start(client, request, on_waited_reply, &waited, error)) {
         return false;
     }
     while (!waited.done) {
@@ -187,7 +233,7 @@ static bool is_function_name(const char *name) {
 
 static bool to_request(const ow_client *client, const ow_client_function *function, char path[160],
                        ow_client_request *ret_request, ow_client_error *error) {
-    if (client->token == NULL && !sdk_has_credentials(client)) {
+    if (client->session.token == NULL && !sdk_can_renew(client) && !client->session.is_running) {
         return sdk_fail(error, "not_logged_in", "log in before calling: ow_client_login_device");
     }
     if (!is_function_name(function->name)) {
@@ -204,6 +250,7 @@ static bool to_request(const ow_client *client, const ow_client_function *functi
     ret_request->content_type = function->content_type;
     ret_request->qualifier = function->qualifier;
     ret_request->timeout_ms = function->timeout_ms;
+    ret_request->may_repeat = function->may_repeat;
     return true;
 }
 

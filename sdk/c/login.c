@@ -1,31 +1,15 @@
-/* Logging in: the two requests, the server key's signature, and what comes back. */
+/* Logins on the wire: the server key's signature, and what comes back. */
 #include "sdk/c/internal.h"
 
-#include <cjson/cJSON.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <openssl/rand.h>
+#include "sdk/c/json.h"
+#include "sdk/c/sha256.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#define DEVICE_LOGIN_PATH "/overworld.identity.v1.Identity/DeviceLogin"
-#define SERVER_LOGIN_PATH "/overworld.identity.v1.Identity/ServerLogin"
-
-enum { TOKEN_MARGIN_S = 30 };
-
-bool sdk_token_is_good(const ow_client *client) {
-    return client->token != NULL &&
-           (client->token_expires_at == 0 ||
-            (int64_t)time(NULL) + TOKEN_MARGIN_S < client->token_expires_at);
-}
-
-bool sdk_has_credentials(const ow_client *client) {
-    return client->device_id != NULL || client->server_key_id != NULL;
-}
+/* ---- Times ---- */
 
 /* Days since 1970-01-01 of a date of the Gregorian calendar. */
 static int64_t days_from_date(int64_t year, int month, int day) {
@@ -38,75 +22,64 @@ static int64_t days_from_date(int64_t year, int month, int day) {
 }
 
 /* RFC 3339 in UTC as proto3 JSON writes timestamps; 0 when it is not one. */
-static int64_t parse_timestamp(const char *text) {
+static int64_t read_timestamp(const char *text) {
     int year, month, day, hour, minute, second;
-    if (text == NULL || sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d", &year, &month, &day, &hour, &minute,
-                               &second) != 6) {
+    if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d", &year, &month, &day, &hour, &minute, &second) !=
+        6) {
         return 0;
     }
     return days_from_date(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
 }
 
-static const char *text_of(const cJSON *object, const char *name) {
-    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
-    return text != NULL ? text : "";
+int64_t sdk_read_date(const char *text) {
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    char month[4];
+    int year, day, hour, minute, second;
+    if (sscanf(text, "%*3s, %2d %3s %4d %2d:%2d:%2d GMT", &day, month, &year, &hour, &minute,
+               &second) != 6) {
+        return 0;
+    }
+    const char *place = strlen(month) == 3 ? strstr(months, month) : NULL;
+    if (place == NULL || (place - months) % 3 != 0) {
+        return 0;
+    }
+    int number = (int)(place - months) / 3 + 1;
+    return days_from_date(year, number, day) * 86400 + hour * 3600 + minute * 60 + second;
 }
 
-static bool read_login(ow_client *client, const ow_client_reply *reply, ow_client_login *ret_login,
-                       ow_client_error *error) {
-    cJSON *json = cJSON_ParseWithLength(reply->data, reply->size);
-    const char *token = text_of(json, "accessToken");
-    if (token[0] == '\0') {
-        cJSON_Delete(json);
+/* ---- What comes back ---- */
+
+bool sdk_read_login(const ow_client_reply *reply, sdk_tokens *ret_tokens, ow_client_error *error) {
+    sdk_json json = sdk_json_parse(reply->data, reply->size);
+    char *access = sdk_json_text_dup(sdk_json_member(json, "accessToken"));
+    if (access == NULL || access[0] == '\0') {
+        free(access);
         return sdk_fail(error, "bad_answer",
-                        "the server's answer to the login has no access token; is %s an Overworld "
-                        "server?",
-                        client->url);
+                        "the answer to the login has no access token; is it an Overworld server?");
     }
-    memset(ret_login, 0, sizeof *ret_login);
-    snprintf(ret_login->player_id, sizeof ret_login->player_id, "%s", text_of(json, "playerId"));
-    snprintf(ret_login->session_id, sizeof ret_login->session_id, "%s", text_of(json, "sessionId"));
-    ret_login->is_new_player = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "isNewPlayer"));
-    ret_login->expires_at = parse_timestamp(text_of(json, "expiresAt"));
-    free(client->token);
-    client->token = sdk_strdup(token);
-    client->token_expires_at = ret_login->expires_at;
-    cJSON_Delete(json);
-    return client->token != NULL || sdk_fail(error, "out_of_memory", "out of memory");
+    char expires_at[40];
+    ow_client_login *login = &ret_tokens->login;
+    memset(ret_tokens, 0, sizeof *ret_tokens);
+    ret_tokens->access = access;
+    ret_tokens->refresh = sdk_json_text_dup(sdk_json_member(json, "refreshToken"));
+    sdk_json_text(sdk_json_member(json, "playerId"), login->player_id, sizeof login->player_id);
+    sdk_json_text(sdk_json_member(json, "sessionId"), login->session_id, sizeof login->session_id);
+    login->is_new_player = sdk_json_is_true(sdk_json_member(json, "isNewPlayer"));
+    sdk_json_text(sdk_json_member(json, "expiresAt"), expires_at, sizeof expires_at);
+    login->expires_at = read_timestamp(expires_at);
+    return true;
 }
 
-static void on_login_reply(void *user, ow_client_reply *reply, const ow_client_error *error) {
-    ow_client *client = user;
-    ow_client_on_login on_login = client->on_login;
-    ow_client_login login;
-    ow_client_error own;
-    client->login_running = false;
-    if (error == NULL && !read_login(client, reply, &login, &own)) {
-        error = &own;
-    }
-    client->on_login = NULL;
-    if (on_login != NULL) {
-        on_login(client->on_login_user, error == NULL ? &login : NULL, error);
-    }
-    sdk_login_ended(client, error);
-}
+/* ---- The server key ---- */
 
-static char *device_body(const ow_client *client) {
-    cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "deviceId", client->device_id);
-    char *body = cJSON_PrintUnformatted(json);
-    cJSON_Delete(json);
-    return body;
-}
-
-static void hex(const unsigned char *bytes, size_t size, char *text) {
+static void hex(const uint8_t *bytes, size_t size, char *text) {
     for (size_t i = 0; i < size; i++) {
         snprintf(text + 2 * i, 3, "%02x", bytes[i]);
     }
 }
 
 /* base64url without padding, as server keys' secrets are written; 0 when it is not that. */
-static size_t decode_secret(const char *text, unsigned char *bytes, size_t room) {
+static size_t decode_secret(const char *text, uint8_t *bytes, size_t room) {
     static const char alphabet[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     uint32_t bits = 0;
@@ -121,163 +94,80 @@ static size_t decode_secret(const char *text, unsigned char *bytes, size_t room)
         have += 6;
         if (have >= 8) {
             have -= 8;
-            bytes[used++] = (unsigned char)(bits >> have);
+            bytes[used++] = (uint8_t)(bits >> have);
         }
     }
     return used;
 }
 
-/* The text that is signed is defined at ServerLoginRequest in identity.proto. */
-static bool sign(const ow_client *client, int64_t timestamp, const char *nonce, char *signature) {
-    const char *title = client->title != NULL ? client->title : "";
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    char title_hash[2 * 32 + 1];
-    if (!EVP_Digest(title, strlen(title), digest, NULL, EVP_sha256(), NULL)) {
-        return false;
+/* base64 with padding, as proto3 JSON writes bytes. */
+static void encode_signature(const uint8_t mac[SDK_SHA256_SIZE], char text[48]) {
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t used = 0;
+    for (int i = 0; i < SDK_SHA256_SIZE; i += 3) {
+        uint32_t second = i + 1 < SDK_SHA256_SIZE ? mac[i + 1] : 0;
+        uint32_t third = i + 2 < SDK_SHA256_SIZE ? mac[i + 2] : 0;
+        uint32_t bits = (uint32_t)mac[i] << 16 | second << 8 | third;
+        for (int shift = 18; shift >= 0; shift -= 6) {
+            text[used++] = alphabet[bits >> shift & 63];
+        }
     }
-    hex(digest, 32, title_hash);
-    char text[512];
-    int length =
-        snprintf(text, sizeof text, "overworld-server-login\n%s\n%" PRId64 "\n%s\nPOST\n%s\n%s\n",
-                 client->server_key_id, timestamp, nonce, SERVER_LOGIN_PATH, title_hash);
-    if (length < 0 || (size_t)length >= sizeof text) {
-        return false;
-    }
-    unsigned char secret[64];
-    size_t secret_size = decode_secret(client->server_key_secret, secret, sizeof secret);
-    unsigned digest_size = 0;
-    bool ok =
-        secret_size > 0 && HMAC(EVP_sha256(), secret, (int)secret_size, (const unsigned char *)text,
-                                (size_t)length, digest, &digest_size) != NULL;
-    OPENSSL_cleanse(secret, sizeof secret);
-    return ok && EVP_EncodeBlock((unsigned char *)signature, digest, 32) > 0;
+    text[used - 1] = '='; /* 32 bytes are two short of 33, one character more is ours */
+    text[used] = '\0';
 }
 
-static char *server_body(const ow_client *client, ow_client_error *error) {
-    unsigned char random[16];
+/* The text that is signed is defined at ServerLoginRequest in identity.proto. */
+static bool sign(const ow_client *client, const char *timestamp, const char *nonce,
+                 char signature[48]) {
+    const char *title = client->title != NULL ? client->title : "";
+    uint8_t digest[SDK_SHA256_SIZE];
+    char title_hash[2 * SDK_SHA256_SIZE + 1];
+    sdk_sha256(title, strlen(title), digest);
+    hex(digest, sizeof digest, title_hash);
+    char text[512];
+    int length = snprintf(text, sizeof text,
+                          "overworld-server-login\n%s\n%s\n%s\nPOST\n"
+                          "/overworld.identity.v1.Identity/ServerLogin\n%s\n",
+                          client->server_key_id, timestamp, nonce, title_hash);
+    uint8_t secret[64];
+    size_t secret_size = decode_secret(client->server_key_secret, secret, sizeof secret);
+    if (length < 0 || (size_t)length >= sizeof text || secret_size == 0) {
+        return false;
+    }
+    sdk_hmac_sha256((sdk_bytes){secret, secret_size}, (sdk_bytes){text, (size_t)length}, digest);
+    encode_signature(digest, signature);
+    volatile uint8_t *wiped = secret;
+    for (size_t i = 0; i < sizeof secret; i++) {
+        wiped[i] = 0;
+    }
+    return true;
+}
+
+char *sdk_server_login_body(const ow_client *client, ow_client_error *error) {
+    const sdk_platform *platform = client->platform;
+    uint8_t random[16];
     char nonce[2 * sizeof random + 1];
-    char signature[64];
-    int64_t now = (int64_t)time(NULL);
-    if (RAND_bytes(random, sizeof random) != 1) {
+    char timestamp[24];
+    char signature[48];
+    if (!platform->random(platform->self, random, sizeof random)) {
         sdk_fail(error, "no_random", "the system gave no random bytes");
         return NULL;
     }
     hex(random, sizeof random, nonce);
-    if (!sign(client, now, nonce, signature)) {
+    snprintf(timestamp, sizeof timestamp, "%" PRId64, platform->wall_s(platform->self));
+    if (!sign(client, timestamp, nonce, signature)) {
         sdk_fail(error, "invalid_argument",
                  "the server key's secret is malformed: give it as it was shown when it was made");
         return NULL;
     }
-    char timestamp[24];
-    snprintf(timestamp, sizeof timestamp, "%" PRId64, now);
-    cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "keyId", client->server_key_id);
-    cJSON_AddStringToObject(json, "timestamp", timestamp);
-    cJSON_AddStringToObject(json, "nonce", nonce);
-    cJSON_AddStringToObject(json, "signature", signature);
-    if (client->title != NULL) {
-        cJSON_AddStringToObject(json, "title", client->title);
-    }
-    char *body = cJSON_PrintUnformatted(json);
-    cJSON_Delete(json);
+    const sdk_json_field fields[] = {
+        {"keyId", client->server_key_id}, {"timestamp", timestamp}, {"nonce", nonce},
+        {"signature", signature},         {"title", client->title},
+    };
+    char *body = sdk_json_object(fields, sizeof fields / sizeof fields[0]);
     if (body == NULL) {
         sdk_fail(error, "out_of_memory", "out of memory");
     }
     return body;
-}
-
-bool sdk_login_begin(ow_client *client, ow_client_on_login on_login, void *user,
-                     ow_client_error *error) {
-    bool server = client->server_key_id != NULL;
-    if (!sdk_has_credentials(client)) {
-        return sdk_fail(error, "not_logged_in", "log in before calling: ow_client_login_device");
-    }
-    char *body = server ? server_body(client, error) : device_body(client);
-    if (body == NULL) {
-        return server ? false : sdk_fail(error, "out_of_memory", "out of memory");
-    }
-    ow_client_request request = {0};
-    request.method = "POST";
-    request.path = server ? SERVER_LOGIN_PATH : DEVICE_LOGIN_PATH;
-    request.body = body;
-    request.size = strlen(body);
-    request.without_token = true;
-    client->login_running = true;
-    client->on_login = on_login;
-    client->on_login_user = user;
-    bool ok = ow_client_send_start(client, &request, on_login_reply, client, error);
-    cJSON_free(body);
-    if (!ok) {
-        client->login_running = false;
-        client->on_login = NULL;
-    }
-    return ok;
-}
-
-bool ow_client_login_device_start(ow_client *client, const char *device_id,
-                                  ow_client_on_login on_login, void *user, ow_client_error *error) {
-    if (client->server_key_id != NULL) {
-        return sdk_fail(error, "invalid_argument", "this client logs in with a server key");
-    }
-    if (client->login_running) {
-        return sdk_fail(error, "busy", "a login is under way already");
-    }
-    char *copy = sdk_strdup(device_id);
-    if (copy == NULL) {
-        return sdk_fail(error, "invalid_argument", "no device id was given");
-    }
-    free(client->device_id);
-    client->device_id = copy;
-    return sdk_login_begin(client, on_login, user, error);
-}
-
-typedef struct waited_login {
-    bool done;
-    bool ok;
-    ow_client_login *login;
-    ow_client_error *error;
-} waited_login;
-
-static void on_waited_login(void *user, const ow_client_login *login,
-                            const ow_client_error *error) {
-    waited_login *waited = user;
-    waited->done = true;
-    waited->ok = login != NULL;
-    if (login != NULL && waited->login != NULL) {
-        *waited->login = *login;
-    }
-    if (error != NULL && waited->error != NULL) {
-        *waited->error = *error;
-        waited->error->details = NULL;
-    }
-}
-
-static bool wait_for_login(ow_client *client, waited_login *waited) {
-    while (!waited->done) {
-        ow_client_poll(client, 1000);
-    }
-    return waited->ok;
-}
-
-bool ow_client_login_device(ow_client *client, const char *device_id, ow_client_login *ret_login,
-                            ow_client_error *error) {
-    waited_login waited = {.login = ret_login, .error = error};
-    return ow_client_login_device_start(client, device_id, on_waited_login, &waited, error) &&
-           wait_for_login(client, &waited);
-}
-
-bool ow_client_login_server(ow_client *client, ow_client_login *ret_login, ow_client_error *error) {
-    waited_login waited = {.login = ret_login, .error = error};
-    if (client->server_key_id == NULL) {
-        return sdk_fail(error, "invalid_argument", "the configuration has no server key");
-    }
-    if (client->login_running) {
-        return sdk_fail(error, "busy", "a login is under way already");
-    }
-    return sdk_login_begin(client, on_waited_login, &waited, error) &&
-           wait_for_login(client, &waited);
-}
-
-const char *ow_client_access_token(const ow_client *client) {
-    return client->token != NULL ? client->token : "";
 }

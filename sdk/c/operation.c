@@ -1,4 +1,4 @@
-/* Operations on libcurl's multi interface: waiting for a token or a place, on the wire, done. */
+/* Operations: waiting for a token or a place, on their way, tried again, done. */
 #include "sdk/c/internal.h"
 
 #include <ctype.h>
@@ -6,45 +6,312 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_WAITING = 10000, MAX_CONNECT_MS = 5000 };
+enum {
+    MAX_WAITING = 10000,
+    FIRST_PAUSE_MS = 100, /* before the first retry, doubled for each further one */
+    LAST_PAUSE_MS = 5000,
+    MAX_RETRY_AFTER_S = 86400,
+};
 
-static void operation_clear(operation *op) {
-    curl_slist_free_all(op->headers);
-    free(op->body);
+/* ---- Lists ---- */
+
+static void append(operation_list *list, operation *op) {
+    op->next = NULL;
+    if (list->last != NULL) {
+        list->last->next = op;
+    } else {
+        list->first = op;
+    }
+    list->last = op;
+    list->count++;
+}
+
+static void prepend(operation_list *list, operation *op) {
+    op->next = list->first;
+    list->first = op;
+    list->last = list->last != NULL ? list->last : op;
+    list->count++;
+}
+
+static void unlink_from(operation_list *list, operation *op) {
+    operation *before = NULL;
+    operation **place = &list->first;
+    while (*place != op) {
+        before = *place;
+        place = &before->next;
+    }
+    *place = op->next;
+    list->last = list->last == op ? before : list->last;
+    op->next = NULL;
+    list->count--;
+}
+
+/* ---- Life ---- */
+
+static void clear_reply(operation *op) {
     free(op->reply.data);
-    CURL *easy = op->easy;
-    memset(op, 0, sizeof *op);
-    op->easy = easy;
+    memset(&op->reply, 0, sizeof op->reply);
+    op->reply_room = 0;
+    op->reply_too_large = false;
+    op->retry_after_s = 0;
+    op->date_s = 0;
 }
 
 static void operation_free(operation *op) {
-    operation_clear(op);
-    curl_easy_cleanup(op->easy);
+    clear_reply(op);
+    free(op->url);
+    free(op->body);
+    free(op->content_type);
+    free(op->qualifier);
+    sdk_wipe_and_free(op->authorization);
     free(op);
 }
 
-void sdk_operations_free(operation *op) {
-    while (op != NULL) {
-        operation *next = op->next;
-        operation_free(op);
-        op = next;
+void sdk_operations_free(ow_client *client) {
+    operation_list *lists[] = {&client->waiting, &client->retrying, &client->running,
+                               &client->ended};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        while (lists[i]->first != NULL) {
+            operation *op = lists[i]->first;
+            unlink_from(lists[i], op);
+            operation_free(op);
+        }
     }
 }
 
-/* ---- What comes back ---- */
+static bool is_header_value(const char *text) {
+    return text == NULL || strpbrk(text, "\r\n") == NULL;
+}
 
-static size_t on_body(char *bytes, size_t unit, size_t count, void *user) {
-    operation *op = user;
-    size_t size = unit * count;
+static bool request_is_valid(const ow_client_request *request, ow_client_error *error) {
+    size_t length = request->method != NULL ? strlen(request->method) : 0;
+    if (length == 0 || length >= sizeof((operation *)0)->method) {
+        return sdk_fail(error, "invalid_argument", "the request has no method");
+    }
+    if (request->path == NULL || request->path[0] != '/') {
+        return sdk_fail(error, "invalid_argument", "the path of a request begins with /");
+    }
+    return (is_header_value(request->content_type) && is_header_value(request->qualifier)) ||
+           sdk_fail(error, "invalid_argument", "a header value has a line break");
+}
+
+static void set_headers(operation *op) {
+    const ow_client *client = op->client;
+    const ow_client_header headers[] = {
+        {"Content-Type", op->content_type},     {"Connect-Protocol-Version", "1"},
+        {"Overworld-Qualifier", op->qualifier}, {"Overworld-Title", client->title},
+        {"Authorization", op->authorization},
+    };
+    op->http.headers = op->headers;
+    op->http.header_count = 0;
+    for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
+        if (headers[i].value != NULL) {
+            op->headers[op->http.header_count++] = headers[i];
+        }
+    }
+}
+
+static operation *operation_new(ow_client *client, const ow_client_request *request) {
+    operation *op = calloc(1, sizeof *op);
+    if (op == NULL) {
+        return NULL;
+    }
+    const char *type = request->content_type;
+    size_t url_size = strlen(client->url) + strlen(request->path) + 1;
+    op->client = client;
+    op->url = malloc(url_size);
+    op->body = malloc(request->size + 1);
+    op->content_type = sdk_strdup(type != NULL ? type : "application/json");
+    op->qualifier = sdk_strdup(request->qualifier);
+    if (op->url == NULL || op->body == NULL || op->content_type == NULL ||
+        (request->qualifier != NULL && op->qualifier == NULL)) {
+        operation_free(op);
+        return NULL;
+    }
+    snprintf(op->url, url_size, "%s%s", client->url, request->path);
+    snprintf(op->method, sizeof op->method, "%s", request->method);
+    if (request->size > 0) {
+        memcpy(op->body, request->body, request->size);
+    }
+    op->http.method = op->method;
+    op->http.url = op->url;
+    op->http.body = op->body;
+    op->http.size = request->size;
+    op->http.ca_file = client->ca_file;
+    op->may_repeat = request->may_repeat || strcmp(request->method, "GET") == 0;
+    op->deadline_ms =
+        sdk_now_ms(client) + (request->timeout_ms > 0 ? request->timeout_ms : client->timeout_ms);
+    return op;
+}
+
+/* ---- Starting ---- */
+
+static void fail_later(operation *op, const ow_client_error *error) {
+    op->error = *error;
+    op->is_final = true;
+    append(&op->client->ended, op);
+}
+
+static bool set_authorization(operation *op) {
+    const session *s = &op->client->session;
+    size_t room = strlen("Bearer ") + strlen(s->token) + 1;
+    sdk_wipe_and_free(op->authorization);
+    op->authorization = malloc(room);
+    if (op->authorization == NULL || !is_header_value(s->token)) {
+        return false;
+    }
+    snprintf(op->authorization, room, "Bearer %s", s->token);
+    op->token_generation = s->generation;
+    return true;
+}
+
+/* Puts an operation, which is in no list, on its way. */
+static void launch(operation *op) {
+    ow_client *client = op->client;
+    ow_client_error error;
+    int64_t left = op->deadline_ms - sdk_now_ms(client);
+    if (op->needs_token && !set_authorization(op)) {
+        sdk_fail(&error, "out_of_memory", "the access token cannot be sent");
+        fail_later(op, &error);
+        return;
+    }
+    set_headers(op);
+    op->http.timeout_ms = left > 1 ? (long)left : 1;
+    op->attempts++;
+    append(&client->running, op);
+    if (!client->transport->start(client->transport_state, &op->http, (ow_client_exchange *)op)) {
+        unlink_from(&client->running, op);
+        sdk_fail(&error, "out_of_memory", "the transport took no more work");
+        fail_later(op, &error);
+    }
+}
+
+/* Fails what has waited too long; gives back to `waiting` what may be tried again. */
+static void look_at_clock(ow_client *client) {
+    int64_t now = sdk_now_ms(client);
+    operation *next;
+    ow_client_error error;
+    for (operation *op = client->waiting.first; op != NULL; op = next) {
+        next = op->next;
+        if (now >= op->deadline_ms) {
+            unlink_from(&client->waiting, op);
+            sdk_fail(&error, "timeout", "it waited too long to be sent to %s", client->url);
+            fail_later(op, &error);
+        }
+    }
+    for (operation *op = client->retrying.first; op != NULL; op = next) {
+        next = op->next;
+        if (now >= op->due_ms) {
+            unlink_from(&client->retrying, op);
+            if (op->is_login) {
+                launch(op);
+            } else {
+                append(&client->waiting, op);
+            }
+        }
+    }
+}
+
+void sdk_operations_advance(ow_client *client) {
+    look_at_clock(client);
+    sdk_session_tick(client);
+    bool is_good = sdk_token_is_good(client);
+    bool needs_token = false;
+    operation *next;
+    for (operation *op = client->waiting.first;
+         op != NULL && client->running.count < client->max_running; op = next) {
+        next = op->next;
+        if (op->needs_token && !is_good) {
+            needs_token = true;
+            continue;
+        }
+        unlink_from(&client->waiting, op);
+        launch(op);
+    }
+    if (needs_token) {
+        sdk_session_need(client);
+    }
+}
+
+void sdk_operations_fail_waiting(ow_client *client, const ow_client_error *error) {
+    operation *next;
+    for (operation *op = client->waiting.first; op != NULL; op = next) {
+        next = op->next;
+        if (op->needs_token) {
+            unlink_from(&client->waiting, op);
+            fail_later(op, error);
+        }
+    }
+}
+
+bool sdk_operation_start(ow_client *client, const ow_client_request *request, bool is_login,
+                         ow_client_on_reply on_reply, void *user, ow_client_error *error) {
+    if (!request_is_valid(request, error)) {
+        return false;
+    }
+    if (client->waiting.count >= MAX_WAITING) {
+        return sdk_fail(error, "too_many_waiting",
+                        "%d operations wait already: poll the client, or start fewer", MAX_WAITING);
+    }
+    operation *op = operation_new(client, request);
+    if (op == NULL) {
+        return sdk_fail(error, "out_of_memory", "out of memory");
+    }
+    op->on_reply = on_reply;
+    op->user = user;
+    op->is_login = is_login;
+    op->needs_token =
+        !request->without_token &&
+        (client->session.token != NULL || client->session.is_running || sdk_can_renew(client));
+    if (is_login) {
+        launch(op);
+    } else {
+        append(&client->waiting, op);
+        sdk_operations_advance(client);
+    }
+    return true;
+}
+
+bool ow_client_send_start(ow_client *client, const ow_client_request *request,
+                          ow_client_on_reply on_reply, void *user, ow_client_error *error) {
+    return sdk_operation_start(client, request, false, on_reply, user, error);
+}
+
+/* ---- What the transport reports ---- */
+
+static bool is_name(const char *name, const char *wanted) {
+    while (*name != '\0' && tolower((unsigned char)*name) == *wanted) {
+        name++;
+        wanted++;
+    }
+    return *name == '\0' && *wanted == '\0';
+}
+
+void ow_client_exchange_header(ow_client_exchange *exchange, const char *name, const char *value) {
+    operation *op = (operation *)exchange;
+    if (is_name(name, "overworld-request-id")) {
+        snprintf(op->reply.request_id, sizeof op->reply.request_id, "%s", value);
+    } else if (is_name(name, "content-type")) {
+        snprintf(op->reply.content_type, sizeof op->reply.content_type, "%s", value);
+    } else if (is_name(name, "date")) {
+        op->date_s = sdk_read_date(value);
+    } else if (is_name(name, "retry-after")) {
+        long seconds = strtol(value, NULL, 10);
+        op->retry_after_s = seconds > 0 && seconds < MAX_RETRY_AFTER_S ? (int)seconds : 0;
+    }
+}
+
+bool ow_client_exchange_body(ow_client_exchange *exchange, const void *bytes, size_t size) {
+    operation *op = (operation *)exchange;
     if (size > op->client->max_reply_bytes - op->reply.size) {
         op->reply_too_large = true;
-        return 0;
+        return false;
     }
     if (op->reply.size + size + 1 > op->reply_room) {
         size_t room = (op->reply.size + size + 1) * 2;
         char *larger = realloc(op->reply.data, room);
         if (larger == NULL) {
-            return 0;
+            return false;
         }
         op->reply.data = larger;
         op->reply_room = room;
@@ -52,352 +319,150 @@ static size_t on_body(char *bytes, size_t unit, size_t count, void *user) {
     memcpy((char *)op->reply.data + op->reply.size, bytes, size);
     op->reply.size += size;
     ((char *)op->reply.data)[op->reply.size] = '\0';
-    return size;
-}
-
-/* The value of header `name` in a header line; NULL when it is another one. */
-static const char *header_value(const char *line, size_t size, const char *name, size_t *ret_size) {
-    size_t length = strlen(name);
-    if (size <= length || line[length] != ':') {
-        return NULL;
-    }
-    for (size_t i = 0; i < length; i++) {
-        if (tolower((unsigned char)line[i]) != name[i]) {
-            return NULL;
-        }
-    }
-    const char *value = line + length + 1;
-    const char *end = line + size;
-    while (value < end && (*value == ' ' || *value == '\t')) {
-        value++;
-    }
-    while (end > value && isspace((unsigned char)end[-1])) {
-        end--;
-    }
-    *ret_size = (size_t)(end - value);
-    return value;
-}
-
-static size_t on_header(char *line, size_t unit, size_t count, void *user) {
-    operation *op = user;
-    size_t size = unit * count;
-    size_t length;
-    const char *value = header_value(line, size, "overworld-request-id", &length);
-    if (value != NULL) {
-        snprintf(op->reply.request_id, sizeof op->reply.request_id, "%.*s", (int)length, value);
-    }
-    value = header_value(line, size, "content-type", &length);
-    if (value != NULL) {
-        snprintf(op->reply.content_type, sizeof op->reply.content_type, "%.*s", (int)length, value);
-    }
-    value = header_value(line, size, "retry-after", &length);
-    if (value != NULL) {
-        char digits[12];
-        snprintf(digits, sizeof digits, "%.*s", (int)length, value);
-        long seconds = strtol(digits, NULL, 10);
-        op->retry_after_s = seconds > 0 && seconds < 86400 ? (int)seconds : 0;
-    }
-    return size;
-}
-
-/* ---- Starting ---- */
-
-static bool add_header(operation *op, const char *name, const char *value) {
-    char line[1200];
-    int length = snprintf(line, sizeof line, "%s: %s", name, value);
-    if (length < 0 || (size_t)length >= sizeof line || strpbrk(value, "\r\n") != NULL) {
-        return false;
-    }
-    struct curl_slist *list = curl_slist_append(op->headers, line);
-    if (list == NULL) {
-        return false;
-    }
-    op->headers = list;
     return true;
 }
 
-static void set_transfer_options(operation *op, const ow_client_request *request, const char *url) {
+static void set_failure(operation *op, const char *detail) {
+    const char *url = op->client->url;
+    if (op->reply_too_large) {
+        sdk_fail(&op->error, "reply_too_large", "the reply is larger than %lu bytes",
+                 (unsigned long)op->client->max_reply_bytes);
+    } else if (op->outcome == OW_CLIENT_NOT_SENT) {
+        sdk_fail(&op->error, "no_connection", "%s cannot be reached: %s", url, detail);
+    } else if (op->outcome == OW_CLIENT_TIMED_OUT) {
+        sdk_fail(&op->error, "timeout", "no answer from %s in time: %s", url, detail);
+    } else if (op->outcome == OW_CLIENT_NO_ANSWER) {
+        sdk_fail(&op->error, "no_answer", "%s gave no whole answer, so it may have been done: %s",
+                 url, detail);
+    }
+}
+
+void ow_client_exchange_end(ow_client_exchange *exchange, ow_client_outcome outcome, int status,
+                            const char *detail) {
+    operation *op = (operation *)exchange;
     ow_client *client = op->client;
-    long timeout = request->timeout_ms > 0 ? request->timeout_ms : client->timeout_ms;
-    curl_easy_reset(op->easy);
-    curl_easy_setopt(op->easy, CURLOPT_URL, url);
-    curl_easy_setopt(op->easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(op->easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(op->easy, CURLOPT_CUSTOMREQUEST, request->method);
-    if (strcmp(request->method, "GET") != 0) {
-        curl_easy_setopt(op->easy, CURLOPT_POSTFIELDS, op->body);
-        curl_easy_setopt(op->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)op->body_size);
-    }
-    curl_easy_setopt(op->easy, CURLOPT_TIMEOUT_MS, timeout);
-    curl_easy_setopt(op->easy, CURLOPT_CONNECTTIMEOUT_MS,
-                     timeout < MAX_CONNECT_MS ? timeout : (long)MAX_CONNECT_MS);
-    curl_easy_setopt(op->easy, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(op->easy, CURLOPT_WRITEDATA, op);
-    curl_easy_setopt(op->easy, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(op->easy, CURLOPT_HEADERDATA, op);
-    curl_easy_setopt(op->easy, CURLOPT_ERRORBUFFER, op->curl_error);
-    curl_easy_setopt(op->easy, CURLOPT_PRIVATE, op);
-    if (client->ca_file != NULL) {
-        curl_easy_setopt(op->easy, CURLOPT_CAINFO, client->ca_file);
-    }
+    op->outcome = op->reply_too_large ? OW_CLIENT_NO_ANSWER : outcome;
+    op->reply.status = outcome == OW_CLIENT_ANSWERED ? status : 0;
+    set_failure(op, detail != NULL ? detail : "no more is known");
+    unlink_from(&client->running, op);
+    append(&client->ended, op);
 }
 
-static operation *operation_new(ow_client *client) {
-    operation *op = client->idle;
-    if (op != NULL) {
-        client->idle = op->next;
-        op->next = NULL;
-    } else {
-        op = calloc(1, sizeof *op);
-        if (op != NULL && (op->easy = curl_easy_init()) == NULL) {
-            free(op);
-            op = NULL;
-        }
+/* ---- Trying again ---- */
+
+/* Whether this ending cannot have had an effect, or a second one does no harm. */
+static bool is_safe_to_repeat(const operation *op, const ow_client_error *error) {
+    if (op->reply_too_large || error->status != 0) {
+        return error->status == 429 ||
+               (error->status == 503 && strcmp(error->reason, "overloaded") == 0);
     }
-    if (op != NULL) {
-        op->client = client;
-    }
-    return op;
+    return op->outcome == OW_CLIENT_NOT_SENT ||
+           (op->outcome == OW_CLIENT_NO_ANSWER && op->may_repeat);
 }
 
-static bool add_headers(operation *op, const ow_client_request *request) {
-    const struct {
-        const char *name, *value; /* NULL: not sent */
-    } headers[] = {
-        {"Content-Type",
-         request->content_type != NULL ? request->content_type : "application/json"},
-        {"Connect-Protocol-Version", "1"},
-        {"Overworld-Qualifier", request->qualifier},
-        {"Overworld-Title", op->client->title},
-        {"Expect", ""},
-    };
-    for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
-        if (headers[i].value != NULL && !add_header(op, headers[i].name, headers[i].value)) {
-            return false;
-        }
+static int64_t pause_ms(const operation *op, const ow_client_error *error) {
+    const ow_client *client = op->client;
+    int64_t most = FIRST_PAUSE_MS;
+    for (int i = 1; i < op->attempts && most < LAST_PAUSE_MS; i++) {
+        most *= 2;
     }
+    most = most < LAST_PAUSE_MS ? most : LAST_PAUSE_MS;
+    /* Jitter goes on top of what the server asks for, so that not everybody is back at that moment. */
+    return (int64_t)error->retry_after_s * 1000 + sdk_between(client, most / 2, most);
+}
+
+static bool retry(operation *op, const ow_client_error *error) {
+    ow_client *client = op->client;
+    if (op->attempts == 0 || op->attempts > client->max_retries || !is_safe_to_repeat(op, error)) {
+        return false;
+    }
+    op->due_ms = sdk_now_ms(client) + pause_ms(op, error);
+    if (op->due_ms >= op->deadline_ms) {
+        return false;
+    }
+    clear_reply(op);
+    memset(&op->error, 0, sizeof op->error);
+    append(&client->retrying, op);
     return true;
 }
 
-static bool operation_fill(operation *op, const ow_client_request *request) {
+/* A refused token is renewed once for an operation, which was not carried out. */
+static bool renew(operation *op, const ow_client_error *error) {
     ow_client *client = op->client;
-    size_t url_size = strlen(client->url) + strlen(request->path) + 1;
-    char *url = malloc(url_size);
-    op->body = malloc(request->size + 1);
-    if (url == NULL || op->body == NULL) {
-        free(url);
+    if (error->status != 401 || !op->needs_token || op->has_renewed || !sdk_can_renew(client)) {
         return false;
     }
-    snprintf(url, url_size, "%s%s", client->url, request->path);
-    if (request->size > 0) {
-        memcpy(op->body, request->body, request->size);
-    }
-    op->body_size = request->size;
-    set_transfer_options(op, request, url);
-    free(url);
-    return add_headers(op, request);
+    op->has_renewed = true;
+    clear_reply(op);
+    sdk_session_token_refused(client, op->token_generation);
+    prepend(&client->waiting, op);
+    return true;
 }
+
+/* ---- Done ---- */
 
 static void finish(operation *op, const ow_client_error *error) {
     ow_client *client = op->client;
+    client->answer_date_s = op->date_s;
     if (op->on_reply != NULL) {
         op->on_reply(op->user, error == NULL ? &op->reply : NULL, error);
     }
-    operation_clear(op);
-    op->next = client->idle;
-    client->idle = op;
+    operation_free(op);
 }
 
-/* Puts an operation on the wire. */
-static bool launch(operation *op, ow_client_error *error) {
+static void conclude(operation *op) {
     ow_client *client = op->client;
-    if (op->needs_token) {
-        char bearer[1100];
-        int length = snprintf(bearer, sizeof bearer, "Bearer %s", client->token);
-        if (length < 0 || (size_t)length >= sizeof bearer ||
-            !add_header(op, "Authorization", bearer)) {
-            return sdk_fail(error, "out_of_memory", "the access token cannot be sent");
-        }
-    }
-    curl_easy_setopt(op->easy, CURLOPT_HTTPHEADER, op->headers);
-    if (curl_multi_add_handle(client->multi, op->easy) != CURLM_OK) {
-        return sdk_fail(error, "out_of_memory", "libcurl took no more work");
-    }
-    op->next = client->running;
-    client->running = op;
-    client->running_count++;
-    return true;
-}
-
-static bool can_launch(const ow_client *client, const operation *op) {
-    if (op->is_login) {
-        return true;
-    }
-    return client->running_count < client->max_running &&
-           (!op->needs_token || sdk_token_is_good(client));
-}
-
-static void append_waiting(ow_client *client, operation *op) {
-    op->next = NULL;
-    *client->waiting_end = op;
-    client->waiting_end = &op->next;
-    client->waiting_count++;
-}
-
-static operation *take_waiting(ow_client *client) {
-    operation *op = client->waiting;
-    client->waiting = op->next;
-    if (client->waiting == NULL) {
-        client->waiting_end = &client->waiting;
-    }
-    client->waiting_count--;
-    op->next = NULL;
-    return op;
-}
-
-/* Starts what waits, in order, as far as places and token allow. */
-static void launch_waiting(ow_client *client) {
-    while (client->waiting != NULL && can_launch(client, client->waiting)) {
-        operation *op = take_waiting(client);
-        ow_client_error error;
-        if (!launch(op, &error)) {
-            finish(op, &error);
-        }
-    }
-    operation *first = client->waiting;
-    if (first != NULL && first->needs_token && !sdk_token_is_good(client) &&
-        !client->login_running && client->running_count < client->max_running) {
-        ow_client_error error;
-        if (!sdk_login_begin(client, NULL, NULL, &error)) {
-            sdk_login_ended(client, &error);
-        }
-    }
-}
-
-void sdk_login_ended(ow_client *client, const ow_client_error *error) {
-    /* Only what waited when the login failed fails with it, not what callbacks start now. */
-    for (int left = error != NULL ? client->waiting_count : 0; left > 0; left--) {
-        operation *op = take_waiting(client);
-        if (op->needs_token) {
-            finish(op, error);
-        } else {
-            append_waiting(client, op);
-        }
-    }
-    launch_waiting(client);
-}
-
-bool ow_client_send_start(ow_client *client, const ow_client_request *request,
-                          ow_client_on_reply on_reply, void *user, ow_client_error *error) {
-    bool needs_token =
-        !request->without_token && (client->token != NULL || sdk_has_credentials(client));
-    if (client->waiting_count >= MAX_WAITING) {
-        return sdk_fail(error, "too_many_waiting",
-                        "%d operations wait already: poll the client, or start fewer", MAX_WAITING);
-    }
-    operation *op = operation_new(client);
-    if (op == NULL) {
-        return sdk_fail(error, "out_of_memory", "out of memory");
-    }
-    op->on_reply = on_reply;
-    op->user = user;
-    op->needs_token = needs_token;
-    op->is_login = request->without_token && client->login_running;
-    if (!operation_fill(op, request)) {
-        op->on_reply = NULL;
-        finish(op, NULL);
-        return sdk_fail(error, "invalid_argument",
-                        "the request cannot be sent: a header value is too long or has a line "
-                        "break, or memory is short");
-    }
-    if (op->is_login) {
-        if (!launch(op, error)) {
-            op->on_reply = NULL;
-            finish(op, NULL);
-            return false;
-        }
-        return true;
-    }
-    append_waiting(client, op);
-    launch_waiting(client);
-    return true;
-}
-
-/* ---- Polling ---- */
-
-static bool transport_error(const operation *op, CURLcode result, ow_client_error *error) {
-    const ow_client *client = op->client;
-    const char *detail = op->curl_error[0] != '\0' ? op->curl_error : curl_easy_strerror(result);
-    if (op->reply_too_large) {
-        return sdk_fail(error, "reply_too_large", "the reply is larger than %zu bytes",
-                        client->max_reply_bytes);
-    }
-    if (result == CURLE_OPERATION_TIMEDOUT) {
-        return sdk_fail(error, "timeout", "no answer from %s in time: %s", client->url, detail);
-    }
-    return sdk_fail(error, "no_connection", "%s cannot be reached: %s", client->url, detail);
-}
-
-static void conclude(operation *op, CURLcode result) {
-    ow_client *client = op->client;
-    ow_client_error error = {0};
-    long status = 0;
+    int status = op->reply.status;
+    ow_client_error error = op->error;
     free(client->last_details);
     client->last_details = NULL;
-    if (result != CURLE_OK) {
-        transport_error(op, result, &error);
-        finish(op, &error);
-        return;
-    }
-    curl_easy_getinfo(op->easy, CURLINFO_RESPONSE_CODE, &status);
-    op->reply.status = (int)status;
-    if (op->reply.data == NULL) {
-        op->reply.data = calloc(1, 1);
-    }
-    if (status >= 200 && status < 300) {
-        finish(op, NULL);
-        return;
-    }
-    sdk_read_error(&op->reply, op->retry_after_s, &error, &client->last_details);
-    error.details = client->last_details;
-    if (status == 401 && op->needs_token && sdk_has_credentials(client)) {
-        client->token_expires_at = 1; /* the next operation logs in again */
-    }
-    finish(op, &error);
-}
-
-static void unlink_running(ow_client *client, operation *op) {
-    operation **place = &client->running;
-    while (*place != op) {
-        place = &(*place)->next;
-    }
-    *place = op->next;
-    op->next = NULL;
-    client->running_count--;
-}
-
-int ow_client_poll(ow_client *client, int wait_ms) {
-    int alive = 0;
-    curl_multi_perform(client->multi, &alive);
-    if (wait_ms > 0 && alive > 0 && alive == client->running_count) {
-        curl_multi_poll(client->multi, NULL, 0, wait_ms, NULL);
-        curl_multi_perform(client->multi, &alive);
-    }
-    CURLMsg *message;
-    int left;
-    while ((message = curl_multi_info_read(client->multi, &left)) != NULL) {
-        if (message->msg != CURLMSG_DONE) {
-            continue;
+    if (error.reason[0] == '\0') {
+        if (op->reply.data == NULL) {
+            op->reply.data = calloc(1, 1);
         }
-        CURL *easy = message->easy_handle;
-        CURLcode result = message->data.result;
-        char *private = NULL;
-        curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
-        operation *op = (operation *)(void *)private;
-        curl_multi_remove_handle(client->multi, easy);
-        unlink_running(client, op);
-        conclude(op, result);
+        if (status >= 200 && status < 300) {
+            finish(op, NULL);
+            return;
+        }
+        sdk_read_error(&op->reply, op->retry_after_s, &error, &client->last_details);
+        error.details = client->last_details;
     }
-    launch_waiting(client);
-    return client->running_count + client->waiting_count;
+    if (op->is_final || (!renew(op, &error) && !retry(op, &error))) {
+        finish(op, &error);
+    }
+}
+
+void sdk_operations_conclude(ow_client *client) {
+    /* What callbacks add is told the next time, so this ends. */
+    for (int left = client->ended.count; left > 0; left--) {
+        operation *op = client->ended.first;
+        unlink_from(&client->ended, op);
+        client->is_calling_back = true;
+        conclude(op);
+        client->is_calling_back = false;
+    }
+}
+
+int sdk_operations_count(const ow_client *client) {
+    return client->running.count + client->waiting.count + client->retrying.count +
+           client->ended.count;
+}
+
+static int64_t sooner(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+int sdk_operations_patience(const ow_client *client, int wait_ms) {
+    if (wait_ms <= 0 || sdk_operations_count(client) == 0 || client->ended.count > 0) {
+        return 0;
+    }
+    int64_t now = sdk_now_ms(client);
+    int64_t next = now + wait_ms;
+    for (const operation *op = client->retrying.first; op != NULL; op = op->next) {
+        next = sooner(next, op->due_ms);
+    }
+    for (const operation *op = client->waiting.first; op != NULL; op = op->next) {
+        next = sooner(next, op->deadline_ms);
+    }
+    return next > now ? (int)(next - now) : 0;
 }

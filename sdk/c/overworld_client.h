@@ -15,17 +15,25 @@
  *     ow_client_reply_free(reply);
  *     ow_client_free(client);
  *
+ * Compiled with: cc game.c $(pkg-config --cflags --libs overworld)
+ *
  * Every operation has two forms: one that waits, and one that starts it (..._start), returns at once
  * and calls back from ow_client_poll, which a game runs once a frame and which never blocks when
  * told not to.
  *
  * Rules:
  *  1. A client is used by one thread at a time. Several clients are independent; nothing is global.
- *  2. No threads of ours; libcurl may use one to look up a host name.
+ *  2. No threads of ours; libcurl, which carries the requests unless the game brings a transport of
+ *     its own (overworld_transport.h), may use one to look up a host name.
  *  3. Strings and payloads given are copied before the function returns.
  *  4. Callbacks run inside ow_client_poll or inside a waiting form of the same client. They may
- *     start further operations; they may not free the client or wait.
+ *     start further operations; they may not free the client or wait (reason: busy).
  *  5. Functions return true when it worked, false with *error filled otherwise. `error` may be NULL.
+ *  6. The client stays logged in by itself: it renews its token before that ends, and calls wait for
+ *     it. When the server refuses the renewal, the event OW_CLIENT_LOGGED_OUT says so.
+ *  7. What failed without having had an effect (no connection, throttled, overloaded) is tried again,
+ *     later each time and not before the time the server asks for, within the operation's timeout.
+ *     An answer that was lost is an error, unless the operation says may_repeat.
  */
 #ifndef OVERWORLD_CLIENT_H
 #define OVERWORLD_CLIENT_H
@@ -34,9 +42,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* OW_CLIENT_SHARED: on Windows, when the library is a DLL. */
+#if defined(_WIN32) && defined(OW_CLIENT_SHARED) && defined(OW_CLIENT_BUILD)
+#define OW_CLIENT_API __declspec(dllexport)
+#elif defined(_WIN32) && defined(OW_CLIENT_SHARED)
+#define OW_CLIENT_API __declspec(dllimport)
+#elif defined(__GNUC__)
+#define OW_CLIENT_API __attribute__((visibility("default")))
+#else
+#define OW_CLIENT_API
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* ---- The client ---- */
 
 typedef struct ow_client ow_client;
 
@@ -50,6 +71,17 @@ typedef struct ow_client_error {
                             callback, or until the next operation of the client */
 } ow_client_error;
 
+typedef enum ow_client_event {
+    OW_CLIENT_LOGGED_OUT =
+        1,                 /* the server refused to renew the login: the game must log in again */
+    OW_CLIENT_RENEWED = 2, /* there is a new access token */
+} ow_client_event;
+
+/* `error` says why, NULL when all is well. Rule 4 holds here too. */
+typedef void (*ow_client_on_event)(void *user, ow_client_event event, const ow_client_error *error);
+
+struct ow_client_transport;
+
 typedef struct ow_client_config {
     const char *url;               /* "http://host:port" or "https://..."; required */
     const char *title;             /* id or name; NULL: the only one of the installation */
@@ -57,16 +89,21 @@ typedef struct ow_client_config {
     const char *server_key_secret; /* the client then logs in by itself, and again when needed */
     const char *access_token;      /* a token from elsewhere (tools); used as it is */
     const char *ca_file;           /* PEM file of the authority to trust; NULL: the system's */
-    long timeout_ms;               /* for each operation; 0: 15,000 */
+    long timeout_ms;               /* for each operation, waiting and retries included; 0: 15,000 */
     size_t max_reply_bytes;        /* 0: 8 MB */
     int max_running;               /* operations under way at once, more wait; 0: 64 */
+    int max_retries;               /* more attempts where that is safe; 0: 3, negative: none */
+    ow_client_on_event on_event;   /* NULL: nobody listens */
+    void *on_event_user;
+    const struct ow_client_transport *transport; /* how requests travel; NULL: libcurl */
+    void *transport_user;                        /* given to its open() */
 } ow_client_config;
 
 /* A client. Nothing is sent yet. Reasons: invalid_argument, out_of_memory. */
-ow_client *ow_client_new(const ow_client_config *config, ow_client_error *error);
+OW_CLIENT_API ow_client *ow_client_new(const ow_client_config *config, ow_client_error *error);
 
 /* Ends what is under way without calling back, and frees. Accepts NULL. */
-void ow_client_free(ow_client *client);
+OW_CLIENT_API void ow_client_free(ow_client *client);
 
 /* ---- Login ---- */
 
@@ -82,22 +119,23 @@ typedef void (*ow_client_on_login)(void *user, const ow_client_login *login,
 
 /*
  * Logs a player in by a device id: 8 to 128 printable ASCII characters that the game makes once
- * (random) and keeps. The client remembers it and logs in again by itself shortly before the token
- * ends. Reasons: those of the server, no_connection, timeout.
+ * (random) and keeps. Reasons: those of the server, no_connection, timeout, busy (a login is under way).
  */
-bool ow_client_login_device(ow_client *client, const char *device_id, ow_client_login *ret_login,
-                            ow_client_error *error);
-bool ow_client_login_device_start(ow_client *client, const char *device_id,
-                                  ow_client_on_login on_login, void *user, ow_client_error *error);
+OW_CLIENT_API bool ow_client_login_device(ow_client *client, const char *device_id,
+                                          ow_client_login *ret_login, ow_client_error *error);
+OW_CLIENT_API bool ow_client_login_device_start(ow_client *client, const char *device_id,
+                                                ow_client_on_login on_login, void *user,
+                                                ow_client_error *error);
 
 /*
  * Logs in with the server key of the configuration. Not needed before a call, but tells early that
  * the key is wrong.
  */
-bool ow_client_login_server(ow_client *client, ow_client_login *ret_login, ow_client_error *error);
+OW_CLIENT_API bool ow_client_login_server(ow_client *client, ow_client_login *ret_login,
+                                          ow_client_error *error);
 
 /* The access token in use, "" when there is none. Borrowed until the next operation. */
-const char *ow_client_access_token(const ow_client *client);
+OW_CLIENT_API const char *ow_client_access_token(const ow_client *client);
 
 /* ---- Calling functions ---- */
 
@@ -109,6 +147,7 @@ typedef struct ow_client_function {
     const char *qualifier;    /* alias or version; NULL: "$DEFAULT" */
     const char *content_type; /* of the payload; NULL: "application/json" */
     long timeout_ms;          /* 0: the client's */
+    bool may_repeat;          /* running twice does no harm: tried again when the answer was lost */
 } ow_client_function;
 
 typedef struct ow_client_reply {
@@ -128,22 +167,24 @@ typedef void (*ow_client_on_reply)(void *user, ow_client_reply *reply,
  * Calls a function of a virtual server. The waiting form hands the reply to the caller, who frees it
  * (ret_reply may be NULL). Reasons: the function's and the server's ("refused", "user_error",
  * "crashed", "timeout", "throttled", "not_exposed", "function_not_found" ...), not_logged_in,
- * no_connection, timeout, too_many_waiting, reply_too_large.
+ * no_connection, no_answer (it was sent and may have run), timeout, too_many_waiting,
+ * reply_too_large.
  */
-bool ow_client_call(ow_client *client, const ow_client_function *function,
-                    ow_client_reply **ret_reply, ow_client_error *error);
-bool ow_client_call_start(ow_client *client, const ow_client_function *function,
-                          ow_client_on_reply on_reply, void *user, ow_client_error *error);
+OW_CLIENT_API bool ow_client_call(ow_client *client, const ow_client_function *function,
+                                  ow_client_reply **ret_reply, ow_client_error *error);
+OW_CLIENT_API bool ow_client_call_start(ow_client *client, const ow_client_function *function,
+                                        ow_client_on_reply on_reply, void *user,
+                                        ow_client_error *error);
 
 /* The same for the most frequent case: a NUL-terminated JSON text, everything else as it is. */
-bool ow_client_call_json(ow_client *client, const char *name, const char *json,
-                         ow_client_reply **ret_reply, ow_client_error *error);
+OW_CLIENT_API bool ow_client_call_json(ow_client *client, const char *name, const char *json,
+                                       ow_client_reply **ret_reply, ow_client_error *error);
 
 /* Takes a reply out of a callback: the caller owns what is returned. NULL when out of memory. */
-ow_client_reply *ow_client_reply_take(ow_client_reply *reply);
+OW_CLIENT_API ow_client_reply *ow_client_reply_take(ow_client_reply *reply);
 
 /* Accepts NULL. */
-void ow_client_reply_free(ow_client_reply *reply);
+OW_CLIENT_API void ow_client_reply_free(ow_client_reply *reply);
 
 /* ---- The platform's own API ---- */
 
@@ -156,13 +197,15 @@ typedef struct ow_client_request {
     size_t size;
     long timeout_ms;
     bool without_token; /* for logins */
+    bool may_repeat;    /* as in ow_client_function */
 } ow_client_request;
 
 /* Sends a request to any path of the server, for tools: Connect methods with JSON, bundle uploads. */
-bool ow_client_send(ow_client *client, const ow_client_request *request,
-                    ow_client_reply **ret_reply, ow_client_error *error);
-bool ow_client_send_start(ow_client *client, const ow_client_request *request,
-                          ow_client_on_reply on_reply, void *user, ow_client_error *error);
+OW_CLIENT_API bool ow_client_send(ow_client *client, const ow_client_request *request,
+                                  ow_client_reply **ret_reply, ow_client_error *error);
+OW_CLIENT_API bool ow_client_send_start(ow_client *client, const ow_client_request *request,
+                                        ow_client_on_reply on_reply, void *user,
+                                        ow_client_error *error);
 
 /* ---- The game's own loop ---- */
 
@@ -170,7 +213,7 @@ bool ow_client_send_start(ow_client *client, const ow_client_request *request,
  * Does what can be done, runs the callbacks of what ended, and waits at most `wait_ms` for something
  * to happen: 0 never blocks. Returns how many operations are still under way.
  */
-int ow_client_poll(ow_client *client, int wait_ms);
+OW_CLIENT_API int ow_client_poll(ow_client *client, int wait_ms);
 
 #ifdef __cplusplus
 }

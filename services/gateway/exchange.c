@@ -81,7 +81,7 @@ void exchange_cancel_all(gateway *gw) {
     for (exchange *x = gw->live; x != NULL;) {
         exchange *next = x->next;
         if (x->in_flight) {
-            ow_call_cancel_for(x->call, OW_UNAVAILABLE, "overloaded");
+            ow_call_cancel_for(x->call, OW_UNAVAILABLE, "stopping");
         }
         x = next;
     }

@@ -69,8 +69,10 @@ static void start_login(journal *j) {
 }
 
 static ow_client *client_of(const deployment *d) {
-    ow_client_config config = {
-        .url = deployment_public(d), .timeout_ms = 20000, .max_running = IN_FLIGHT};
+    ow_client_config config = {.url = deployment_public(d),
+                               .timeout_ms = 20000,
+                               .max_running = IN_FLIGHT,
+                               .max_retries = -1};
     return ow_client_new(&config, NULL);
 }
 
