@@ -186,14 +186,14 @@ static void functions_call_functions(void **state) {
 static void a_vanished_caller_frees_the_instance(void **state) {
     world *w = *state;
     struct world_pending pending;
-    world_begin(w, &pending, "main", "work", "", 0);
+    world_begin(w, &pending, "main", "endless", "", 0);
     world_turn_for(w, 10);
     assert_false(pending.done);
     ow_call_cancel(pending.call, OW_CANCELLED);
     world_until(w, &pending.done);
     assert_int_equal(pending.reply.code, OW_CANCELLED);
     world_reply_deinit(&pending.reply);
-    RECORDED(w, "run", "main/work", "reason=cancelled");
+    RECORDED(w, "run", "main/endless", "reason=cancelled");
     expect(w, "echo", "still here", "", "still here");
 
     // ... and one that was inside a nested call
