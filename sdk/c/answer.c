@@ -1,8 +1,6 @@
 /* Reading error answers: those of /v1/call and those of Connect methods. */
 #include "sdk/c/internal.h"
 
-#include "sdk/c/json.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,59 +1,13 @@
-/* The client over planned answers and a clock of its own: retries, renewals, bounds, callbacks. */
+/* The client over planned answers and a clock of its own: calls, retries, bounds, callbacks. */
 #include "sdk/c/internal.h"
 
 #include "core/testing/ow_test.h"
-#include "sdk/c/fake_transport.h"
 #include "sdk/c/sha256.h"
+#include "sdk/c/test_world.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define MINUTE_MS 60000
-/* An hour after the fake machine's clock. */
-#define LOGIN(number)                                                                              \
-    "{\"accessToken\":\"access-" number "\",\"refreshToken\":\"refresh-" number                    \
-    "\",\"expiresAt\":\"2023-11-14T23:13:20Z\",\"playerId\":\"plr_1\",\"sessionId\":\"ses_1\"}"
-
-typedef struct world {
-    fake_transport fake;
-    ow_client *client;
-    int renewed, logged_out;
-    char logged_out_reason[48];
-} world;
-
-static void on_event(void *user, ow_client_event event, const ow_client_error *error) {
-    world *w = user;
-    w->renewed += event == OW_CLIENT_RENEWED;
-    if (event == OW_CLIENT_LOGGED_OUT) {
-        w->logged_out++;
-        snprintf(w->logged_out_reason, sizeof w->logged_out_reason, "%s", error->reason);
-    }
-}
-
-static void open_world(world *w, const ow_client_config *wanted) {
-    ow_client_config config = wanted != NULL ? *wanted : (ow_client_config){0};
-    memset(w, 0, sizeof *w);
-    fake_init(&w->fake);
-    config.url = "http://server/";
-    config.title = "game";
-    config.on_event = on_event;
-    config.on_event_user = w;
-    config.transport = &fake_transport_table;
-    config.transport_user = &w->fake;
-    w->client = sdk_client_new(&config, &w->fake.platform, NULL);
-    assert_non_null(w->client);
-}
-
-static void close_world(world *w) {
-    ow_client_free(w->client);
-    assert_true(w->fake.is_closed);
-}
-
-static void log_in(world *w) {
-    fake_answer(&w->fake, (fake_plan){.body = LOGIN("1")});
-    assert_true(ow_client_login_device(w->client, "device-1", NULL, NULL));
-}
 
 /* ---- A call ---- */
 
@@ -158,7 +112,6 @@ static void errors_are_read_in_both_forms(void **state) {
 
 static void only_what_is_safe_is_tried_again(void **state) {
     (void)state;
-#define CODE(reason) "{\"code\":\"" reason "\"}"
     static const struct {
         fake_plan plan;
         bool may_repeat;
@@ -264,227 +217,6 @@ static void retries_end_with_the_operations_time(void **state) {
     close_world(&w);
 }
 
-/* ---- Staying logged in ---- */
-
-typedef struct tally {
-    int good, bad;
-    char reason[48];
-} tally;
-
-static void count_reply(void *user, ow_client_reply *reply, const ow_client_error *error) {
-    tally *t = user;
-    t->good += reply != NULL;
-    t->bad += reply == NULL;
-    if (error != NULL) {
-        snprintf(t->reason, sizeof t->reason, "%s", error->reason);
-    }
-}
-
-static void start_calls(world *w, int count, tally *t) {
-    ow_client_function function = {.name = "vs/fn"};
-    for (int i = 0; i < count; i++) {
-        assert_true(ow_client_call_start(w->client, &function, count_reply, t, NULL));
-    }
-}
-
-static const fake_sent *last_sent(const world *w) {
-    return &w->fake.sent[w->fake.sent_count - 1];
-}
-
-static void a_token_is_renewed_before_it_ends(void **state) {
-    (void)state;
-    world w;
-    tally t = {0};
-    open_world(&w, NULL);
-    log_in(&w);
-    w.fake.now_ms += 41 * MINUTE_MS;
-    ow_client_poll(w.client, 0);
-    assert_int_equal(w.fake.sent_count, 1);
-    w.fake.now_ms += 8 * MINUTE_MS;
-    fake_answer(&w.fake, (fake_plan){.is_held = true});
-    ow_client_poll(w.client, 0);
-    assert_string_equal(last_sent(&w)->path, "/overworld.identity.v1.Identity/RefreshSession");
-    assert_string_equal(last_sent(&w)->body, "{\"refreshToken\":\"refresh-1\"}");
-    assert_string_equal(last_sent(&w)->authorization, "");
-    /* The old token lasts: calls do not wait, and there is no second renewal. */
-    start_calls(&w, 2, &t);
-    ow_client_poll(w.client, 0);
-    assert_int_equal(t.good, 2);
-    assert_string_equal(last_sent(&w)->authorization, "Bearer access-1");
-    assert_int_equal(fake_count(&w.fake, "/RefreshSession"), 1);
-    fake_release(&w.fake, 1, (fake_plan){.body = LOGIN("2")});
-    ow_client_poll(w.client, 0);
-    assert_int_equal(w.renewed, 1);
-    assert_string_equal(ow_client_access_token(w.client), "access-2");
-    start_calls(&w, 1, &t);
-    assert_string_equal(last_sent(&w)->authorization, "Bearer access-2");
-    w.fake.now_ms += 49 * MINUTE_MS;
-    ow_client_poll(w.client, 0);
-    assert_string_equal(last_sent(&w)->body, "{\"refreshToken\":\"refresh-2\"}");
-    close_world(&w);
-}
-
-static void calls_wait_for_one_renewal_when_the_token_has_ended(void **state) {
-    (void)state;
-    world w;
-    tally t = {0};
-    open_world(&w, NULL);
-    log_in(&w);
-    w.fake.now_ms += 60 * MINUTE_MS;
-    fake_answer(&w.fake, (fake_plan){.is_held = true});
-    start_calls(&w, 10, &t);
-    ow_client_poll(w.client, 0);
-    assert_int_equal(fake_count(&w.fake, "/RefreshSession"), 1);
-    assert_int_equal(fake_count(&w.fake, "/fn"), 0);
-    fake_release(&w.fake, 1, (fake_plan){.body = LOGIN("2")});
-    ow_client_poll(w.client, 0);
-    ow_client_poll(w.client, 0);
-    assert_int_equal(t.good, 10);
-    assert_int_equal(fake_count(&w.fake, "/RefreshSession"), 1);
-    assert_string_equal(last_sent(&w)->authorization, "Bearer access-2");
-    close_world(&w);
-}
-
-static void a_refused_renewal_is_told_once(void **state) {
-    (void)state;
-    world w;
-    tally t = {0};
-    ow_client_error error;
-    open_world(&w, NULL);
-    log_in(&w);
-    w.fake.now_ms += 60 * MINUTE_MS;
-    fake_answer(&w.fake, (fake_plan){.status = 401, .body = CODE("session_ended")});
-    start_calls(&w, 3, &t);
-    for (int i = 0; i < 5; i++) {
-        ow_client_poll(w.client, 0);
-    }
-    assert_int_equal(w.logged_out, 1);
-    assert_string_equal(w.logged_out_reason, "session_ended");
-    assert_int_equal(t.bad, 3);
-    assert_string_equal(t.reason, "logged_out");
-    assert_int_equal(w.fake.sent_count, 2);
-    assert_string_equal(ow_client_access_token(w.client), "");
-    assert_false(ow_client_call_json(w.client, "vs/fn", "{}", NULL, &error));
-    assert_string_equal(error.reason, "not_logged_in");
-    log_in(&w);
-    assert_true(ow_client_call_json(w.client, "vs/fn", "{}", NULL, NULL));
-    close_world(&w);
-}
-
-static void an_absent_server_does_not_log_out(void **state) {
-    (void)state;
-    world w;
-    tally t = {0};
-    open_world(&w, &(ow_client_config){.max_retries = -1});
-    log_in(&w);
-    w.fake.now_ms += 49 * MINUTE_MS;
-    static const fake_plan failures[] = {
-        {.outcome = OW_CLIENT_NOT_SENT}, {.status = 503, .body = ""}, {.status = 429}};
-    int64_t asked[4];
-    for (int i = 0; i < 3; i++) {
-        fake_answer(&w.fake, failures[i]);
-        while (fake_count(&w.fake, "/RefreshSession") == i) {
-            ow_client_poll(w.client, 0);
-            w.fake.now_ms += 100;
-        }
-        asked[i] = last_sent(&w)->at_ms;
-        ow_client_poll(w.client, 0);
-    }
-    assert_in_range(asked[1] - asked[0], 1000, 1800); /* the server forgives for 10 s */
-    assert_in_range(asked[2] - asked[1], 2000, 3300);
-    start_calls(&w, 1, &t); /* the old token still lasts */
-    ow_client_poll(w.client, 0);
-    assert_int_equal(t.good, 1);
-    assert_int_equal(w.logged_out, 0);
-    /* It has ended and the server is still away: calls fail as what it is. */
-    w.fake.now_ms += 15 * MINUTE_MS;
-    fake_answer(&w.fake, failures[0]);
-    start_calls(&w, 1, &t);
-    ow_client_poll(w.client, 0);
-    ow_client_poll(w.client, 0);
-    assert_int_equal(t.bad, 1);
-    assert_string_equal(t.reason, "no_connection");
-    assert_int_equal(w.logged_out, 0);
-    close_world(&w);
-}
-
-static void a_refused_token_is_renewed_once_for_a_call(void **state) {
-    (void)state;
-    world w;
-    ow_client_error error;
-    open_world(&w, NULL);
-    log_in(&w);
-    fake_answer(&w.fake, (fake_plan){.status = 401, .body = CODE("token_expired")});
-    fake_answer(&w.fake, (fake_plan){.body = LOGIN("2")});
-    assert_true(ow_client_call_json(w.client, "vs/fn", "{}", NULL, NULL));
-    assert_string_equal(w.fake.sent[1].authorization, "Bearer access-1");
-    assert_string_equal(w.fake.sent[2].body, "{\"refreshToken\":\"refresh-1\"}");
-    assert_string_equal(w.fake.sent[3].authorization, "Bearer access-2");
-    fake_answer(&w.fake, (fake_plan){.status = 401, .body = CODE("token_expired")});
-    fake_answer(&w.fake, (fake_plan){.body = LOGIN("3")});
-    fake_answer(&w.fake, (fake_plan){.status = 401, .body = CODE("token_expired")});
-    assert_false(ow_client_call_json(w.client, "vs/fn", "{}", NULL, &error));
-    assert_string_equal(error.reason, "token_expired");
-    assert_int_equal(w.fake.sent_count, 7);
-    close_world(&w);
-}
-
-static void a_players_clock_may_be_wrong(void **state) {
-    (void)state;
-    static const int64_t errors_s[] = {-86400 * 365, -3600, 3600, 86400 * 365};
-    for (size_t i = 0; i < sizeof errors_s / sizeof errors_s[0]; i++) {
-        world w;
-        open_world(&w, NULL);
-        w.fake.wall_s += errors_s[i];
-        fake_answer(&w.fake,
-                    (fake_plan){.body = LOGIN("1"), .date = "Tue, 14 Nov 2023 22:13:20 GMT"});
-        assert_true(ow_client_login_device(w.client, "device-1", NULL, NULL));
-        w.fake.now_ms += 41 * MINUTE_MS;
-        assert_true(ow_client_call_json(w.client, "vs/fn", "{}", NULL, NULL));
-        assert_int_equal(fake_count(&w.fake, "/RefreshSession"), 0);
-        w.fake.now_ms += 8 * MINUTE_MS;
-        ow_client_poll(w.client, 0);
-        assert_int_equal(fake_count(&w.fake, "/RefreshSession"), 1);
-        close_world(&w);
-    }
-}
-
-static void a_server_key_logs_in_by_itself(void **state) {
-    (void)state;
-    world w;
-    ow_client_error error;
-    open_world(&w, &(ow_client_config){.server_key_id = "key_1", .server_key_secret = "c2VjcmV0"});
-    fake_answer(&w.fake, (fake_plan){.body = "{\"accessToken\":\"s1\",\"expiresAt\":"
-                                             "\"2023-11-14T22:23:20Z\"}"});
-    assert_true(ow_client_call_json(w.client, "vs/fn", "{}", NULL, NULL));
-    assert_string_equal(w.fake.sent[0].path, "/overworld.identity.v1.Identity/ServerLogin");
-    assert_non_null(strstr(w.fake.sent[0].body, "\"timestamp\":\"1700000000\""));
-    assert_string_equal(w.fake.sent[1].authorization, "Bearer s1");
-    w.fake.now_ms += 11 * MINUTE_MS;
-    fake_answer(&w.fake, (fake_plan){.status = 401, .body = CODE("revoked")});
-    assert_false(ow_client_call_json(w.client, "vs/fn", "{}", NULL, &error));
-    assert_int_equal(w.logged_out, 1);
-    assert_int_equal(fake_count(&w.fake, "/ServerLogin"), 2);
-    close_world(&w);
-}
-
-static void a_failed_login_keeps_the_old_session(void **state) {
-    (void)state;
-    world w;
-    ow_client_error error;
-    open_world(&w, NULL);
-    log_in(&w);
-    fake_answer(&w.fake, (fake_plan){.status = 400, .body = CODE("bad_device")});
-    assert_false(ow_client_login_device(w.client, "x", NULL, &error));
-    assert_string_equal(error.reason, "bad_device");
-    assert_int_equal(w.logged_out, 0);
-    assert_true(ow_client_call_json(w.client, "vs/fn", "{}", NULL, NULL));
-    fake_answer(&w.fake, (fake_plan){.body = "{}"});
-    assert_false(ow_client_login_device(w.client, "x", NULL, &error));
-    assert_string_equal(error.reason, "bad_answer");
-    close_world(&w);
-}
-
 /* ---- Bounds and callbacks ---- */
 
 static void no_more_run_at_once_than_allowed(void **state) {
@@ -563,24 +295,6 @@ static void callbacks_may_start_but_not_wait(void **state) {
     close_world(&w);
 }
 
-static void a_second_login_at_a_time_is_refused(void **state) {
-    (void)state;
-    world w;
-    ow_client_error error;
-    tally t = {0};
-    open_world(&w, NULL);
-    fake_answer(&w.fake, (fake_plan){.is_held = true});
-    assert_true(ow_client_login_device_start(w.client, "device-1", NULL, NULL, NULL));
-    assert_false(ow_client_login_device_start(w.client, "device-2", NULL, NULL, &error));
-    assert_string_equal(error.reason, "busy");
-    start_calls(&w, 1, &t); /* it waits for the login */
-    fake_release(&w.fake, 0, (fake_plan){.body = LOGIN("1")});
-    ow_client_poll(w.client, 0);
-    ow_client_poll(w.client, 0);
-    assert_int_equal(t.good, 1);
-    close_world(&w);
-}
-
 /* ---- Parts ---- */
 
 static void hashes_are_the_standards(void **state) {
@@ -651,18 +365,9 @@ int main(void) {
         OW_TEST(the_server_says_when_to_come_again),
         OW_TEST(retries_can_be_switched_off),
         OW_TEST(retries_end_with_the_operations_time),
-        OW_TEST(a_token_is_renewed_before_it_ends),
-        OW_TEST(calls_wait_for_one_renewal_when_the_token_has_ended),
-        OW_TEST(a_refused_renewal_is_told_once),
-        OW_TEST(an_absent_server_does_not_log_out),
-        OW_TEST(a_refused_token_is_renewed_once_for_a_call),
-        OW_TEST(a_players_clock_may_be_wrong),
-        OW_TEST(a_server_key_logs_in_by_itself),
-        OW_TEST(a_failed_login_keeps_the_old_session),
         OW_TEST(no_more_run_at_once_than_allowed),
         OW_TEST(waiting_operations_are_bounded),
         OW_TEST(callbacks_may_start_but_not_wait),
-        OW_TEST(a_second_login_at_a_time_is_refused),
         OW_TEST(hashes_are_the_standards),
         OW_TEST(dates_are_read),
     };

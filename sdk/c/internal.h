@@ -2,9 +2,12 @@
 #ifndef OVERWORLD_SDK_INTERNAL_H
 #define OVERWORLD_SDK_INTERNAL_H
 
+#include "sdk/c/json.h"
 #include "sdk/c/overworld_client.h"
 #include "sdk/c/overworld_transport.h"
 #include "sdk/c/platform.h"
+
+#define IDENTITY "/overworld.identity.v1.Identity/"
 
 enum { SDK_MAX_HEADERS = 8 };
 
@@ -48,8 +51,6 @@ typedef struct operation_list {
 typedef struct session {
     char *token;
     char *refresh_token;
-    char *device_id;
-    char *next_device_id;    /* of a login under way */
     int64_t usable_until_ms; /* SDK_NEVER: as long as the server takes it */
     int64_t renew_at_ms;
     int64_t renew_pause_ms; /* after a renewal that failed, doubled each time */
@@ -146,6 +147,20 @@ void sdk_session_tick(ow_client *client);
 
 /* The server refused the token of this generation. */
 void sdk_session_token_refused(ow_client *client, unsigned generation);
+
+typedef struct sdk_login_request {
+    const char *path;
+    const sdk_json_field *fields;
+    size_t count;
+} sdk_login_request;
+
+/* A login that the game asked for; `request` NULL: with the server key. A login that fails leaves who is
+ * logged in. */
+bool sdk_login_start(ow_client *client, const sdk_login_request *request,
+                     ow_client_on_login on_login, void *user, ow_client_error *error);
+
+/* Forgets who was logged in; what waits for a token fails as logged_out. */
+void sdk_session_end(ow_client *client);
 
 void sdk_session_free(ow_client *client);
 

@@ -1,7 +1,6 @@
 /* Logins on the wire: the server key's signature, and what comes back. */
 #include "sdk/c/internal.h"
 
-#include "sdk/c/json.h"
 #include "sdk/c/sha256.h"
 
 #include <inttypes.h>
@@ -127,8 +126,7 @@ static bool sign(const ow_client *client, const char *timestamp, const char *non
     hex(digest, sizeof digest, title_hash);
     char text[512];
     int length = snprintf(text, sizeof text,
-                          "overworld-server-login\n%s\n%s\n%s\nPOST\n"
-                          "/overworld.identity.v1.Identity/ServerLogin\n%s\n",
+                          "overworld-server-login\n%s\n%s\n%s\nPOST\n" IDENTITY "ServerLogin\n%s\n",
                           client->server_key_id, timestamp, nonce, title_hash);
     uint8_t secret[64];
     size_t secret_size = decode_secret(client->server_key_secret, secret, sizeof secret);

@@ -111,27 +111,36 @@ static void set_headers(operation *op) {
     }
 }
 
-static operation *operation_new(ow_client *client, const ow_client_request *request) {
-    operation *op = calloc(1, sizeof *op);
-    if (op == NULL) {
-        return NULL;
-    }
+/* Copies what the caller gave; false when out of memory. */
+static bool copy_request(operation *op, const ow_client_request *request) {
     const char *type = request->content_type;
-    size_t url_size = strlen(client->url) + strlen(request->path) + 1;
-    op->client = client;
+    const char *base = op->client->url;
+    size_t url_size = strlen(base) + strlen(request->path) + 1;
     op->url = malloc(url_size);
     op->body = malloc(request->size + 1);
     op->content_type = sdk_strdup(type != NULL ? type : "application/json");
     op->qualifier = sdk_strdup(request->qualifier);
     if (op->url == NULL || op->body == NULL || op->content_type == NULL ||
         (request->qualifier != NULL && op->qualifier == NULL)) {
-        operation_free(op);
-        return NULL;
+        return false;
     }
-    snprintf(op->url, url_size, "%s%s", client->url, request->path);
+    snprintf(op->url, url_size, "%s%s", base, request->path);
     snprintf(op->method, sizeof op->method, "%s", request->method);
     if (request->size > 0) {
         memcpy(op->body, request->body, request->size);
+    }
+    return true;
+}
+
+static operation *operation_new(ow_client *client, const ow_client_request *request) {
+    operation *op = calloc(1, sizeof *op);
+    if (op == NULL) {
+        return NULL;
+    }
+    op->client = client;
+    if (!copy_request(op, request)) {
+        operation_free(op);
+        return NULL;
     }
     op->http.method = op->method;
     op->http.url = op->url;

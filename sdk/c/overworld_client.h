@@ -134,8 +134,24 @@ OW_CLIENT_API bool ow_client_login_device_start(ow_client *client, const char *d
 OW_CLIENT_API bool ow_client_login_server(ow_client *client, ow_client_login *ret_login,
                                           ow_client_error *error);
 
+/*
+ * Goes on with an earlier login of the same player: by a refresh token that ow_client_refresh_token gave,
+ * which is used up by it. Reasons: as for ow_client_login_device.
+ */
+OW_CLIENT_API bool ow_client_resume(ow_client *client, const char *refresh_token,
+                                    ow_client_login *ret_login, ow_client_error *error);
+OW_CLIENT_API bool ow_client_resume_start(ow_client *client, const char *refresh_token,
+                                          ow_client_on_login on_login, void *user,
+                                          ow_client_error *error);
+
 /* The access token in use, "" when there is none. Borrowed until the next operation. */
 OW_CLIENT_API const char *ow_client_access_token(const ow_client *client);
+
+/*
+ * What renews the player's login, "" when there is nothing: changes with each login and with each
+ * OW_CLIENT_RENEWED. A game that wants to resume later keeps the last one, as secret as a password.
+ */
+OW_CLIENT_API const char *ow_client_refresh_token(const ow_client *client);
 
 /* ---- Calling functions ---- */
 
@@ -185,6 +201,16 @@ OW_CLIENT_API ow_client_reply *ow_client_reply_take(ow_client_reply *reply);
 
 /* Accepts NULL. */
 OW_CLIENT_API void ow_client_reply_free(ow_client_reply *reply);
+
+/* ---- Logout ---- */
+
+/*
+ * Ends the player's session, here at once and on the server by the request; what waits for a token fails
+ * as logged_out. Reasons: not_logged_in, busy, no_connection, timeout.
+ */
+OW_CLIENT_API bool ow_client_logout(ow_client *client, ow_client_error *error);
+OW_CLIENT_API bool ow_client_logout_start(ow_client *client, ow_client_on_reply on_logout,
+                                          void *user, ow_client_error *error);
 
 /* ---- The platform's own API ---- */
 

@@ -53,6 +53,61 @@ static void a_device_is_the_same_player_again(void **state) {
     ow_client_free(client);
 }
 
+// A game that starts again goes on with its refresh token; a logout ends the session for every client of it.
+static void a_session_is_resumed_and_ended(void **state) {
+    (void)state;
+    ow_client_config config = {.url = deployment_public(d)};
+    ow_client *first = ow_client_new(&config, NULL);
+    ow_client_login login, resumed;
+    ow_client_error error;
+    assert_true(ow_client_login_device(first, "device-that-resumes", &login, NULL));
+    ow_client *second = ow_client_new(&config, NULL);
+    assert_true(ow_client_resume(second, ow_client_refresh_token(first), &resumed, NULL));
+    assert_string_equal(resumed.player_id, login.player_id);
+    assert_string_equal(resumed.session_id, login.session_id);
+    assert_string_not_equal(ow_client_refresh_token(second), ow_client_refresh_token(first));
+    expect_reply(second, "lab/echo", "1", "1");
+    char last[400];
+    snprintf(last, sizeof last, "%s", ow_client_refresh_token(second));
+    assert_true(ow_client_logout(second, &error));
+    assert_false(ow_client_resume(second, last, NULL, &error));
+    assert_int_equal(error.status, 401);
+    ow_client_free(first);
+    ow_client_free(second);
+}
+
+static int logouts_heard;
+
+static void on_event(void *user, ow_client_event event, const ow_client_error *error) {
+    (void)user;
+    logouts_heard += event == OW_CLIENT_LOGGED_OUT && error->status == 401;
+}
+
+static void a_client_hears_that_it_was_logged_out(void **state) {
+    (void)state;
+    ow_client_config config = {.url = deployment_public(d), .on_event = on_event};
+    ow_client *client = ow_client_new(&config, NULL);
+    ow_client_error error = {0};
+    assert_true(ow_client_login_device(client, "device-logged-out-elsewhere", NULL, NULL));
+    ow_client_request request = {
+        .method = "POST",
+        .path = "/overworld.identity.v1.Identity/LogoutEverywhere",
+        .body = "{}",
+        .size = 2,
+    };
+    logouts_heard = 0;
+    assert_true(ow_client_send(client, &request, NULL, NULL));
+    // Gateways hear of it at once, but not in the same instant.
+    int64_t start = now_ms();
+    while (ow_client_call_json(client, "lab/echo", "1", NULL, &error)) {
+        assert_true(now_ms() - start < 10000);
+    }
+    assert_string_equal(error.reason, "logged_out");
+    assert_int_equal(logouts_heard, 1);
+    assert_string_equal(ow_client_access_token(client), "");
+    ow_client_free(client);
+}
+
 static void a_wrong_token_is_refused(void **state) {
     (void)state;
     static const char *const tokens[] = {"nonsense", "a.b.c", "eyJhbGciOiJub25lIn0.e30."};
@@ -411,6 +466,8 @@ int main(int argc, char **argv) {
     shape = deployment_shape_of(argc, argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_device_is_the_same_player_again),
+        cmocka_unit_test(a_session_is_resumed_and_ended),
+        cmocka_unit_test(a_client_hears_that_it_was_logged_out),
         cmocka_unit_test(a_wrong_token_is_refused),
         cmocka_unit_test(a_server_key_opens_what_players_may_not),
         cmocka_unit_test(a_wrong_server_secret_is_refused),

@@ -47,6 +47,7 @@ all_includes "$@" | awk -F: -v rules=tools/lint/includes.txt -v system_list=<(sy
         if (from == "core" && to == "proto" && begins(header, "proto/overworld/") &&
             !begins(header, "proto/overworld/api/")) complain("core does not know the product: " header)
         else if (from == "core" && to != "proto" && to != "tests") complain("core uses core alone: " header)
+        else if (from == "sdk" && header == "core/testing/ow_test.h" && file ~ /_test\.[ch]$|test_world/) return
         else if (from == "sdk") complain("an SDK stands alone: " header)
         else if (begins(to, "services/") && from != "services/overworld")
             complain("of another service only the stubs from proto/ may be used: " header)

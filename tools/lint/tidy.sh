@@ -4,7 +4,7 @@ set -uo pipefail
 
 bin=$1
 shift
-flags="-std=gnu11 -D_GNU_SOURCE -I. -Isdk/function/c -isystem $bin -isystem $bin/third_party"
+flags="-std=gnu11 -D_GNU_SOURCE -I. -Isdk/c -Isdk/function/c -isystem $bin -isystem $bin/third_party"
 # What protoc-c generated in a package is included by the path of an import.
 while read -r package; do
     flags+=" -isystem $bin/$(dirname "$package")"
