@@ -66,6 +66,10 @@ const char *cli_text(const cli *c, const char *flag);
 int64_t cli_int(const cli *c, const char *flag, int64_t fallback);
 bool cli_bool(const cli *c, const char *flag);
 
+// The time that a given flag names, in seconds since the epoch: "30s", "5m", "2h", "7d" ago, or an
+// RFC 3339 time in UTC. Anything else is told.
+cli_exit cli_time(const cli *c, const char *flag, int64_t *ret_seconds);
+
 // Says what went wrong and what to do next, on standard error. Returns `code` for the caller's
 // return.
 cli_exit cli_fail(const cli *c, cli_exit code, const char *format, ...)
@@ -116,6 +120,9 @@ cli_exit cmd_logs(cli *c);
 cli_exit cmd_key_create(cli *c);
 cli_exit cmd_key_list(cli *c);
 cli_exit cmd_key_revoke(cli *c);
+cli_exit cmd_audit_list(cli *c);
+cli_exit cmd_audit_verify(cli *c);
+cli_exit cmd_audit_export(cli *c);
 cli_exit cmd_title_list(cli *c);
 cli_exit cmd_title_create(cli *c);
 cli_exit cmd_title_rename(cli *c);

@@ -57,46 +57,15 @@ static void print_entry(cli *c, const Entry *entry, FILE *out) {
     fprintf(out, "%-7s %s%s\n", entry->kind, entry->text, c->color ? "\033[0m" : "");
 }
 
-// ---- Times ----
-
-// "30s", "5m", "2h", "7d" ago, or an RFC 3339 time in UTC.
-static bool read_time(const char *text, Timestamp *ret_time) {
-    static const struct {
-        char letter;
-        int64_t seconds;
-    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
-    char *end;
-    long long number = strtoll(text, &end, 10);
-    for (size_t i = 0; end != text && i < sizeof units / sizeof units[0]; i++) {
-        if (*end == units[i].letter && end[1] == '\0' && number >= 0 && number < 1000000) {
-            ret_time->seconds = (int64_t)time(NULL) - number * units[i].seconds;
-            return true;
-        }
-    }
-    struct tm parts = {0};
-    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &parts);
-    if (rest == NULL || (strcmp(rest, "Z") != 0 && rest[0] != '\0')) {
-        return false;
-    }
-    ret_time->seconds = (int64_t)timegm(&parts);
-    return true;
-}
+// ---- Asking ----
 
 static cli_exit set_time(cli *c, const char *flag, Timestamp *storage, Timestamp **ret_time) {
-    const char *text = cli_text(c, flag);
-    if (text == NULL) {
+    if (cli_text(c, flag) == NULL) {
         return CLI_OK;
     }
-    if (!read_time(text, storage)) {
-        return cli_fail(c, CLI_USAGE,
-                        "--%s \"%s\" is no time: use 30s, 5m, 2h, 7d or 2026-01-31T08:00:00Z", flag,
-                        text);
-    }
     *ret_time = storage;
-    return CLI_OK;
+    return cli_time(c, flag, &storage->seconds);
 }
-
-// ---- Asking ----
 
 static char *text_or_empty(const cli *c, const char *flag) {
     const char *text = cli_text(c, flag);

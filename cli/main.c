@@ -75,6 +75,23 @@ static const cli_flag logs_flags[] = {
     {0},
 };
 
+static const cli_flag audit_flags[] = {
+    {"who", CLI_FLAG_TEXT, "ID", "by this operator"},
+    {"action", CLI_FLAG_TEXT, "ACTION", "of this kind: title.rename, server_key.create ..."},
+    {"object", CLI_FLAG_TEXT, "OBJECT", "about this id or name"},
+    {"request", CLI_FLAG_TEXT, "ID", "of this request"},
+    {"since", CLI_FLAG_TEXT, "TIME", "30s, 5m, 2h, 7d ago, or an RFC 3339 time"},
+    {"until", CLI_FLAG_TEXT, "TIME", "likewise"},
+    {"every-title", CLI_FLAG_BOOL, NULL, "of every title, for operators of every title"},
+    {"limit", CLI_FLAG_INT, "N", "the newest N entries (default 50)"},
+    {0},
+};
+
+static const cli_flag verify_flags[] = {
+    {"note", CLI_FLAG_TEXT, "FILE", "hold it to the heads noted in FILE, then note those of now"},
+    {0},
+};
+
 static const cli_command commands[] = {
     {"login", "", "store where the server is and as whom you come", 0, 0, login_flags, cmd_login,
      "ow login --url http://127.0.0.1:7351 --token-file operator.token"},
@@ -105,6 +122,12 @@ static const cli_command commands[] = {
     {"key list", "", "list server keys", 0, 0, NULL, cmd_key_list, "ow key list"},
     {"key revoke", "KEY_ID", "revoke a server key", 1, 1, NULL, cmd_key_revoke,
      "ow key revoke key_01..."},
+    {"audit list", "", "who changed what, newest first", 0, 0, audit_flags, cmd_audit_list,
+     "ow audit list --since 7d --action server_key.create"},
+    {"audit verify", "", "check that nobody has tampered with the audit", 0, 0, verify_flags,
+     cmd_audit_verify, "ow audit verify --note /mnt/elsewhere/overworld.audit"},
+    {"audit export", "", "all of it as JSON lines, newest first", 0, 0, audit_flags,
+     cmd_audit_export, "ow audit export --every-title > audit.jsonl"},
     {"title list", "", "list titles", 0, 0, NULL, cmd_title_list, "ow title list"},
     {"title create", "NAME", "make a title", 1, 1, NULL, cmd_title_create, "ow title create racer"},
     {"title rename", "TITLE NEW_NAME", "rename a title", 2, 2, NULL, cmd_title_rename,

@@ -93,6 +93,9 @@ const char *ow_http_path(const ow_http_request *request);
 const char *ow_http_query(const ow_http_request *request);
 // The value of a header (the first of that name, case-insensitive); NULL when there is none.
 const char *ow_http_header(const ow_http_request *request, const char *name);
+// The nth value of a header that may come several times, counted from its last (0); NULL behind the
+// first.
+const char *ow_http_header_from_last(const ow_http_request *request, const char *name, size_t nth);
 // "203.0.113.7" or "unix"; the connection's, whatever headers say.
 const char *ow_http_peer(const ow_http_request *request);
 // Content-Length; -1 when the body comes in chunks.

@@ -476,14 +476,30 @@ const char *ow_http_query(const ow_http_request *request) {
     return request->query;
 }
 
+static size_t field_count(const ow_http_request *request) {
+    return request->field_count <= OW_HTTP_HEADERS_MAX ? request->field_count : OW_HTTP_HEADERS_MAX;
+}
+
+static bool is_named(const ow_http_field *field, const char *name, size_t size) {
+    return field->name_size == size && strncasecmp(field->name, name, size) == 0;
+}
+
 const char *ow_http_header(const ow_http_request *request, const char *name) {
     size_t size = strlen(name);
-    size_t count =
-        request->field_count <= OW_HTTP_HEADERS_MAX ? request->field_count : OW_HTTP_HEADERS_MAX;
+    size_t count = field_count(request);
     for (size_t i = 0; i < count; i++) {
-        const ow_http_field *field = &request->fields[i];
-        if (field->name_size == size && strncasecmp(field->name, name, size) == 0) {
-            return field->value;
+        if (is_named(&request->fields[i], name, size)) {
+            return request->fields[i].value;
+        }
+    }
+    return NULL;
+}
+
+const char *ow_http_header_from_last(const ow_http_request *request, const char *name, size_t nth) {
+    size_t size = strlen(name);
+    for (size_t i = field_count(request); i-- > 0;) {
+        if (is_named(&request->fields[i], name, size) && nth-- == 0) {
+            return request->fields[i].value;
         }
     }
     return NULL;

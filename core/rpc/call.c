@@ -45,6 +45,15 @@ ow_call *ow_call_new(ow_loop *loop, const ow_call_options *options) {
         return NULL;
     }
     call->principal = &nobody;
+    call->client_address = "";
+    if (options->client_address != NULL && options->client_address[0] != '\0') {
+        call->client_address =
+            ow_arena_memdup_in(call->arena, options->client_address,
+                               strnlen(options->client_address, OW_ADDRESS_MAX - 1));
+        if (call->client_address == NULL) {
+            return ow_call_free(call);
+        }
+    }
     if (options->principal != NULL) {
         call->principal =
             ow_arena_memdup_in(call->arena, options->principal, sizeof *options->principal);
@@ -73,6 +82,7 @@ ow_call *ow_call_child(ow_call *parent) {
         return NULL;
     }
     call->principal = parent->principal;
+    call->client_address = parent->client_address;
     memcpy(call->request_id, parent->request_id, sizeof call->request_id);
     call->trace = parent->trace;
     trace_derive_span(&call->trace, ++parent->spans);
@@ -99,6 +109,7 @@ ow_call *ow_call_from_metadata(ow_loop *loop, const ow_call_metadata *metadata,
     ow_call_options options = {
         .principal = &metadata->principal,
         .request_id = metadata->request_id,
+        .client_address = metadata->client_address,
         .trace = &metadata->trace,
         .timeout_us = timeout_us,
         .arena_max = 3 * OW_CALL_MESSAGE_MAX, // the request, the reply, and the work between

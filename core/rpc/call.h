@@ -39,6 +39,7 @@
     (8u << 20)                   // bytes of one encoded message, on every channel that encodes
 #define OW_NO_DEADLINE INT64_MAX // for streams that last
 #define OW_TRACEPARENT_MAX 56
+#define OW_ADDRESS_MAX 46 // an IPv6 address as text, with NUL
 
 typedef enum ow_principal_kind {
     OW_NOBODY,
@@ -52,7 +53,8 @@ typedef enum ow_role { OW_ROLE_NONE, OW_ROLE_VIEWER, OW_ROLE_DEVELOPER, OW_ROLE_
 
 typedef struct ow_principal {
     ow_principal_kind kind;
-    ow_role role; // of an operator
+    ow_role role;     // of an operator, in this title
+    bool every_title; // an operator's role holds in every title
     char id[OW_ID_MAX];
     char title[OW_ID_MAX]; // "" when not bound to one
 } ow_principal;
@@ -70,11 +72,13 @@ struct ow_call {
     ow_loop *loop;
     ow_arena *arena;               // own; freed with the call
     const ow_principal *principal; // never NULL; shared by the tree of calls
-    char request_id[OW_ID_MAX];    // the same for all that one outside request causes
-    ow_trace trace;                // of this call
-    int64_t deadline_us;           // in ow_loop_now_us's time
-    uint8_t hops;                  // sub-calls above this one
-    bool from_outside;             // made by a door for somebody outside; false: by a service
+    const char *client_address; // of whoever asked from outside, "203.0.113.7"; "" when nobody did;
+                                // never NULL; shared likewise
+    char request_id[OW_ID_MAX]; // the same for all that one outside request causes
+    ow_trace trace;             // of this call
+    int64_t deadline_us;        // in ow_loop_now_us's time
+    uint8_t hops;               // sub-calls above this one
+    bool from_outside;          // made by a door for somebody outside; false: by a service
     bool cancelled;
     ow_err err; // how it ended; code OW_OK until then
     void *user; // the caller's own
@@ -100,6 +104,7 @@ typedef struct ow_call_options {
     const ow_principal *principal; // copied; NULL: nobody
     const char *request_id;        // NULL: a new one is made
     const ow_trace *trace;         // NULL: a new trace begins
+    const char *client_address;    // copied; NULL: nobody's
     int64_t timeout_us;            // > 0; OW_NO_DEADLINE
     size_t arena_max;              // 0: 16 MB
     bool from_outside;
@@ -140,12 +145,13 @@ void ow_trace_new_span(ow_trace *trace); // same trace, new span
 typedef struct ow_call_metadata {
     ow_principal principal;
     char request_id[OW_ID_MAX];
+    char client_address[OW_ADDRESS_MAX];
     ow_trace trace;
     uint8_t hops;
     bool from_outside;
 } ow_call_metadata;
 
-#define OW_CALL_METADATA_MAX 160
+#define OW_CALL_METADATA_MAX 200
 
 // Writes the record of a call; returns its size. Any thread that may read the call.
 size_t ow_call_metadata_encode(const ow_call *call, uint8_t bytes[static OW_CALL_METADATA_MAX]);

@@ -190,9 +190,15 @@ static void new_traces_and_spans_differ(void **state) {
 // ---- The record beside a call ----
 
 static size_t a_record(uint8_t bytes[static OW_CALL_METADATA_MAX]) {
-    ow_principal who = {
-        .kind = OW_OPERATOR, .role = OW_ROLE_ADMIN, .id = "opr_1", .title = "ttl_1"};
-    ow_call_options options = {.principal = &who, .timeout_us = 1000, .from_outside = true};
+    ow_principal who = {.kind = OW_OPERATOR,
+                        .role = OW_ROLE_ADMIN,
+                        .every_title = true,
+                        .id = "opr_1",
+                        .title = "ttl_1"};
+    ow_call_options options = {.principal = &who,
+                               .client_address = "203.0.113.7",
+                               .timeout_us = 1000,
+                               .from_outside = true};
     ow_call *call = ow_call_new(loop, &options);
     call->hops = 7;
     size_t size = ow_call_metadata_encode(call, bytes);
@@ -207,6 +213,7 @@ static void metadata_comes_back(void **state) {
     assert_int_equal(ow_call_metadata_decode(bytes, a_record(bytes), &metadata, NULL), OW_OK);
     assert_int_equal(metadata.principal.kind, OW_OPERATOR);
     assert_int_equal(metadata.principal.role, OW_ROLE_ADMIN);
+    assert_true(metadata.principal.every_title);
     assert_string_equal(metadata.principal.id, "opr_1");
     assert_string_equal(metadata.principal.title, "ttl_1");
     assert_int_equal(metadata.hops, 7);
@@ -214,6 +221,10 @@ static void metadata_comes_back(void **state) {
     ow_call *call = ow_call_from_metadata(loop, &metadata, 1000);
     assert_int_equal(call->hops, 7);
     assert_string_equal(call->request_id, metadata.request_id);
+    assert_string_equal(call->client_address, "203.0.113.7");
+    ow_call *child = ow_call_child(call);
+    assert_string_equal(child->client_address, "203.0.113.7");
+    ow_call_free(child);
     ow_call_free(call);
 }
 
@@ -231,7 +242,7 @@ static void damaged_metadata_is_refused(void **state) {
     static const struct {
         size_t at;
         uint8_t value;
-    } damage[] = {{0, 2}, {0, 0}, {1, 2}, {2, 5}, {2, 1}, {3, 4}, {30, 40}, {31, ' '}, {31, 0}};
+    } damage[] = {{0, 2}, {0, 0}, {1, 4}, {2, 5}, {2, 1}, {3, 4}, {30, 40}, {31, ' '}, {31, 0}};
     for (size_t i = 0; i < sizeof damage / sizeof damage[0]; i++) {
         uint8_t bad[OW_CALL_METADATA_MAX];
         memcpy(bad, bytes, size);

@@ -4,17 +4,20 @@
 #include <string.h>
 
 // version, flags, principal kind, role, hops, trace id, span id, trace flags, then three texts, each
-// a length byte and its characters: principal id, title, request id.
+// a length byte and its characters: principal id, title, request id, client address.
 enum {
     VERSION = 1,
     FLAG_FROM_OUTSIDE = 1,
-    TEXTS = 3,
+    FLAG_EVERY_TITLE = 2,
+    FLAGS = FLAG_FROM_OUTSIDE | FLAG_EVERY_TITLE,
+    IDS = 3,
 };
 
-static_assert(5 + 16 + 8 + 1 + TEXTS * OW_ID_MAX <= OW_CALL_METADATA_MAX, "the record fits");
+static_assert(5 + 16 + 8 + 1 + IDS * OW_ID_MAX + OW_ADDRESS_MAX <= OW_CALL_METADATA_MAX,
+              "the record fits");
 
-static uint8_t *put_text(uint8_t *to, const char *text) {
-    size_t length = strnlen(text, OW_ID_MAX - 1);
+static uint8_t *put_text(uint8_t *to, const char *text, size_t room) {
+    size_t length = strnlen(text, room - 1);
     *to++ = (uint8_t)length;
     memcpy(to, text, length);
     return to + length;
@@ -23,7 +26,8 @@ static uint8_t *put_text(uint8_t *to, const char *text) {
 size_t ow_call_metadata_encode(const ow_call *call, uint8_t bytes[static OW_CALL_METADATA_MAX]) {
     uint8_t *to = bytes;
     *to++ = VERSION;
-    *to++ = call->from_outside ? FLAG_FROM_OUTSIDE : 0;
+    *to++ = (uint8_t)((call->from_outside ? FLAG_FROM_OUTSIDE : 0) |
+                      (call->principal->every_title ? FLAG_EVERY_TITLE : 0));
     *to++ = (uint8_t)call->principal->kind;
     *to++ = (uint8_t)call->principal->role;
     *to++ = call->hops;
@@ -32,9 +36,10 @@ size_t ow_call_metadata_encode(const ow_call *call, uint8_t bytes[static OW_CALL
     memcpy(to, call->trace.span_id, sizeof call->trace.span_id);
     to += sizeof call->trace.span_id;
     *to++ = call->trace.flags;
-    to = put_text(to, call->principal->id);
-    to = put_text(to, call->principal->title);
-    to = put_text(to, call->request_id);
+    to = put_text(to, call->principal->id, OW_ID_MAX);
+    to = put_text(to, call->principal->title, OW_ID_MAX);
+    to = put_text(to, call->request_id, OW_ID_MAX);
+    to = put_text(to, call->client_address, OW_ADDRESS_MAX);
     return (size_t)(to - bytes);
 }
 
@@ -62,13 +67,18 @@ static uint8_t take_byte(reader *r, uint8_t max) {
 }
 
 // Printable ASCII only: these end up in logs and headers.
-static void take_text(reader *r, char text[static OW_ID_MAX]) {
-    size_t length = take_byte(r, OW_ID_MAX - 1);
+static void take_text(reader *r, char *text, uint8_t room) {
+    size_t length = take_byte(r, (uint8_t)(room - 1));
     take(r, text, r->good ? length : 0);
     for (size_t i = 0; r->good && i < length; i++) {
         r->good = text[i] > ' ' && text[i] < 127;
     }
     text[r->good ? length : 0] = '\0';
+}
+
+// A role, and one that holds in every title, are an operator's alone.
+static bool is_sound(const ow_principal *who) {
+    return who->kind == OW_OPERATOR || (who->role == OW_ROLE_NONE && !who->every_title);
 }
 
 static bool any_set(const uint8_t *bytes, size_t size) {
@@ -84,18 +94,21 @@ ow_code ow_call_metadata_decode(const uint8_t *bytes, size_t size, ow_call_metad
     reader r = {.at = bytes, .left = size, .good = true};
     ow_call_metadata metadata = {0};
     r.good = take_byte(&r, VERSION) == VERSION;
-    metadata.from_outside = take_byte(&r, FLAG_FROM_OUTSIDE) == FLAG_FROM_OUTSIDE;
+    uint8_t flags = take_byte(&r, FLAGS);
+    metadata.from_outside = (flags & FLAG_FROM_OUTSIDE) != 0;
+    metadata.principal.every_title = (flags & FLAG_EVERY_TITLE) != 0;
     metadata.principal.kind = take_byte(&r, OW_PLATFORM);
     metadata.principal.role = take_byte(&r, OW_ROLE_ADMIN);
     metadata.hops = take_byte(&r, UINT8_MAX);
     take(&r, metadata.trace.trace_id, sizeof metadata.trace.trace_id);
     take(&r, metadata.trace.span_id, sizeof metadata.trace.span_id);
     metadata.trace.flags = take_byte(&r, UINT8_MAX);
-    take_text(&r, metadata.principal.id);
-    take_text(&r, metadata.principal.title);
-    take_text(&r, metadata.request_id);
+    take_text(&r, metadata.principal.id, OW_ID_MAX);
+    take_text(&r, metadata.principal.title, OW_ID_MAX);
+    take_text(&r, metadata.request_id, OW_ID_MAX);
+    take_text(&r, metadata.client_address, OW_ADDRESS_MAX);
     if (!r.good || r.left != 0 || metadata.request_id[0] == '\0' ||
-        (metadata.principal.kind != OW_OPERATOR && metadata.principal.role != OW_ROLE_NONE) ||
+        !is_sound(&metadata.principal) ||
         !any_set(metadata.trace.trace_id, sizeof metadata.trace.trace_id)) {
         return ow_fail(err, OW_INVALID_ARGUMENT, "bad_metadata",
                        "the record beside the call is malformed");

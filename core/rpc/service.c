@@ -354,6 +354,12 @@ static ow_code check_steps(const ow_service_options *options, const ow_method *m
     return OW_OK;
 }
 
+static ow_code not_here(ow_run *run) {
+    return ow_fail(run->err, OW_UNIMPLEMENTED, "not_here", "this stand-in has no such method");
+}
+
+static const ow_method absent = {"", 0, {{OW_LOOP, not_here}}};
+
 static ow_code fill_slot(service *s, unsigned index, ow_err *err) {
     const ProtobufCServiceDescriptor *descriptor = s->options.descriptor;
     const ProtobufCMethodDescriptor *method = &descriptor->methods[index];
@@ -362,6 +368,10 @@ static ow_code fill_slot(service *s, unsigned index, ow_err *err) {
     to->method = find_method(s->options.methods, method->name, &times);
     to->rule = ow_api_find_named(s->options.api, descriptor->name, method->name);
     to->output = method->output;
+    if (times == 0 && s->options.is_stand_in) {
+        to->method = &absent;
+        times = 1;
+    }
     if (times != 1) {
         return bad_table(err, descriptor->name, method->name,
                          times == 0 ? "is missing in the table" : "is twice in the table");

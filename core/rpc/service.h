@@ -65,8 +65,9 @@ typedef struct ow_service_options {
     const ow_api *api;        // rules and streaming flags
     void *self;
     ow_loop *loop;
-    ow_db *db;     // NULL: the methods have no read and write steps
-    ow_pool *pool; // NULL: no pool steps
+    ow_db *db;        // NULL: the methods have no read and write steps
+    ow_pool *pool;    // NULL: no pool steps
+    bool is_stand_in; // for tests: a method that the table lacks answers unimplemented "not_here"
 } ow_service_options;
 
 // Makes the service. Heap; freed by ow_service_free when no call is running (a caller that stops

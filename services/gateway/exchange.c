@@ -14,6 +14,19 @@
 
 // ---- life ----
 
+// Several lines of the header are one list.
+static void take_client_address(exchange *x) {
+    const proxies *trusted = x->gw->proxies;
+    const char *line = "";
+    snprintf(x->client_address, sizeof x->client_address, "%s", ow_http_peer(x->http));
+    for (size_t nth = 0; line != NULL && proxies_trust(trusted, x->client_address); nth++) {
+        line = ow_http_header_from_last(x->http, "X-Forwarded-For", nth);
+        if (line != NULL && proxies_follow(trusted, line, x->client_address)) {
+            return;
+        }
+    }
+}
+
 static exchange *exchange_new(const listener *from, ow_http_request *http) {
     gateway *gw = from->gw;
     exchange *x = gw->spare;
@@ -36,6 +49,7 @@ static exchange *exchange_new(const listener *from, ow_http_request *http) {
     x->started_us = ow_loop_now_us(gw->loop);
     x->started_wall_us = ow_clock_wall_us(gw->env->clock);
     ow_id_make(x->request_id, "req_", x->started_wall_us);
+    take_client_address(x);
     x->next = gw->live;
     if (gw->live != NULL) {
         gw->live->previous = x;
@@ -208,6 +222,7 @@ bool exchange_begin_call(exchange *x, int64_t timeout_us, bool from_outside) {
     ow_call_options options = {.principal = &x->principal,
                                .request_id = x->request_id,
                                .trace = &x->trace,
+                               .client_address = x->client_address,
                                .timeout_us = timeout_us,
                                .from_outside = from_outside};
     x->call = ow_call_new(x->gw->loop, &options);

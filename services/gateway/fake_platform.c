@@ -19,10 +19,6 @@ static void copy(char *to, size_t room, const char *from) {
     snprintf(to, room, "%s", from);
 }
 
-static ow_code not_here(ow_run *run) {
-    return ow_fail(run->err, OW_UNIMPLEMENTED, "not_here", "the test has no such method");
-}
-
 // ---- identity ----
 
 static ow_code device_login(ow_run *run) {
@@ -96,20 +92,7 @@ static ow_code watch_verification(ow_run *run) {
 
 static const ow_method identity_methods[] = {
     {"DeviceLogin", 0, {{OW_LOOP, device_login}}},
-    {"CustomLogin", 0, {{OW_LOOP, not_here}}},
-    {"EmailLogin", 0, {{OW_LOOP, not_here}}},
-    {"LinkLogin", 0, {{OW_LOOP, not_here}}},
-    {"UnlinkLogin", 0, {{OW_LOOP, not_here}}},
-    {"ListLogins", 0, {{OW_LOOP, not_here}}},
-    {"ChangePassword", 0, {{OW_LOOP, not_here}}},
-    {"RefreshSession", 0, {{OW_LOOP, not_here}}},
-    {"Logout", 0, {{OW_LOOP, not_here}}},
-    {"LogoutEverywhere", 0, {{OW_LOOP, not_here}}},
-    {"ServerLogin", 0, {{OW_LOOP, not_here}}},
     {"WhoAmI", 0, {{OW_LOOP, who_am_i}}},
-    {"CreateServerKey", 0, {{OW_LOOP, not_here}}},
-    {"ListServerKeys", 0, {{OW_LOOP, not_here}}},
-    {"RevokeServerKey", 0, {{OW_LOOP, not_here}}},
     {"WatchVerification", 0, {{OW_LOOP, watch_verification}}},
     {0},
 };
@@ -213,19 +196,8 @@ static ow_code watch_routes(ow_run *run) {
 }
 
 static const ow_method registry_methods[] = {
-    {"CreateTitle", 0, {{OW_LOOP, not_here}}},
     {"ListTitles", 0, {{OW_LOOP, list_titles}}},
-    {"RenameTitle", 0, {{OW_LOOP, not_here}}},
-    {"CreateVirtualServer", 0, {{OW_LOOP, not_here}}},
-    {"GetVirtualServer", 0, {{OW_LOOP, not_here}}},
-    {"UpdateVirtualServer", 0, {{OW_LOOP, not_here}}},
-    {"ListVirtualServers", 0, {{OW_LOOP, not_here}}},
-    {"DeleteVirtualServer", 0, {{OW_LOOP, not_here}}},
-    {"Deploy", 0, {{OW_LOOP, not_here}}},
-    {"Publish", 0, {{OW_LOOP, not_here}}},
-    {"ListVersions", 0, {{OW_LOOP, not_here}}},
     {"PutBundleChunk", 0, {{OW_LOOP, put_bundle_chunk}}},
-    {"GetBlobChunk", 0, {{OW_LOOP, not_here}}},
     {"WatchRoutes", 0, {{OW_LOOP, watch_routes}}},
     {0},
 };
@@ -306,7 +278,6 @@ static ow_code get_runner_status(ow_run *run) {
 
 static const ow_method runner_methods[] = {
     {"Invoke", 0, {{OW_LOOP, invoke}}},
-    {"Build", 0, {{OW_LOOP, not_here}}},
     {"GetRunnerStatus", 0, {{OW_LOOP, get_runner_status}}},
     {0},
 };
@@ -351,7 +322,6 @@ static ow_code append(ow_run *run) {
 
 static const ow_method telemetry_methods[] = {
     {"Append", 0, {{OW_LOOP, append}}},
-    {"QueryLogs", 0, {{OW_LOOP, not_here}}},
     {0},
 };
 
@@ -359,8 +329,12 @@ static const ow_method telemetry_methods[] = {
 
 static ProtobufCService *offer(platform *p, const ProtobufCServiceDescriptor *descriptor,
                                const ow_method *methods) {
-    ow_service_options options = {
-        .descriptor = descriptor, .methods = methods, .api = p->api, .self = p, .loop = p->loop};
+    ow_service_options options = {.descriptor = descriptor,
+                                  .methods = methods,
+                                  .api = p->api,
+                                  .self = p,
+                                  .loop = p->loop,
+                                  .is_stand_in = true};
     ProtobufCService *service = NULL;
     ow_err err;
     if (ow_service_new(&options, &service, &err) != OW_OK) {

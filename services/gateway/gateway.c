@@ -43,6 +43,9 @@ static const ow_config_key keys[] = {
      .choices = plain_http_choices,
      .doc = "Where plain HTTP may be spoken: only on loopback addresses, or also behind a proxy "
             "that does TLS. Shown in the status."},
+    KEY("trusted_proxies", STRING, trusted_proxies, "", 0, 0,
+        "Addresses and networks of proxies whose X-Forwarded-For is believed, with commas between: "
+        "10.0.0.1, 10.0.0.0/8. Nobody else's is."),
     KEY("max_connections", INT, max_connections, "10000", 1, 1000000,
         "Connections of each listener; more wait to be accepted."),
     KEY("max_connections_per_address", INT, max_connections_per_address, "256", 0, 1000000,
@@ -273,7 +276,7 @@ static ow_code gateway_init(ow_module_env *env, const void *config, void **ret_s
         return ow_fail_errno(err, ENOMEM, "gateway");
     }
     ow_directory_expect_here(env->directory, &overworld__gateway__v1__gateway__descriptor);
-    return OW_OK;
+    return proxies_new(gw->config->trusted_proxies, &gw->proxies, err);
 }
 
 static ow_code open_rooms(gateway *gw, ow_err *err) {
@@ -383,6 +386,7 @@ static void gateway_free(void *self) {
     methods_free(gw->methods);
     gateway_routes_free(gw->routes);
     titles_free(gw->titles);
+    proxies_free(gw->proxies);
     verifier_free(gw->verifier);
     limits_free(gw->limits);
     ow_arena_free(gw->scratch);

@@ -16,6 +16,7 @@
 #include "services/gateway/limits.h"
 #include "services/gateway/messages.h"
 #include "services/gateway/methods.h"
+#include "services/gateway/proxies.h"
 #include "services/gateway/routes.h"
 #include "services/gateway/titles.h"
 #include "services/gateway/verifier.h"
@@ -27,6 +28,7 @@
 
 typedef struct gateway_config {
     char *public_address, *console_address;
+    char *trusted_proxies;
     int64_t public_port, console_port;
     int64_t plain_http;
     int64_t max_connections, max_connections_per_address;
@@ -76,6 +78,7 @@ struct gateway {
     methods *methods;
     routes *routes;
     titles *titles;
+    proxies *proxies;
     verifier *verifier;
     limits *limits;
     ow_subscription watch_routes, watch_verification;
@@ -128,6 +131,7 @@ struct exchange {
     ow_principal principal;
     ow_trace trace;
     char request_id[OW_ID_MAX];
+    char client_address[OW_ADDRESS_MAX]; // as far as trusted proxies say
     int64_t started_us, started_wall_us;
     // For the record.
     const char *method_text; // static, or of the method's rule

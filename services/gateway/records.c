@@ -87,7 +87,7 @@ void records_add(exchange *x, const exchange_answer *answer) {
     describe_principal(&x->principal, principal, sizeof principal);
     request_record request = OVERWORLD__TELEMETRY__V1__REQUEST_RECORD__INIT;
     request.principal = principal;
-    request.client_address = (char *)(uintptr_t)ow_http_peer(x->http);
+    request.client_address = x->client_address;
     request.method = (char *)(uintptr_t)x->method_text;
     request.virtual_server = x->virtual_server;
     request.function = x->function;

@@ -90,7 +90,7 @@ static void read_operators(state *to, const verification_state *from) {
         }
         operator_entry *made = &to->operators[to->operator_count++];
         memcpy(made->sha256, token->sha256.data, OW_SHA256_SIZE);
-        made->principal = (ow_principal){.kind = OW_OPERATOR, .role = role};
+        made->principal = (ow_principal){.kind = OW_OPERATOR, .role = role, .every_title = true};
         snprintf(made->principal.id, sizeof made->principal.id, "%s", token->operator_id);
     }
 }

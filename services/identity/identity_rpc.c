@@ -2,6 +2,8 @@
 
 #include "services/identity/methods.h"
 
+#include "core/audit/methods.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -108,17 +110,12 @@ static ow_code who_am_i(ow_run *run) {
 // ---- Server keys ----
 
 typedef struct key_change {
-    audit audit;
+    author by;
     server_key_row row;
 } key_change;
 
-static void audit_begin(ow_run *run, audit *a, const char *method) {
-    a->now_us = now_us(run);
-    ow_id_make(a->audit_id, "aud_", a->now_us);
-    a->request_id = run->call->request_id;
-    a->principal_id = run->call->principal->id;
-    a->title = run->call->principal->title;
-    a->method = method;
+static author author_of(ow_run *run) {
+    return (author){.entry = ow_audit_of_call(run->call, now_us(run)), .arena = run->call->arena};
 }
 
 static server_key_msg *key_message(ow_run *run, const server_key_row *row) {
@@ -147,18 +144,18 @@ static ow_code create_key_check(ow_run *run) {
         return code;
     }
     key_change *change = run->state;
-    audit_begin(run, &change->audit, "CreateServerKey");
-    ow_id_make(change->row.key_id, "key_", change->audit.now_us);
-    snprintf(change->row.title, sizeof change->row.title, "%s", change->audit.title);
+    change->by = author_of(run);
+    ow_id_make(change->row.key_id, "key_", change->by.entry.at_us);
+    snprintf(change->row.title, sizeof change->row.title, "%s", change->by.entry.title);
     snprintf(change->row.name, sizeof change->row.name, "%s", request->name);
-    change->row.created_us = change->audit.now_us;
+    change->row.created_us = change->by.entry.at_us;
     return OW_OK;
 }
 
 static ow_code create_key_store(ow_run *run) {
     const create_key_request *request = run->request;
     key_change *change = run->state;
-    return store_key_create(run->db, &change->audit, request->request_key, &change->row, run->err);
+    return store_key_create(run->db, &change->by, request->request_key, &change->row, run->err);
 }
 
 static ow_code create_key_reply(ow_run *run) {
@@ -229,14 +226,14 @@ static ow_code revoke_key_check(ow_run *run) {
     if (code == OW_OK) {
         code = check_key_id(request->key_id, run->err);
     }
-    audit_begin(run, &change->audit, "RevokeServerKey");
+    change->by = author_of(run);
     return code;
 }
 
 static ow_code revoke_key_store(ow_run *run) {
     const revoke_key_request *request = run->request;
     key_change *change = run->state;
-    return store_key_revoke(run->db, &change->audit, request->key_id, &change->row, run->err);
+    return store_key_revoke(run->db, &change->by, request->key_id, &change->row, run->err);
 }
 
 static ow_code revoke_key_tell(ow_run *run) {
@@ -308,6 +305,8 @@ const ow_method identity_methods[] = {
     {"RevokeServerKey",
      sizeof(key_change),
      {{OW_LOOP, revoke_key_check}, {OW_WRITE, revoke_key_store}, {OW_LOOP, revoke_key_tell}}},
+    {"ListAudit", 0, {{OW_READ, ow_audit_list_step}}},
+    {"VerifyAudit", 0, {{OW_READ, ow_audit_verify_step}}},
     {"WatchVerification", sizeof(watcher), {{OW_LOOP, watch}}},
     {0},
 };

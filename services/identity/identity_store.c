@@ -12,6 +12,9 @@ static void copy_text(char *to, size_t size, ow_rows *rows, int column) {
 
 // ---- Server keys ----
 
+// The method whose request keys are kept.
+#define CREATE_KEY "CreateServerKey"
+
 #define KEY_COLUMNS "key_id, title_id, name, created_us, revoked_us"
 
 static void key_read(ow_rows *rows, server_key_row *row) {
@@ -70,25 +73,25 @@ ow_code store_nonce_use(ow_db_conn *db, const char *key_id, const char *nonce, i
     return code;
 }
 
-static ow_code audit_write(ow_db_conn *db, const audit *a, const char *subject_id,
-                           const char *before, const char *after, ow_err *err) {
-    return ow_db_exec(db, NULL, err,
-                      "INSERT INTO audit (audit_id, at_us, request_id, principal_id, title_id, "
-                      " method, subject_id, state_before, state_after) "
-                      "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-                      "tittttttt", a->audit_id, a->now_us, a->request_id, a->principal_id, a->title,
-                      a->method, subject_id, before, after);
+static ow_code audit_key(ow_db_conn *db, const author *by, const server_key_row *row, ow_err *err) {
+    bool is_revoked = row->revoked_us != 0;
+    ow_audit_entry entry = by->entry;
+    entry.action = is_revoked ? "server_key.revoke" : "server_key.create";
+    entry.object = row->key_id;
+    entry.before = is_revoked ? ow_audit_state_in(by->arena, "t", "name", row->name) : "";
+    entry.after = ow_audit_state_in(by->arena, "tb", "name", row->name, "revoked", (int)is_revoked);
+    return ow_audit_append(db, &entry, err);
 }
 
 // The id that an earlier request with this key made; "" when there is none.
-static ow_code request_key_find(ow_db_conn *db, const audit *a, const char *request_key,
+static ow_code request_key_find(ow_db_conn *db, const author *by, const char *request_key,
                                 char ret_made_id[static OW_ID_MAX], ow_err *err) {
     ow_rows *rows = NULL;
     bool found = false;
     ow_code code = ow_db_query(db, &rows, err,
                                "SELECT made_id FROM request_keys WHERE title_id = $1 "
                                "AND method = $2 AND request_key = $3 AND expires_us > $4",
-                               "ttti", a->title, a->method, request_key, a->now_us);
+                               "ttti", by->entry.title, CREATE_KEY, request_key, by->entry.at_us);
     if (code == OW_OK) {
         code = ow_rows_next(rows, &found, err);
     }
@@ -100,18 +103,18 @@ static ow_code request_key_find(ow_db_conn *db, const audit *a, const char *requ
     return code;
 }
 
-static ow_code request_key_keep(ow_db_conn *db, const audit *a, const char *request_key,
+static ow_code request_key_keep(ow_db_conn *db, const author *by, const char *request_key,
                                 const char *made_id, ow_err *err) {
     ow_code code = ow_db_exec(db, NULL, err, "DELETE FROM request_keys WHERE expires_us <= $1", "i",
-                              a->now_us);
+                              by->entry.at_us);
     if (code != OW_OK) {
         return code;
     }
     return ow_db_exec(db, NULL, err,
                       "INSERT INTO request_keys (title_id, method, request_key, made_id, "
                       " expires_us) VALUES ($1, $2, $3, $4, $5)",
-                      "tttti", a->title, a->method, request_key, made_id,
-                      a->now_us + REQUEST_KEY_S * SECOND_US);
+                      "tttti", by->entry.title, CREATE_KEY, request_key, made_id,
+                      by->entry.at_us + REQUEST_KEY_S * SECOND_US);
 }
 
 static ow_code fail_if_too_many(ow_db_conn *db, const char *title, ow_err *err) {
@@ -132,22 +135,23 @@ static ow_code fail_if_too_many(ow_db_conn *db, const char *title, ow_err *err) 
     return code;
 }
 
-static ow_code key_insert(ow_db_conn *db, const audit *a, const server_key_row *row, ow_err *err) {
+static ow_code key_insert(ow_db_conn *db, const author *by, const server_key_row *row,
+                          ow_err *err) {
     ow_code code = fail_if_too_many(db, row->title, err);
     if (code == OW_OK) {
         code = ow_db_exec(db, NULL, err,
                           "INSERT INTO server_keys (" KEY_COLUMNS ") VALUES ($1, $2, $3, $4, 0)",
                           "ttti", row->key_id, row->title, row->name, row->created_us);
     }
-    return code == OW_OK ? audit_write(db, a, row->key_id, "", row->name, err) : code;
+    return code == OW_OK ? audit_key(db, by, row, err) : code;
 }
 
-ow_code store_key_create(ow_db_conn *db, const audit *a, const char *request_key,
+ow_code store_key_create(ow_db_conn *db, const author *by, const char *request_key,
                          server_key_row *row, ow_err *err) {
     char made_id[OW_ID_MAX] = "";
     ow_code code = OW_OK;
     if (request_key[0] != '\0') {
-        code = request_key_find(db, a, request_key, made_id, err);
+        code = request_key_find(db, by, request_key, made_id, err);
     }
     if (code == OW_OK && made_id[0] != '\0') {
         server_key_row earlier;
@@ -162,27 +166,27 @@ ow_code store_key_create(ow_db_conn *db, const audit *a, const char *request_key
         return code;
     }
     if (code == OW_OK) {
-        code = key_insert(db, a, row, err);
+        code = key_insert(db, by, row, err);
     }
     if (code == OW_OK && request_key[0] != '\0') {
-        code = request_key_keep(db, a, request_key, row->key_id, err);
+        code = request_key_keep(db, by, request_key, row->key_id, err);
     }
     return code;
 }
 
-ow_code store_key_revoke(ow_db_conn *db, const audit *a, const char *key_id,
+ow_code store_key_revoke(ow_db_conn *db, const author *by, const char *key_id,
                          server_key_row *ret_row, ow_err *err) {
     server_key_row row = {0};
     ow_code code = store_server_key_find(db, key_id, &row, err);
-    if (code == OW_OK && strcmp(row.title, a->title) != 0) {
+    if (code == OW_OK && strcmp(row.title, by->entry.title) != 0) {
         return ow_fail(err, OW_NOT_FOUND, "no_key", "there is no server key %s", key_id);
     }
     if (code == OW_OK && row.revoked_us == 0) {
-        row.revoked_us = a->now_us;
+        row.revoked_us = by->entry.at_us;
         code = ow_db_exec(db, NULL, err, "UPDATE server_keys SET revoked_us = $1 WHERE key_id = $2",
                           "it", row.revoked_us, key_id);
         if (code == OW_OK) {
-            code = audit_write(db, a, key_id, "valid", "revoked", err);
+            code = audit_key(db, by, &row, err);
         }
     }
     if (code == OW_OK) {

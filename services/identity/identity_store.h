@@ -7,6 +7,7 @@
 #include "services/identity/messages.h"
 
 #include "core/arena/arena.h"
+#include "core/audit/audit.h"
 #include "core/crypto/hash.h"
 #include "core/db/db.h"
 #include "core/id/id.h"
@@ -29,21 +30,20 @@ ow_code store_server_key_find(ow_db_conn *db, const char *key_id, server_key_row
 ow_code store_nonce_use(ow_db_conn *db, const char *key_id, const char *nonce, int64_t expires_us,
                         int64_t now_us, ow_err *err);
 
-// Who does what, for the audit row written beside it.
-typedef struct audit {
-    char audit_id[OW_ID_MAX];
-    const char *request_id, *principal_id, *title, *method;
-    int64_t now_us;
-} audit;
+// Who makes a change, when, and an arena for what the audit says about it.
+typedef struct author {
+    ow_audit_entry entry; // without action and object
+    ow_arena *arena;
+} author;
 
 // Makes the key `row` (id, title, name, created_us filled), or, when `request_key` was used within a
 // day, fills `row` with the key made then. Codes: invalid_argument "request_key_reused" (for another
 // name), resource_exhausted "too_many_keys".
-ow_code store_key_create(ow_db_conn *db, const audit *a, const char *request_key,
+ow_code store_key_create(ow_db_conn *db, const author *by, const char *request_key,
                          server_key_row *row, ow_err *err);
 
 // Revokes; a key that is revoked stays as it was. Codes: not_found "no_key" (in this title).
-ow_code store_key_revoke(ow_db_conn *db, const audit *a, const char *key_id,
+ow_code store_key_revoke(ow_db_conn *db, const author *by, const char *key_id,
                          server_key_row *ret_row, ow_err *err);
 
 typedef struct key_range {

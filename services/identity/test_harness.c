@@ -185,6 +185,7 @@ void ask_begin(fixture *f, const who *as, const char *method, const ProtobufCMes
     snprintf(principal.id, sizeof principal.id, "%s", as->id);
     snprintf(principal.title, sizeof principal.title, "%s", as->title);
     ow_call_options options = {.principal = &principal,
+                               .client_address = "203.0.113.7",
                                .timeout_us = INT64_C(3600000000),
                                .from_outside = as->kind != OW_PLATFORM};
     a->call = ow_call_new(f->loop, &options);

@@ -86,6 +86,7 @@ void fake_runner_offer(fake_runner *f, ow_directory *directory, const ow_api *ap
         .api = api,
         .self = f,
         .loop = loop,
+        .is_stand_in = true,
     };
     ow_directory_expect_here(directory, options.descriptor);
     assert_int_equal(ow_service_new(&options, &f->service, &err), OW_OK);

@@ -49,6 +49,7 @@ static ow_code make_first_title(ow_db_conn *conn, void *self, ow_err *err) {
             .title = "",
             .principal = "",
             .request_id = "",
+            .address = "",
             .fresh_id = c->fresh_id};
     ow_code code = store_title_default(&t);
     ow_arena_free(arena);

@@ -3,6 +3,8 @@
 #include "services/registry/internal.h"
 #include "services/registry/registry_logic.h"
 
+#include "core/audit/methods.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +22,7 @@ tx tx_of(ow_run *run, const change *c) {
         .title = run->call->principal->title,
         .principal = run->call->principal->id,
         .request_id = run->call->request_id,
+        .address = run->call->client_address,
         .fresh_id = c->fresh_id,
     };
 }
@@ -292,6 +295,8 @@ const ow_method registry_methods[] = {
      sizeof(change),
      {{OW_LOOP, publish_check}, {OW_WRITE, publish_store}, {OW_LOOP, step_announce}}},
     {"ListVersions", 0, {{OW_READ, list_versions}}},
+    {"ListAudit", 0, {{OW_READ, ow_audit_list_step}}},
+    {"VerifyAudit", 0, {{OW_READ, ow_audit_verify_step}}},
     {"PutBundleChunk", sizeof(upload_piece), {{OW_LOOP, put_chunk}}},
     {"GetBlobChunk", 0, {{OW_POOL, get_chunk}}},
     {"WatchRoutes", sizeof(watcher), {{OW_LOOP, watch}}},

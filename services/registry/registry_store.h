@@ -19,8 +19,8 @@ typedef struct tx {
     const char *title;     // of the principal; "" when it names none
     const char *principal; // its id
     const char *request_id;
+    const char *address;  // of the client
     const char *fresh_id; // a new ULID without prefix, for what the step makes
-    int audits;           // rows of the audit written so far
     bool out_of_memory;   // some text did not fit in the arena; see tx_end
 } tx;
 
@@ -44,8 +44,10 @@ ow_code store_titles_list(tx *t, const char *after, int limit, list_titles_respo
 // A number for what changes routes.
 ow_code store_next_route(tx *t, int64_t *ret_seq);
 
-// The record of an operator's change, in the transaction of the change.
-ow_code store_audit(tx *t, const char *action, const char *target, const char *detail);
+// The record of an operator's change, in the transaction of the change; see core/audit. `before` and
+// `after`: made by ow_audit_state_in; "" for nothing.
+ow_code store_audit(tx *t, const char *action, const char *object, const char *before,
+                    const char *after);
 
 // The answer that a request_key had: *ret_found with `reply` filled, or the way is free. An empty
 // key is never found and never kept. Codes: invalid_argument "request_key_reused" (the same key

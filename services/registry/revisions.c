@@ -2,6 +2,8 @@
 #include "services/registry/registry_store.h"
 #include "services/registry/store_rows.h"
 
+#include "core/audit/audit.h"
+
 #include <string.h>
 
 // Columns: revision_id, version, created_us, created_by, description, bundle_sha256, body.
@@ -155,10 +157,14 @@ static ow_code publish(tx *t, server_row *row, revision_msg *r, const char *desc
     if (r->version > 0) {
         return OW_OK;
     }
+    int64_t before = row->latest_version;
     ow_code code = number_revision(t, row, r, description);
     if (code == OW_OK) {
         *ret_changed = true;
-        code = store_audit(t, "virtual_server.publish", row->name, r->revision_id);
+        code = store_audit(t, "virtual_server.publish", row->name,
+                           ow_audit_state_in(t->arena, "i", "latest_version", before),
+                           ow_audit_state_in(t->arena, "it", "latest_version", r->version,
+                                             "revision", r->revision_id));
     }
     return code;
 }
@@ -206,7 +212,10 @@ ow_code store_deploy(tx *t, const deployment *d, deploy_response *reply) {
     bool changed = strcmp(row.latest_revision, d->revision_id) != 0;
     reply->unchanged = !changed;
     if (changed) {
-        code = store_audit(t, "virtual_server.deploy", d->server, d->revision_id);
+        code = store_audit(t, "virtual_server.deploy", d->server,
+                           ow_audit_state_in(t->arena, "t", "latest", row.latest_revision),
+                           ow_audit_state_in(t->arena, "tt", "latest", d->revision_id, "bundle",
+                                             d->bundle_sha256));
     }
     if (code == OW_OK) {
         code = make_latest(t, d, &row, &r);

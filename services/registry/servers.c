@@ -2,6 +2,8 @@
 #include "services/registry/registry_store.h"
 #include "services/registry/store_rows.h"
 
+#include "core/audit/audit.h"
+
 #include <string.h>
 
 static server_row read_server(tx *t, ow_rows *rows) {
@@ -81,6 +83,13 @@ static ow_code insert_server(tx *t, const server_row *row, int64_t seq) {
                       "tttt", t->title, row->name, DEFAULT_ALIAS, LATEST);
 }
 
+// For the audit.
+static const char *server_state(tx *t, const server_row *row) {
+    return ow_audit_state_in(t->arena, "ttti", "runtime", row->runtime, "description",
+                             row->description, "latest", row->latest_revision, "latest_version",
+                             row->latest_version);
+}
+
 ow_code store_server_create(tx *t, const char *name, const char *runtime, const char *description,
                             server_row *ret_row) {
     int64_t seq = 0;
@@ -101,7 +110,7 @@ ow_code store_server_create(tx *t, const char *name, const char *runtime, const 
         code = insert_server(t, &row, seq);
     }
     if (code == OW_OK) {
-        code = store_audit(t, "virtual_server.create", name, "");
+        code = store_audit(t, "virtual_server.create", name, "", server_state(t, &row));
     }
     if (code == OW_OK) {
         *ret_row = row;
@@ -119,10 +128,11 @@ static ow_code check_etag(tx *t, const server_row *row, const char *etag) {
 }
 
 ow_code store_server_update(tx *t, const update_server_request *request, server_msg *ret_server) {
+    server_row before;
     server_row row;
-    ow_code code = store_server_find(t, request->name, &row);
+    ow_code code = store_server_find(t, request->name, &before);
     if (code == OW_OK) {
-        code = check_etag(t, &row, request->etag);
+        code = check_etag(t, &before, request->etag);
     }
     if (code == OW_OK) {
         code = ow_db_exec(t->db, NULL, t->err,
@@ -131,10 +141,11 @@ ow_code store_server_update(tx *t, const update_server_request *request, server_
                           "titt", request->description, t->now_us, t->title, request->name);
     }
     if (code == OW_OK) {
-        code = store_audit(t, "virtual_server.update", request->name, request->description);
+        code = store_server_find(t, request->name, &row);
     }
     if (code == OW_OK) {
-        code = store_server_find(t, request->name, &row);
+        code = store_audit(t, "virtual_server.update", request->name, server_state(t, &before),
+                           server_state(t, &row));
     }
     return code == OW_OK ? store_server_fill(t, &row, ret_server) : code;
 }
@@ -177,7 +188,9 @@ ow_code store_server_delete(tx *t, const delete_server_request *request) {
         code = ow_db_exec(t->db, NULL, t->err, "DELETE FROM route_removals WHERE seq < $1", "i",
                           seq - 10000);
     }
-    return code == OW_OK ? store_audit(t, "virtual_server.delete", request->name, "") : code;
+    return code == OW_OK
+               ? store_audit(t, "virtual_server.delete", request->name, server_state(t, &row), "")
+               : code;
 }
 
 static ow_code add_aliases(tx *t, const char *server, server_msg *message) {

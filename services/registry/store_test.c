@@ -3,6 +3,7 @@
 #include "services/registry/migrations/migrations.h"
 #include "services/registry/registry_store.h"
 
+#include "core/audit/audit.h"
 #include "core/db_sqlite/db_sqlite.h"
 #include "core/testing/ow_test.h"
 
@@ -89,6 +90,7 @@ static tx tx_in(fixture *f, ow_db_conn *conn, ow_err *err) {
                 .title = "",
                 .principal = "opr_1",
                 .request_id = "req_1",
+                .address = "203.0.113.7",
                 .fresh_id = f->name};
 }
 
@@ -100,22 +102,28 @@ static ow_code create_title(ow_db_conn *conn, void *self, ow_err *err) {
     return code == OW_OK && f->fails ? ow_fail(err, OW_ABORTED, "test", "on purpose") : code;
 }
 
+static ow_code take_audit(void *self, const ow_audit_entry *e, ow_err *err) {
+    fixture *f = self;
+    (void)err;
+    f->rows++;
+    snprintf(f->last, sizeof f->last, "%s %s %s > %s %s %s %s %d", e->action, e->object, e->before,
+             e->after, e->principal, e->address, e->request_id, strcmp(e->object, e->title) == 0);
+    return OW_OK;
+}
+
 static ow_code read_audit(ow_db_conn *conn, void *self, ow_err *err) {
     fixture *f = self;
-    ow_rows *rows = NULL;
-    bool more = true;
     f->rows = 0;
-    ow_code code = ow_db_query(conn, &rows, err,
-                               "SELECT action, target, detail, principal_id, request_id, title_id"
-                               " FROM audit ORDER BY audit_id",
-                               "");
-    while (code == OW_OK && (code = ow_rows_next(rows, &more, err)) == OW_OK && more) {
-        f->rows++;
-        snprintf(f->last, sizeof f->last, "%s %s %s %s %s %d", ow_rows_text(rows, 0),
-                 ow_rows_text(rows, 1), ow_rows_text(rows, 2), ow_rows_text(rows, 3),
-                 ow_rows_text(rows, 4), strcmp(ow_rows_text(rows, 1), ow_rows_text(rows, 5)) == 0);
-    }
-    return code;
+    ow_audit_filter all = {.title = "",
+                           .every_title = true,
+                           .principal = "",
+                           .action = "",
+                           .object = "",
+                           .request_id = "",
+                           .until_us = INT64_MAX,
+                           .below = INT64_MAX,
+                           .limit = 100};
+    return ow_audit_list(conn, &all, take_audit, f, err);
 }
 
 static void audits_in_the_transaction_of_the_change(void **state) {
@@ -124,7 +132,8 @@ static void audits_in_the_transaction_of_the_change(void **state) {
     assert_int_equal(write_job(f, create_title), OW_OK);
     assert_int_equal(write_job(f, read_audit), OW_OK);
     assert_int_equal(f->rows, 1);
-    assert_string_equal(f->last, "title.create ttl_A A opr_1 req_1 1");
+    assert_string_equal(f->last,
+                        "title.create ttl_A  > {\"name\":\"A\"} opr_1 203.0.113.7 req_1 1");
     f->name = "B";
     f->fails = true;
     assert_int_equal(write_job(f, create_title), OW_ABORTED);

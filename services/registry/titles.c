@@ -2,6 +2,8 @@
 #include "services/registry/registry_store.h"
 #include "services/registry/store_rows.h"
 
+#include "core/audit/audit.h"
+
 #include <string.h>
 
 #define KEY_LIFE_US ((int64_t)24 * 3600 * 1000000)
@@ -118,11 +120,14 @@ static ow_code name_taken(tx *t, ow_code code, const char *name) {
                : code;
 }
 
-// The operator's own title is not the one that is changed.
-static ow_code audit_title(tx *t, const char *action, const char *id, const char *name) {
+// The operator's own title is not the one that is changed. `before` NULL: there was none.
+static ow_code audit_title(tx *t, const char *action, const char *id, const char *before,
+                           const char *after) {
     const char *own = t->title;
     t->title = id;
-    ow_code code = store_audit(t, action, id, name);
+    ow_code code = store_audit(
+        t, action, id, before == NULL ? "" : ow_audit_state_in(t->arena, "t", "name", before),
+        ow_audit_state_in(t->arena, "t", "name", after));
     t->title = own;
     return code;
 }
@@ -143,7 +148,7 @@ ow_code store_title_create(tx *t, const char *name, title_msg *ret_title) {
         return name_taken(t, code, name);
     }
     fill_title(t, id, kept_name, t->now_us, 1, ret_title);
-    return audit_title(t, "title.create", id, name);
+    return audit_title(t, "title.create", id, NULL, name);
 }
 
 ow_code store_title_default(tx *t) {
@@ -206,7 +211,7 @@ ow_code store_title_rename(tx *t, const rename_title_request *request, title_msg
         return name_taken(t, code, request->name);
     }
     fill_title(t, request->title_id, request->name, row.created_us, row.etag + 1, ret_title);
-    return audit_title(t, "title.rename", request->title_id, request->name);
+    return audit_title(t, "title.rename", request->title_id, row.name, request->name);
 }
 
 ow_code store_titles_list(tx *t, const char *after, int limit, list_titles_response *ret_page) {
@@ -240,14 +245,19 @@ ow_code store_titles_list(tx *t, const char *after, int limit, list_titles_respo
     return code != OW_OK ? code : tx_end(t);
 }
 
-ow_code store_audit(tx *t, const char *action, const char *target, const char *detail) {
-    const char *id =
-        kept_text(t, ow_arena_printf_in(t->arena, "aud_%s-%d", t->fresh_id, t->audits++));
-    return ow_db_exec(t->db, NULL, t->err,
-                      "INSERT INTO audit (audit_id, time_us, title_id, principal_id, request_id,"
-                      " action, target, detail) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-                      "titttttt", id, t->now_us, t->title, t->principal, t->request_id, action,
-                      target, detail);
+ow_code store_audit(tx *t, const char *action, const char *object, const char *before,
+                    const char *after) {
+    return ow_audit_append(t->db,
+                           &(ow_audit_entry){.at_us = t->now_us,
+                                             .title = t->title,
+                                             .principal = t->principal,
+                                             .address = t->address,
+                                             .request_id = t->request_id,
+                                             .action = action,
+                                             .object = object,
+                                             .before = before,
+                                             .after = after},
+                           t->err);
 }
 
 // ---- Request keys ----

@@ -48,8 +48,12 @@ static ProtobufCService *offer(world *w, const ProtobufCServiceDescriptor *descr
                                const ow_method *methods) {
     ow_err err = {0};
     ProtobufCService *service = NULL;
-    ow_service_options options = {
-        .descriptor = descriptor, .methods = methods, .api = w->api, .self = w, .loop = w->loop};
+    ow_service_options options = {.descriptor = descriptor,
+                                  .methods = methods,
+                                  .api = w->api,
+                                  .self = w,
+                                  .loop = w->loop,
+                                  .is_stand_in = true};
     ow_directory_expect_here(w->directory, descriptor);
     assert_ow_ok(ow_service_new(&options, &service, &err), &err);
     assert_ow_ok(ow_directory_offer(w->directory, service, &err), &err);

@@ -9,10 +9,6 @@
 
 // ---- the registry
 
-static ow_code not_here(ow_run *run) {
-    return ow_fail(run->err, OW_UNIMPLEMENTED, "unimplemented", "not in this test");
-}
-
 static void send_server(ow_run *run, world *w, struct stored_server *server, bool complete) {
     route_change change = OVERWORLD__REGISTRY__V1__ROUTE_CHANGE__INIT;
     change.sequence = ++w->sequence;
@@ -85,18 +81,6 @@ static ow_code get_blob_chunk(ow_run *run) {
 }
 
 const ow_method world_registry_methods[] = {
-    {"CreateTitle", 0, {{OW_LOOP, not_here}}},
-    {"ListTitles", 0, {{OW_LOOP, not_here}}},
-    {"RenameTitle", 0, {{OW_LOOP, not_here}}},
-    {"CreateVirtualServer", 0, {{OW_LOOP, not_here}}},
-    {"GetVirtualServer", 0, {{OW_LOOP, not_here}}},
-    {"UpdateVirtualServer", 0, {{OW_LOOP, not_here}}},
-    {"ListVirtualServers", 0, {{OW_LOOP, not_here}}},
-    {"DeleteVirtualServer", 0, {{OW_LOOP, not_here}}},
-    {"Deploy", 0, {{OW_LOOP, not_here}}},
-    {"Publish", 0, {{OW_LOOP, not_here}}},
-    {"ListVersions", 0, {{OW_LOOP, not_here}}},
-    {"PutBundleChunk", 0, {{OW_LOOP, not_here}}},
     {"GetBlobChunk", 0, {{OW_LOOP, get_blob_chunk}}},
     {"WatchRoutes", 0, {{OW_LOOP, watch_routes}}},
     {.name = NULL},
@@ -157,7 +141,6 @@ static ow_code append(ow_run *run) {
 
 const ow_method world_telemetry_methods[] = {
     {"Append", 0, {{OW_LOOP, append}}},
-    {"QueryLogs", 0, {{OW_LOOP, not_here}}},
     {.name = NULL},
 };
 

@@ -23,5 +23,5 @@ ln -s "$modules/node_modules" "$work/node_modules"
 mkdir "$work/gen"
 protoc -Iproto -I/usr/include --plugin=protoc-gen-es="$modules/node_modules/.bin/protoc-gen-es" \
     --es_out="$work/gen" --es_opt=target=js,import_extension=js \
-    proto/overworld/api/access.proto proto/overworld/*/v1/*.proto
+    proto/overworld/api/*.proto proto/overworld/*/v1/*.proto
 ROOT=$PWD node --test "$work"/*.test.mjs

@@ -6,5 +6,6 @@ const ow_db_migration identity_migrations[] = {
     {.number = 1, .sql = identity_first_tables},
     {.number = 2, .sql = identity_sessions_tables},
     {.number = 3, .sql = identity_logins_tables},
+    {.number = 4, .sql = identity_audit_tables},
     {.number = 0},
 };

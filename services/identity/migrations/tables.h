@@ -6,3 +6,4 @@
 extern const char identity_first_tables[];
 extern const char identity_sessions_tables[];
 extern const char identity_logins_tables[];
+extern const char identity_audit_tables[];

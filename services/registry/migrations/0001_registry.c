@@ -7,7 +7,7 @@
 // reaches any more is deleted. body is a packed RouteRevision without version.
 //
 // request_keys holds the first answer to a request that carried a request_key, for 24 hours.
-static const char first[] =
+const char registry_migration_1[] =
     "CREATE TABLE counters ("
     "  name TEXT NOT NULL PRIMARY KEY,"
     "  value BIGINT NOT NULL);"
@@ -92,5 +92,3 @@ static const char first[] =
     "  action TEXT NOT NULL,"
     "  target TEXT NOT NULL,"
     "  detail TEXT NOT NULL);";
-
-const ow_db_migration registry_migrations[] = {{1, first}, {0, NULL}};

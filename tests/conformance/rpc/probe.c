@@ -46,6 +46,8 @@ static ow_code look(ow_run *run) {
     reply->role = (int32_t)call->principal->role;
     reply->id = (char *)call->principal->id;
     reply->title = (char *)call->principal->title;
+    reply->every_title = call->principal->every_title;
+    reply->client_address = (char *)call->client_address;
     reply->request_id = call->request_id;
     reply->traceparent = ow_arena_strdup_in(call->arena, text);
     reply->hops = call->hops;

@@ -55,6 +55,7 @@ void remove_folder(const char *path) {
 static ow_call *call_as(rig *r, const ow_principal *who, bool from_outside, int64_t timeout_us) {
     ow_call_options options = {
         .principal = who,
+        .client_address = "2001:db8::7",
         .timeout_us = timeout_us,
         .from_outside = from_outside,
         .arena_max = 48 << 20,
@@ -222,8 +223,11 @@ static void carries_errors_with_reason_and_message(void **state) {
 
 static void carries_principal_request_id_and_trace(void **state) {
     rig *r = *state;
-    ow_principal who = {
-        .kind = OW_OPERATOR, .role = OW_ROLE_DEVELOPER, .id = "opr_1", .title = "ttl_2"};
+    ow_principal who = {.kind = OW_OPERATOR,
+                        .role = OW_ROLE_DEVELOPER,
+                        .every_title = true,
+                        .id = "opr_1",
+                        .title = "ttl_2"};
     ow_call *call = call_as(r, &who, false, 5 * 1000 * 1000);
     char request_id[OW_ID_MAX];
     char trace[OW_TRACEPARENT_MAX];
@@ -238,6 +242,8 @@ static void carries_principal_request_id_and_trace(void **state) {
     assert_int_equal(seen->role, OW_ROLE_DEVELOPER);
     assert_string_equal(seen->id, "opr_1");
     assert_string_equal(seen->title, "ttl_2");
+    assert_true(seen->every_title);
+    assert_string_equal(seen->client_address, "2001:db8::7");
     assert_string_equal(seen->request_id, request_id);
     assert_string_equal(seen->traceparent, trace);
     assert_int_equal(seen->hops, 3);

@@ -16,6 +16,7 @@ static void try_metadata(const uint8_t *data, size_t size) {
     }
     ow_call call = {
         .principal = &metadata.principal,
+        .client_address = metadata.client_address,
         .trace = metadata.trace,
         .hops = metadata.hops,
         .from_outside = metadata.from_outside,

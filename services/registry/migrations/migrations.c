@@ -1,0 +1,7 @@
+#include "services/registry/migrations/migrations.h"
+
+const ow_db_migration registry_migrations[] = {
+    {1, registry_migration_1},
+    {2, registry_migration_2},
+    {0, NULL},
+};

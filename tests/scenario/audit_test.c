@@ -1,0 +1,318 @@
+// Every method by which an operator changes something leaves an entry in the audit, and nothing else
+// does: a new method fails here until its request stands in the table.
+
+#include "tests/scenario/deployment.h"
+
+#include "core/json/tree.h"
+#include "core/rpc/api.h"
+#include "core/testing/ow_test.h"
+#include "proto/descriptors.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define IDENTITY "/overworld.identity.v1.Identity/"
+#define REGISTRY "/overworld.registry.v1.Registry/"
+#define TELEMETRY "/overworld.telemetry.v1.Telemetry/"
+
+enum { TEXT_MAX = 1 << 16, KEPT_MAX = 8 };
+
+static deployment *d;
+static ow_client *operator;
+static char kept[KEPT_MAX][64]; // what replies gave: "%0" .. "%7" in requests
+
+typedef struct change {
+    const char *path, *body;
+    int entries;      // that it leaves
+    const char *keep; // path of a text in the reply to keep, "key.keyId"; NULL: nothing
+    int keep_as;
+    const char *before; // is part of the newest entry; NULL: whatever
+    const char *after;
+} change;
+
+// In this order. What an operator may do without leaving an entry stands there with 0 and says why.
+static const change changes[] = {
+    {REGISTRY "CreateVirtualServer", "{\"name\":\"shop\",\"runtime\":\"c\"}", 1, NULL, 0, "",
+     "\"runtime\":\"c\""},
+    {REGISTRY "UpdateVirtualServer", "{\"name\":\"shop\",\"description\":\"new\"}", 1, NULL, 0,
+     "\"description\":\"\"", "\"description\":\"new\""},
+    {REGISTRY "DeleteVirtualServer", "{\"name\":\"shop\"}", 1, NULL, 0, "\"description\":\"new\"",
+     ""},
+    {REGISTRY "Deploy", NULL, 0, NULL, 0, NULL, NULL}, // by ow, below
+    {REGISTRY "Publish", "{\"virtualServer\":\"lab\"}", 1, NULL, 0, "\"latest_version\":\"0\"",
+     "\"latest_version\":\"1\""},
+    {IDENTITY "CreateServerKey", "{\"name\":\"match\"}", 1, "key.keyId", 1, "",
+     "{\"name\":\"match\",\"revoked\":false}"},
+    {IDENTITY "RevokeServerKey", "{\"keyId\":\"%1\"}", 1, NULL, 0, "{\"name\":\"match\"}",
+     "\"revoked\":true"},
+    // Waits for what comes: it only reads.
+    {TELEMETRY "QueryLogs", "{}", 0, NULL, 0, NULL, NULL},
+    // With two titles, those above would have to name one.
+    {REGISTRY "CreateTitle", "{\"name\":\"racer\"}", 1, "titleId", 0, "", "{\"name\":\"racer\"}"},
+    {REGISTRY "RenameTitle", "{\"titleId\":\"%0\",\"name\":\"pilot\"}", 1, NULL, 0,
+     "{\"name\":\"racer\"}", "{\"name\":\"pilot\"}"},
+};
+
+static int set_up(void **state) {
+    (void)state;
+    static const char *const flags[] = {"--gateway.trusted_proxies=127.0.0.1", NULL};
+    d = deployment_start(SHAPE_SPLIT, flags);
+    operator= deployment_operator(d);
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    ow_client_free(operator);
+    deployment_stop(d);
+    return 0;
+}
+
+// ---- Asking ----
+
+static ow_json *ask(const char *path, const char *body) {
+    ow_client_request request = {
+        .method = "POST", .path = path, .body = body, .size = strlen(body)};
+    ow_client_reply *reply = NULL;
+    ow_client_error error;
+    if (!ow_client_send(operator, & request, &reply, &error)) {
+        fail_msg("%s %s: %d %s: %s", path, body, error.status, error.reason, error.message);
+    }
+    ow_json *json = NULL;
+    assert_int_equal(ow_json_parse(reply->data, reply->size, 64, &json, NULL), OW_OK);
+    ow_client_reply_free(reply);
+    return json;
+}
+
+typedef struct seen {
+    int64_t head; // entries of both services
+    char who[64], from[64], action[64], before[512], after[512];
+} seen;
+
+static void copy(char *to, size_t size, const ow_json *object, const char *name) {
+    const char *text = ow_json_string(ow_json_get(object, name));
+    snprintf(to, size, "%s", text != NULL ? text : "");
+}
+
+static void look_at(const char *service, seen *s) {
+    char path[128];
+    snprintf(path, sizeof path, "%sVerifyAudit", service);
+    ow_json *proof = ask(path, "{}");
+    assert_null(ow_json_get(proof, "broken"));
+    const char *head = ow_json_string(ow_json_get(proof, "headSequence"));
+    s->head += head != NULL ? strtoll(head, NULL, 10) : 0;
+    ow_json_free(proof);
+    snprintf(path, sizeof path, "%sListAudit", service);
+    ow_json *page = ask(path, "{\"pageSize\":1,\"everyTitle\":true}");
+    const ow_json *entry = ow_json_first(ow_json_get(page, "entries"));
+    copy(s->who, sizeof s->who, entry, "principal");
+    copy(s->from, sizeof s->from, entry, "address");
+    copy(s->action, sizeof s->action, entry, "action");
+    copy(s->before, sizeof s->before, entry, "before");
+    copy(s->after, sizeof s->after, entry, "after");
+    ow_json_free(page);
+}
+
+// The newest entry of the service of that path, and how many there are in all.
+static seen look(const char *path) {
+    seen s = {0};
+    bool is_identity = strncmp(path, IDENTITY, strlen(IDENTITY)) == 0;
+    look_at(is_identity ? REGISTRY : IDENTITY, &s);
+    look_at(is_identity ? IDENTITY : REGISTRY, &s);
+    return s;
+}
+
+// ---- The table ----
+
+static void fill(const char *body, char text[static TEXT_MAX]) {
+    size_t size = 0;
+    for (; *body != '\0'; body++) {
+        if (*body == '%') {
+            size += (size_t)snprintf(text + size, TEXT_MAX - size, "%s", kept[*++body - '0']);
+        } else {
+            text[size++] = *body;
+        }
+    }
+    text[size] = '\0';
+}
+
+static void keep(const change *c, const ow_json *reply) {
+    char path[64];
+    char *rest = NULL;
+    snprintf(path, sizeof path, "%s", c->keep);
+    for (char *name = strtok_r(path, ".", &rest); name != NULL; name = strtok_r(NULL, ".", &rest)) {
+        reply = ow_json_get(reply, name);
+    }
+    assert_non_null(ow_json_string(reply));
+    snprintf(kept[c->keep_as], sizeof kept[0], "%s", ow_json_string(reply));
+}
+
+static void expect_part(const change *c, const char *text, const char *part) {
+    bool is_there =
+        part == NULL || (part[0] == '\0' ? text[0] == '\0' : strstr(text, part) != NULL);
+    if (!is_there) {
+        fail_msg("%s: \"%s\" instead of \"%s\"", c->path, text, part);
+    }
+}
+
+static void expect_entry(const change *c, const seen *before, const seen *after) {
+    if (after->head - before->head != c->entries) {
+        fail_msg("%s left %d entries instead of %d", c->path, (int)(after->head - before->head),
+                 c->entries);
+    }
+    if (c->entries > 0) {
+        assert_int_equal(strncmp(after->who, "opr_", 4), 0);
+        assert_string_equal(after->from, "127.0.0.1");
+        expect_part(c, after->before, c->before);
+        expect_part(c, after->after, c->after);
+    }
+}
+
+static void make_change(const change *c) {
+    static char body[TEXT_MAX];
+    fill(c->body, body);
+    seen before = look(c->path);
+    ow_json *reply = ask(c->path, body);
+    if (c->keep != NULL) {
+        keep(c, reply);
+    }
+    ow_json_free(reply);
+    seen after = look(c->path);
+    expect_entry(c, &before, &after);
+}
+
+static void deploy(void) {
+    seen before = look(REGISTRY);
+    deployment_deploy(d, "tests/scenario/bundle", false);
+    seen after = look(REGISTRY);
+    assert_int_equal(after.head - before.head, 2); // the virtual server is new
+    assert_string_equal(after.action, "virtual_server.deploy");
+    assert_string_equal(after.before, "{\"latest\":\"\"}");
+}
+
+static void every_change_leaves_its_entry(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        if (changes[i].body == NULL) {
+            deploy();
+        } else {
+            make_change(&changes[i]);
+        }
+    }
+}
+
+static void every_method_of_operators_is_in_the_table(void **state) {
+    (void)state;
+    ow_api *api = NULL;
+    assert_int_equal(ow_api_open(ow_descriptors, ow_descriptors_size, &api, NULL), OW_OK);
+    size_t count;
+    const ow_api_method *methods = ow_api_methods(api, &count);
+    for (size_t i = 0; i < count; i++) {
+        bool found = (methods[i].allow & OW_ALLOW_OPERATOR) == 0 || methods[i].no_side_effects;
+        for (size_t n = 0; !found && n < sizeof changes / sizeof changes[0]; n++) {
+            found = strcmp(changes[n].path, methods[i].path) == 0;
+        }
+        if (!found) {
+            fail_msg("%s changes something for operators: it must leave an entry in the audit, and "
+                     "have its place in this test's table",
+                     methods[i].path);
+        }
+    }
+    ow_api_free(api);
+}
+
+// ---- ow audit ----
+
+static void run(int wanted, const char *part, const char *const *words) {
+    static char out[TEXT_MAX];
+    int code = deployment_ow(d, out, sizeof out, words);
+    if (code != wanted || strstr(out, part) == NULL) {
+        fail_msg("ow audit %s: %d instead of %d, \"%s\" wanted:\n%s", words[1], code, wanted, part,
+                 out);
+    }
+}
+
+#define RUN(code, part, ...) run((code), (part), (const char *const[]){__VA_ARGS__, NULL})
+
+static void people_can_read_it(void **state) {
+    (void)state;
+    RUN(0, "server_key.revoke", "audit", "list", "--every-title");
+    RUN(0, "{\"name\":\"pilot\"}", "audit", "list", "--every-title", "--action", "title.rename");
+    RUN(0, "\"service\":\"identity\"", "audit", "export", "--every-title");
+    RUN(0, "\"entries\":[{", "audit", "list", "--json", "--every-title", "--limit", "2");
+    RUN(0, "registry: sound", "audit", "verify");
+    RUN(0, "\"sound\":true", "audit", "verify", "--json");
+    RUN(2, "", "audit", "list", "--since", "yesterday");
+    RUN(2, "", "audit", "list", "--limit", "0");
+}
+
+static void a_noted_head_is_held_to(void **state) {
+    (void)state;
+    char note[64] = "/tmp/overworld-note-XXXXXX";
+    int fd = mkstemp(note);
+    assert_true(fd >= 0);
+    close(fd);
+    unlink(note);
+    RUN(0, "identity: sound", "audit", "verify", "--note", note);
+    RUN(0, "identity: sound", "audit", "verify", "--note", note);
+    FILE *file = fopen(note, "w");
+    assert_non_null(file);
+    for (int i = 0; i < 4; i++) {
+        fprintf(file, "%s", i == 0 ? "identity 1 " : "");
+        fprintf(file, "%016d", 0);
+    }
+    fclose(file);
+    RUN(1, "identity: BROKEN at entry 1 (changed)", "audit", "verify", "--note", note);
+    unlink(note);
+}
+
+// A request with headers that our client does not send; fails the test unless it is answered with 200.
+static void send_raw(const char *headers, const char *path, const char *body) {
+    char text[2048];
+    char reply[64] = "";
+    const char *port = strrchr(deployment_console(d), ':') + 1;
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)strtol(port, NULL, 10)),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    int size = snprintf(text, sizeof text,
+                        "POST %s HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
+                        "Authorization: Bearer %s\r\nContent-Length: %zu\r\n%s\r\n%s",
+                        path, ow_client_access_token(operator), strlen(body), headers, body);
+    assert_int_equal(write(fd, text, (size_t)size), size);
+    assert_true(read(fd, reply, sizeof reply - 1) > 12);
+    assert_memory_equal(reply, "HTTP/1.1 200", 12);
+    close(fd);
+}
+
+static void proxies_say_who_it_was(void **state) {
+    (void)state;
+    seen before = look(REGISTRY);
+    send_raw("X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-For: 203.0.113.8, 198.51.100.4\r\n",
+             REGISTRY "CreateTitle", "{\"name\":\"through-a-proxy\"}");
+    seen after = look(REGISTRY);
+    assert_int_equal(after.head, before.head + 1);
+    assert_string_equal(after.from, "198.51.100.4");
+    // The last line is the proxies' own alone: the one before it goes on.
+    send_raw("X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-For: 127.0.0.1\r\n",
+             REGISTRY "CreateTitle", "{\"name\":\"through-two\"}");
+    after = look(REGISTRY);
+    assert_string_equal(after.from, "203.0.113.9");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_method_of_operators_is_in_the_table),
+        cmocka_unit_test(every_change_leaves_its_entry),
+        cmocka_unit_test(people_can_read_it),
+        cmocka_unit_test(a_noted_head_is_held_to),
+        cmocka_unit_test(proxies_say_who_it_was),
+    };
+    return cmocka_run_group_tests_name("audit", tests, set_up, tear_down);
+}
