@@ -1,6 +1,7 @@
 #include "core/crypto/secret.h"
 
 #include "core/crypto/hash.h"
+#include "core/folder/folder.h"
 #include "core/id/id.h"
 
 #include <errno.h>
@@ -111,22 +112,6 @@ static ow_code write_whole(const char *path, const ow_secret *secret, ow_err *er
     return written ? OW_OK : ow_fail_errno(err, failure, "cannot write %s", path);
 }
 
-static void sync_folder_of(const char *path) {
-    char folder[PATH_MAX];
-    snprintf(folder, sizeof folder, "%s", path);
-    char *slash = strrchr(folder, '/');
-    if (slash == NULL) {
-        snprintf(folder, sizeof folder, ".");
-    } else {
-        slash[slash == folder] = '\0';
-    }
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        fsync(fd);
-        close(fd);
-    }
-}
-
 ow_code ow_secret_store(const char *path, const ow_secret *secret, ow_err *err) {
     char id[OW_ID_MAX];
     char draft[PATH_MAX];
@@ -142,10 +127,7 @@ ow_code ow_secret_store(const char *path, const ow_secret *secret, ow_err *err) 
                                : ow_fail_errno(err, errno, "cannot make %s", path);
     }
     unlink(draft);
-    if (code == OW_OK) {
-        sync_folder_of(path);
-    }
-    return code;
+    return code == OW_OK ? ow_folder_sync_parent(path, err) : code;
 }
 
 ow_code ow_secret_load_or_make(const char *path, size_t random_bytes, ow_secret *ret_secret,

@@ -1,12 +1,13 @@
 #include "core/db_sqlite/internal.h"
 
+#include "core/folder/folder.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -70,25 +71,6 @@ static ow_code make_private_file(const char *path, ow_err *err) {
     return OW_OK;
 }
 
-static ow_code sync_folder(const char *path, ow_err *err) {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool synced = fd >= 0 && fsync(fd) == 0;
-    int failure = errno;
-    if (fd >= 0) {
-        close(fd);
-    }
-    return synced ? OW_OK : ow_fail_errno(err, failure, "sync %s", path);
-}
-
-// SQLite syncs what it writes and the name of its log, not the names that we made. Each time: whoever
-// made them may have ended before this.
-static ow_code sync_names(const char *folder, ow_err *err) {
-    char parent[PATH_LENGTH_MAX + 3];
-    snprintf(parent, sizeof parent, "%s/..", folder);
-    ow_code code = sync_folder(folder, err);
-    return code == OW_OK ? sync_folder(parent, err) : code;
-}
-
 ow_code folder_open(sqlite_driver *driver, const ow_db_options *options, ow_err *err) {
     char lock_path[PATH_LENGTH_MAX];
     ow_code code = make_path(driver->path, options, ".db", err);
@@ -98,14 +80,15 @@ ow_code folder_open(sqlite_driver *driver, const ow_db_options *options, ow_err 
     if (code != OW_OK) {
         return code;
     }
-    if (mkdir(options->folder, 0700) != 0 && errno != EEXIST) {
-        return ow_fail_errno(err, errno, "make folder %s", options->folder);
+    code = ow_folder_make(options->folder, err);
+    if (code == OW_OK) {
+        code = lock(driver, lock_path, err);
     }
-    code = lock(driver, lock_path, err);
     if (code == OW_OK) {
         code = make_private_file(driver->path, err);
         if (code == OW_OK) {
-            code = sync_names(options->folder, err);
+            // SQLite syncs what it writes and the name of its log, not the name that we made.
+            code = ow_folder_sync(options->folder, err);
         }
         if (code != OW_OK) {
             folder_close(driver);

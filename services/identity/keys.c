@@ -1,5 +1,7 @@
 #include "services/identity/keys.h"
 
+#include "core/folder/folder.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -12,8 +14,9 @@ enum { KEY_BYTES = 32, FILE_PATH_MAX = 512 };
 static const char KID_PREFIX[] = "sig_";
 
 static ow_code make_folder(const char *path, ow_err *err) {
-    if (mkdir(path, 0700) != 0 && errno != EEXIST) {
-        return ow_fail_errno(err, errno, "make folder %s", path);
+    ow_code code = ow_folder_make(path, err);
+    if (code != OW_OK) {
+        return code;
     }
     struct stat st;
     if (stat(path, &st) != 0) {

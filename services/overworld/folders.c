@@ -1,5 +1,7 @@
 #include "services/overworld/folders.h"
 
+#include "core/folder/folder.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -23,7 +25,9 @@ static bool make_folders(const char *path) {
         }
         char end = part[i];
         part[i] = '\0';
-        if (mkdir(part, 0700) != 0 && errno != EEXIST) {
+        if (mkdir(part, 0700) == 0) {
+            ow_folder_sync_parent(part, NULL);
+        } else if (errno != EEXIST) {
             return false;
         }
         part[i] = end;

@@ -1,5 +1,6 @@
 #include "services/registry/blobs.h"
 
+#include "core/folder/folder.h"
 #include "core/id/id.h"
 
 #include <dirent.h>
@@ -56,22 +57,13 @@ static char *incoming_path(const blobs *b, const char *name) {
     return join_three(b->folder, "incoming", name);
 }
 
-static ow_code make_folder(const char *path, ow_err *err) {
-    return mkdir(path, 0700) == 0 || errno == EEXIST ? OW_OK : io_failed(err, errno, "make", path);
-}
-
-static ow_code sync_folder(const char *path, ow_err *err) {
-    OWNED_FD fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd >= 0 && fsync(fd) == 0 ? OW_OK : io_failed(err, errno, "sync", path);
-}
-
 // What was on its way when the process ended starts again from its first piece.
 static ow_code empty_incoming(const blobs *b, ow_err *err) {
     OWNED_TEXT folder = join(b->folder, "incoming");
     if (folder == NULL) {
         return no_memory(err);
     }
-    ow_code code = make_folder(folder, err);
+    ow_code code = ow_folder_make(folder, err);
     if (code != OW_OK) {
         return code;
     }
@@ -93,7 +85,7 @@ ow_code blobs_init(blobs *b, const char *data_folder, ow_err *err) {
     if (b->folder == NULL) {
         return no_memory(err);
     }
-    ow_code code = make_folder(b->folder, err);
+    ow_code code = ow_folder_make(b->folder, err);
     return code == OW_OK ? empty_incoming(b, err) : code;
 }
 
@@ -117,14 +109,11 @@ static ow_code move_in(const blobs *b, const char *from, const char *sha256, ow_
     if (folder == NULL) {
         return no_memory(err);
     }
-    ow_code code = make_folder(folder, err);
+    ow_code code = ow_folder_make(folder, err);
     if (code == OW_OK && rename(from, path) != 0) {
         code = io_failed(err, errno, "rename", from);
     }
-    if (code == OW_OK) {
-        code = sync_folder(folder, err);
-    }
-    return code == OW_OK ? sync_folder(b->folder, err) : code;
+    return code == OW_OK ? ow_folder_sync(folder, err) : code;
 }
 
 static ow_code write_at(int fd, const char *path, int64_t offset, const uint8_t *bytes, size_t size,

@@ -32,12 +32,14 @@ typedef struct process {
 
 struct deployment {
     deployment_shape shape;
-    char folder[64];
+    char folder[96];
+    bool keep_folder;
     char public_url[64];
     char console_url[64];
     process processes[PROCESSES_MAX];
     const char *flags[FLAGS_MAX];
     size_t flag_count;
+    const char *const *environment;
 };
 
 static const char *const split_services[] = {"identity", "registry", "telemetry", "runner",
@@ -65,13 +67,16 @@ deployment_shape deployment_shape_of(int argc, char **argv) {
 
 // ---- Processes ----
 
-static pid_t spawn(const char *const *argv, int stdout_fd) {
+static pid_t spawn(const char *const *argv, int stdout_fd, const char *const *environment) {
     pid_t pid = fork();
     if (pid == 0) {
         // No test process leaves a server behind.
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (stdout_fd >= 0) {
             dup2(stdout_fd, STDOUT_FILENO);
+        }
+        for (; environment != NULL && *environment != NULL; environment++) {
+            putenv((char *)*environment);
         }
         execv(argv[0], (char *const *)argv);
         fprintf(stderr, "%s: %s\n", argv[0], strerror(errno));
@@ -83,7 +88,7 @@ static pid_t spawn(const char *const *argv, int stdout_fd) {
 
 static void start_process(deployment *d, process *p) {
     const char *argv[FLAGS_MAX + 16];
-    char data[96];
+    char data[128];
     char target[96];
     size_t n = 0;
     snprintf(data, sizeof data, "--data=%s", d->folder);
@@ -107,7 +112,7 @@ static void start_process(deployment *d, process *p) {
         argv[n++] = d->flags[i];
     }
     argv[n] = NULL;
-    p->pid = spawn(argv, -1);
+    p->pid = spawn(argv, -1, d->environment);
 }
 
 static process *process_of(const deployment *d, const char *service) {
@@ -148,6 +153,21 @@ void deployment_kill(deployment *d, const char *service) {
 
 void deployment_restart(deployment *d, const char *service) {
     start_process(d, process_of(d, service));
+}
+
+void deployment_kill_all(deployment *d) {
+    for (size_t i = 0; i < PROCESSES_MAX; i++) {
+        process *p = &d->processes[i];
+        if (p->services != NULL && p->pid != 0) {
+            kill(p->pid, SIGKILL);
+        }
+    }
+    for (size_t i = 0; i < PROCESSES_MAX; i++) {
+        process *p = &d->processes[i];
+        if (p->services != NULL && p->pid != 0) {
+            reap(p, STOP_MS);
+        }
+    }
 }
 
 bool deployment_is_running(const deployment *d, const char *service) {
@@ -194,9 +214,18 @@ static bool is_ready(const deployment *d) {
     return ready;
 }
 
+static bool any_runs(const deployment *d) {
+    bool runs = false;
+    for (size_t i = 0; i < PROCESSES_MAX; i++) {
+        runs = runs || (d->processes[i].services != NULL &&
+                        deployment_is_running(d, d->processes[i].services));
+    }
+    return runs;
+}
+
 bool deployment_wait_ready(const deployment *d, int timeout_ms) {
     int64_t deadline = now_ms() + timeout_ms;
-    while (now_ms() < deadline) {
+    while (now_ms() < deadline && any_runs(d)) {
         // A restarted gateway has new ports.
         if (read_addresses((deployment *)d) && is_ready(d)) {
             return true;
@@ -208,13 +237,15 @@ bool deployment_wait_ready(const deployment *d, int timeout_ms) {
 
 // ---- Life ----
 
-deployment *deployment_start(deployment_shape shape, const char *const *flags) {
+deployment *deployment_new(deployment_shape shape, const char *const *flags, const char *folder) {
     deployment *d = calloc(1, sizeof *d);
     assert_non_null(d);
     d->shape = shape;
+    d->keep_folder = folder != NULL;
     // Not below the test's own folder: paths of unix sockets are short.
-    snprintf(d->folder, sizeof d->folder, "/tmp/overworld-test-XXXXXX");
-    assert_non_null(mkdtemp(d->folder));
+    snprintf(d->folder, sizeof d->folder, "%s",
+             folder != NULL ? folder : "/tmp/overworld-test-XXXXXX");
+    assert_true(folder != NULL || mkdtemp(d->folder) != NULL);
     for (; flags != NULL && flags[d->flag_count] != NULL; d->flag_count++) {
         assert_true(d->flag_count < FLAGS_MAX);
         d->flags[d->flag_count] = flags[d->flag_count];
@@ -222,8 +253,26 @@ deployment *deployment_start(deployment_shape shape, const char *const *flags) {
     size_t count = shape == SHAPE_SPLIT ? sizeof split_services / sizeof split_services[0] : 1;
     for (size_t i = 0; i < count; i++) {
         d->processes[i].services = shape == SHAPE_SPLIT ? split_services[i] : "all";
-        start_process(d, &d->processes[i]);
     }
+    return d;
+}
+
+void deployment_start_all(deployment *d) {
+    for (size_t i = 0; i < PROCESSES_MAX; i++) {
+        process *p = &d->processes[i];
+        if (p->services != NULL && !deployment_is_running(d, p->services)) {
+            start_process(d, p);
+        }
+    }
+}
+
+void deployment_environment(deployment *d, const char *const *variables) {
+    d->environment = variables;
+}
+
+deployment *deployment_start(deployment_shape shape, const char *const *flags) {
+    deployment *d = deployment_new(shape, flags, NULL);
+    deployment_start_all(d);
     if (!deployment_wait_ready(d, READY_MS)) {
         deployment_stop(d);
         fail_msg("the server was not ready in time");
@@ -273,7 +322,9 @@ void deployment_stop(deployment *d) {
             }
         }
     }
-    remove_folder(d->folder);
+    if (!d->keep_folder) {
+        remove_folder(d->folder);
+    }
     free(d);
     if (trouble[0] != '\0') {
         fail_msg("%s", trouble);
@@ -282,6 +333,10 @@ void deployment_stop(deployment *d) {
 
 const char *deployment_public(const deployment *d) {
     return d->public_url;
+}
+
+const char *deployment_folder(const deployment *d) {
+    return d->folder;
 }
 
 const char *deployment_console(const deployment *d) {
@@ -318,7 +373,7 @@ int deployment_ow(const deployment *d, char *out, size_t out_size, const char *c
     argv[n] = NULL;
     int ends[2];
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-    process ow = {.services = "ow", .pid = spawn(argv, ends[1])};
+    process ow = {.services = "ow", .pid = spawn(argv, ends[1], NULL)};
     close(ends[1]);
     read_all(ends[0], out, out_size);
     close(ends[0]);

@@ -24,6 +24,14 @@ deployment_shape deployment_shape_of(int argc, char **argv);
 // every process.
 deployment *deployment_start(deployment_shape shape, const char *const *flags);
 
+// In two halves: a deployment of which nothing runs yet, with a data folder that the test chose (NULL: a
+// new one) and keeps; then every process that does not run. Doesn't wait.
+deployment *deployment_new(deployment_shape shape, const char *const *flags, const char *folder);
+void deployment_start_all(deployment *d);
+// What processes started from now on have in their environment besides ours ("NAME=value", NULL-ended,
+// borrowed). NULL: nothing.
+void deployment_environment(deployment *d, const char *const *variables);
+
 // Ends every process (SIGTERM, then SIGKILL), removes the data folder; fails the test when one did
 // not end with status 0 (a sanitizer's complaint, for instance). NULL is accepted.
 void deployment_stop(deployment *d);
@@ -31,14 +39,16 @@ void deployment_stop(deployment *d);
 // "http://127.0.0.1:port" of the public and the console listener.
 const char *deployment_public(const deployment *d);
 const char *deployment_console(const deployment *d);
+const char *deployment_folder(const deployment *d);
 
 // Processes by what they run: "gateway", "runner", "registry" ... (in one process: all the same).
 pid_t deployment_pid(const deployment *d, const char *service);
 void deployment_kill(deployment *d, const char *service);    // SIGKILL, reaped
 void deployment_restart(deployment *d, const char *service); // the same command line again
+void deployment_kill_all(deployment *d);                     // each that runs
 bool deployment_is_running(const deployment *d, const char *service);
 
-// Waits for /readyz; false when it does not come within `timeout_ms`.
+// Waits for /readyz; false when it does not come within `timeout_ms`, or when nothing runs any more.
 bool deployment_wait_ready(const deployment *d, int timeout_ms);
 
 // Runs `ow --data FOLDER` with the arguments (NULL-ended list). Standard output goes to `out` (NUL-
