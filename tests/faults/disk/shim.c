@@ -212,29 +212,42 @@ EXPORTED int posix_fallocate(int fd, off_t offset, off_t size) {
 
 // ---- Names ----
 
-// A file that is made, or emptied by its opening, changes the disk; others only look.
-static int open_any(int folder, const char *name, int flags, mode_t mode) {
-    subject s = {.counts = false};
-    bool makes = plan != NULL && (flags & O_CREAT) != 0 && (flags & O_TMPFILE) != O_TMPFILE &&
-                 faccessat(folder, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0;
-    bool empties = !makes && plan != NULL && (flags & O_TRUNC) != 0;
-    if (makes) {
-        enter_name(&s, folder, name);
-    }
-    int fd = s.error != 0 ? -1 : raw_open(folder, name, empties ? flags & ~O_TRUNC : flags, mode);
-    if (fd >= 0 && makes && is_power_test(&s)) {
+static bool makes_file(int folder, const char *name, int flags) {
+    return (flags & O_CREAT) != 0 && (flags & O_TMPFILE) != O_TMPFILE &&
+           faccessat(folder, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0;
+}
+
+static int open_new(int folder, const char *name, int flags, mode_t mode) {
+    subject s;
+    enter_name(&s, folder, name);
+    int fd = s.error != 0 ? -1 : raw_open(folder, name, flags, mode);
+    if (fd >= 0 && is_power_test(&s)) {
         volatile_made(s.path);
     }
-    if (makes) {
-        leave(&s);
-    }
-    if (fd >= 0 && empties && ftruncate64(fd, 0) != 0) {
+    leave(&s);
+    return fd;
+}
+
+static int open_and_empty(int folder, const char *name, int flags, mode_t mode) {
+    int fd = raw_open(folder, name, flags & ~O_TRUNC, mode);
+    if (fd >= 0 && ftruncate64(fd, 0) != 0) {
         int error = errno;
         close(fd);
         errno = error;
         return -1;
     }
     return fd;
+}
+
+// A file that is made, or emptied by its opening, changes the disk; others only look.
+static int open_any(int folder, const char *name, int flags, mode_t mode) {
+    if (plan != NULL && makes_file(folder, name, flags)) {
+        return open_new(folder, name, flags, mode);
+    }
+    if (plan != NULL && (flags & O_TRUNC) != 0) {
+        return open_and_empty(folder, name, flags, mode);
+    }
+    return raw_open(folder, name, flags, mode);
 }
 
 static mode_t mode_argument(int flags, va_list arguments) {
