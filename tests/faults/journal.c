@@ -148,8 +148,10 @@ journal *journal_free(journal *j) {
 }
 
 static void connect_clients(journal *j, const deployment *d) {
-    ow_client_config config = {
-        .url = deployment_public(d), .timeout_ms = 20000, .max_running = IN_FLIGHT};
+    ow_client_config config = {.url = deployment_public(d),
+                               .timeout_ms = 20000,
+                               .max_running = IN_FLIGHT,
+                               .max_retries = -1};
     j->player = ow_client_new(&config, NULL);
     assert_non_null(j->player);
     j->admin = deployment_operator(d);
