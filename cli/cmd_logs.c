@@ -106,6 +106,17 @@ cli_exit cmd_logs(cli *c) {
     query.function = text_or_empty(c, "function");
     query.min_level = text_or_empty(c, "level");
     query.version = cli_int(c, "version", 0);
+    query.text = text_or_empty(c, "text");
+    query.kind = text_or_empty(c, "kind");
+    query.invocation_id = text_or_empty(c, "invocation");
+    query.principal = text_or_empty(c, "principal");
+    query.client_address = text_or_empty(c, "address");
+    query.method = text_or_empty(c, "method");
+    query.status = (int32_t)cli_int(c, "status", 0);
+    query.reason = text_or_empty(c, "reason");
+    query.source = text_or_empty(c, "source");
+    query.qualifier = text_or_empty(c, "qualifier");
+    query.min_duration_us = cli_int(c, "slower", 0) * 1000;
     query.page_size = (int32_t)cli_int(c, "limit", DEFAULT_LIMIT);
     query.newest = true;
     // Records are sent on their way in blocks: right after a call there may be none yet.

@@ -38,7 +38,8 @@ typedef struct ow_rows ow_rows;       // the same
 
 typedef struct ow_db_migration {
     int number;      // 1, 2, 3 ...
-    const char *sql; // one or more statements; OW_BLOB stands for the dialect's blob type
+    const char *sql; // one or more statements; OW_BLOB stands for the dialect's blob type,
+                     // OW_WORD_INDEX for what makes the store's word index (see below)
 } ow_db_migration;
 
 typedef struct ow_db_options {
@@ -130,3 +131,19 @@ double ow_rows_double(ow_rows *rows, int column);
 const char *ow_rows_text(ow_rows *rows, int column);
 const void *ow_rows_blob(ow_rows *rows, int column, size_t *ret_size);
 bool ow_rows_is_null(ow_rows *rows, int column);
+
+// ---- The word index ----
+//
+// At most one a store, made by OW_WORD_INDEX in a migration: which texts, by number, have which
+// words. It keeps no text. A word is a run of ASCII letters (in small ones), digits, '_' and bytes
+// from 0x80 on; words stand in one text, a blank between each two.
+
+// Adds a text that is not there, or takes out one with the words that were put. Codes as ow_db_exec.
+ow_code ow_db_words_put(ow_db_conn *conn, int64_t number, const char *words, ow_err *err);
+ow_code ow_db_words_remove(ow_db_conn *conn, int64_t number, const char *words, ow_err *err);
+
+// The numbers from `first` to `last`, ascending, of texts that have all of these words; one with a
+// '*' behind it stands for all that begin so. Codes as ow_db_exec, and invalid_argument "bad_words"
+// (none, or something that is no word).
+ow_code ow_db_words_find(ow_db_conn *conn, const char *words, int64_t first, int64_t last,
+                         ow_rows **ret_rows, ow_err *err);

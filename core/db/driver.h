@@ -59,8 +59,21 @@ typedef struct ow_db_files {
     uint64_t checkpoints; // done since the connection was made
 } ow_db_files;
 
+// The word index (db.h) in a dialect: statements with the parameters that are named, and what a
+// search is written with.
+typedef struct ow_db_word_sql {
+    const char *make;   // OW_WORD_INDEX
+    const char *put;    // number, words
+    const char *remove; // number, words
+    const char *find;   // search, first, last
+    const char *word;   // around a word: "<word>" with %s
+    const char *prefix; // around the beginning of words
+    const char *both;   // between two that must both be there
+} ow_db_word_sql;
+
 typedef struct ow_db_driver_ops {
-    const char *blob_type; // what OW_BLOB stands for in DDL
+    const char *blob_type;       // what OW_BLOB stands for in DDL
+    const ow_db_word_sql *words; // the word index in this dialect
 
     // `budget` outlives the link.
     ow_code (*connect)(ow_db_driver *driver, ow_db_role role, ow_db_budget *budget,

@@ -5,27 +5,39 @@
 #include <string.h>
 
 static const char BLOB_MACRO[] = "OW_BLOB";
+static const char WORDS_MACRO[] = "OW_WORD_INDEX";
 
-// The text with OW_BLOB replaced by the dialect's word. Heap.
-static char *in_dialect(const char *sql, const char *blob_type) {
+// The text with `macro` replaced by the dialect's words. Heap; `sql` is freed.
+static char *replaced(char *sql_text, const char *macro, const char *by) {
+    if (sql_text == NULL) {
+        return NULL;
+    }
+    const char *sql = sql_text;
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     if (out == NULL) {
+        free(sql_text);
         return NULL;
     }
     const char *found = NULL;
-    while ((found = strstr(sql, BLOB_MACRO)) != NULL) {
+    while ((found = strstr(sql, macro)) != NULL) {
         fwrite(sql, 1, (size_t)(found - sql), out);
-        fputs(blob_type, out);
-        sql = found + strlen(BLOB_MACRO);
+        fputs(by, out);
+        sql = found + strlen(macro);
     }
     fputs(sql, out);
+    free(sql_text);
     if (fclose(out) != 0) {
         free(text);
         return NULL;
     }
     return text;
+}
+
+static char *in_dialect(const char *sql, const ow_db_driver_ops *ops) {
+    char *text = replaced(strdup(sql), BLOB_MACRO, ops->blob_type);
+    return replaced(text, WORDS_MACRO, ops->words->make);
 }
 
 static int highest_known(const ow_db_migration *migrations) {
@@ -63,7 +75,7 @@ static ow_code read_number(ow_db_conn *conn, int *ret_number, ow_err *err) {
 }
 
 static ow_code apply(ow_db_conn *conn, const ow_db_migration *migration, ow_err *err) {
-    char *sql = in_dialect(migration->sql, conn->ops->blob_type);
+    char *sql = in_dialect(migration->sql, conn->ops);
     if (sql == NULL) {
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for a migration");
     }

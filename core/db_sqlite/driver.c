@@ -87,8 +87,22 @@ static void driver_close(ow_db_driver *driver) {
     free(driver);
 }
 
+// FTS5 without a copy of the text and without places in it; the tokenizer's words are those of db.h.
+static const ow_db_word_sql words = {
+    .make = "CREATE VIRTUAL TABLE word_index USING fts5(words, content='', detail=none,"
+            " tokenize=\"ascii tokenchars '_'\")",
+    .put = "INSERT INTO word_index (rowid, words) VALUES ($1, $2)",
+    .remove = "INSERT INTO word_index (word_index, rowid, words) VALUES ('delete', $1, $2)",
+    .find = "SELECT rowid FROM word_index WHERE word_index MATCH $1 AND rowid BETWEEN $2 AND $3"
+            " ORDER BY rowid",
+    .word = "\"%s\"",
+    .prefix = "\"%s\" *",
+    .both = " AND ",
+};
+
 static const ow_db_driver_ops ops = {
     .blob_type = "BLOB",
+    .words = &words,
     .connect = link_connect,
     .disconnect = link_disconnect,
     .close = driver_close,

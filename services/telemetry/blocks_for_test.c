@@ -41,6 +41,8 @@ void test_block_request(test_block *b, int64_t time_us, const test_run *run, int
     record_msg r = record_of(time_us, run);
     request_record request = OVERWORLD__TELEMETRY__V1__REQUEST_RECORD__INIT;
     request.method = text("POST /v1/call");
+    request.client_address = text("127.0.0.1");
+    request.revision_id = text("rev_1");
     request.virtual_server = text(run->server);
     request.function = text(run->function);
     request.status = status;
@@ -61,6 +63,9 @@ static void add_invocation(test_block *b, int64_t time_us, const test_run *run, 
     i.source = text("client");
     i.qualifier = text("$DEFAULT");
     i.reason = text(run->reason);
+    i.revision_id = text("rev_1");
+    i.message = text(run->message);
+    i.stack = text(run->stack);
     i.duration_us = run->duration_us;
     i.init_us = run->init_us;
     i.peak_memory_bytes = 31142707;

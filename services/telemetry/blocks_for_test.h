@@ -19,6 +19,7 @@ void test_block_free(test_block *b);
 // What the records below are about.
 typedef struct test_run {
     const char *title, *request_id, *invocation_id, *parent, *server, *function, *reason;
+    const char *message, *stack;
     int64_t version, duration_us, init_us;
 } test_run;
 

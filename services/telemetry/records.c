@@ -1,5 +1,6 @@
 #include "services/telemetry/records.h"
 
+#include <stddef.h>
 #include <string.h>
 
 // ---- Protobuf's wire format: https://protobuf.dev/programming-guides/encoding/ ----
@@ -80,41 +81,51 @@ bool slice_is(slice s, const char *text) {
 
 // The numbers below are those of telemetry.proto.
 
+// Where a text field goes; 0: nowhere.
+static void take_text(record_view *v, const size_t *places, size_t count, const field *f) {
+    if (f->number < count && places[f->number] != 0) {
+        *(slice *)(void *)((char *)v + places[f->number]) = f->bytes;
+    }
+}
+
+#define TEXT_FIELD(member) offsetof(record_view, member)
+
 static void take_request(record_view *v, const field *f) {
+    static const size_t places[] = {
+        [1] = TEXT_FIELD(principal), [2] = TEXT_FIELD(client_address),
+        [3] = TEXT_FIELD(method),    [4] = TEXT_FIELD(virtual_server),
+        [5] = TEXT_FIELD(function),  [6] = TEXT_FIELD(revision_id),
+        [7] = TEXT_FIELD(qualifier), [9] = TEXT_FIELD(reason),
+    };
     switch (f->number) {
-    case 4:
-        v->virtual_server = f->bytes;
-        break;
-    case 5:
-        v->function = f->bytes;
-        break;
     case 8:
+        v->status = (int64_t)f->value;
         v->failed = f->value >= 500;
         break;
     case 12:
         v->duration_us = (int64_t)f->value;
         break;
     default:
+        take_text(v, places, sizeof places / sizeof *places, f);
         break;
     }
 }
 
 static void take_invocation(record_view *v, const field *f) {
+    static const size_t places[] = {
+        [1] = TEXT_FIELD(invocation_id),  [2] = TEXT_FIELD(parent_invocation_id),
+        [3] = TEXT_FIELD(virtual_server), [4] = TEXT_FIELD(function),
+        [5] = TEXT_FIELD(revision_id),    [7] = TEXT_FIELD(source),
+        [8] = TEXT_FIELD(qualifier),      [9] = TEXT_FIELD(reason),
+        [10] = TEXT_FIELD(message),       [11] = TEXT_FIELD(stack),
+    };
+    take_text(v, places, sizeof places / sizeof *places, f);
     switch (f->number) {
-    case 1:
-        v->invocation_id = f->bytes;
-        break;
-    case 3:
-        v->virtual_server = f->bytes;
-        break;
-    case 4:
-        v->function = f->bytes;
-        break;
     case 6:
         v->version = (int64_t)f->value;
         break;
     case 9:
-        // A refusal is the function's own answer.
+        // A refusal is an answer.
         v->failed = f->bytes.length > 0 && !slice_is(f->bytes, "refused");
         break;
     case 13:
@@ -132,16 +143,13 @@ static void take_invocation(record_view *v, const field *f) {
 }
 
 static void take_line(record_view *v, const field *f) {
+    static const size_t places[] = {
+        [1] = TEXT_FIELD(invocation_id),
+        [2] = TEXT_FIELD(virtual_server),
+        [3] = TEXT_FIELD(function),
+        [6] = TEXT_FIELD(text),
+    };
     switch (f->number) {
-    case 1:
-        v->invocation_id = f->bytes;
-        break;
-    case 2:
-        v->virtual_server = f->bytes;
-        break;
-    case 3:
-        v->function = f->bytes;
-        break;
     case 4:
         v->version = (int64_t)f->value;
         break;
@@ -149,6 +157,7 @@ static void take_line(record_view *v, const field *f) {
         v->level = level_of(f->bytes.text, f->bytes.length);
         break;
     default:
+        take_text(v, places, sizeof places / sizeof *places, f);
         break;
     }
 }
@@ -212,6 +221,29 @@ static bool view_record(record_view *v) {
     return true;
 }
 
+#define NOTHING                                                                                    \
+    { "", 0 }
+
+static const record_view empty_view = {
+    .request_id = NOTHING,
+    .title_id = NOTHING,
+    .invocation_id = NOTHING,
+    .virtual_server = NOTHING,
+    .function = NOTHING,
+    .parent_invocation_id = NOTHING,
+    .principal = NOTHING,
+    .client_address = NOTHING,
+    .method = NOTHING,
+    .reason = NOTHING,
+    .source = NOTHING,
+    .qualifier = NOTHING,
+    .revision_id = NOTHING,
+    .text = NOTHING,
+    .message = NOTHING,
+    .stack = NOTHING,
+    .level = LEVEL_INFO,
+};
+
 record_cursor record_begin(const uint8_t *records, size_t size) {
     static const uint8_t nothing[1];
     const uint8_t *at = size > 0 ? records : nothing;
@@ -222,12 +254,7 @@ bool record_next(record_cursor *cursor, record_view *ret_view) {
     if (cursor->at == cursor->end) {
         return false;
     }
-    record_view v = {.level = LEVEL_INFO,
-                     .request_id = {"", 0},
-                     .title_id = {"", 0},
-                     .invocation_id = {"", 0},
-                     .virtual_server = {"", 0},
-                     .function = {"", 0}};
+    record_view v = empty_view;
     uint64_t length;
     slice bytes;
     if (!read_varint(&cursor->at, cursor->end, &length) ||

@@ -3,6 +3,7 @@
 // Records as they lie in a block, looked at without unpacking them: on the way in for the block's
 // summary, and in queries to find the few that match. Any thread; nothing is allocated.
 
+#include "core/arena/arena.h"
 #include "core/error/error.h"
 
 #include <stdbool.h>
@@ -34,9 +35,13 @@ typedef struct record_view {
     size_t size;
     int64_t time_us;
     slice request_id, title_id, invocation_id, virtual_server, function;
+    slice parent_invocation_id, principal, client_address, method;
+    slice reason, source, qualifier, revision_id;
+    slice text, message, stack; // what is searched for words
     record_kind kind;
     level level; // of what is worst in it
     int64_t version;
+    int64_t status;      // of a request
     int64_t duration_us; // of an invocation or a request
     int64_t init_us;
     bool failed, init_only;
@@ -55,7 +60,20 @@ bool record_next(record_cursor *cursor, record_view *ret_view);
 
 // ---- The block's summary ----
 
-enum { WORDS_MAX = 64 * 1024 }; // bytes of a Bloom filter
+enum { WORDS_MAX = 64 * 1024 };       // bytes of a Bloom filter
+enum { TEXT_WORDS_MAX = 20000 };      // more in a block are not indexed
+enum { TEXT_BYTES_MAX = 512 * 1024 }; // the same for all of them together
+
+// The words of a block's lines and errors, as core/db's word index wants them.
+typedef struct block_text {
+    const char *words; // each once, blanks between them; "" when there are none
+    size_t size;
+    bool too_many; // they are not there: every search must look into the block
+} block_text;
+
+// In `arena`. Codes: resource_exhausted.
+ow_code text_of_block(const uint8_t *records, size_t size, ow_arena *arena, block_text *ret_text,
+                      ow_err *err);
 
 typedef struct block_summary {
     level top_level;

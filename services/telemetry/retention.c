@@ -3,7 +3,8 @@
 #include "core/log/log.h"
 
 enum {
-    BLOCKS_A_SLICE = 16, // keeps a slice far below the writer's limit of CPU time
+    BLOCKS_A_SLICE = 2,  // keeps a slice far below the writer's limit of CPU time
+    ARENA_MAX = 8 << 20, // for the words of one block
     LOOK_EVERY_US = 60 * 1000 * 1000,
 };
 
@@ -21,7 +22,13 @@ static void set_timer(retainer *r) {
 
 static ow_code run_slice(ow_db_conn *conn, void *self, ow_err *err) {
     retainer *r = self;
-    return store_retain(conn, &r->order, &r->result, err);
+    r->order.arena = ow_arena_new(ARENA_MAX);
+    if (r->order.arena == NULL) {
+        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory to delete blocks");
+    }
+    ow_code code = store_retain(conn, &r->order, &r->result, err);
+    r->order.arena = ow_arena_free(r->order.arena);
+    return code;
 }
 
 static void slice_done(void *self, ow_code code, const ow_err *err) {

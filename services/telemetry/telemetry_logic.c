@@ -3,6 +3,7 @@
 #include "core/rpc/call.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,12 +39,36 @@ static int64_t time_of(const Google__Protobuf__Timestamp *time, int64_t otherwis
     return time == NULL ? otherwise : time->seconds * 1000000 + time->nanos / 1000;
 }
 
+static ow_code check_kind(const char *kind, ow_err *err) {
+    static const char *const kinds[] = {"",      "REQUEST", "INIT",   "START",  "LINE",
+                                        "ERROR", "END",     "REPORT", "DROPPED"};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (strcmp(kinds[i], kind) == 0) {
+            return OW_OK;
+        }
+    }
+    return ow_fail(err, OW_INVALID_ARGUMENT, "bad_kind",
+                   "kind is REQUEST, INIT, START, LINE, ERROR, END, REPORT or DROPPED");
+}
+
 ow_code filter_of(const query_request *request, filter *ret_filter, int *ret_limit, ow_err *err) {
     filter f = {
         .request_id = request->request_id,
         .virtual_server = request->virtual_server,
         .function = request->function,
+        .kind = request->kind,
+        .invocation_id = request->invocation_id,
+        .parent_invocation_id = request->parent_invocation_id,
+        .principal = request->principal,
+        .client_address = request->client_address,
+        .method = request->method,
+        .reason = request->reason,
+        .source = request->source,
+        .qualifier = request->qualifier,
+        .revision_id = request->revision_id,
         .version = request->version,
+        .status = request->status,
+        .min_duration_us = request->min_duration_us,
         .since_us = time_of(request->since, 0),
         .until_us = time_of(request->until, INT64_MAX),
     };
@@ -62,9 +87,15 @@ ow_code filter_of(const query_request *request, filter *ret_filter, int *ret_lim
     if (request->wait_ms < 0 || request->wait_ms > WAIT_MAX_MS) {
         return ow_fail(err, OW_INVALID_ARGUMENT, "bad_wait", "wait_ms is 0 to %d", WAIT_MAX_MS);
     }
+    if (request->min_duration_us < 0) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_duration", "min_duration_us is not negative");
+    }
     *ret_limit = request->page_size == 0 ? QUERY_PAGE_DEFAULT : request->page_size;
+    ow_code code = check_kind(f.kind, err);
+    code = code == OW_OK ? search_parse(request->text, &f.text, err) : code;
+    search_query(&f.text, f.words);
     *ret_filter = f;
-    return OW_OK;
+    return code;
 }
 
 static slice whole(const char *text) {
@@ -88,22 +119,64 @@ bool filter_may_match(const filter *f, level top_level, const uint8_t *words, si
     return words_may_have(words, size, word);
 }
 
+// A field that is asked for, with where a record has it.
+typedef struct text_field {
+    size_t wanted; // in filter
+    size_t is;     // in record_view
+} text_field;
+
+#define FIELD(member)                                                                              \
+    { offsetof(filter, member), offsetof(record_view, member) }
+
+static const text_field text_fields[] = {
+    FIELD(request_id),    FIELD(virtual_server), FIELD(function),
+    FIELD(invocation_id), FIELD(principal),      FIELD(parent_invocation_id),
+    FIELD(method),        FIELD(client_address), FIELD(reason),
+    FIELD(source),        FIELD(qualifier),      FIELD(revision_id),
+};
+
+enum { TEXT_FIELDS = sizeof text_fields / sizeof *text_fields };
+
+static const char *wanted_text(const filter *f, const text_field *field) {
+    return *(const char *const *)(const void *)((const char *)f + field->wanted);
+}
+
 bool filter_shows_drops(const filter *f) {
-    return f->request_id[0] == 0 && f->virtual_server[0] == 0 && f->function[0] == 0 &&
-           f->version == 0 && f->min_level <= LEVEL_WARN;
+    for (int i = 0; i < TEXT_FIELDS; i++) {
+        if (wanted_text(f, &text_fields[i])[0] != 0) {
+            return false;
+        }
+    }
+    return (f->kind[0] == 0 || strcmp(f->kind, "DROPPED") == 0) && f->version == 0 &&
+           f->status == 0 && f->min_duration_us == 0 && f->text.count == 0 &&
+           f->min_level <= LEVEL_WARN;
 }
 
 static bool asked_or_equal(const char *wanted, slice is) {
     return wanted[0] == 0 || slice_is(is, wanted);
 }
 
+static bool numbers_match(const filter *f, const record_view *v) {
+    return v->time_us >= f->since_us && v->time_us <= f->until_us &&
+           (f->version == 0 || f->version == v->version) &&
+           (f->status == 0 || f->status == v->status) &&
+           (f->min_duration_us == 0 || v->duration_us >= f->min_duration_us);
+}
+
+static bool texts_match(const filter *f, const record_view *v) {
+    for (int i = 0; i < TEXT_FIELDS; i++) {
+        const slice *is = (const void *)((const char *)v + text_fields[i].is);
+        if (!asked_or_equal(wanted_text(f, &text_fields[i]), *is)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool matches(const filter *f, const record_view *v) {
     bool title = slice_is(v->title_id, f->title) || (v->title_id.length == 0 && f->without_title);
-    return title && v->time_us >= f->since_us && v->time_us <= f->until_us &&
-           asked_or_equal(f->request_id, v->request_id) &&
-           asked_or_equal(f->virtual_server, v->virtual_server) &&
-           asked_or_equal(f->function, v->function) &&
-           (f->version == 0 || f->version == v->version);
+    return title && numbers_match(f, v) && texts_match(f, v) &&
+           (f->text.count == 0 || search_matches(&f->text, v));
 }
 
 // ---- From records to entries ----
@@ -121,17 +194,18 @@ typedef struct shape {
     when at;
     which if_;
     bool as_bad; // has the record's level; others are information
+    bool worded; // shows the text that is searched
 } shape;
 
 static const shape shapes[] = {
-    {RECORD_REQUEST, false, "REQUEST", 0, WHEN_START, WHICH_ALWAYS, true},
-    {RECORD_INVOCATION, false, "START", 2, WHEN_START, WHICH_ALWAYS, false},
-    {RECORD_LINE, false, "LINE", 3, WHEN_END, WHICH_ALWAYS, true},
-    {RECORD_INVOCATION, false, "ERROR", 4, WHEN_END, WHICH_FAILED, true},
-    {RECORD_INVOCATION, false, "END", 5, WHEN_END, WHICH_ALWAYS, false},
-    {RECORD_INVOCATION, false, "REPORT", 6, WHEN_END, WHICH_ALWAYS, false},
-    {RECORD_INVOCATION, true, "INIT", 1, WHEN_START, WHICH_ALWAYS, false},
-    {RECORD_INVOCATION, true, "ERROR", 4, WHEN_END, WHICH_FAILED, true},
+    {RECORD_REQUEST, false, "REQUEST", 0, WHEN_START, WHICH_ALWAYS, true, false},
+    {RECORD_INVOCATION, false, "START", 2, WHEN_START, WHICH_ALWAYS, false, false},
+    {RECORD_LINE, false, "LINE", 3, WHEN_END, WHICH_ALWAYS, true, true},
+    {RECORD_INVOCATION, false, "ERROR", 4, WHEN_END, WHICH_FAILED, true, true},
+    {RECORD_INVOCATION, false, "END", 5, WHEN_END, WHICH_ALWAYS, false, false},
+    {RECORD_INVOCATION, false, "REPORT", 6, WHEN_END, WHICH_ALWAYS, false, false},
+    {RECORD_INVOCATION, true, "INIT", 1, WHEN_START, WHICH_ALWAYS, false, false},
+    {RECORD_INVOCATION, true, "ERROR", 4, WHEN_END, WHICH_FAILED, true, true},
 };
 
 enum { SHAPES = sizeof shapes / sizeof *shapes };
@@ -191,6 +265,10 @@ static void keep_lines_inside(collection *c, const record_view *run) {
     }
 }
 
+static bool is_asked_for(const shape *s, const filter *f) {
+    return (f->kind[0] == 0 || strcmp(f->kind, s->kind) == 0) && (f->text.count == 0 || s->worded);
+}
+
 static bool add_record(collection *c, const filter *f, const record_view *v) {
     if (v->kind == RECORD_INVOCATION) {
         keep_lines_inside(c, v);
@@ -198,7 +276,7 @@ static bool add_record(collection *c, const filter *f, const record_view *v) {
     for (int i = 0; i < SHAPES; i++) {
         const shape *s = &shapes[i];
         level l = s->as_bad ? v->level : LEVEL_INFO;
-        if (!applies(s, v) || l < f->min_level) {
+        if (!applies(s, v) || l < f->min_level || !is_asked_for(s, f)) {
             continue;
         }
         item it = {

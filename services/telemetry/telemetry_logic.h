@@ -5,6 +5,7 @@
 
 #include "services/telemetry/messages.h"
 #include "services/telemetry/records.h"
+#include "services/telemetry/text.h"
 
 #include "core/arena/arena.h"
 
@@ -20,9 +21,14 @@ typedef struct filter {
     const char *title;
     bool without_title; // also records that belong to no title: requests that were refused early
     const char *request_id, *virtual_server, *function;
-    int64_t version;
+    const char *kind, *invocation_id, *parent_invocation_id;
+    const char *principal, *client_address, *method;
+    const char *reason, *source, *qualifier, *revision_id;
+    int64_t version, status, min_duration_us; // 0: any
     level min_level;
     int64_t since_us, until_us; // of the record; until_us INT64_MAX: open
+    search text;
+    char words[SEARCH_QUERY_MAX]; // `text` for the word index; "": no search
 } filter;
 
 #define POSITION_MAX 48
@@ -33,7 +39,7 @@ void position_format(char text[static POSITION_MAX], position p);
 ow_code position_parse(const char *text, position *ret_position, ow_err *err);
 
 // Reads the request into a filter. Codes: invalid_argument "bad_level", "bad_page_size",
-// "bad_wait".
+// "bad_wait", "bad_kind", "bad_text", "bad_duration".
 enum { QUERY_PAGE_MAX = 200, QUERY_PAGE_DEFAULT = 50, WAIT_MAX_MS = 30000 };
 ow_code filter_of(const query_request *request, filter *ret_filter, int *ret_limit, ow_err *err);
 

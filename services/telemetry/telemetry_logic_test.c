@@ -4,6 +4,7 @@
 
 #include "core/testing/ow_test.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +20,10 @@ typedef struct fixture {
 static int set_up(void **state) {
     fixture *f = calloc(1, sizeof *f);
     f->arena = ow_arena_new(64 << 20);
-    f->filter = (filter){.title = "ttl_1",
-                         .request_id = "",
-                         .virtual_server = "",
-                         .function = "",
-                         .until_us = INT64_MAX};
+    query_request any = OVERWORLD__TELEMETRY__V1__QUERY_LOGS_REQUEST__INIT;
+    int limit;
+    assert_ow_ok(filter_of(&any, &f->filter, &limit, &f->err), &f->err);
+    f->filter.title = "ttl_1";
     *state = f;
     return 0;
 }
@@ -229,6 +229,155 @@ static void reads_its_own_page_tokens(void **state) {
     }
 }
 
+typedef struct field_case {
+    size_t field; // of filter
+    const char *value;
+    const char *wanted; // kinds, by first letter; a REPORT is a P
+} field_case;
+
+#define ASK(field, value, wanted)                                                                  \
+    { offsetof(filter, field), value, wanted }
+
+static const field_case field_cases[] = {
+    ASK(kind, "REQUEST", "R"),
+    ASK(kind, "LINE", "L"),
+    ASK(kind, "REPORT", "P"),
+    ASK(kind, "INIT", ""),
+    ASK(invocation_id, "inv_1", "SLEEP"),
+    ASK(invocation_id, "inv_2", ""),
+    ASK(parent_invocation_id, "inv_0", "SEEP"),
+    ASK(principal, "player:plr_1", "R"),
+    ASK(principal, "player:plr_2", ""),
+    ASK(method, "POST /v1/call", "R"),
+    ASK(client_address, "203.0.113.9", ""),
+    ASK(client_address, "127.0.0.1", "R"),
+    ASK(reason, "user_error", "SEEP"),
+    ASK(source, "client", "SEEP"),
+    ASK(source, "timer", ""),
+    ASK(qualifier, "$DEFAULT", "SEEP"),
+    ASK(revision_id, "rev_1", "RSEEP"),
+    ASK(revision_id, "rev_2", ""),
+};
+
+static const char *kinds_of(fixture *f) {
+    static char text[64];
+    item_list list = {0};
+    slice records = {(const char *)f->block.bytes, f->block.size};
+    assert_int_equal(items_of_block(&f->filter, records, f->arena, &list, &f->err), OW_OK);
+    size_t used = 0;
+    for (size_t i = 0; i < list.count && used + 1 < sizeof text; i++) {
+        const char *kind = list.items[i].kind;
+        text[used++] = strcmp(kind, "REPORT") == 0 ? 'P' : kind[0];
+    }
+    text[used] = 0;
+    return text;
+}
+
+static void fill_for_fields(fixture *f) {
+    test_run run = chat;
+    run.parent = "inv_0";
+    run.reason = "user_error";
+    run.message = "it is broken";
+    run.stack = "#0 main at matcher.c:7";
+    test_block_request(&f->block, 4400, &run, 500);
+    test_block_line(&f->block, 4000, &run, "info", "Player plr_7 sold item-42 for 300 gold");
+    test_block_invocation(&f->block, 4500, &run);
+}
+
+static void filters_by_every_field(void **state) {
+    fixture *f = *state;
+    fill_for_fields(f);
+    assert_string_equal(kinds_of(f), "RSLEEP");
+    for (size_t i = 0; i < sizeof field_cases / sizeof *field_cases; i++) {
+        const field_case *c = &field_cases[i];
+        const char **field = (const char **)(void *)((char *)&f->filter + c->field);
+        *field = c->value;
+        if (strcmp(kinds_of(f), c->wanted) != 0) {
+            fail_msg("case %zu: %s gives %s, wanted %s", i, c->value, kinds_of(f), c->wanted);
+        }
+        assert_false(filter_shows_drops(&f->filter));
+        *field = "";
+    }
+    assert_true(filter_shows_drops(&f->filter));
+    f->filter.status = 500;
+    assert_string_equal(kinds_of(f), "R");
+    f->filter.status = 200;
+    assert_string_equal(kinds_of(f), "");
+    f->filter.status = 0;
+    f->filter.min_duration_us = 1230;
+    assert_string_equal(kinds_of(f), "RSEEP");
+    f->filter.min_duration_us = 1231;
+    assert_string_equal(kinds_of(f), "");
+}
+
+typedef struct text_case {
+    const char *text;
+    const char *wanted; // as above; NULL: refused
+} text_case;
+
+static const text_case text_cases[] = {
+    {"", "RSLEEP"},
+    {"player", "L"},
+    {"PLAYER gold", "L"},
+    {"plr_7", "L"},
+    {"plr", ""},
+    {"plr*", "L"},
+    {"item-42", "L"},
+    {"42 item", "L"},
+    {"item 43", ""},
+    {"gol", ""},
+    {"pl* go* 300", "L"},
+    {"broken", "E"},
+    {"broken player", ""},
+    {"matcher.c", "E"},
+    {"-", NULL},
+    {" * ", NULL},
+    {"a b c d e f g h i j k l m n o p q", NULL},
+};
+
+static void searches_text(void **state) {
+    fixture *f = *state;
+    fill_for_fields(f);
+    for (size_t i = 0; i < sizeof text_cases / sizeof *text_cases; i++) {
+        const text_case *c = &text_cases[i];
+        ow_code code = search_parse(c->text, &f->filter.text, &f->err);
+        if (c->wanted == NULL) {
+            assert_ow_code(code, OW_INVALID_ARGUMENT, &f->err);
+            assert_string_equal(f->err.reason, "bad_text");
+        } else if (strcmp(kinds_of(f), c->wanted) != 0) {
+            fail_msg("\"%s\" gives %s, wanted %s", c->text, kinds_of(f), c->wanted);
+        }
+    }
+}
+
+static void gathers_the_words_of_a_block(void **state) {
+    fixture *f = *state;
+    block_text text;
+    test_block_line(&f->block, 1, &chat, "info", "Gold, gold; GOLD: 3\xc3\xa4 x");
+    test_block_line(&f->block, 1, &chat, "info", "more gold x");
+    assert_ow_ok(text_of_block(f->block.bytes, f->block.size, f->arena, &text, &f->err), &f->err);
+    assert_string_equal(text.words, "gold 3\xc3\xa4 x more ");
+    char line[200];
+    memset(line, 'a', sizeof line);
+    line[63] = '\xc3'; // a character across the place where words are cut
+    line[64] = '\xa4';
+    line[199] = 0;
+    test_block_free(&f->block);
+    test_block_line(&f->block, 1, &chat, "info", line);
+    assert_ow_ok(text_of_block(f->block.bytes, f->block.size, f->arena, &text, &f->err), &f->err);
+    assert_int_equal(text.size, 64); // 63 and the blank
+    assert_ow_ok(search_parse(line, &f->filter.text, &f->err), &f->err);
+    assert_string_equal(kinds_of(f), "L");
+    test_block_free(&f->block);
+    for (int i = 0; i <= TEXT_WORDS_MAX; i++) {
+        snprintf(line, sizeof line, "w%d", i);
+        test_block_line(&f->block, 1, &chat, "info", line);
+    }
+    assert_ow_ok(text_of_block(f->block.bytes, f->block.size, f->arena, &text, &f->err), &f->err);
+    assert_true(text.too_many);
+    assert_int_equal(text.size, 0);
+}
+
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -237,6 +386,9 @@ int main(void) {
         CASE(keeps_lines_behind_the_start_of_a_very_short_run),
         CASE(nests_runs_by_time),
         CASE(filters),
+        CASE(filters_by_every_field),
+        CASE(searches_text),
+        CASE(gathers_the_words_of_a_block),
         CASE(summaries_let_blocks_be_skipped),
         CASE(refuses_damaged_blocks),
         CASE(reads_its_own_page_tokens),

@@ -4,6 +4,7 @@
 
 typedef struct append_state {
     block_summary *summary;
+    block_text text;
     int64_t received_us;
     int64_t bytes; // of the whole store, afterwards
 } append_state;
@@ -23,8 +24,11 @@ static ow_code append_summarize(ow_run *run) {
     if (s->summary == NULL) {
         return ow_fail(run->err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for a block");
     }
-    return summarize(request->records.data, request->records.len, (uint32_t)request->count,
-                     s->summary, run->err);
+    ow_code code = summarize(request->records.data, request->records.len, (uint32_t)request->count,
+                             s->summary, run->err);
+    return code == OW_OK ? text_of_block(request->records.data, request->records.len,
+                                         run->call->arena, &s->text, run->err)
+                         : code;
 }
 
 static ow_code append_store(ow_run *run) {
@@ -32,6 +36,7 @@ static ow_code append_store(ow_run *run) {
     new_block block = {
         .request = run->request,
         .summary = s->summary,
+        .text = &s->text,
         .received_us = s->received_us,
     };
     return store_append(run->db, &block, &s->bytes, run->err);

@@ -12,6 +12,7 @@
 typedef struct new_block {
     const append_request *request;
     const block_summary *summary;
+    const block_text *text;
     int64_t received_us;
 } new_block;
 
@@ -23,6 +24,7 @@ ow_code store_append(ow_db_conn *db, const new_block *b, int64_t *ret_bytes, ow_
 typedef struct retention {
     int64_t before_us, max_bytes;
     int slice;
+    ow_arena *arena; // for their words
 } retention;
 
 typedef struct retained {

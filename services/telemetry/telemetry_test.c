@@ -373,6 +373,58 @@ static void deletes_the_oldest_when_there_is_too_much(void **state) {
     assert_memory_equal(ask(f, &request)->entries[0]->text, "line 39", 7);
 }
 
+// Of each of the blocks' hundred lines one has a word of its own.
+static void finds_text_without_reading_everything(void **state) {
+    fixture *f = *state;
+    for (int block = 0; block < 30; block++) {
+        char text[60];
+        for (int i = 0; i < 100; i++) {
+            snprintf(text, sizeof text, "Sold item %s%d", i == 50 ? "rare" : "usual_", block);
+            test_block_line(&f->block, now_us(f), &chat, "info", text);
+        }
+        assert_non_null(append(f, 0));
+    }
+    // One with too many words for the index.
+    for (int i = 0; i < 30000; i++) {
+        char text[20];
+        snprintf(text, sizeof text, "w%d", i);
+        test_block_line(&f->block, now_us(f), &chat, "info", text);
+    }
+    assert_non_null(append(f, 0));
+    query_request request = any();
+    request.text = TEXT("RARE17 item");
+    assert_int_equal(ask(f, &request)->n_entries, 1);
+    request.newest = true;
+    assert_int_equal(ask(f, &request)->n_entries, 1);
+    request.text = TEXT("rare*");
+    assert_int_equal(ask(f, &request)->n_entries, 30);
+    request.page_size = 7;
+    assert_int_equal(ask(f, &request)->n_entries, 7);
+    request = any();
+    request.text = TEXT("rare99");
+    assert_int_equal(ask(f, &request)->n_entries, 0);
+    request.text = TEXT("w29999");
+    assert_int_equal(ask(f, &request)->n_entries, 1);
+    request.text = TEXT("sold");
+    request.page_size = 200;
+    int found = 0;
+    for (int i = 0; i < 16; i++) {
+        query_response *page = ask(f, &request);
+        found += (int)page->n_entries;
+        request.page_token = page->next_page_token;
+    }
+    assert_int_equal(found, 3000);
+    request.text = TEXT("\"; DROP");
+    assert_int_equal(ask(f, &request)->n_entries, 0);
+    request.text = TEXT("...");
+    assert_null(stage_call(&f->stage, SERVICE, "QueryLogs", &request, &viewer));
+    assert_string_equal(f->stage.err.reason, "bad_text");
+    request = any();
+    request.kind = TEXT("WHAT");
+    assert_null(stage_call(&f->stage, SERVICE, "QueryLogs", &request, &viewer));
+    assert_string_equal(f->stage.err.reason, "bad_kind");
+}
+
 static void deletes_what_is_too_old(void **state) {
     fixture *f = *state;
     add_lines(f, 0, 3);
@@ -425,6 +477,7 @@ int main(int argc, char **argv) {
         CASE(stops_waiting_when_the_time_is_over_or_the_caller_gone),
         SMALL_CASE(bounds_those_who_wait),
         SMALL_CASE(deletes_the_oldest_when_there_is_too_much),
+        CASE(finds_text_without_reading_everything),
         CASE(deletes_what_is_too_old),
         CASE(refuses_bad_questions_and_blocks),
     };

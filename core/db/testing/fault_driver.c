@@ -229,6 +229,7 @@ ow_db_driver *ow_db_fault_driver_new(ow_db_driver *inner, ow_db_fault_plan *plan
     }
     self->ops = faulty_ops;
     self->ops.blob_type = inner->ops->blob_type;
+    self->ops.words = inner->ops->words;
     self->driver.ops = &self->ops;
     self->inner = inner;
     self->plan = plan;

@@ -4,5 +4,8 @@
 
 #include "core/db/db.h"
 
+extern const char telemetry_first[];
+extern const char telemetry_words[];
+
 // Ends with number 0.
 extern const ow_db_migration telemetry_migrations[];

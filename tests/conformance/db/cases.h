@@ -21,6 +21,11 @@ void case_reads_cannot_write(void **state);
 void case_a_read_sees_one_snapshot(void **state);
 void case_writes_can_be_run_again(void **state);
 
+// words.c
+void case_words_are_found(void **state);
+void case_words_are_forgotten(void **state);
+void case_bad_words_are_refused(void **state);
+
 // limits.c
 void case_a_slow_write_is_stopped_alone(void **state);
 void case_a_write_of_many_statements_is_stopped(void **state);

@@ -1,0 +1,7 @@
+#include "services/telemetry/migrations/migrations.h"
+
+const ow_db_migration telemetry_migrations[] = {
+    {1, telemetry_first},
+    {2, telemetry_words},
+    {0, NULL},
+};
