@@ -100,7 +100,10 @@ struct ow_http_server {
     bool draining, closing;
     bool ready; // libmicrohttpd's descriptor reported something
     bool again; // another turn is needed at once
+    bool deaf;  // that descriptor is not watched, until earliest_us
     uint64_t turn;
+    size_t asked;            // clients that were asked in the last turn and went on waiting
+    int64_t earliest_us;     // no turn before
     size_t partial_bodies;   // that came in this turn and may have more behind them
     int64_t next_timeout_us; // when libmicrohttpd wants to run; INT64_MAX: not
     ow_watch watch;

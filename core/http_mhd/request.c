@@ -406,6 +406,7 @@ static void take_end(ow_http_request *request) {
 static void keep_waiting(ow_http_request *request) {
     int64_t waited = ow_loop_now_us(request->server->loop) - request->waiting_since_us;
     request->waited_turns++;
+    request->server->asked++;
     if (request->owned &&
         (request->waited_turns > SUSPEND_AFTER_TURNS || waited > SUSPEND_AFTER_US)) {
         suspend(request);

@@ -7,7 +7,8 @@
 
 enum {
     PREFIX_MAX = 8,
-    RANDOM_BYTES = 10,
+    TIME_BYTES = 6,
+    RANDOM_BYTES = OW_ULID_BYTES - TIME_BYTES,
     TIME_DIGITS = 10,
     BUFFERED_IDS = 64,
 };
@@ -50,6 +51,15 @@ static void write_40_bits(char *text, const unsigned char bytes[static 5]) {
         text[i] = digits[value & 31];
         value >>= 5;
     }
+}
+
+void ow_ulid_bytes(uint8_t bytes[static OW_ULID_BYTES], int64_t wall_us) {
+    uint64_t ms = wall_us < 0 ? 0 : (uint64_t)wall_us / 1000;
+    for (int i = TIME_BYTES - 1; i >= 0; i--) {
+        bytes[i] = (uint8_t)ms;
+        ms >>= 8;
+    }
+    random_for_id(bytes + TIME_BYTES);
 }
 
 void ow_id_make(char id[static OW_ID_MAX], const char *prefix, int64_t wall_us) {

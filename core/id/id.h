@@ -8,12 +8,16 @@
 #include <stdint.h>
 
 #define OW_ULID_LENGTH 26
+#define OW_ULID_BYTES 16
 #define OW_ID_MAX 40 // prefix, ULID and NUL
 
 // Writes prefix and a new ULID for the time `wall_us`, NUL-terminated. `prefix` has at most 8
 // characters and ends with '_', or is "". Random bytes come from getrandom(2), buffered for each
 // thread; a forked child must not make ids before exec. Any thread.
 void ow_id_make(char id[static OW_ID_MAX], const char *prefix, int64_t wall_us);
+
+// The 16 bytes of a new ULID, for ids that others write down (those of traces). As ow_id_make.
+void ow_ulid_bytes(uint8_t bytes[static OW_ULID_BYTES], int64_t wall_us);
 
 // True when `id` is `prefix` followed by a well-formed ULID (upper case) and nothing else; false for
 // NULL.

@@ -4,7 +4,6 @@
 #include <time.h>
 
 static const char hex_digits[] = "0123456789abcdef";
-static const char id_digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 // The finaliser of splitmix64: every input bit reaches every output bit.
 static uint64_t mix(uint64_t x) {
@@ -27,16 +26,7 @@ void trace_derive_span(ow_trace *trace, uint32_t number) {
 void ow_trace_begin(ow_trace *trace) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    char id[OW_ID_MAX];
-    ow_id_make(id, "", (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
-    unsigned __int128 value = 0;
-    for (int i = 0; i < OW_ULID_LENGTH; i++) {
-        value = value << 5 | (unsigned)(strchr(id_digits, id[i]) - id_digits);
-    }
-    for (int i = 15; i >= 0; i--) {
-        trace->trace_id[i] = (uint8_t)value;
-        value >>= 8;
-    }
+    ow_ulid_bytes(trace->trace_id, (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
     memcpy(trace->span_id, trace->trace_id + 8, sizeof trace->span_id);
     trace_derive_span(trace, (uint32_t)now.tv_nsec);
     trace->flags = 1;

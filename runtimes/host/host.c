@@ -196,7 +196,9 @@ static bool anything_done(const ow_host *host) {
 
 bool ow_host_sleep(ow_host *host) {
     ow_host_kick(host);
-    atomic_store(&host->page->sleeping, 1);
+    // Never 0, and another number than the last one's.
+    host->sleeps += 2;
+    atomic_store(&host->page->sleeping, host->sleeps | 1);
     if (anything_done(host)) {
         atomic_store(&host->page->sleeping, 0);
         return false;

@@ -204,7 +204,9 @@ unsigned ow_host_poll(ow_host *host);
 void ow_host_kick(ow_host *host);
 
 // Declares that the caller is about to wait in epoll_wait. False: something finished meanwhile, do
-// not wait. Kicks first, so nothing submitted is left lying.
+// not wait. Kicks first, so nothing submitted is left lying. An instance with four or more requests
+// queued ends the wait only with every fourth result: a caller that submits so many must look again
+// after a bounded time, in case one of them takes long.
 bool ow_host_sleep(ow_host *host);
 
 // Ends the state of ow_host_sleep.

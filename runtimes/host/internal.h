@@ -134,6 +134,7 @@ struct ow_host {
     size_t unkicked_count;
     size_t capacity; // of the three tables
     uint32_t numbers;
+    uint32_t sleeps;    // twice how often it went to sleep
     unsigned naming;    // symbolisers running
     named_crash *named; // NAMES_KEPT, made at the first crash
     unsigned named_next;

@@ -106,7 +106,7 @@ typedef struct ow_region {
 
 // One page for all instances of a host, theirs to read only.
 typedef struct ow_region_host_page {
-    _Atomic uint32_t sleeping;
+    _Atomic uint32_t sleeping; // 0: awake; else the number of this sleep, one wake-up ends it
 } ow_region_host_page;
 
 #define OW_REGION_SMALL_AT ((size_t)4096)

@@ -15,6 +15,7 @@
 
 #define FILES_MAX 512u
 #define PEAK_AFTER_NS 100000u
+#define TOLD_AT_ONCE 4
 
 static ow_rt *current; // see internal.h
 
@@ -40,10 +41,23 @@ static void note_peak(ow_rt *rt) {
 }
 
 static void wake_host(ow_rt *rt) {
-    if (atomic_load(&rt->host_page->sleeping) != 0) {
+    uint32_t sleep = atomic_load(&rt->host_page->sleeping);
+    rt->untold = 0;
+    if (sleep != 0 && sleep != rt->woke) {
         const uint64_t one = 1;
+        rt->woke = sleep;
         ssize_t wrote = write(OW_SANDBOX_WAKE_FD, &one, sizeof one);
         (void)wrote; // full means that it is readable already
+    }
+}
+
+// With many requests queued a wake-up for each result would cost more than the calls do, so the host
+// hears of a few at once. Should the next call be a long one, the host looks by itself after the
+// time in which it takes back what is queued behind it.
+static void tell_host(ow_rt *rt) {
+    uint32_t queued = atomic_load(&rt->region->submit_head) - rt->submit_tail;
+    if (queued < TOLD_AT_ONCE || ++rt->untold >= TOLD_AT_ONCE) {
+        wake_host(rt);
     }
 }
 
@@ -174,7 +188,7 @@ static void close_request(ow_rt *rt, uint64_t started_ns) {
     atomic_store_explicit(&slot->state, OW_REGION_DONE, memory_order_release);
     region->complete_ring[rt->complete_head % OW_REGION_SLOTS] = rt->slot_index;
     atomic_store(&region->complete_head, ++rt->complete_head);
-    wake_host(rt);
+    tell_host(rt);
 }
 
 static void serve_next(ow_rt *rt) {
@@ -196,6 +210,9 @@ static void serve_next(ow_rt *rt) {
 
 static void sleep_until_submitted(ow_rt *rt) {
     ow_region *region = rt->region;
+    if (rt->untold > 0) {
+        wake_host(rt);
+    }
     note_peak(rt);
     for (;;) {
         // Declared anew each time round: the host takes it back with every wake-up, and a late one

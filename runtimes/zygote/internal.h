@@ -35,6 +35,8 @@ struct ow_rt {
     // of the instance
     uint32_t submit_tail;
     uint32_t complete_head;
+    uint32_t woke;   // the host's sleep that it ended last
+    uint32_t untold; // results that the host was not woken for
     uint32_t calls;
     rt_file *files;
     size_t file_count;

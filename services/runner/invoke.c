@@ -135,7 +135,9 @@ static ow_code fill_reply(struct invocation *invocation, const struct verdict *v
     reply->reason = borrow(verdict->reason); // all reasons are static
     reply->version = entry->version;
     // Copied: the pool may be gone before the call is.
-    reply->revision_id = text_in(arena, entry->revision_id, &code);
+    char *revision_id = ow_arena_strdup_in(arena, entry->revision_id);
+    reply->revision_id = revision_id != NULL ? revision_id : borrow("");
+    code = revision_id != NULL ? OW_OK : OW_RESOURCE_EXHAUSTED;
     reply->queued_us = verdict->queued_us;
     reply->instance_us = verdict->instance_us;
     reply->cold = verdict->init_us > 0;
@@ -405,12 +407,21 @@ static ow_code check(const struct runner *runner, ow_run *run) {
     return OW_OK;
 }
 
-static void describe_principal(const ow_principal *principal, char *text, size_t size) {
+static char *append(char *at, const char *text) {
+    size_t size = strlen(text);
+    memcpy(at, text, size + 1);
+    return at + size;
+}
+
+// On the path of every call, where printf would cost as much as placing it.
+static void describe_principal(const ow_principal *principal,
+                               char text[static PRINCIPAL_TEXT_MAX]) {
     static const char *const kinds[] = {
         [OW_NOBODY] = "nobody",     [OW_PLAYER] = "player",     [OW_SERVER] = "server",
         [OW_OPERATOR] = "operator", [OW_PLATFORM] = "platform",
     };
-    snprintf(text, size, "{\"kind\":\"%s\",\"id\":\"%s\"}", kinds[principal->kind], principal->id);
+    char *at = append(append(text, "{\"kind\":\""), kinds[principal->kind]);
+    append(append(append(at, "\",\"id\":\""), principal->id), "\"}");
 }
 
 ow_code invoke_step(ow_run *run) {
@@ -433,7 +444,7 @@ ow_code invoke_step(ow_run *run) {
         return answer_now(invocation, "payload_too_large", "a payload has at most 6 MB");
     }
     ow_trace_format(invocation->traceparent, &call->trace);
-    describe_principal(call->principal, invocation->principal, sizeof invocation->principal);
+    describe_principal(call->principal, invocation->principal);
     code = place(invocation);
     if (code == OW_PENDING) {
         runner->running++;

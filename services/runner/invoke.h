@@ -8,6 +8,8 @@
 struct nested;
 struct runner;
 
+#define PRINCIPAL_TEXT_MAX (OW_ID_MAX + 64)
+
 struct invocation {
     struct request request; // first
     struct runner *runner;
@@ -20,7 +22,7 @@ struct invocation {
     bool parked;
     int64_t parked_us;
     char traceparent[OW_TRACEPARENT_MAX];
-    char principal[OW_ID_MAX + 64];
+    char principal[PRINCIPAL_TEXT_MAX];
 };
 
 ow_code invoke_step(ow_run *run);

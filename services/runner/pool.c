@@ -7,6 +7,8 @@
 
 #define VERY_FAST_MEAN_US 100
 #define MEAN_WEIGHT 0.0625 // of the newest call in the mean
+#define OUTLIER_FACTOR 8   // what a call may add to the mean is bounded by this
+#define OUTLIER_US 100
 #define ROOM_RETRY_US 10000
 #define SPAWN_RETRY_US 50000
 #define FIRST_BACKOFF_US 1000000
@@ -315,11 +317,15 @@ static unsigned handful(const struct pool *pool) {
 }
 
 void pool_on_call_time(struct pool *pool, int64_t took_us) {
+    double took = (double)took_us;
     if (pool->mean_us < 0) {
-        pool->mean_us = (double)took_us;
-    } else {
-        pool->mean_us += ((double)took_us - pool->mean_us) * MEAN_WEIGHT;
+        pool->mean_us = took;
+        return;
     }
+    // A call that lost its core for some milliseconds says nothing about the function; one that has
+    // become slow still gets its mean up within a few calls.
+    double most = OUTLIER_US + OUTLIER_FACTOR * pool->mean_us;
+    pool->mean_us += ((took < most ? took : most) - pool->mean_us) * MEAN_WEIGHT;
 }
 
 static void look_earlier(struct pool *pool, int64_t at_us) {
@@ -335,13 +341,30 @@ static bool is_which(const struct instance *instance, enum which which) {
            (which == ANY || (instance->count > 0) == (which == AWAKE));
 }
 
+// How many more instances are worth waking: more than the cores only take turns with a fast
+// function. Those that are stuck in a call need none.
+static unsigned worth_waking(const struct pool *pool) {
+    unsigned awake = 0;
+    if (!is_fast(pool)) {
+        return pool->ready;
+    }
+    for (const struct instance *at = pool->instances; at != NULL; at = at->next) {
+        awake += is_which(at, AWAKE);
+    }
+    unsigned cores = pool->scheduler->limits.cores;
+    return awake < cores ? cores - awake : 0;
+}
+
 static void fill(struct pool *pool, enum which which, unsigned up_to) {
     struct instance *next = NULL;
+    unsigned wakes = worth_waking(pool);
     for (struct instance *at = pool->instances; at != NULL && pool->first != NULL; at = next) {
         next = at->next;
-        if (!is_which(at, which)) {
+        bool idle = at->count == 0;
+        if (!is_which(at, which) || (idle && wakes == 0)) {
             continue;
         }
+        wakes -= idle;
         while (at->count < up_to && pool->first != NULL) {
             struct request *request = pool->first;
             take_out(pool, request);

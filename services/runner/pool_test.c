@@ -223,6 +223,66 @@ static void grows_to_the_quota_and_no_further(void **state) {
     assert_int_equal(f->pool.count, 4);
 }
 
+static void complete_one(struct fixture *f, struct fake_instance *fake, int64_t took_us) {
+    enqueue(f, REQUESTS - 1);
+    run(f);
+    assert_true(fake_start_next(fake));
+    f->scheduler.now_us += took_us;
+    assert_true(fake_complete(fake));
+    run(f);
+}
+
+static void one_lost_core_does_not_make_a_function_slow(void **state) {
+    struct fixture *f = *state;
+    struct fake_instance *fake = warm(f, 10);
+    complete_one(f, fake, 30000);
+    for (unsigned i = 0; i < 8; i++) {
+        enqueue(f, i);
+    }
+    run(f);
+    assert_int_equal(fake->count, 8);
+}
+
+static void a_function_that_became_slow_is_seen_to_be(void **state) {
+    struct fixture *f = *state;
+    struct fake_instance *fake = warm(f, 10);
+    for (int i = 0; i < 10; i++) {
+        complete_one(f, fake, 30000);
+    }
+    for (unsigned i = 0; i < 8; i++) {
+        enqueue(f, i);
+    }
+    run(f);
+    assert_int_equal(fake->count, 1);
+}
+
+// Four instances from the time when it was slow; now it is fast.
+static void a_fast_function_wakes_no_more_than_the_cores(void **state) {
+    struct fixture *f = *state;
+    grows_to_the_quota_and_no_further(state);
+    for (int round = 0; round < 30; round++) {
+        for (unsigned i = 0; i < 4; i++) {
+            while (fake_start_next(nth(f, i)) || nth(f, i)->count > 0) {
+                assert_true(fake_complete(nth(f, i)));
+            }
+        }
+        run(f);
+    }
+    for (int i = 0; i < 100; i++) {
+        pool_on_call_time(&f->pool, 5);
+    }
+    for (unsigned i = 0; i < 20; i++) {
+        enqueue(f, i);
+    }
+    run(f);
+    unsigned awake = 0;
+    for (unsigned i = 0; i < 4; i++) {
+        awake += nth(f, i)->count > 0;
+    }
+    assert_int_equal(awake, 2);
+    assert_int_equal(f->pool.waiting, 4);
+}
+
 static void refuses_more_than_the_queue_holds(void **state) {
     struct fixture *f = *state;
     for (unsigned i = 0; i < 20; i++) {
@@ -506,6 +566,9 @@ int main(void) {
         CASE(gives_a_fast_function_a_handful),
         CASE(gives_a_slow_function_one_each),
         CASE(grows_to_the_quota_and_no_further),
+        CASE(one_lost_core_does_not_make_a_function_slow),
+        CASE(a_function_that_became_slow_is_seen_to_be),
+        CASE(a_fast_function_wakes_no_more_than_the_cores),
         CASE(refuses_more_than_the_queue_holds),
         CASE(crash_fails_only_what_had_started),
         CASE(timeout_kills_and_answers_at_once),

@@ -136,6 +136,11 @@ static size_t sequence_length(unsigned char lead) {
 char *clean_text(char *to, size_t size, const char *from, size_t length) {
     size_t used = 0;
     bool clean = ow_utf8_check(from, length);
+    if (clean && length < size) {
+        memcpy(to, from, length);
+        to[length] = '\0';
+        return to;
+    }
     for (size_t i = 0; i < length && used + 5 < size;) {
         size_t step = sequence_length((unsigned char)from[i]);
         bool whole = step <= length - i && (clean || ow_utf8_check(from + i, step));
