@@ -78,6 +78,10 @@ cli_exit cli_fail(const cli *c, cli_exit code, const char *format, ...)
 // A remark for people on standard error: progress, hints. Silent with --quiet.
 void cli_say(const cli *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+// The name typed again, by --yes or at the terminal, before something that cannot be undone. `what`
+// says what it does to it: "deletes the alias".
+cli_exit cli_confirm(cli *c, const char *name, const char *what);
+
 // ---- Tables on standard output ----
 
 typedef struct cli_table {
@@ -114,6 +118,11 @@ cli_exit cmd_vs_delete(cli *c);
 cli_exit cmd_vs_deploy(cli *c);
 cli_exit cmd_vs_publish(cli *c);
 cli_exit cmd_vs_versions(cli *c);
+cli_exit cmd_alias_create(cli *c);
+cli_exit cmd_alias_list(cli *c);
+cli_exit cmd_alias_set(cli *c);
+cli_exit cmd_alias_rollback(cli *c);
+cli_exit cmd_alias_delete(cli *c);
 cli_exit cmd_dev(cli *c);
 cli_exit cmd_fn_invoke(cli *c);
 cli_exit cmd_logs(cli *c);

@@ -1,9 +1,8 @@
 // ow vs ...: virtual servers, deploys, versions.
 
 #include "cli/bundle.h"
+#include "cli/release.h"
 #include "cli/rpc.h"
-
-#include "overworld/registry/v1/registry.pb-c.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,7 +10,6 @@
 
 #define REGISTRY "/overworld.registry.v1.Registry/"
 
-typedef Overworld__Registry__V1__VirtualServer VirtualServer;
 typedef Overworld__Registry__V1__Revision Revision;
 typedef Overworld__Registry__V1__Diagnostic Diagnostic;
 typedef Google__Protobuf__Timestamp Timestamp;
@@ -91,7 +89,7 @@ static void print_functions(cli *c, const Revision *revision) {
     cli_table_print(c, &table);
 }
 
-static cli_exit get_virtual_server(cli *c, bool show, VirtualServer **ret_vs) {
+cli_exit cli_get_virtual_server(cli *c, bool show, VirtualServer **ret_vs) {
     Overworld__Registry__V1__GetVirtualServerRequest request =
         OVERWORLD__REGISTRY__V1__GET_VIRTUAL_SERVER_REQUEST__INIT;
     request.name = (char *)c->args[0];
@@ -101,14 +99,14 @@ static cli_exit get_virtual_server(cli *c, bool show, VirtualServer **ret_vs) {
 
 cli_exit cmd_vs_show(cli *c) {
     VirtualServer *vs;
-    cli_exit code = get_virtual_server(c, true, &vs);
+    cli_exit code = cli_get_virtual_server(c, true, &vs);
     if (code != CLI_OK || c->json) {
         return code;
     }
     printf("%s (%s)%s%s\n", vs->name, vs->runtime, vs->description[0] != '\0' ? ": " : "",
            vs->description);
     for (size_t i = 0; i < vs->n_aliases; i++) {
-        printf("%s -> %s\n", vs->aliases[i]->name, vs->aliases[i]->target);
+        printf("%s -> %s\n", vs->aliases[i]->name, cli_alias_targets(c, vs->aliases[i]));
     }
     if (vs->latest == NULL) {
         cli_say(c, "no code yet: ow vs deploy DIR");
@@ -120,28 +118,11 @@ cli_exit cmd_vs_show(cli *c) {
     return CLI_OK;
 }
 
-// The name typed again, by flag or at the terminal: deleting cannot be undone.
-static cli_exit confirm(cli *c, const char *name) {
-    const char *given = cli_text(c, "yes");
-    char line[80] = "";
-    if (given == NULL) {
-        fprintf(stderr, "This deletes %s and all its versions. Type its name to go on: ", name);
-        if (fgets(line, sizeof line, stdin) == NULL) {
-            return cli_fail(c, CLI_USAGE, "not deleted; to do it without being asked: --yes %s",
-                            name);
-        }
-        line[strcspn(line, "\r\n")] = '\0';
-        given = line;
-    }
-    return strcmp(given, name) == 0 ? CLI_OK
-                                    : cli_fail(c, CLI_USAGE, "not deleted: that is not its name");
-}
-
 cli_exit cmd_vs_delete(cli *c) {
     VirtualServer *vs;
-    cli_exit code = get_virtual_server(c, false, &vs);
+    cli_exit code = cli_get_virtual_server(c, false, &vs);
     if (code == CLI_OK) {
-        code = confirm(c, vs->name);
+        code = cli_confirm(c, vs->name, "deletes the virtual server and all its versions");
     }
     if (code != CLI_OK) {
         return code;

@@ -54,6 +54,19 @@ static const cli_flag publish_flags[] = {
     {0},
 };
 
+static const cli_flag alias_create_flags[] = {
+    {"public", CLI_FLAG_BOOL, NULL, "players may name it too"},
+    {"split", CLI_FLAG_TEXT, "HOW", "key: a player stays on one side (default); random"},
+    {0},
+};
+
+static const cli_flag alias_set_flags[] = {
+    {"public", CLI_FLAG_BOOL, NULL, "players may name it"},
+    {"private", CLI_FLAG_BOOL, NULL, "only server keys and operators may"},
+    {"split", CLI_FLAG_TEXT, "HOW", "key: a player stays on one side; random"},
+    {0},
+};
+
 static const cli_flag invoke_flags[] = {
     {"qualifier", CLI_FLAG_TEXT, "Q", "alias, version or $LATEST (default $DEFAULT)"},
     {"file", CLI_FLAG_TEXT, "FILE", "take the payload from a file; - is standard input"},
@@ -123,6 +136,16 @@ static const cli_command commands[] = {
      "ow vs show chat"},
     {"vs delete", "NAME", "delete a virtual server and all its versions", 1, 1, delete_flags,
      cmd_vs_delete, "ow vs delete chat --yes chat"},
+    {"alias create", "VS NAME V[=W] [V[=W]]", "make a name for a version, or for two by weight", 3,
+     4, alias_create_flags, cmd_alias_create, "ow alias create chat live 3 --public"},
+    {"alias list", "VS", "list the aliases of a virtual server", 1, 1, NULL, cmd_alias_list,
+     "ow alias list chat"},
+    {"alias set", "VS NAME [V[=W]] [V[=W]]", "lead an alias elsewhere: 4, or 10 % with 3 4=10", 2,
+     4, alias_set_flags, cmd_alias_set, "ow alias set chat live 3 4=10"},
+    {"alias rollback", "VS NAME", "back to the version that had all the traffic before", 2, 2, NULL,
+     cmd_alias_rollback, "ow alias rollback chat live"},
+    {"alias delete", "VS NAME", "delete an alias", 2, 2, delete_flags, cmd_alias_delete,
+     "ow alias delete chat test --yes test"},
     {"dev", "DIR", "deploy at every change of the folder and follow the log", 1, 1, NULL, cmd_dev,
      "ow dev examples/chat"},
     {"fn invoke", "VS FUNCTION [PAYLOAD]", "run a function by hand", 2, 3, invoke_flags,

@@ -163,3 +163,19 @@ const char *cli_ago(cli *c, int64_t seconds) {
     }
     return "now";
 }
+
+cli_exit cli_confirm(cli *c, const char *name, const char *what) {
+    const char *given = cli_text(c, "yes");
+    char line[80] = "";
+    if (given == NULL) {
+        fprintf(stderr, "This %s %s. Type the name to go on: ", what, name);
+        if (fgets(line, sizeof line, stdin) == NULL) {
+            return cli_fail(c, CLI_USAGE, "nothing done; to do it without being asked: --yes %s",
+                            name);
+        }
+        line[strcspn(line, "\r\n")] = '\0';
+        given = line;
+    }
+    return strcmp(given, name) == 0 ? CLI_OK
+                                    : cli_fail(c, CLI_USAGE, "nothing done: that is not its name");
+}

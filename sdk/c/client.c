@@ -249,6 +249,7 @@ static bool to_request(const ow_client *client, const ow_client_function *functi
     ret_request->size = function->size;
     ret_request->content_type = function->content_type;
     ret_request->qualifier = function->qualifier;
+    ret_request->routing_key = function->routing_key;
     ret_request->timeout_ms = function->timeout_ms;
     ret_request->may_repeat = function->may_repeat;
     return true;

@@ -23,7 +23,7 @@ struct operation {
     ow_client_http http; /* what is sent, in memory of the operation */
     ow_client_header headers[SDK_MAX_HEADERS];
     char method[8];
-    char *url, *body, *content_type, *qualifier, *authorization;
+    char *url, *body, *content_type, *qualifier, *routing_key, *authorization;
     int64_t deadline_ms; /* for everything */
     int64_t due_ms;      /* of the next attempt, in `retrying` */
     int attempts;

@@ -163,6 +163,8 @@ typedef struct ow_client_function {
     const char *qualifier;    /* alias or version; NULL: "$DEFAULT" */
     const char *content_type; /* of the payload; NULL: "application/json" */
     long timeout_ms;          /* 0: the client's */
+    const char *routing_key;  /* stays on one side of a split: a match, a party; 1 to 127 visible
+                                 ASCII characters; NULL: the player */
     bool may_repeat;          /* running twice does no harm: tried again when the answer was lost */
 } ow_client_function;
 
@@ -219,6 +221,7 @@ typedef struct ow_client_request {
     const char *path;         /* "/overworld.registry.v1.Registry/ListTitles" */
     const char *content_type; /* NULL: "application/json" */
     const char *qualifier;    /* header Overworld-Qualifier; NULL: not sent */
+    const char *routing_key;  /* header Overworld-Routing-Key; NULL: not sent */
     const void *body;
     size_t size;
     long timeout_ms;

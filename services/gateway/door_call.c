@@ -53,6 +53,27 @@ static bool take_qualifier(exchange *x) {
     return true;
 }
 
+// Which side of a split: visible ASCII, so that it can stand in logs and messages.
+static bool take_routing_key(exchange *x) {
+    const char *header = ow_http_header(x->http, "Overworld-Routing-Key");
+    char *key = x->state.call.routing_key;
+    key[0] = '\0';
+    if (header == NULL) {
+        return true;
+    }
+    size_t size = strlen(header);
+    if (size == 0 || size >= ROUTING_KEY_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < size; i++) {
+        if (header[i] < '!' || header[i] > '~') {
+            return false;
+        }
+    }
+    memcpy(key, header, size + 1);
+    return true;
+}
+
 static bool take_target(exchange *x) {
     const char *at = ow_http_path(x->http) + strlen(PREFIX);
     at = take_name(at, '/', x->virtual_server);
@@ -61,7 +82,12 @@ static bool take_target(exchange *x) {
 
 static ow_code find_function(exchange *x, ow_err *err) {
     gateway *gw = x->gw;
-    route_query query = {&x->principal, x->virtual_server, x->function, x->qualifier};
+    route_query query = {.principal = &x->principal,
+                         .virtual_server = x->virtual_server,
+                         .function = x->function,
+                         .qualifier = x->qualifier,
+                         .routing_key = x->state.call.routing_key,
+                         .request_id = x->request_id};
     const route_revision *revision;
     const route_function *function;
     if (!gateway_routes_are_complete(gw->routes)) {
@@ -118,6 +144,11 @@ static void on_head(exchange *x) {
     }
     if (!take_target(x)) {
         exchange_refuse(x, 404, OW_NOT_FOUND, "function_not_found", "no function has such a name");
+        return;
+    }
+    if (!take_routing_key(x)) {
+        exchange_refuse(x, 400, OW_INVALID_ARGUMENT, "invalid",
+                        "Overworld-Routing-Key has 1 to 127 visible ASCII characters");
         return;
     }
     if (!exchange_resolve_title(x, true)) {
@@ -238,6 +269,7 @@ static void on_body(exchange *x) {
     request->qualifier = x->qualifier;
     request->revision_id = x->revision_id;
     request->source = (char *)(uintptr_t)source_of(x);
+    request->routing_key = x->state.call.routing_key;
     request->content_type =
         content_type != NULL ? ow_arena_strdup_in(x->call->arena, content_type) : (char *)"";
     request->payload = (ProtobufCBinaryData){size, (uint8_t *)(uintptr_t)body};

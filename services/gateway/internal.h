@@ -23,6 +23,7 @@
 
 #define NAME_TEXT_MAX 64     // of virtual servers, functions, qualifiers; with NUL
 #define REVISION_TEXT_MAX 72 // hex SHA-256, with NUL
+#define ROUTING_KEY_MAX 128  // with NUL
 #define STATUS_CLASSES 6     // 0: gone, 1xx .. 5xx
 #define PAYLOAD_RECORD_MAX 1024
 
@@ -101,6 +102,7 @@ struct gateway {
 
 typedef struct call_state {
     invoke_request request;
+    char routing_key[ROUTING_KEY_MAX]; // "": none was sent
     int64_t timeout_us;
 } call_state;
 

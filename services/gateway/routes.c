@@ -1,6 +1,7 @@
 #include "services/gateway/routes.h"
 
 #include "core/arena/arena.h"
+#include "core/split/split.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +11,10 @@
 
 typedef struct route_alias {
     const char *name;
-    bool is_public;
+    bool is_public, random;
     const route_revision *revision;
+    const route_revision *newer; // NULL: no split
+    unsigned newer_weight;
 } route_alias;
 
 // One virtual server of one title, wholly in its own arena.
@@ -176,8 +179,14 @@ static bool build_aliases(entry *made, const virtual_server_routes *from) {
     made->alias_count = from->n_aliases;
     for (size_t i = 0; i < from->n_aliases; i++) {
         const Overworld__Registry__V1__RouteAlias *alias = from->aliases[i];
-        made->aliases[i] = (route_alias){ow_arena_strdup_in(made->arena, alias->name),
-                                         alias->is_public, find_revision(made, alias->revision_id)};
+        made->aliases[i] = (route_alias){
+            .name = ow_arena_strdup_in(made->arena, alias->name),
+            .is_public = alias->is_public,
+            .random = alias->random,
+            .revision = find_revision(made, alias->revision_id),
+            .newer = find_revision(made, alias->newer_revision_id),
+            .newer_weight = (unsigned)alias->newer_weight,
+        };
         if (made->aliases[i].name == NULL) {
             return false;
         }
@@ -296,6 +305,23 @@ static const route_revision *find_version(const entry *in, const char *qualifier
     return NULL;
 }
 
+// A player stays on one side of a split by key; what has no key goes by chance, as all do in a
+// random one. Chance is the request's id.
+static const route_revision *pick_side(const route_alias *alias, const route_query *query) {
+    if (alias->newer == NULL || alias->revision == NULL) {
+        return alias->revision;
+    }
+    const char *key = query->routing_key;
+    if (key[0] == '\0' && query->principal->kind == OW_PLAYER) {
+        key = query->principal->id;
+    }
+    if (alias->random || key[0] == '\0') {
+        key = query->request_id;
+    }
+    return ow_split_point(alias->newer->revision_id, key) < alias->newer_weight ? alias->newer
+                                                                                : alias->revision;
+}
+
 // Aliases are for players when public and for server keys; versions and $LATEST for operators.
 static ow_code find_qualified(const entry *in, const route_query *query,
                               const route_revision **ret_revision, ow_err *err) {
@@ -305,7 +331,7 @@ static ow_code find_qualified(const entry *in, const route_query *query,
             if (kind == OW_PLAYER && !in->aliases[i].is_public) {
                 return not_exposed(query, "players may name public aliases only", err);
             }
-            *ret_revision = in->aliases[i].revision;
+            *ret_revision = pick_side(&in->aliases[i], query);
             return *ret_revision != NULL ? OW_OK : not_found(query, err);
         }
     }

@@ -45,7 +45,9 @@ typedef struct route_query {
     const ow_principal *principal; // its title is the one that is searched
     const char *virtual_server;
     const char *function;
-    const char *qualifier; // "$DEFAULT", another alias, "$LATEST", "3"
+    const char *qualifier;   // "$DEFAULT", another alias, "$LATEST", "3"
+    const char *routing_key; // on which side of a split: "": a player's own id
+    const char *request_id;
 } route_query;
 
 // Finds the function and whether this principal may call it, by the rules of exposure and names

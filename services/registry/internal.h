@@ -55,6 +55,25 @@ ow_code step_announce(ow_run *run);
 // ---- registry_rpc.c ----
 extern const ow_method registry_methods[];
 
+// Common part of the first step of what changes something; the state begins with a change.
+ow_code begin_change(ow_run *run);
+
+// ---- alias_rpc.c ----
+
+// The state of a method about an alias.
+typedef struct alias_change {
+    change change; // first
+    alias_aim aim;
+} alias_change;
+
+ow_code create_alias_check(ow_run *run); // loop
+ow_code create_alias_store(ow_run *run); // write
+ow_code update_alias_check(ow_run *run);
+ow_code update_alias_store(ow_run *run);
+ow_code rollback_alias_store(ow_run *run);
+ow_code delete_alias_check(ow_run *run);
+ow_code delete_alias_store(ow_run *run);
+
 // ---- deploy.c ----
 enum { KNOWN_BUILDS_MAX = 4 };
 

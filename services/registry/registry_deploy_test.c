@@ -29,7 +29,7 @@ static void deploys_a_new_virtual_server(void **state) {
     server_msg *server = get_server(f, "chat");
     assert_string_equal(server->latest->revision_id, reply->revision->revision_id);
     assert_int_equal(server->latest_version, 0);
-    assert_string_equal(server->aliases[0]->target, "$LATEST");
+    assert_string_equal(server->aliases[0]->targets[0]->version, "$LATEST");
 
     deploy_response *again = deploy(f, false);
     assert_true(again->unchanged);
@@ -112,7 +112,7 @@ static publish_response *publish(fixture *f, bool move_default, const char *key)
 }
 
 static const char *default_target(fixture *f) {
-    return get_server(f, "chat")->aliases[0]->target;
+    return get_server(f, "chat")->aliases[0]->targets[0]->version;
 }
 
 static void numbers_versions(void **state) {

@@ -39,8 +39,7 @@ ow_code step_announce(ow_run *run) {
     return c->answered ? OW_OK : routes_announce(r->routes, run);
 }
 
-// Common part of the first step of what changes something.
-static ow_code begin(ow_run *run) {
+ow_code begin_change(ow_run *run) {
     registry *r = run->self;
     change_begin(run->state, r);
     routes_expect(r->routes);
@@ -55,7 +54,7 @@ static ow_code create_title_check(ow_run *run) {
     if (code == OW_OK) {
         code = check_request_key(request->request_key, run->err);
     }
-    return code == OW_OK ? begin(run) : code;
+    return code == OW_OK ? begin_change(run) : code;
 }
 
 static ow_code create_title_store(ow_run *run) {
@@ -86,7 +85,7 @@ static ow_code list_titles(ow_run *run) {
 static ow_code rename_title_check(ow_run *run) {
     const rename_title_request *request = run->request;
     ow_code code = check_title_name(request->name, run->err);
-    return code == OW_OK ? begin(run) : code;
+    return code == OW_OK ? begin_change(run) : code;
 }
 
 static ow_code rename_title_store(ow_run *run) {
@@ -109,7 +108,7 @@ static ow_code create_server_check(ow_run *run) {
     if (code == OW_OK) {
         code = check_request_key(request->request_key, run->err);
     }
-    return code == OW_OK ? begin(run) : code;
+    return code == OW_OK ? begin_change(run) : code;
 }
 
 static ow_code create_server_store(ow_run *run) {
@@ -148,7 +147,7 @@ static ow_code get_server(ow_run *run) {
 static ow_code update_server_check(ow_run *run) {
     const update_server_request *request = run->request;
     ow_code code = check_description(request->description, run->err);
-    return code == OW_OK ? begin(run) : code;
+    return code == OW_OK ? begin_change(run) : code;
 }
 
 static ow_code update_server_store(ow_run *run) {
@@ -185,7 +184,7 @@ static ow_code publish_check(ow_run *run) {
     if (code == OW_OK) {
         code = check_request_key(request->request_key, run->err);
     }
-    return code == OW_OK ? begin(run) : code;
+    return code == OW_OK ? begin_change(run) : code;
 }
 
 static ow_code publish_store(ow_run *run) {
@@ -282,7 +281,7 @@ const ow_method registry_methods[] = {
     {"ListVirtualServers", 0, {{OW_READ, list_servers}}},
     {"DeleteVirtualServer",
      sizeof(change),
-     {{OW_LOOP, begin}, {OW_WRITE, delete_server_store}, {OW_LOOP, step_announce}}},
+     {{OW_LOOP, begin_change}, {OW_WRITE, delete_server_store}, {OW_LOOP, step_announce}}},
     {"Deploy",
      sizeof(deploy_state),
      {{OW_POOL, deploy_check},
@@ -294,6 +293,18 @@ const ow_method registry_methods[] = {
     {"Publish",
      sizeof(change),
      {{OW_LOOP, publish_check}, {OW_WRITE, publish_store}, {OW_LOOP, step_announce}}},
+    {"CreateAlias",
+     sizeof(alias_change),
+     {{OW_LOOP, create_alias_check}, {OW_WRITE, create_alias_store}, {OW_LOOP, step_announce}}},
+    {"UpdateAlias",
+     sizeof(alias_change),
+     {{OW_LOOP, update_alias_check}, {OW_WRITE, update_alias_store}, {OW_LOOP, step_announce}}},
+    {"RollbackAlias",
+     sizeof(change),
+     {{OW_LOOP, begin_change}, {OW_WRITE, rollback_alias_store}, {OW_LOOP, step_announce}}},
+    {"DeleteAlias",
+     sizeof(change),
+     {{OW_LOOP, delete_alias_check}, {OW_WRITE, delete_alias_store}, {OW_LOOP, step_announce}}},
     {"ListVersions", 0, {{OW_READ, list_versions}}},
     {"ListAudit", 0, {{OW_READ, ow_audit_list_step}}},
     {"VerifyAudit", 0, {{OW_READ, ow_audit_verify_step}}},

@@ -3,6 +3,7 @@
 // All SQL of the registry. Every function runs inside a step of a database thread; what it returns
 // lives in the call's arena.
 
+#include "services/registry/alias_logic.h"
 #include "services/registry/messages.h"
 
 #include "core/db/db.h"
@@ -74,6 +75,22 @@ ow_code store_server_update(tx *t, const update_server_request *request, server_
 ow_code store_server_delete(tx *t, const delete_server_request *request);
 ow_code store_server_fill(tx *t, const server_row *row, server_msg *ret_server);
 ow_code store_servers_list(tx *t, const char *after, int limit, list_servers_response *ret_page);
+
+// ---- aliases.c ----
+
+// Codes: not_found "no_virtual_server", "no_version"; already_exists "name_taken";
+// resource_exhausted "too_many_aliases".
+ow_code store_alias_create(tx *t, const create_alias_request *request, const alias_aim *aim,
+                           alias_msg *ret_alias);
+// `aim` NULL: where it leads stays. Codes: not_found "no_virtual_server", "no_alias", "no_version";
+// aborted "stale_etag".
+ow_code store_alias_update(tx *t, const update_alias_request *request, const alias_aim *aim,
+                           alias_msg *ret_alias);
+// Codes: those of store_alias_update, failed_precondition "no_previous".
+ow_code store_alias_rollback(tx *t, const rollback_alias_request *request, alias_msg *ret_alias);
+ow_code store_alias_delete(tx *t, const delete_alias_request *request);
+// Fills the aliases of the message.
+ow_code store_aliases_list(tx *t, const char *server, server_msg *ret_server);
 
 // ---- revisions.c ----
 

@@ -74,7 +74,7 @@ static void keeps_virtual_servers(void **state) {
     assert_non_null(made);
     assert_int_equal(made->n_aliases, 1);
     assert_string_equal(made->aliases[0]->name, "$DEFAULT");
-    assert_string_equal(made->aliases[0]->target, "$LATEST");
+    assert_string_equal(made->aliases[0]->targets[0]->version, "$LATEST");
     assert_true(made->aliases[0]->is_public);
     assert_null(create_server(f, "chat"));
     assert_string_equal(f->stage.err.reason, "name_taken");

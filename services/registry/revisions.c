@@ -85,8 +85,7 @@ static ow_code drop_unpublished(tx *t, const char *server, const char *revision_
                       "ttt", t->title, server, revision_id);
 }
 
-// Writes what a deploy or a publish changed, under a new number for the routes.
-static ow_code touch_server(tx *t, const server_row *row) {
+ow_code touch_server(tx *t, const server_row *row) {
     int64_t seq = 0;
     ow_code code = store_next_route(t, &seq);
     if (code != OW_OK) {
@@ -138,17 +137,6 @@ static ow_code number_revision(tx *t, server_row *row, revision_msg *r, const ch
                       "UPDATE revisions SET version = $1, description = $2"
                       " WHERE title_id = $3 AND virtual_server = $4 AND revision_id = $5",
                       "itttt", r->version, r->description, t->title, row->name, r->revision_id);
-}
-
-static ow_code move_default(tx *t, const char *server, int64_t version, bool *ret_changed) {
-    const char *target = kept_text(t, ow_arena_printf_in(t->arena, "%lld", (long long)version));
-    int64_t changes = 0;
-    ow_code code = ow_db_exec(t->db, &changes, t->err,
-                              "UPDATE aliases SET target = $1 WHERE title_id = $2"
-                              " AND virtual_server = $3 AND name = $4 AND target <> $5",
-                              "ttttt", target, t->title, server, DEFAULT_ALIAS, target);
-    *ret_changed = *ret_changed || changes > 0;
-    return code;
 }
 
 // Numbers `r` unless it has a number. *ret_changed is set when something changed, else left.

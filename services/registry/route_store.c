@@ -58,28 +58,40 @@ static const char *revision_of_target(const gathering *g, const char *target) {
     return "";
 }
 
+// Columns: name, target, second_target, second_weight, is_public, split. False when it leads nowhere
+// or did not fit.
+static bool read_route_alias(tx *t, const gathering *g, ow_rows *rows, route_alias_msg *alias) {
+    const char *revision = revision_of_target(g, ow_rows_text(rows, 1));
+    const char *second = ow_rows_text(rows, 2);
+    alias->name = (char *)(uintptr_t)row_text(t, rows, 0);
+    alias->revision_id = (char *)(uintptr_t)revision;
+    alias->is_public = ow_rows_int(rows, 4) != 0;
+    if (second[0] != 0) {
+        alias->newer_revision_id = (char *)(uintptr_t)revision_of_target(g, second);
+        alias->newer_weight = (int32_t)ow_rows_int(rows, 3);
+        alias->random = strcmp(ow_rows_text(rows, 5), SPLIT_RANDOM) == 0;
+    }
+    return revision[0] != 0;
+}
+
 static ow_code gather_aliases(tx *t, gathering *g) {
     ow_rows *rows = NULL;
     ow_code code = ow_db_query(t->db, &rows, t->err,
-                               "SELECT name, target, is_public FROM aliases"
-                               " WHERE title_id = $1 AND virtual_server = $2 ORDER BY name",
+                               "SELECT name, target, second_target, second_weight, is_public, split"
+                               " FROM aliases WHERE title_id = $1 AND virtual_server = $2"
+                               " ORDER BY name",
                                "tt", g->routes->title_id, g->routes->name);
     bool more = true;
     while (code == OW_OK && (code = ow_rows_next(rows, &more, t->err)) == OW_OK && more) {
-        const char *revision = revision_of_target(g, ow_rows_text(rows, 1));
-        if (revision[0] == 0) {
-            continue;
-        }
         route_alias_msg *alias = MESSAGE_IN(t->arena, route_alias);
         g->aliases = grown(t, g->aliases, g->routes->n_aliases, &g->alias_room);
         if (alias == NULL || g->aliases == NULL) {
             t->out_of_memory = true;
             break;
         }
-        alias->name = (char *)(uintptr_t)row_text(t, rows, 0);
-        alias->revision_id = (char *)(uintptr_t)revision;
-        alias->is_public = ow_rows_int(rows, 2) != 0;
-        g->aliases[g->routes->n_aliases++] = alias;
+        if (read_route_alias(t, g, rows, alias)) {
+            g->aliases[g->routes->n_aliases++] = alias;
+        }
     }
     g->routes->aliases = (route_alias_msg **)g->aliases;
     return code != OW_OK ? code : tx_end(t);

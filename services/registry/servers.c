@@ -78,9 +78,9 @@ static ow_code insert_server(tx *t, const server_row *row, int64_t seq) {
         return code;
     }
     return ow_db_exec(t->db, NULL, t->err,
-                      "INSERT INTO aliases (title_id, virtual_server, name, target, is_public)"
-                      " VALUES ($1, $2, $3, $4, 1)",
-                      "tttt", t->title, row->name, DEFAULT_ALIAS, LATEST);
+                      "INSERT INTO aliases (title_id, virtual_server, name, target, is_public,"
+                      " updated_us) VALUES ($1, $2, $3, $4, 1, $5)",
+                      "tttti", t->title, row->name, DEFAULT_ALIAS, LATEST, t->now_us);
 }
 
 // For the audit.
@@ -193,33 +193,6 @@ ow_code store_server_delete(tx *t, const delete_server_request *request) {
                : code;
 }
 
-static ow_code add_aliases(tx *t, const char *server, server_msg *message) {
-    ow_rows *rows = NULL;
-    ow_code code = ow_db_query(t->db, &rows, t->err,
-                               "SELECT name, target, is_public FROM aliases"
-                               " WHERE title_id = $1 AND virtual_server = $2 ORDER BY name",
-                               "tt", t->title, server);
-    void **list = NULL;
-    size_t count = 0;
-    size_t room = 0;
-    bool more = true;
-    while (code == OW_OK && (code = ow_rows_next(rows, &more, t->err)) == OW_OK && more) {
-        alias_msg *alias = MESSAGE_IN(t->arena, alias);
-        list = grown(t, list, count, &room);
-        if (alias == NULL || list == NULL) {
-            t->out_of_memory = true;
-            break;
-        }
-        alias->name = (char *)(uintptr_t)row_text(t, rows, 0);
-        alias->target = (char *)(uintptr_t)row_text(t, rows, 1);
-        alias->is_public = ow_rows_int(rows, 2) != 0;
-        list[count++] = alias;
-    }
-    message->aliases = (alias_msg **)list;
-    message->n_aliases = count;
-    return code != OW_OK ? code : tx_end(t);
-}
-
 ow_code store_server_fill(tx *t, const server_row *row, server_msg *ret_server) {
     ret_server->name = (char *)(uintptr_t)row->name;
     ret_server->runtime = (char *)(uintptr_t)row->runtime;
@@ -230,7 +203,7 @@ ow_code store_server_fill(tx *t, const server_row *row, server_msg *ret_server) 
         (char *)(uintptr_t)kept_text(t, ow_arena_printf_in(t->arena, "%lld", (long long)row->etag));
     ret_server->latest_version = row->latest_version;
     ret_server->latest = NULL;
-    ow_code code = add_aliases(t, row->name, ret_server);
+    ow_code code = store_aliases_list(t, row->name, ret_server);
     if (code == OW_OK && row->latest_revision[0] != 0) {
         code = store_revision_find(t, row->name, row->latest_revision, &ret_server->latest);
     }

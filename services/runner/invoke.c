@@ -347,8 +347,7 @@ static void unpark(struct invocation *invocation) {
 static ow_code place(struct invocation *invocation) {
     struct runner *runner = invocation->runner;
     ow_run *run = invocation->run;
-    invocation->entry =
-        pools_get(&runner->pools, run->call->principal->title, run->request, run->err);
+    invocation->entry = pools_get(&runner->pools, run->call, run->request, run->err);
     if (invocation->entry == NULL) {
         if (run->err->code == OW_NOT_FOUND && may_park(invocation)) {
             *run->err = (ow_err){0};

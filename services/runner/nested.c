@@ -65,7 +65,7 @@ void nested_cancel(struct nested *nested) {
 
 static bool all_there(const invoke_request *request) {
     const char *const texts[] = {request->virtual_server, request->function, request->qualifier,
-                                 request->revision_id};
+                                 request->revision_id, request->routing_key};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (texts[i] == NULL) {
             return false;
@@ -91,6 +91,7 @@ static bool aim(struct nested *nested, const char *target) {
                strcmp(request->virtual_server, entry->virtual_server) == 0;
     request->qualifier = ow_arena_strdup_in(arena, own ? cause->qualifier : "$DEFAULT");
     request->revision_id = ow_arena_strdup_in(arena, own ? entry->revision_id : "");
+    request->routing_key = ow_arena_strdup_in(arena, cause->routing_key);
     return all_there(request);
 }
 

@@ -378,18 +378,28 @@ static void revive(struct pool_entry *entry) {
     pool->elder_instances = &entry->family->retired_instances;
 }
 
-struct pool_entry *pools_get(struct pools *pools, const char *title_id,
+// What the request's qualifier leads to, for callers that have no routing table. NULL: nothing.
+static const char *resolve(const struct runner *runner, const ow_call *call,
+                           const invoke_request *request) {
+    const server_routes *server =
+        routes_server(&runner->routes, call->principal->title, request->virtual_server);
+    struct route_caller caller = {
+        .routing_key = request->routing_key,
+        .player = call->principal->kind == OW_PLAYER ? call->principal->id : "",
+        .request_id = call->request_id,
+    };
+    return server != NULL ? routes_resolve(server, request->qualifier, &caller) : NULL;
+}
+
+struct pool_entry *pools_get(struct pools *pools, const ow_call *call,
                              const invoke_request *request, ow_err *err) {
     struct runner *runner = pools->runner;
-    const char *revision_id = request->revision_id;
-    if (revision_id[0] == '\0') {
-        const server_routes *server =
-            routes_server(&runner->routes, title_id, request->virtual_server);
-        revision_id = server != NULL ? routes_resolve(server, request->qualifier) : NULL;
-        if (revision_id == NULL) {
-            not_found(request->virtual_server, request->function, err);
-            return NULL;
-        }
+    const char *title_id = call->principal->title;
+    const char *revision_id =
+        request->revision_id[0] != '\0' ? request->revision_id : resolve(runner, call, request);
+    if (revision_id == NULL) {
+        not_found(request->virtual_server, request->function, err);
+        return NULL;
     }
     struct pool_entry *entry =
         *place_of(pools, title_id, request->virtual_server, request->function, revision_id);

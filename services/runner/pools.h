@@ -7,6 +7,7 @@
 #include "core/id/id.h"
 #include "core/loop/loop.h"
 #include "core/metrics/metrics.h"
+#include "core/rpc/call.h"
 #include "services/runner/blobs.h"
 #include "services/runner/instance.h"
 #include "services/runner/messages.h"
@@ -78,7 +79,7 @@ void pools_deinit(struct pools *pools);
 
 // The pool, made when it is not there yet. NULL with err: not_found function_not_found (the routing
 // table may be behind), resource_exhausted overloaded.
-struct pool_entry *pools_get(struct pools *pools, const char *title_id,
+struct pool_entry *pools_get(struct pools *pools, const ow_call *call,
                              const invoke_request *request, ow_err *err);
 
 // The routing table changed for a virtual server: pools of revisions that no name leads to retire.

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/split/split.h"
 #include "services/runner/hash.h"
 
 #define BUCKETS 1024u
@@ -188,14 +189,28 @@ static const char *of_version(const server_routes *server, const char *qualifier
     return NULL;
 }
 
-const char *routes_resolve(const server_routes *server, const char *qualifier) {
+static const char *pick_side(const route_alias *alias, const struct route_caller *caller) {
+    if (alias->newer_revision_id[0] == '\0') {
+        return alias->revision_id;
+    }
+    const char *key = caller->routing_key[0] != '\0' ? caller->routing_key : caller->player;
+    if (alias->random || key[0] == '\0') {
+        key = caller->request_id;
+    }
+    return ow_split_point(alias->newer_revision_id, key) < (unsigned)alias->newer_weight
+               ? alias->newer_revision_id
+               : alias->revision_id;
+}
+
+const char *routes_resolve(const server_routes *server, const char *qualifier,
+                           const struct route_caller *caller) {
     const char *wanted = qualifier[0] == '\0' ? "$DEFAULT" : qualifier;
     if (strcmp(wanted, "$LATEST") == 0) {
         return server->latest_revision_id[0] != '\0' ? server->latest_revision_id : NULL;
     }
     for (size_t i = 0; i < server->n_aliases; i++) {
         if (strcmp(server->aliases[i]->name, wanted) == 0) {
-            return server->aliases[i]->revision_id;
+            return pick_side(server->aliases[i], caller);
         }
     }
     return of_version(server, wanted);
@@ -259,7 +274,9 @@ bool routes_is_named(const server_routes *server, const char *revision_id) {
         return true;
     }
     for (size_t i = 0; i < server->n_aliases; i++) {
-        if (strcmp(server->aliases[i]->revision_id, revision_id) == 0) {
+        const route_alias *alias = server->aliases[i];
+        if (strcmp(alias->revision_id, revision_id) == 0 ||
+            strcmp(alias->newer_revision_id, revision_id) == 0) {
             return true;
         }
     }

@@ -49,9 +49,16 @@ void routes_sweep(struct routes *routes, int64_t now_us);
 const server_routes *routes_server(const struct routes *routes, const char *title_id,
                                    const char *name);
 
+// Who calls, for aliases that split: a routing key, else a player, else chance, which is the
+// request's id. Texts are "" when there is none.
+struct route_caller {
+    const char *routing_key, *player, *request_id;
+};
+
 // The revision that a qualifier names: an alias, a version number, "$LATEST"; "" = "$DEFAULT". NULL
-// when there is none. Borrowed until the next change.
-const char *routes_resolve(const server_routes *server, const char *qualifier);
+// when there is none. Borrowed until the next change. The gateway decides by the same rule.
+const char *routes_resolve(const server_routes *server, const char *qualifier,
+                           const struct route_caller *caller);
 
 struct route_key {
     const char *title_id, *virtual_server, *function, *revision_id;

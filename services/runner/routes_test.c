@@ -1,12 +1,16 @@
 #include "services/runner/routes.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "core/split/split.h"
 #include "core/testing/ow_test.h"
 
 static char *mutable(const char *text) {
     return (char *)(uintptr_t)text;
 }
+
+static const struct route_caller nobody = {"", "", "req_1"};
 
 // A virtual server with one function `echo`, at the revisions given: number i+1 each, the last one is
 // $LATEST and $DEFAULT.
@@ -68,12 +72,12 @@ static void names_lead_to_revisions(void **state) {
     upsert(&routes, "main", two, 2, 1);
     const server_routes *server = routes_server(&routes, "ttl_1", "main");
     assert_non_null(server);
-    assert_string_equal(routes_resolve(server, ""), "r2");
-    assert_string_equal(routes_resolve(server, "$LATEST"), "r2");
-    assert_string_equal(routes_resolve(server, "1"), "r1");
-    assert_null(routes_resolve(server, "3"));
-    assert_null(routes_resolve(server, "1x"));
-    assert_null(routes_resolve(server, "other"));
+    assert_string_equal(routes_resolve(server, "", &nobody), "r2");
+    assert_string_equal(routes_resolve(server, "$LATEST", &nobody), "r2");
+    assert_string_equal(routes_resolve(server, "1", &nobody), "r1");
+    assert_null(routes_resolve(server, "3", &nobody));
+    assert_null(routes_resolve(server, "1x", &nobody));
+    assert_null(routes_resolve(server, "other", &nobody));
     assert_true(routes_is_named(server, "r2"));
     assert_false(routes_is_named(server, "r1"));
     assert_null(routes_server(&routes, "ttl_2", "main"));
@@ -142,8 +146,43 @@ static void removed_and_made_again(void **state) {
     routes_deinit(&routes);
 }
 
+static void a_split_is_decided_as_the_gateway_does(void **state) {
+    (void)state;
+    route_alias alias = OVERWORLD__REGISTRY__V1__ROUTE_ALIAS__INIT;
+    route_alias *aliases[] = {&alias};
+    server_routes server = OVERWORLD__REGISTRY__V1__VIRTUAL_SERVER_ROUTES__INIT;
+    alias.name = mutable("$DEFAULT");
+    alias.revision_id = mutable("r1");
+    alias.newer_revision_id = mutable("r2");
+    server.aliases = aliases;
+    server.n_aliases = 1;
+    assert_true(routes_is_named(&server, "r1"));
+    assert_true(routes_is_named(&server, "r2"));
+    for (int i = 0; i < 200; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "%d", i);
+        const struct route_caller callers[] = {
+            {key, "plr_1", "req_1"}, {"", key, "req_1"}, {"", "", key}};
+        for (int k = 0; k < 3; k++) {
+            unsigned point = ow_split_point("r2", key);
+            alias.newer_weight = (int32_t)point;
+            assert_string_equal(routes_resolve(&server, "", &callers[k]), "r1");
+            alias.newer_weight = (int32_t)point + 1;
+            assert_string_equal(routes_resolve(&server, "", &callers[k]), "r2");
+        }
+    }
+    alias.random = true;
+    alias.newer_weight = (int32_t)ow_split_point("r2", "req_1") + 1;
+    assert_string_equal(routes_resolve(&server, "", &(struct route_caller){"k", "plr_1", "req_1"}),
+                        "r2");
+    alias.newer_weight--;
+    assert_string_equal(routes_resolve(&server, "", &(struct route_caller){"k", "plr_1", "req_1"}),
+                        "r1");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_split_is_decided_as_the_gateway_does),
         OW_TEST(names_lead_to_revisions),
         OW_TEST(what_was_replaced_stays_for_a_while),
         OW_TEST(a_new_table_drops_what_it_lacks),

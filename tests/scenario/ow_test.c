@@ -62,6 +62,26 @@ static void virtual_servers_come_and_go(void **state) {
     RUN(USAGE, NULL, "vs", "deploy", "/nowhere/at/all");
 }
 
+static void aliases_lead_to_versions(void **state) {
+    (void)state;
+    RUN(OK, "live -> 1\n", "alias", "create", "lab", "live", "1");
+    RUN(CONFLICT, NULL, "alias", "create", "lab", "live", "1");
+    RUN(NOT_FOUND, NULL, "alias", "set", "lab", "live", "9");
+    RUN(USAGE, NULL, "alias", "set", "lab", "live", "1=90");
+    RUN(USAGE, NULL, "alias", "set", "lab", "live", "1=90", "2=20");
+    RUN(USAGE, NULL, "alias", "set", "lab", "live", "1=1.234", "2");
+    RUN(USAGE, NULL, "alias", "set", "lab", "live");
+    RUN(OK, "\"isPublic\":true", "alias", "set", "lab", "live", "--public", "--json");
+    RUN(OK, "live", "alias", "list", "lab");
+    RUN(FAILED, NULL, "alias", "rollback", "lab", "live");
+    RUN(OK, "live -> $LATEST", "alias", "set", "lab", "live", "$LATEST");
+    RUN(OK, "live -> 1", "alias", "rollback", "lab", "live");
+    RUN(FAILED, NULL, "alias", "delete", "lab", "$DEFAULT", "--yes", "$DEFAULT");
+    RUN(USAGE, NULL, "alias", "delete", "lab", "live", "--yes", "other");
+    RUN(OK, NULL, "alias", "delete", "lab", "live", "--yes", "live");
+    RUN(NOT_FOUND, NULL, "alias", "rollback", "lab", "live");
+}
+
 static void make_file(char path[static 64], const char *text) {
     snprintf(path, 64, "/tmp/overworld-file-XXXXXX");
     int fd = mkstemp(path);
@@ -130,6 +150,7 @@ static void mistakes_have_their_exit_code(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(virtual_servers_come_and_go),
+        cmocka_unit_test(aliases_lead_to_versions),
         cmocka_unit_test(functions_are_run_by_hand),
         cmocka_unit_test(keys_and_titles_are_kept),
         cmocka_unit_test(every_json_can_be_read),
