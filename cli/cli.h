@@ -123,6 +123,7 @@ cli_exit cmd_alias_list(cli *c);
 cli_exit cmd_alias_set(cli *c);
 cli_exit cmd_alias_rollback(cli *c);
 cli_exit cmd_alias_delete(cli *c);
+cli_exit cmd_release(cli *c);
 cli_exit cmd_dev(cli *c);
 cli_exit cmd_fn_invoke(cli *c);
 cli_exit cmd_logs(cli *c);

@@ -16,7 +16,7 @@ typedef Overworld__Registry__V1__AliasTarget Target;
 
 // ---- Weights ----
 
-static const char *percent_text(cli *c, int32_t weight) {
+const char *cli_percent_text(cli *c, int32_t weight) {
     return weight % 100 == 0
                ? ow_arena_printf_in(c->arena, "%d %%", weight / 100)
                : ow_arena_printf_in(c->arena, "%d.%02d %%", weight / 100, weight % 100);
@@ -27,9 +27,9 @@ const char *cli_alias_targets(cli *c, const Alias *alias) {
         return alias->n_targets == 1 ? alias->targets[0]->version : "-";
     }
     return ow_arena_printf_in(c->arena, "%s %s, %s %s", alias->targets[0]->version,
-                              percent_text(c, alias->targets[0]->weight),
+                              cli_percent_text(c, alias->targets[0]->weight),
                               alias->targets[1]->version,
-                              percent_text(c, alias->targets[1]->weight));
+                              cli_percent_text(c, alias->targets[1]->weight));
 }
 
 // Reads 1 to `most` digits; returns how many there were, 0 when none or too many.
@@ -43,8 +43,7 @@ static size_t take_digits(const char **at, size_t most, int32_t *ret_number) {
     return count;
 }
 
-// "10", "2.5", "0.01%" in hundredths of a percent; -1: none such.
-static int32_t read_percent(const char *text) {
+int32_t cli_read_percent(const char *text) {
     int32_t whole = 0, part = 0;
     bool good = take_digits(&text, 3, &whole) > 0;
     if (*text == '.') {
@@ -80,7 +79,7 @@ static cli_exit read_aim(cli *c, aims *to, const char *text) {
     target->version[length] = '\0';
     to->weighted[to->count] = text[length] == '=';
     if (to->weighted[to->count]) {
-        target->weight = read_percent(text + length + 1);
+        target->weight = cli_read_percent(text + length + 1);
         if (target->weight < 0) {
             return cli_fail(c, CLI_USAGE, "\"%s\": a weight is 0 to 100 %%, as in 4=10 or 4=2.5",
                             text);

@@ -67,6 +67,18 @@ static const cli_flag alias_set_flags[] = {
     {0},
 };
 
+static const cli_flag release_flags[] = {
+    {"alias", CLI_FLAG_TEXT, "NAME", "the alias that is moved (needed)"},
+    {"version", CLI_FLAG_INT, "N", "release this version instead of publishing $LATEST"},
+    {"steps", CLI_FLAG_TEXT, "PERCENTS", "shares of the new version (default 10,50,100)"},
+    {"pause", CLI_FLAG_TEXT, "TIME", "watch this long at each step: 30s, 5m, 1h (default 5m)"},
+    {"max-errors", CLI_FLAG_TEXT, "PERCENT", "go back when more of its calls fail (default 5)"},
+    {"max-p95", CLI_FLAG_INT, "MS", "go back when 95 % of its runs take longer than this"},
+    {"min-calls", CLI_FLAG_INT, "N", "judge by at least so many calls of a step (default 20)"},
+    {"description", CLI_FLAG_TEXT, "TEXT", "what changed, for people"},
+    {0},
+};
+
 static const cli_flag invoke_flags[] = {
     {"qualifier", CLI_FLAG_TEXT, "Q", "alias, version or $LATEST (default $DEFAULT)"},
     {"file", CLI_FLAG_TEXT, "FILE", "take the payload from a file; - is standard input"},
@@ -146,6 +158,8 @@ static const cli_command commands[] = {
      cmd_alias_rollback, "ow alias rollback chat live"},
     {"alias delete", "VS NAME", "delete an alias", 2, 2, delete_flags, cmd_alias_delete,
      "ow alias delete chat test --yes test"},
+    {"release", "VS", "publish $LATEST and lead an alias to it step by step, or back", 1, 1,
+     release_flags, cmd_release, "ow release chat --alias live --steps 10,50,100 --pause 5m"},
     {"dev", "DIR", "deploy at every change of the folder and follow the log", 1, 1, NULL, cmd_dev,
      "ow dev examples/chat"},
     {"fn invoke", "VS FUNCTION [PAYLOAD]", "run a function by hand", 2, 3, invoke_flags,

@@ -82,6 +82,10 @@ void runner_wake(struct runner *runner);
 // Sets the maintenance timer if it is not.
 void runner_need_maintenance(struct runner *runner);
 
+// ---- stats.c
+
+ow_code stats_step(ow_run *run); // loop: GetFunctionStats
+
 // ---- runner_rpc.c
 
 extern const ow_method runner_methods[];

@@ -69,15 +69,9 @@ static void record(struct invocation *invocation, const struct verdict *verdict)
 }
 
 static void count(struct invocation *invocation, const struct verdict *verdict) {
-    struct pool_metrics *metrics = &invocation->entry->metrics;
-    bool fine = verdict->reason[0] == '\0' || strcmp(verdict->reason, "refused") == 0;
-    ow_counter_add(metrics->calls, 1);
-    if (!fine) {
-        ow_counter_add(metrics->errors, 1);
-    }
-    if (verdict->done != NULL) {
-        ow_histogram_observe(metrics->durations, verdict->instance_us);
-    }
+    const invoke_request *request = invocation->run->request;
+    series_count(&invocation->entry->series, request->qualifier, series_reason_of(verdict->reason),
+                 verdict->done != NULL ? verdict->instance_us : -1);
 }
 
 // ---- the reply
@@ -365,6 +359,8 @@ static ow_code place(struct invocation *invocation) {
         return run->err->code;
     }
     if (!pool_enqueue(&invocation->entry->pool, &invocation->request)) {
+        const invoke_request *request = run->request;
+        series_count(&invocation->entry->series, request->qualifier, SERIES_THROTTLED, -1);
         return answer_now(invocation, "throttled", "too many calls of this function are waiting");
     }
     runner_wake(runner);

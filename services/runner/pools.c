@@ -197,30 +197,6 @@ static bool fill_names(struct pool_entry *entry, const struct route *route) {
            entry->revision_id != NULL && entry->version_text != NULL && entry->symbol != NULL;
 }
 
-static void register_metrics(struct pool_entry *entry) {
-    ow_metrics *metrics = entry->runner->env->metrics;
-    struct pool_metrics *own = &entry->metrics;
-    own->labels = (ow_metric_labels){
-        {"title", "virtual_server", "function", "version"},
-        {entry->title_id, entry->virtual_server, entry->function, entry->version_text}};
-    own->calls = ow_metrics_counter(metrics, "overworld_function_calls_total",
-                                    "Runs of a function that ended", &own->labels);
-    own->errors = ow_metrics_counter(metrics, "overworld_function_errors_total",
-                                     "Runs that failed by the function's doing", &own->labels);
-    own->durations = ow_metrics_histogram(metrics, "overworld_function_duration_seconds",
-                                          "Time a run spent in its instance", &own->labels,
-                                          &ow_histogram_of_durations);
-}
-
-static void release_metrics(struct pool_entry *entry) {
-    ow_metrics *metrics = entry->runner->env->metrics;
-    if (entry->metrics.calls != NULL) {
-        ow_metrics_release(metrics, "overworld_function_calls_total", &entry->metrics.labels);
-        ow_metrics_release(metrics, "overworld_function_errors_total", &entry->metrics.labels);
-        ow_metrics_release(metrics, "overworld_function_duration_seconds", &entry->metrics.labels);
-    }
-}
-
 static void free_entry(struct pools *pools, struct pool_entry *entry) {
     for (size_t i = 0; entry->waits != NULL && i < entry->blob_count; i++) {
         blobs_cancel(&entry->waits[i]);
@@ -230,7 +206,7 @@ static void free_entry(struct pools *pools, struct pool_entry *entry) {
     }
     ow_loop_timer_cancel(entry->runner->loop, &entry->timer);
     ow_loop_timer_cancel(entry->runner->loop, &entry->retry);
-    release_metrics(entry);
+    series_deinit(&entry->series);
     leave_title(pools, entry->title);
     leave_family(pools, entry->family);
     ow_arena_free(entry->arena);
@@ -286,7 +262,11 @@ static struct pool_entry *make_entry(struct pools *pools, const struct route *ro
     pool_init(&entry->pool, &runner->scheduler, &entry->title->account, &settings);
     entry->pool.elder_instances = &entry->family->retired_instances;
     entry->runtime = runtimes_find(&runner->runtimes, route->server->runtime);
-    register_metrics(entry);
+    entry->series = (struct series_set){.metrics = runner->env->metrics,
+                                        .title_id = entry->title_id,
+                                        .virtual_server = entry->virtual_server,
+                                        .function = entry->function,
+                                        .version = entry->version_text};
     return entry;
 }
 
@@ -434,10 +414,9 @@ static void renumber(struct pool_entry *entry, const server_routes *server) {
         }
         const char *text = ow_arena_printf_in(entry->arena, "%lld", (long long)revision->version);
         if (text != NULL) {
-            release_metrics(entry);
             entry->version = revision->version;
             entry->version_text = text;
-            register_metrics(entry);
+            series_rename(&entry->series, text);
         }
     }
 }

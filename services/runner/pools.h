@@ -6,13 +6,13 @@
 #include "core/arena/arena.h"
 #include "core/id/id.h"
 #include "core/loop/loop.h"
-#include "core/metrics/metrics.h"
 #include "core/rpc/call.h"
 #include "services/runner/blobs.h"
 #include "services/runner/instance.h"
 #include "services/runner/messages.h"
 #include "services/runner/pool.h"
 #include "services/runner/runtimes.h"
+#include "services/runner/series.h"
 
 struct runner;
 
@@ -29,12 +29,6 @@ struct family {
     unsigned pools;
     unsigned retired_instances;
     char *key; // title/virtual_server/function
-};
-
-struct pool_metrics {
-    ow_metric_labels labels; // its texts are the entry's
-    ow_counter *calls, *errors;
-    ow_histogram *durations;
 };
 
 struct pool_entry {
@@ -63,7 +57,7 @@ struct pool_entry {
     int64_t timer_us;  // NEVER_US: not set
     ow_timer retry;    // of the blobs
     int64_t retired_us;
-    struct pool_metrics metrics;
+    struct series_set series;
 };
 
 struct pools {

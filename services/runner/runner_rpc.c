@@ -141,5 +141,6 @@ const ow_method runner_methods[] = {
     {"GetRunnerStatus",
      sizeof(struct status_state),
      {{OW_POOL, toolchain_step}, {OW_LOOP, status_step}}},
+    {"GetFunctionStats", 0, {{OW_LOOP, stats_step}}},
     {.name = NULL},
 };

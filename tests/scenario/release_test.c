@@ -26,24 +26,35 @@ static void write_file(const char *folder, const char *name, const char *text) {
     fclose(file);
 }
 
-// Publishes a version of "game" whose function `answer` replies its number.
-static void publish(int number) {
-    char folder[64] = "/tmp/overworld-bundle-XXXXXX", source[512];
+// Publishes a version of "game" whose function `answer` is this code.
+static void publish_code(const char *body) {
+    char folder[64] = "/tmp/overworld-bundle-XXXXXX", source[1024];
     assert_non_null(mkdtemp(folder));
     write_file(folder, "virtualserver.json",
                "{\"name\":\"game\",\"runtime\":\"c\",\"functions\":{\"answer\":{\"exposure\":"
                "\"client\"}}}");
     snprintf(source, sizeof source,
-             "#include <overworld.h>\nint answer(ow_ctx *ctx) {\n    return ow_reply_text(ctx, "
-             "\"%d\");\n}\n",
-             number);
+             "#define _POSIX_C_SOURCE 200809L\n#include <overworld.h>\n#include <time.h>\n"
+             "int answer(ow_ctx *ctx) {\n%s\n}\n",
+             body);
     write_file(folder, "game.c", source);
-    deployment_deploy(d, folder, true);
+    deployment_deploy(d, folder, false);
+}
+
+// A version whose `answer` replies its number.
+static void publish(int number) {
+    char body[100];
+    snprintf(body, sizeof body, "return ow_reply_text(ctx, \"%d\");", number);
+    publish_code(body);
+    char out[256];
+    assert_int_equal(OW(d, out, "vs", "publish", "game"), 0);
 }
 
 static int set_up(void **state) {
     (void)state;
-    d = deployment_start(shape, NULL);
+    static const char *const flags[] = {"--gateway.stages=/test=test,/prehub=prehub,/live=live",
+                                        NULL};
+    d = deployment_start(shape, flags);
     for (int number = 1; number <= 3; number++) {
         publish(number);
     }
@@ -105,6 +116,44 @@ static void three_aliases_answer_three_versions(void **state) {
     assert_int_equal(ask(operator_client, "hidden", NULL), 1);
     MUST("alias", "set", "game", "hidden", "--public");
     assert_int_equal(ask(player, "hidden", NULL), 1);
+    ow_client_free(player);
+}
+
+static int ask_stage(ow_client *client, const char *stage) {
+    char path[64];
+    snprintf(path, sizeof path, "/%s/v1/call/game/answer", stage);
+    ow_client_request request = {.method = "POST", .path = path, .body = "{}", .size = 2};
+    ow_client_reply *reply = NULL;
+    ow_client_error error;
+    if (!ow_client_send(client, &request, &reply, &error)) {
+        fail_msg("%s: %d %s: %s", path, error.status, error.reason, error.message);
+    }
+    int version = number_in(reply);
+    ow_client_reply_free(reply);
+    return version;
+}
+
+// The gateway's configuration stays; what the stages answer follows the aliases.
+static void stages_are_bound_once(void **state) {
+    (void)state;
+    ow_client *player = deployment_player(d, "device-of-stages");
+    assert_int_equal(ask_stage(player, "test"), 3);
+    assert_int_equal(ask_stage(player, "prehub"), 2);
+    assert_int_equal(ask_stage(player, "live"), 1);
+    MUST("alias", "set", "game", "live", "2");
+    MUST("alias", "set", "game", "prehub", "3");
+    assert_int_equal(ask_stage(player, "live"), 2);
+    assert_int_equal(ask_stage(player, "prehub"), 3);
+    MUST("alias", "rollback", "game", "live");
+    assert_int_equal(ask_stage(player, "live"), 1);
+    ow_client_request request = {.method = "POST",
+                                 .path = "/live/v1/call/game/answer",
+                                 .body = "{}",
+                                 .size = 2,
+                                 .qualifier = "test"};
+    ow_client_error error;
+    assert_false(ow_client_send(player, &request, NULL, &error));
+    assert_int_equal(error.status, 404);
     ow_client_free(player);
 }
 
@@ -222,20 +271,54 @@ static void start_one(lane *one) {
     }
 }
 
-// A command in a child process, while the load goes on.
-static void under_load(const char *const *args) {
+static void begin_load(load *l) {
+    for (int i = 0; i < IN_FLIGHT; i++) {
+        l->lanes[i].owner = l;
+        start_one(&l->lanes[i]);
+    }
+}
+
+static void end_load(load *l) {
+    l->stop = true;
+    for (int64_t end = now_ms() + 30000; l->running > 0;) {
+        ow_client_poll(operator_client, 5);
+        assert_true(now_ms() < end);
+    }
+}
+
+static void expect_no_failure(const load *l) {
+    if (l->bad > 0) {
+        fail_msg("%d of %d calls failed, the last with %d %s: %s", l->bad, l->good + l->bad,
+                 l->last.status, l->last.reason, l->last.message);
+    }
+}
+
+// A command in a child process, while the load goes on; its standard output comes back.
+static int run_under_load(const char *const *args, char out[static 4096]) {
+    int pipe_ends[2];
+    assert_int_equal(pipe(pipe_ends), 0);
     pid_t child = fork();
     if (child == 0) {
-        char out[2048];
-        _exit(deployment_ow(d, out, sizeof out, args));
+        int code = deployment_ow(d, out, 4096, args);
+        _exit(write(pipe_ends[1], out, strlen(out)) >= 0 ? code : 99);
     }
+    close(pipe_ends[1]);
     int status;
-    int64_t end = now_ms() + 60000;
+    int64_t end = now_ms() + 120000;
     while (waitpid(child, &status, WNOHANG) == 0) {
         ow_client_poll(operator_client, 5);
         assert_true(now_ms() < end);
     }
-    assert_int_equal(status, 0);
+    ssize_t size = read(pipe_ends[0], out, 4095);
+    out[size > 0 ? size : 0] = '\0';
+    close(pipe_ends[0]);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void under_load(const char *const *args) {
+    char out[4096];
+    assert_int_equal(run_under_load(args, out), 0);
 }
 
 // Calls begun after the command was answered get the new version: at once, and in a process that hears
@@ -255,10 +338,7 @@ static void twenty_moves_and_rollbacks_fail_no_call(void **state) {
     (void)state;
     load l = {0};
     MUST("alias", "set", "game", "live", "1");
-    for (int i = 0; i < IN_FLIGHT; i++) {
-        l.lanes[i].owner = &l;
-        start_one(&l.lanes[i]);
-    }
+    begin_load(&l);
     for (int i = 0; i < MOVES; i++) {
         char target[8], half[8];
         snprintf(target, sizeof target, "%d", 2 + i % 2);
@@ -269,26 +349,113 @@ static void twenty_moves_and_rollbacks_fail_no_call(void **state) {
         under_load((const char *const[]){"alias", "rollback", "game", "live", NULL});
         expect_version(&l, 1);
     }
-    l.stop = true;
-    for (int64_t end = now_ms() + 30000; l.running > 0;) {
-        ow_client_poll(operator_client, 5);
-        assert_true(now_ms() < end);
-    }
-    if (l.bad > 0) {
-        fail_msg("%d of %d calls failed, the last with %d %s: %s", l.bad, l.good + l.bad,
-                 l.last.status, l.last.reason, l.last.message);
-    }
+    end_load(&l);
+    expect_no_failure(&l);
     assert_true(l.good >= MOVES * 2 * SETTLED);
+}
+
+// ---- ow release ----
+
+static void expect_live(const char *target) {
+    char out[4096];
+    assert_int_equal(OW(d, out, "alias", "list", "game"), 0);
+    char *line = strstr(out, "\nlive");
+    assert_non_null(line);
+    char name[16], leads_to[16];
+    assert_int_equal(sscanf(line, "%15s %15s", name, leads_to), 2);
+    assert_string_equal(leads_to, target);
+}
+
+static void a_good_version_is_released_step_by_step(void **state) {
+    (void)state;
+    load l = {0};
+    char out[4096];
+    MUST("alias", "set", "game", "live", "1");
+    begin_load(&l);
+    const char *const args[] = {"release",     "game",    "--alias",   "live",    "--version",
+                                "2",           "--steps", "10,50,100", "--pause", "2s",
+                                "--min-calls", "10",      "--json",    NULL};
+    assert_int_equal(run_under_load(args, out), 0);
+    expect_version(&l, 2);
+    end_load(&l);
+    expect_no_failure(&l);
+    assert_non_null(strstr(out, "\"released\":true"));
+    assert_non_null(strstr(out, "\"weight\":1000"));
+    assert_non_null(strstr(out, "\"weight\":10000"));
+    expect_live("2");
+    MUST("alias", "rollback", "game", "live");
+    expect_live("1");
+}
+
+// One call of five fails, in each instance.
+static void a_version_that_fails_goes_back_by_itself(void **state) {
+    (void)state;
+    load l = {0};
+    char out[4096];
+    MUST("alias", "set", "game", "live", "1");
+    publish_code("static int calls; return calls++ % 5 == 2 ? ow_user_error(ctx, \"bad luck\") : "
+                 "ow_reply_text(ctx, \"9\");");
+    begin_load(&l);
+    const char *const args[] = {"release", "game", "--alias",      "live", "--steps", "50,100",
+                                "--pause", "60s",  "--max-errors", "10",   "--json",  NULL};
+    int64_t start = now_ms();
+    assert_int_equal(run_under_load(args, out), 1);
+    assert_true(now_ms() - start < 60000);
+    expect_version(&l, 1);
+    end_load(&l);
+    assert_true(l.bad > 0);
+    assert_string_equal(l.last.reason, "user_error");
+    assert_non_null(strstr(out, "\"released\":false"));
+    assert_non_null(strstr(out, "failed (allowed: 10.00 %)"));
+    expect_live("1");
+}
+
+static void a_version_that_is_slow_goes_back_by_itself(void **state) {
+    (void)state;
+    load l = {0};
+    char out[4096];
+    MUST("alias", "set", "game", "live", "1");
+    publish_code("struct timespec time = {0, 60000000}; nanosleep(&time, NULL); return "
+                 "ow_reply_text(ctx, \"8\");");
+    begin_load(&l);
+    const char *const args[] = {"release", "game", "--alias",   "live", "--steps", "50,100",
+                                "--pause", "60s",  "--max-p95", "50",   "--json",  NULL};
+    assert_int_equal(run_under_load(args, out), 1);
+    end_load(&l);
+    expect_no_failure(&l);
+    assert_non_null(strstr(out, "95 % of the runs"));
+    expect_live("1");
+}
+
+static void releases_are_checked_first(void **state) {
+    (void)state;
+    char out[4096];
+    assert_int_equal(OW(d, out, "release", "game"), 2);
+    assert_int_equal(OW(d, out, "release", "game", "--alias", "nowhere"), 4);
+    assert_int_equal(OW(d, out, "release", "nothing", "--alias", "live"), 4);
+    assert_int_equal(OW(d, out, "release", "game", "--alias", "live", "--version", "99"), 4);
+    assert_int_equal(OW(d, out, "release", "game", "--alias", "live", "--steps", "50,20,100"), 2);
+    assert_int_equal(OW(d, out, "release", "game", "--alias", "live", "--steps", "10,50"), 2);
+    assert_int_equal(OW(d, out, "release", "game", "--alias", "live", "--pause", "soon"), 2);
+    assert_int_equal(OW(d, out, "release", "game", "--alias", "live", "--version", "1"), 0);
+    MUST("alias", "set", "game", "live", "1", "2=50");
+    assert_int_equal(OW(d, out, "release", "game", "--alias", "live", "--version", "2"), 5);
+    MUST("alias", "set", "game", "live", "1");
 }
 
 int main(int argc, char **argv) {
     shape = deployment_shape_of(argc, argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(three_aliases_answer_three_versions),
+        cmocka_unit_test(stages_are_bound_once),
         cmocka_unit_test(ten_percent_are_ten_percent),
         cmocka_unit_test(nothing_and_everything_are_exact),
         cmocka_unit_test(a_player_stays_on_its_side),
         cmocka_unit_test(twenty_moves_and_rollbacks_fail_no_call),
+        cmocka_unit_test(a_good_version_is_released_step_by_step),
+        cmocka_unit_test(a_version_that_fails_goes_back_by_itself),
+        cmocka_unit_test(a_version_that_is_slow_goes_back_by_itself),
+        cmocka_unit_test(releases_are_checked_first),
     };
     return cmocka_run_group_tests_name("release", tests, set_up, tear_down);
 }
