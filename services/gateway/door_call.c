@@ -7,6 +7,7 @@
 #include "core/json/check.h"
 #include "core/json/writer.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define PREFIX "/v1/call/"
@@ -35,14 +36,13 @@ static const char *take_name(const char *at, char end, char name[static NAME_TEX
     return at + size + (end != '\0');
 }
 
-static bool take_qualifier(exchange *x) {
+// What the caller names; "" when it names nothing. False when that is none.
+static bool read_qualifier(exchange *x) {
     const char *header = ow_http_header(x->http, "Overworld-Qualifier");
+    x->qualifier[0] = '\0';
     if (header == NULL) {
         long size = ow_http_query_find(ow_http_query(x->http), "qualifier", x->qualifier,
                                        sizeof x->qualifier);
-        if (size == -1) {
-            memcpy(x->qualifier, "$DEFAULT", sizeof "$DEFAULT");
-        }
         return size == -1 || size > 0;
     }
     size_t size = strlen(header);
@@ -50,6 +50,21 @@ static bool take_qualifier(exchange *x) {
         return false;
     }
     memcpy(x->qualifier, header, size + 1);
+    return true;
+}
+
+// A stage answers for its alias alone.
+static bool take_qualifier(exchange *x) {
+    if (!read_qualifier(x)) {
+        return false;
+    }
+    const char *usual = x->stage != NULL ? x->stage->alias : "$DEFAULT";
+    if (x->stage != NULL && x->qualifier[0] != '\0' && strcmp(x->qualifier, usual) != 0) {
+        return false;
+    }
+    if (x->qualifier[0] == '\0') {
+        snprintf(x->qualifier, sizeof x->qualifier, "%s", usual);
+    }
     return true;
 }
 
@@ -75,7 +90,8 @@ static bool take_routing_key(exchange *x) {
 }
 
 static bool take_target(exchange *x) {
-    const char *at = ow_http_path(x->http) + strlen(PREFIX);
+    size_t stage_size = x->stage != NULL && x->stage->path != NULL ? x->stage->path_size : 0;
+    const char *at = ow_http_path(x->http) + stage_size + strlen(PREFIX);
     at = take_name(at, '/', x->virtual_server);
     return at != NULL && take_name(at, '\0', x->function) != NULL && take_qualifier(x);
 }

@@ -266,8 +266,17 @@ static bool starts_with(const char *text, const char *prefix) {
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-static const door *choose_door(const char *path) {
-    if (starts_with(path, "/v1/call/")) {
+// A stage's path stands in front of the call's.
+static bool is_call(exchange *x, const char *path) {
+    x->stage = stages_find(&x->gw->stages, ow_http_header(x->http, "Host"), path);
+    if (x->stage != NULL && x->stage->path != NULL) {
+        path += x->stage->path_size;
+    }
+    return starts_with(path, "/v1/call/");
+}
+
+static const door *choose_door(exchange *x, const char *path) {
+    if (is_call(x, path)) {
         return &call_door;
     }
     if (starts_with(path, "/v1/bundles/")) {
@@ -332,7 +341,7 @@ static void on_head(void *self, ow_http_request *request) {
         return;
     }
     take_trace(x);
-    x->door = choose_door(ow_http_path(request));
+    x->door = choose_door(x, ow_http_path(request));
     if (let_in(x)) {
         x->door->on_head(x);
     }

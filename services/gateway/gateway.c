@@ -36,6 +36,10 @@ static const ow_config_key keys[] = {
         "Numeric address of the console listener: portal, command line, metrics."),
     KEY("console_port", INT, console_port, "7351", 0, 65535,
         "Port of the console listener; 0 takes any free one."),
+    KEY("stages", STRING, stages, "", 0, 0,
+        "Hosts and paths that stand for an alias, bound once: "
+        "test.game.example=test, /prehub=prehub. Calls there go to that alias of their virtual "
+        "server."),
     {.name = "plain_http",
      .type = OW_CONFIG_CHOICE,
      .offset = offsetof(gateway_config, plain_http),
@@ -275,6 +279,10 @@ static ow_code gateway_init(ow_module_env *env, const void *config, void **ret_s
         gw->scratch == NULL) {
         return ow_fail_errno(err, ENOMEM, "gateway");
     }
+    ow_code code = stages_read(gw->config->stages, &gw->stages, err);
+    if (code != OW_OK) {
+        return code;
+    }
     ow_directory_expect_here(env->directory, &overworld__gateway__v1__gateway__descriptor);
     return proxies_new(gw->config->trusted_proxies, &gw->proxies, err);
 }
@@ -385,6 +393,7 @@ static void gateway_free(void *self) {
     ow_service_free(gw->own_service);
     methods_free(gw->methods);
     gateway_routes_free(gw->routes);
+    stages_deinit(&gw->stages);
     titles_free(gw->titles);
     proxies_free(gw->proxies);
     verifier_free(gw->verifier);

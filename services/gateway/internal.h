@@ -18,6 +18,7 @@
 #include "services/gateway/methods.h"
 #include "services/gateway/proxies.h"
 #include "services/gateway/routes.h"
+#include "services/gateway/stages.h"
 #include "services/gateway/titles.h"
 #include "services/gateway/verifier.h"
 
@@ -29,7 +30,7 @@
 
 typedef struct gateway_config {
     char *public_address, *console_address;
-    char *trusted_proxies;
+    char *trusted_proxies, *stages;
     int64_t public_port, console_port;
     int64_t plain_http;
     int64_t max_connections, max_connections_per_address;
@@ -78,6 +79,7 @@ struct gateway {
     ow_http_budget budget;
     methods *methods;
     routes *routes;
+    stages stages;
     titles *titles;
     proxies *proxies;
     verifier *verifier;
@@ -127,6 +129,7 @@ struct exchange {
     gateway *gw;
     const listener *from;
     const door *door;
+    const stage_rule *stage; // by host or path; NULL: none
     ow_http_request *http;
     ow_call *call;  // NULL before it is made
     bool in_flight; // a service is working on it: its closure ends the exchange
