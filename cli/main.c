@@ -67,6 +67,11 @@ static const cli_flag alias_set_flags[] = {
     {0},
 };
 
+static const cli_flag secret_set_flags[] = {
+    {"file", CLI_FLAG_TEXT, "FILE", "take the value from a file instead of standard input"},
+    {0},
+};
+
 static const cli_flag release_flags[] = {
     {"alias", CLI_FLAG_TEXT, "NAME", "the alias that is moved (needed)"},
     {"version", CLI_FLAG_INT, "N", "release this version instead of publishing $LATEST"},
@@ -158,6 +163,14 @@ static const cli_command commands[] = {
      cmd_alias_rollback, "ow alias rollback chat live"},
     {"alias delete", "VS NAME", "delete an alias", 2, 2, delete_flags, cmd_alias_delete,
      "ow alias delete chat test --yes test"},
+    {"secret set", "VS NAME", "give a secret its next value, from standard input", 2, 2,
+     secret_set_flags, cmd_secret_set, "ow secret set chat api-key < key.txt"},
+    {"secret list", "VS", "list secrets and their versions, never values", 1, 1, NULL,
+     cmd_secret_list, "ow secret list chat"},
+    {"secret use", "VS NAME VERSION", "back to an earlier version of a secret", 3, 3, NULL,
+     cmd_secret_use, "ow secret use chat api-key 3"},
+    {"secret delete", "VS NAME", "delete a secret and its versions", 2, 2, delete_flags,
+     cmd_secret_delete, "ow secret delete chat api-key --yes api-key"},
     {"release", "VS", "publish $LATEST and lead an alias to it step by step, or back", 1, 1,
      release_flags, cmd_release, "ow release chat --alias live --steps 10,50,100 --pause 5m"},
     {"dev", "DIR", "deploy at every change of the folder and follow the log", 1, 1, NULL, cmd_dev,

@@ -37,7 +37,24 @@ static cJSON *keep(ow_ctx *ctx, cJSON *tree) {
     return tree;
 }
 
+struct kept_secret {
+    struct kept_secret *next;
+    size_t length;
+    char name[64];
+    char value[];
+};
+
+static void wipe_secrets(ow_ctx *ctx) {
+    while (ctx->secrets) {
+        struct kept_secret *next = ctx->secrets->next;
+        explicit_bzero(ctx->secrets->value, ctx->secrets->length);
+        free(ctx->secrets);
+        ctx->secrets = next;
+    }
+}
+
 void context_reset(ow_ctx *ctx) {
+    wipe_secrets(ctx);
     for (size_t i = 0; i < ctx->tree_count; i++) {
         cJSON_Delete(ctx->trees[i]);
     }
@@ -210,6 +227,39 @@ cJSON *ow_call_json(ow_ctx *ctx, const char *function, cJSON *request, ow_result
 const void *ow_file(ow_ctx *ctx, const char *name, size_t *length) {
     size_t ignored = 0;
     return ow_rt_file(ctx->rt, name, length ? length : &ignored);
+}
+
+static const struct kept_secret *keep_secret(ow_ctx *ctx, const char *name,
+                                             const ow_rt_answer *answer) {
+    struct kept_secret *kept = malloc(sizeof *kept + answer->length + 1);
+    if (!kept) {
+        return NULL;
+    }
+    kept->next = ctx->secrets;
+    kept->length = answer->length;
+    snprintf(kept->name, sizeof kept->name, "%s", name);
+    memcpy(kept->value, answer->data, answer->length);
+    kept->value[answer->length] = '\0';
+    ctx->secrets = kept;
+    return kept;
+}
+
+const char *ow_secret(ow_ctx *ctx, const char *name) {
+    ow_rt_answer answer;
+    const struct kept_secret *kept = ctx->secrets;
+    while (kept && strcmp(kept->name, name) != 0) {
+        kept = kept->next;
+    }
+    if (kept) {
+        return kept->value;
+    }
+    if (strlen(name) >= sizeof kept->name ||
+        ow_rt_call(ctx->rt, CALL_SECRET, name, "", NULL, 0, &answer) != 0 || answer.outcome != 0) {
+        return NULL;
+    }
+    kept = keep_secret(ctx, name, &answer);
+    explicit_bzero((void *)(uintptr_t)answer.data, answer.length);
+    return kept ? kept->value : NULL;
 }
 
 const char *ow_env(ow_ctx *ctx, const char *name) {

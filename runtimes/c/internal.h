@@ -7,6 +7,7 @@
 #include "sdk/function/c/overworld.h"
 
 #define CALL_FUNCTION 1u // the host's OW_HOST_CALL_FUNCTION
+#define CALL_SECRET 2u   // the host's OW_HOST_CALL_SECRET
 
 typedef int function_entry(ow_ctx *ctx);
 
@@ -20,6 +21,7 @@ struct ow_ctx {
     cJSON **trees; // freed when the call ends
     size_t tree_count;
     size_t tree_capacity;
+    struct kept_secret *secrets; // wiped when the call ends
 };
 
 // Ends a call: frees what was kept for it.

@@ -206,6 +206,15 @@ static void name_process(process *process) {
 }
 
 // Each connection is a descriptor; the soft limit of 1024 is made for select(2).
+// A core file would hold keys and secrets. 1 and not 0: with 0 the kernel still hands the memory to a
+// program that /proc/sys/kernel/core_pattern names, with 1 it does neither.
+static void forbid_core_files(void) {
+    struct rlimit none = {1, 1};
+    if (setrlimit(RLIMIT_CORE, &none) != 0) {
+        ow_log(OW_LOG_WARN, "core files stay possible", "why=\"%s\"", strerror(errno));
+    }
+}
+
 static void raise_descriptor_limit(void) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
@@ -373,6 +382,7 @@ int process_run(const options *options, const ow_config *config, ow_modules *mod
     ow_log_open(STDERR_FILENO, (ow_log_level)process.config->log_level,
                 (ow_log_format)process.config->log_format);
     umask(077);
+    forbid_core_files();
     raise_descriptor_limit();
     name_process(&process);
     warn_of_test_mode(&process);

@@ -36,7 +36,8 @@ typedef struct registry {
     routes *routes;
     ProtobufCService *service;
     ProtobufCService *runner; // the directory's
-    bool title_made;          // the first title is there
+    uint8_t secrets_key[OW_SHA256_SIZE];
+    bool title_made; // the first title is there
     bool stopping;
     change first_change; // ... made by this
     ow_db_job first_job;
@@ -73,6 +74,35 @@ ow_code update_alias_store(ow_run *run);
 ow_code rollback_alias_store(ow_run *run);
 ow_code delete_alias_check(ow_run *run);
 ow_code delete_alias_store(ow_run *run);
+
+// ---- secret_rpc.c ----
+
+// The state of SetSecret, and of the methods that change no value.
+typedef struct secret_change {
+    change change; // first
+    const char *title;
+    sealed_value value;
+} secret_change;
+
+typedef struct secret_reading {
+    change change; // first; nothing is changed
+    const char *title;
+    sealed_value values[SECRETS_MAX];
+    size_t count;
+} secret_reading;
+
+// Loads the key that values are sealed with, or makes it.
+ow_code secrets_open(registry *r, ow_err *err);
+
+ow_code set_secret_check(ow_run *run);    // loop
+ow_code set_secret_title(ow_run *run);    // read
+ow_code set_secret_seal(ow_run *run);     // loop
+ow_code set_secret_store(ow_run *run);    // write
+ow_code use_secret_store(ow_run *run);    // write
+ow_code delete_secret_store(ow_run *run); // write
+ow_code list_secrets(ow_run *run);        // read
+ow_code secret_values_read(ow_run *run);  // read
+ow_code secret_values_open(ow_run *run);  // loop
 
 // ---- deploy.c ----
 enum { KNOWN_BUILDS_MAX = 4 };

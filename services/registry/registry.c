@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { FIRST_ARENA_MAX = 64 * 1024 };
 
@@ -129,6 +130,10 @@ static ow_code start(void *self, ow_err *err) {
     if (code == OW_OK) {
         code = open_store(r, err);
     }
+    // After the store: its lock keeps a second process from making another key.
+    if (code == OW_OK) {
+        code = secrets_open(r, err);
+    }
     if (code != OW_OK) {
         return code;
     }
@@ -189,6 +194,7 @@ static void free_self(void *self) {
     routes_free(r->routes);
     uploads_free(r->uploads);
     blobs_deinit(&r->blobs);
+    explicit_bzero(r->secrets_key, sizeof r->secrets_key);
     free(r);
 }
 

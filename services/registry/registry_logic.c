@@ -69,6 +69,24 @@ ow_code check_request_key(const char *key, ow_err *err) {
     return OW_OK;
 }
 
+ow_code check_secret_name(const char *name, ow_err *err) {
+    if (!ow_manifest_is_name(name)) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_name",
+                       "a secret's name is 1 to %d letters, digits, '_' and '-', with a letter "
+                       "first",
+                       OW_MANIFEST_NAME_MAX);
+    }
+    return OW_OK;
+}
+
+ow_code check_secret_value(const void *bytes, size_t size, ow_err *err) {
+    if (size == 0 || size > SECRET_VALUE_MAX || memchr(bytes, 0, size) != NULL) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_value",
+                       "a secret has 1 to %d bytes, and no NUL among them", SECRET_VALUE_MAX);
+    }
+    return OW_OK;
+}
+
 // Texts go into hashes with their length, so that no two lists of texts look the same.
 static void add_text(ow_sha256_stream *stream, const void *text, size_t size) {
     uint64_t length = size;

@@ -16,6 +16,7 @@ enum {
     TITLE_NAME_MAX = 60,
     DESCRIPTION_MAX = 500,
     REQUEST_KEY_MAX = 80,
+    SECRET_VALUE_MAX = 4096,
 };
 
 // Hex SHA-256 of bytes.
@@ -33,6 +34,10 @@ ow_code check_title_name(const char *name, ow_err *err);
 ow_code check_server_name(const char *name, ow_err *err);
 ow_code check_description(const char *description, ow_err *err);
 ow_code check_request_key(const char *key, ow_err *err);
+
+// Codes: invalid_argument "bad_name", "bad_value".
+ow_code check_secret_name(const char *name, ow_err *err);
+ow_code check_secret_value(const void *bytes, size_t size, ow_err *err);
 
 // What the compiler makes of a bundle depends on: runtime, entry symbols, paths and bytes of its
 // sources. False when out of memory.

@@ -92,6 +92,31 @@ ow_code store_alias_delete(tx *t, const delete_alias_request *request);
 // Fills the aliases of the message.
 ow_code store_aliases_list(tx *t, const char *server, server_msg *ret_server);
 
+// ---- secrets.c ----
+
+enum { SECRETS_MAX = 50 }; // of a virtual server
+
+// A value as it lies in the store.
+typedef struct sealed_value {
+    const char *name;
+    const uint8_t *bytes;
+    size_t size;
+} sealed_value;
+
+// Stores the next version of a secret. Codes: not_found "no_virtual_server", aborted "stale_etag",
+// resource_exhausted "too_many_secrets".
+ow_code store_secret_set(tx *t, const set_secret_request *request, const sealed_value *value,
+                         secret_msg *ret_secret);
+// Codes: not_found "no_secret", "no_version"; aborted "stale_etag".
+ow_code store_secret_use(tx *t, const use_secret_request *request, secret_msg *ret_secret);
+ow_code store_secret_delete(tx *t, const delete_secret_request *request);
+ow_code store_secrets_list(tx *t, const char *server, list_secrets_response *reply);
+
+// The values that functions get now, and the number of their last change. `ret_values` has room for
+// SECRETS_MAX.
+ow_code store_secret_values(tx *t, const char *server, sealed_value *ret_values, size_t *ret_count,
+                            int64_t *ret_sequence);
+
 // ---- revisions.c ----
 
 typedef struct deployment {

@@ -124,7 +124,7 @@ static ow_code keep_change(tx *t, stored_changes *list, const route_change *chan
 
 typedef struct changed_server {
     const char *title, *name, *runtime, *latest;
-    int64_t seq;
+    int64_t seq, secrets_seq;
 } changed_server;
 
 static ow_code keep_server(tx *t, stored_changes *list, const changed_server *s) {
@@ -137,6 +137,7 @@ static ow_code keep_server(tx *t, stored_changes *list, const changed_server *s)
     routes->name = (char *)(uintptr_t)s->name;
     routes->runtime = (char *)(uintptr_t)s->runtime;
     routes->latest_revision_id = (char *)(uintptr_t)s->latest;
+    routes->secrets_sequence = s->secrets_seq;
     gathering g = {.routes = routes, .latest = s->latest};
     ow_code code = gather_revisions(t, &g);
     if (code == OW_OK) {
@@ -154,17 +155,18 @@ static ow_code keep_server(tx *t, stored_changes *list, const changed_server *s)
 static ow_code add_servers(tx *t, int64_t after, int64_t *limit, stored_changes *list) {
     changed_server found[CHANGES_AT_ONCE];
     ow_rows *rows = NULL;
-    ow_code code = ow_db_query(t->db, &rows, t->err,
-                               "SELECT title_id, name, runtime, latest_revision, route_seq"
-                               " FROM virtual_servers WHERE route_seq > $1 AND route_seq <= $2"
-                               " ORDER BY route_seq LIMIT $3",
-                               "iii", after, *limit, (int64_t)CHANGES_AT_ONCE);
+    ow_code code =
+        ow_db_query(t->db, &rows, t->err,
+                    "SELECT title_id, name, runtime, latest_revision, route_seq, secrets_seq"
+                    " FROM virtual_servers WHERE route_seq > $1 AND route_seq <= $2"
+                    " ORDER BY route_seq LIMIT $3",
+                    "iii", after, *limit, (int64_t)CHANGES_AT_ONCE);
     int count = 0;
     bool more = true;
     while (code == OW_OK && (code = ow_rows_next(rows, &more, t->err)) == OW_OK && more) {
         found[count++] = (changed_server){
             row_text(t, rows, 0), row_text(t, rows, 1), row_text(t, rows, 2),
-            row_text(t, rows, 3), ow_rows_int(rows, 4),
+            row_text(t, rows, 3), ow_rows_int(rows, 4), ow_rows_int(rows, 5),
         };
     }
     size_t bytes = 0;

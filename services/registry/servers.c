@@ -154,6 +154,8 @@ static ow_code delete_rows(tx *t, const char *name) {
     static const char *const statements[] = {
         "DELETE FROM virtual_servers WHERE title_id = $1 AND name = $2",
         "DELETE FROM aliases WHERE title_id = $1 AND virtual_server = $2",
+        "DELETE FROM secrets WHERE title_id = $1 AND virtual_server = $2",
+        "DELETE FROM secret_values WHERE title_id = $1 AND virtual_server = $2",
         "DELETE FROM revisions WHERE title_id = $1 AND virtual_server = $2",
     };
     for (size_t i = 0; i < sizeof statements / sizeof *statements; i++) {

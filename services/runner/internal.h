@@ -18,6 +18,7 @@
 #include "services/runner/routes.h"
 #include "services/runner/runtimes.h"
 #include "services/runner/scheduler.h"
+#include "services/runner/secrets.h"
 
 struct runner_config {
     int64_t quota;
@@ -55,6 +56,7 @@ struct runner {
     struct pools pools;
     struct runtimes runtimes;
     struct builds builds;
+    struct secrets secrets;
     struct blobs *blobs;
     struct records *records;
     ProtobufCService *service, *registry, *telemetry, *peers;

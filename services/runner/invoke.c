@@ -268,6 +268,7 @@ static void on_gone(void *self, struct instance *instance, const ow_host_exit *e
     struct runner *runner = self;
     pools_on_gone(entry_of(instance->pool));
     nested_abandon_of(instance);
+    secrets_abandon_of(runner, instance);
     if (instance->killed_invocation[0] != '\0') {
         // Its request was answered when it was killed; its output came only now.
         struct record_owner owner =

@@ -117,6 +117,10 @@ static void host_completed(void *ctx, ow_host_instance *handle, const ow_host_co
 }
 
 static void host_called(void *ctx, ow_host_instance *handle, const ow_host_call *call) {
+    if (call->kind == OW_HOST_CALL_SECRET) {
+        secrets_answer(ctx, ow_host_instance_user(handle), call);
+        return;
+    }
     nested_begin(ctx, ow_host_instance_user(handle), call);
 }
 
@@ -357,6 +361,7 @@ static void runner_stop(void *self) {
         ow_metrics_collector_remove(runner->env->metrics, &runner->collector);
         runner->collector.self = NULL;
     }
+    secrets_deinit(runner); // answers of registry that are still to come find nobody
     runner->host = ow_host_free(runner->host); // ends zygotes and instances
 }
 

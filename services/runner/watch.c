@@ -6,6 +6,7 @@ static void tell_pools(struct runner *runner, const route_change *change) {
     }
     if (change->removed_name[0] != '\0') {
         pools_on_routes(&runner->pools, change->removed_title_id, change->removed_name);
+        secrets_forget(runner, change->removed_title_id, change->removed_name);
     }
     if (change->complete) {
         // What is missing from the new table was removed while nobody told us.

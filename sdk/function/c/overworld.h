@@ -146,6 +146,11 @@ const void *ow_file(ow_ctx *ctx, const char *name, size_t *length);
 /* A value of the virtual server's environment; NULL when it is not set. getenv works too. */
 const char *ow_env(ow_ctx *ctx, const char *name);
 
+/* A secret of the virtual server (ow secret set), as it is now: a new version is there at the next
+ * call. NULL when there is none, or it cannot be had just now. Valid until the function returns, then
+ * wiped: copy it nowhere, log it never. Works in ow_init too. */
+const char *ow_secret(ow_ctx *ctx, const char *name);
+
 /* ---- JSON ---------------------------------------------------------------------------------- */
 
 /* Case-sensitive; `object` may be NULL. The fallback when the key is missing or of another type. */

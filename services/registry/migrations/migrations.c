@@ -4,5 +4,6 @@ const ow_db_migration registry_migrations[] = {
     {1, registry_migration_1},
     {2, registry_migration_2},
     {3, registry_migration_3},
+    {4, registry_migration_4},
     {0, NULL},
 };

@@ -7,4 +7,5 @@
 // Ends with number 0.
 extern const ow_db_migration registry_migrations[];
 
-extern const char registry_migration_1[], registry_migration_2[], registry_migration_3[];
+extern const char registry_migration_1[], registry_migration_2[], registry_migration_3[],
+    registry_migration_4[];
