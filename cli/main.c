@@ -148,6 +148,8 @@ static const cli_command commands[] = {
      cmd_vs_publish, "ow vs publish chat --description 'new word list'"},
     {"vs versions", "NAME", "list the versions, newest first", 1, 1, NULL, cmd_vs_versions,
      "ow vs versions chat"},
+    {"vs diff", "VS A B", "what is different between two versions: 3 4, or 4 $LATEST", 3, 3, NULL,
+     cmd_vs_diff, "ow vs diff chat 3 4"},
     {"vs list", "", "list virtual servers", 0, 0, NULL, cmd_vs_list, "ow vs list"},
     {"vs show", "NAME", "one virtual server: functions, aliases, versions", 1, 1, NULL, cmd_vs_show,
      "ow vs show chat"},

@@ -104,6 +104,11 @@ ow_code list_secrets(ow_run *run);        // read
 ow_code secret_values_read(ow_run *run);  // read
 ow_code secret_values_open(ow_run *run);  // loop
 
+// ---- revision_rpc.c ----
+
+ow_code revision_read(ow_run *run);  // read
+ow_code revision_files(ow_run *run); // pool
+
 // ---- deploy.c ----
 enum { KNOWN_BUILDS_MAX = 4 };
 

@@ -209,6 +209,34 @@ static void nothing_changes_a_version(void **state) {
     free(after);
 }
 
+static get_revision_response *get_revision(fixture *f, const char *version) {
+    get_revision_request request = OVERWORLD__REGISTRY__V1__GET_REVISION_REQUEST__INIT;
+    request.virtual_server = TEXT("chat");
+    request.version = TEXT(version);
+    return call(f, "GetRevision", &request);
+}
+
+static void shows_what_is_in_a_version(void **state) {
+    fixture *f = *state;
+    publish_versions(f, 2);
+    upload(f, MANIFEST("server"), "int a9;", "words 9");
+    deploy(f, false);
+    get_revision_response *one = get_revision(f, "1");
+    assert_int_equal(one->revision->version, 1);
+    assert_int_equal(one->n_files, 3);
+    assert_string_equal(one->files[0]->path, "main.c");
+    assert_string_equal(one->files[2]->path, "words.txt");
+    assert_int_equal(one->files[2]->size, 7);
+    char hex[OW_SHA256_HEX_SIZE];
+    hash_hex("words 1", 7, hex);
+    assert_string_equal(one->files[2]->sha256, hex);
+    assert_int_equal(get_revision(f, "$LATEST")->revision->version, 0);
+    assert_string_equal(get_revision(f, "$LATEST")->revision->functions[0]->exposure, "server");
+    expect_reason(f, get_revision(f, "3"), "no_version");
+    expect_reason(f, get_revision(f, "0"), "no_version");
+    expect_reason(f, get_revision(f, "live"), "no_version");
+}
+
 // ---- Routes ----
 
 typedef struct watching {
@@ -301,6 +329,7 @@ int main(int argc, char **argv) {
         CASE(changes_what_is_named_only),
         CASE(nothing_changes_a_version),
         CASE(tells_watchers_before_it_answers),
+        CASE(shows_what_is_in_a_version),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

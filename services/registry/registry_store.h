@@ -138,6 +138,10 @@ ow_code store_publish(tx *t, const publish_request *request, publish_response *r
 // The message of a revision. Codes: internal "no_revision".
 ow_code store_revision_find(tx *t, const char *server, const char *revision_id,
                             revision_msg **ret_revision);
+// The same by what people call it: "$LATEST" or a version's number. Codes: not_found
+// "no_virtual_server", "no_version".
+ow_code store_revision_named(tx *t, const char *server, const char *version,
+                             revision_msg **ret_revision);
 // `below` 0: from the highest.
 ow_code store_versions_list(tx *t, const char *server, int64_t below, int limit,
                             list_versions_response *ret_page);

@@ -4,6 +4,7 @@
 
 #include "core/audit/audit.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 // Columns: revision_id, version, created_us, created_by, description, bundle_sha256, body.
@@ -66,6 +67,43 @@ ow_code store_revision_find(tx *t, const char *server, const char *revision_id,
         *ret_revision = r;
     }
     return code;
+}
+
+// "" when there is none.
+static ow_code id_of_version(tx *t, const char *server, const char *version, const char **ret_id) {
+    ow_rows *rows = NULL;
+    bool found = false;
+    ow_code code = ow_db_query(t->db, &rows, t->err,
+                               "SELECT revision_id FROM revisions WHERE title_id = $1"
+                               " AND virtual_server = $2 AND version = $3 AND version > 0",
+                               "tti", t->title, server, (int64_t)strtoll(version, NULL, 10));
+    if (code == OW_OK) {
+        code = ow_rows_next(rows, &found, t->err);
+    }
+    *ret_id = "";
+    if (code == OW_OK && found) {
+        *ret_id = row_text(t, rows, 0);
+        ow_rows_close(rows);
+    }
+    return code;
+}
+
+ow_code store_revision_named(tx *t, const char *server, const char *version,
+                             revision_msg **ret_revision) {
+    server_row row;
+    ow_code code = store_server_find(t, server, &row);
+    if (code != OW_OK) {
+        return code;
+    }
+    const char *id = row.latest_revision;
+    if (strcmp(version, LATEST) != 0) {
+        code = id_of_version(t, row.name, version, &id);
+    }
+    if (code == OW_OK && id[0] == 0) {
+        return ow_fail(t->err, OW_NOT_FOUND, "no_version", "\"%s\" has no version %.24s", row.name,
+                       version);
+    }
+    return code == OW_OK ? store_revision_find(t, row.name, id, ret_revision) : code;
 }
 
 static ow_code insert_revision(tx *t, const deployment *d) {

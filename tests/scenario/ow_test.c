@@ -82,6 +82,26 @@ static void aliases_lead_to_versions(void **state) {
     RUN(NOT_FOUND, NULL, "alias", "rollback", "lab", "live");
 }
 
+static void versions_are_compared(void **state) {
+    (void)state;
+    char folder[] = "/tmp/overworld-diff-XXXXXX", shell[200];
+    assert_non_null(mkdtemp(folder));
+    snprintf(shell, sizeof shell,
+             "cp -RL tests/scenario/bundle/. %s && chmod -R u+w %s && sed -i 's/hello/howdy/; "
+             "s/300/400/' %s/virtualserver.json",
+             folder, folder, folder);
+    FILE *done = popen(shell, "r");
+    assert_int_equal(pclose(done), 0);
+    RUN(OK, NULL, "vs", "deploy", folder);
+    RUN(OK, "~ env GREETING: hello -> howdy", "vs", "diff", "lab", "1", "$LATEST");
+    RUN(OK, "400 ms", "vs", "diff", "lab", "1", "$LATEST");
+    RUN(OK, "~ file virtualserver.json", "vs", "diff", "lab", "1", "$LATEST");
+    RUN(OK, "\"before\":\"hello\"", "vs", "diff", "lab", "1", "$LATEST", "--json");
+    RUN(OK, "\"differences\":[]", "vs", "diff", "lab", "1", "1", "--json");
+    RUN(NOT_FOUND, NULL, "vs", "diff", "lab", "1", "9");
+    RUN(OK, NULL, "vs", "deploy", "tests/scenario/bundle");
+}
+
 static void make_file(char path[static 64], const char *text) {
     snprintf(path, 64, "/tmp/overworld-file-XXXXXX");
     int fd = mkstemp(path);
@@ -151,6 +171,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(virtual_servers_come_and_go),
         cmocka_unit_test(aliases_lead_to_versions),
+        cmocka_unit_test(versions_are_compared),
         cmocka_unit_test(functions_are_run_by_hand),
         cmocka_unit_test(keys_and_titles_are_kept),
         cmocka_unit_test(every_json_can_be_read),

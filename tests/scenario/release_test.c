@@ -373,7 +373,7 @@ static void a_good_version_is_released_step_by_step(void **state) {
     MUST("alias", "set", "game", "live", "1");
     begin_load(&l);
     const char *const args[] = {"release",     "game",    "--alias",   "live",    "--version",
-                                "2",           "--steps", "10,50,100", "--pause", "2s",
+                                "2",           "--steps", "10,50,100", "--pause", "1s",
                                 "--min-calls", "10",      "--json",    NULL};
     assert_int_equal(run_under_load(args, out), 0);
     expect_version(&l, 2);
