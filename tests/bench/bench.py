@@ -20,6 +20,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 
@@ -497,7 +498,97 @@ def bench_limits(report, options):
                f"two buckets a call, {runs[0]['players']} players in turn; CPU")
 
 
-BENCHES = {"call": bench_call, "split": bench_split, "cold": bench_cold, "start": bench_start,
+def publish_number(server, number):
+    """Publishes a version of "bench-alias" whose function answers its number."""
+    folder = tempfile.mkdtemp(prefix="overworld-bench-alias-")
+    with open(os.path.join(folder, "virtualserver.json"), "w") as f:
+        json.dump({"name": "bench-alias", "runtime": "c",
+                   "functions": {"number": {"exposure": "client"}}}, f)
+    with open(os.path.join(folder, "main.c"), "w") as f:
+        f.write("#include <overworld.h>\nint number(ow_ctx *ctx) {\n"
+                f'    return ow_reply_text(ctx, "{number}");\n}}\n')
+    server.ow("vs", "deploy", folder, "--publish")
+    shutil.rmtree(folder)
+
+
+def call_without_end(server, token, replies, failures, stop):
+    """Notes when each reply came and from which version it is, until `stop` is set."""
+    import http.client
+    from urllib.parse import urlparse
+    connection = http.client.HTTPConnection(urlparse(server.public).netloc)
+    headers = {"Content-Type": "application/json", "Authorization": "Bearer " + token,
+               "Overworld-Qualifier": "live"}
+    while not stop.is_set():
+        connection.request("POST", "/v1/call/bench-alias/number", "{}", headers)
+        reply = connection.getresponse()
+        text = reply.read()
+        if reply.status == 200:
+            replies.append((time.perf_counter(), int(text)))
+        else:
+            failures.append(reply.status)
+
+
+def move_alias(server, version):
+    """Sends the move and returns when it was sent."""
+    with open(os.path.join(server.folder, "operator.token")) as f:
+        token = f.read().strip()
+    request = urllib.request.Request(
+        server.console + "/overworld.registry.v1.Registry/UpdateAlias",
+        json.dumps({"virtualServer": "bench-alias", "name": "live",
+                    "targets": [{"version": str(version)}]}).encode(),
+        {"Content-Type": "application/json", "Authorization": "Bearer " + token})
+    started = time.perf_counter()
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        reply.read()
+    return started
+
+
+def alias_times(server, moves, callers):
+    """ms from sending an alias move to the last reply of the old version; and failed calls."""
+    publish_number(server, 1)
+    publish_number(server, 2)
+    server.ow("alias", "create", "bench-alias", "live", "1", "--public")
+    token = open(log_in_players(server, 1)).readline().strip()
+    replies, failures, times = [], [], []
+    stop = threading.Event()
+    threads = [threading.Thread(target=call_without_end,
+                                args=(server, token, replies, failures, stop))
+               for _ in range(callers)]
+    for thread in threads:
+        thread.start()
+    try:
+        for move in range(moves):
+            time.sleep(0.3)
+            old, new = (1, 2) if move % 2 == 0 else (2, 1)
+            started = move_alias(server, new)
+            time.sleep(0.7)
+            last = max((at for at, version in list(replies) if version == old), default=started)
+            times.append(max(0.0, (last - started) * 1000))
+            replies.clear()
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    return times, failures
+
+
+def bench_alias(report, options):
+    """How long an old version answers after its alias was moved, under load."""
+    for split in (False, True):
+        server = Server(split=split, flags=["--gateway.player_calls=0",
+                                            "--gateway.player_function_calls=0", *options.flags])
+        try:
+            times, failures = alias_times(server, 4 * options.rounds, 8)
+            name = "split/alias/move-to-last-old-reply" if split else "alias/move-to-last-old-reply"
+            report.row(name, max(times), "ms", 1000, max(times) <= 1000,
+                       f"slowest of {len(times)} moves under 8 callers; median "
+                       f"{statistics.median(times):.1f} ms")
+            report.row(name + "/failed", len(failures), "calls", 0, not failures, "")
+        finally:
+            server.stop()
+
+
+BENCHES = {"alias": bench_alias, "call": bench_call, "split": bench_split, "cold": bench_cold, "start": bench_start,
            "write": bench_write, "dev": bench_dev, "limits": bench_limits}
 
 
