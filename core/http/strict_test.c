@@ -86,10 +86,31 @@ static void refuses_too_many_headers(void **state) {
     assert_int_equal(why->status, 431);
 }
 
+// Every byte at every place of values of every length around a machine word or two.
+static void knows_what_a_value_may_hold(void **state) {
+    (void)state;
+    enum { LONGEST = 19 };
+    char value[LONGEST];
+    for (uint32_t size = 1; size <= LONGEST; size++) {
+        for (uint32_t place = 0; place < size; place++) {
+            for (int byte = 0; byte < 256; byte++) {
+                memset(value, place % 2 == 0 ? 'a' : 0xff, sizeof value);
+                value[place] = (char)byte;
+                ow_http_field fields[] = {{"Host", "a", 4, 1}, {"X", value, 1, size}};
+                ow_http_framing framing;
+                ow_http_head head = {"GET", "/", "HTTP/1.1", fields, 2};
+                bool allowed = byte == '\t' || (byte >= ' ' && byte != 0x7f);
+                assert_int_equal(ow_http_strict_check(&head, &framing) == NULL, allowed);
+            }
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(checks_heads),
         cmocka_unit_test(refuses_too_many_headers),
+        cmocka_unit_test(knows_what_a_value_may_hold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

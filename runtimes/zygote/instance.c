@@ -14,7 +14,8 @@
 #include "runtimes/sandbox/sandbox.h"
 
 #define FILES_MAX 512u
-#define PEAK_AFTER_NS 100000u
+#define PEAK_AFTER_NS 100000u  // a call that took longer may have taken memory
+#define PEAK_EVERY_NS 1000000u // of short ones
 #define TOLD_AT_ONCE 4
 
 static ow_rt *current; // see internal.h
@@ -34,6 +35,7 @@ static uint64_t now_ns(void) {
 
 static void note_peak(ow_rt *rt) {
     struct rusage usage;
+    rt->peak_ns = now_ns();
     if (getrusage(RUSAGE_SELF, &usage) == 0) {
         atomic_store_explicit(&rt->region->peak_bytes, (uint64_t)usage.ru_maxrss << 10,
                               memory_order_relaxed);
@@ -213,7 +215,9 @@ static void sleep_until_submitted(ow_rt *rt) {
     if (rt->untold > 0) {
         wake_host(rt);
     }
-    note_peak(rt);
+    if (now_ns() - rt->peak_ns > PEAK_EVERY_NS) {
+        note_peak(rt);
+    }
     for (;;) {
         // Declared anew each time round: the host takes it back with every wake-up, and a late one
         // may be for a request that has been served already.

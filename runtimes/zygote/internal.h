@@ -38,6 +38,7 @@ struct ow_rt {
     uint32_t woke;   // the host's sleep that it ended last
     uint32_t untold; // results that the host was not woken for
     uint32_t calls;
+    uint64_t peak_ns; // when the peak of its memory was noted
     rt_file *files;
     size_t file_count;
     ow_frame *frame; // the last one received; answers and names point into it

@@ -286,6 +286,44 @@ def bench_call(report, options, server=None, prefix="call"):
             server.stop()
 
 
+def steady(server, tokens, rate, seconds):
+    """Calls at a steady pace over one connection. Returns how many were made."""
+    import http.client
+    from urllib.parse import urlparse
+    connection = http.client.HTTPConnection(urlparse(server.public).netloc)
+    with open(tokens) as f:
+        headers = [{"Content-Type": "application/json", "Authorization": "Bearer " + line.strip()}
+                   for line in f]
+    started = time.monotonic()
+    made = 0
+    while time.monotonic() - started < seconds:
+        if made > (time.monotonic() - started) * rate:
+            time.sleep(0.0005)
+            continue
+        connection.request("POST", "/v1/call/bench/echo", '{"a":1}', headers[made % len(headers)])
+        reply = connection.getresponse()
+        reply.read()
+        if reply.status != 200:
+            raise SystemExit(f"steady calls: status {reply.status}")
+        made += 1
+    return made
+
+
+def bench_records(report, options):
+    """Below 1,000 calls a second no record is lost."""
+    server = Server(flags=options.flags)
+    try:
+        server.ow("vs", "deploy", bundle(0), "--publish")
+        tokens = log_in_players(server, 1000)
+        made = steady(server, tokens, 950, 2 * options.rounds)
+        time.sleep(1)  # the last blocks arrive
+        dropped = int(json.loads(server.ow("status", "--json")).get("recordsDropped", 0))
+        report.row("records/steady/dropped", dropped, "records", 0, dropped == 0,
+                   f"of {2 * made}, at {made / (2 * options.rounds):.0f} calls/s")
+    finally:
+        server.stop()
+
+
 def bench_split(report, options):
     server = Server(split=True, flags=options.flags)
     try:
@@ -588,7 +626,7 @@ def bench_alias(report, options):
             server.stop()
 
 
-BENCHES = {"alias": bench_alias, "call": bench_call, "split": bench_split, "cold": bench_cold, "start": bench_start,
+BENCHES = {"alias": bench_alias, "call": bench_call, "records": bench_records, "split": bench_split, "cold": bench_cold, "start": bench_start,
            "write": bench_write, "dev": bench_dev, "limits": bench_limits}
 
 
