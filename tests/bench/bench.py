@@ -626,8 +626,9 @@ def bench_alias(report, options):
             server.stop()
 
 
-BENCHES = {"alias": bench_alias, "call": bench_call, "records": bench_records, "split": bench_split, "cold": bench_cold, "start": bench_start,
-           "write": bench_write, "dev": bench_dev, "limits": bench_limits}
+BENCHES = {"alias": bench_alias, "call": bench_call, "records": bench_records, "split": bench_split,
+           "cold": bench_cold, "start": bench_start, "write": bench_write, "dev": bench_dev,
+           "limits": bench_limits}
 
 
 def write_table(path, rows, command):
