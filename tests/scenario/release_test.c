@@ -354,6 +354,37 @@ static void twenty_moves_and_rollbacks_fail_no_call(void **state) {
     assert_true(l.good >= MOVES * 2 * SETTLED);
 }
 
+// ---- Quotas ----
+
+// Room for two instances in all, under a load that keeps both busy: those of the version that loses
+// its calls end and hand theirs over.
+static void moves_do_not_exhaust_the_quota(void **state) {
+    (void)state;
+    static const char *const flags[] = {"--runner.quota=2", "--runner.title_memory=256MB", NULL};
+    deployment *whole = d;
+    ow_client *usual = operator_client;
+    load l = {0};
+    d = deployment_start(shape, flags);
+    operator_client = deployment_operator(d);
+    publish(1);
+    publish(2);
+    MUST("alias", "create", "game", "live", "1");
+    begin_load(&l);
+    for (int i = 0; i < 5; i++) {
+        under_load((const char *const[]){"alias", "set", "game", "live", "1", "2=50", NULL});
+        under_load((const char *const[]){"alias", "set", "game", "live", "2", NULL});
+        expect_version(&l, 2);
+        under_load((const char *const[]){"alias", "rollback", "game", "live", NULL});
+        expect_version(&l, 1);
+    }
+    end_load(&l);
+    expect_no_failure(&l);
+    ow_client_free(operator_client);
+    deployment_stop(d);
+    d = whole;
+    operator_client = usual;
+}
+
 // ---- ow release ----
 
 static void expect_live(const char *target) {
@@ -452,6 +483,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(nothing_and_everything_are_exact),
         cmocka_unit_test(a_player_stays_on_its_side),
         cmocka_unit_test(twenty_moves_and_rollbacks_fail_no_call),
+        cmocka_unit_test(moves_do_not_exhaust_the_quota),
         cmocka_unit_test(a_good_version_is_released_step_by_step),
         cmocka_unit_test(a_version_that_fails_goes_back_by_itself),
         cmocka_unit_test(a_version_that_is_slow_goes_back_by_itself),
