@@ -34,6 +34,7 @@ typedef Overworld__Registry__V1__Revision Revision;
 typedef struct step {
     int32_t weight;
     version_stats older, newer; // since it began
+    int64_t began_us, seen_us;  // and when that was read
     int64_t p95_us;
 } step;
 
@@ -234,20 +235,22 @@ static void add_row(cli *c, cli_table *table, const release *r, bool newer, cons
                      stats->reasons[i].name, stats->reasons[i].count);
         }
     }
-    double rate = stats->calls > 0 ? 100.0 * (double)stats->errors / (double)stats->calls : 0;
+    double failed = stats->calls > 0 ? 100.0 * (double)stats->errors / (double)stats->calls : 0;
     cli_table_add(c, table, newer ? r->newer_text : r->older_text);
     cli_table_add(c, table, cli_percent_text(c, newer ? s->weight : WHOLE - s->weight));
     cli_table_addf(c, table, "%" PRId64, stats->calls);
-    cli_table_addf(c, table, "%.2f %%", rate);
-    cli_table_addf(c, table, "%.1f ms", (double)release_stats_quantile(&r->now, stats, 0.5) / 1000);
-    cli_table_addf(c, table, "%.1f ms",
+    cli_table_addf(c, table, "%.1f",
+                   (double)stats->calls * SECOND_US / (double)(s->seen_us - s->began_us + 1));
+    cli_table_addf(c, table, "%.2f %%", failed);
+    cli_table_addf(c, table, "%.2f ms", (double)release_stats_quantile(&r->now, stats, 0.5) / 1000);
+    cli_table_addf(c, table, "%.2f ms",
                    (double)release_stats_quantile(&r->now, stats, 0.95) / 1000);
     cli_table_add(c, table, reasons[0] != '\0' ? reasons : "-");
 }
 
 // On a terminal the table is drawn over itself; else once at the end of a step.
 static void draw(cli *c, release *r, const step *s, bool ended) {
-    static const char *const columns[] = {"VERSION", "SHARE", "CALLS",   "FAILED",
+    static const char *const columns[] = {"VERSION", "SHARE", "CALLS",   "PER SECOND", "FAILED",
                                           "P50",     "P95",   "REASONS", NULL};
     bool live = isatty(STDOUT_FILENO) != 0;
     if (c->json || (!live && !ended)) {
@@ -295,6 +298,7 @@ static bool look(cli *c, release *r, step *s) {
         return ++r->blind < BLIND_MAX;
     }
     r->blind = 0;
+    s->seen_us = now_us();
     s->older = r->now.older;
     s->newer = r->now.newer;
     release_stats_since(&s->older, &r->before.older);
@@ -324,6 +328,7 @@ static cli_exit walk(cli *c, release *r) {
     for (size_t i = 0; i < r->step_count; i++) {
         step *s = &r->steps[i];
         cli_exit code = release_stats_read(c, &r->query, &r->before);
+        s->began_us = s->seen_us = now_us();
         if (code == CLI_OK) {
             code = move_to(c, r, s->weight);
         }
