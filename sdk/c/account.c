@@ -1,33 +1,83 @@
 /* Logins and logouts that a game asks for. */
 #include "sdk/c/internal.h"
 
+#include <stddef.h>
 #include <string.h>
 
 /* ---- Logging in ---- */
 
-/* With one text that says who it is. */
-static bool login_with(ow_client *client, const char *method, sdk_json_field proof,
-                       ow_client_on_login on_login, void *user, ow_client_error *error) {
+enum { MOST_FIELDS = 4 };
+
+/* Each way of logging in: what must be given for it, and what goes with it. */
+static const struct way {
+    const char *path;
+    size_t proof;         /* offset of the text without which it is not meant */
+    const char *names[2]; /* of the fields of the request, by the place of the texts */
+    bool may_find_only;   /* existing_only has a meaning */
+} ways[] = {
+    {IDENTITY "DeviceLogin", offsetof(ow_client_credentials, device_id), {"deviceId", NULL}, true},
+    {IDENTITY "CustomLogin", offsetof(ow_client_credentials, custom_id), {"customId", NULL}, true},
+    {IDENTITY "EmailLogin", offsetof(ow_client_credentials, email), {"email", "password"}, false},
+};
+
+static const char *proof_of(const ow_client_credentials *credentials, const struct way *way) {
+    return *(const char *const *)(const void *)((const char *)credentials + way->proof);
+}
+
+/* The one way that is meant; NULL: none, or several. */
+static const struct way *way_of(const ow_client_credentials *credentials) {
+    const struct way *found = NULL;
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        if (proof_of(credentials, &ways[i]) != NULL) {
+            if (found != NULL) {
+                return NULL;
+            }
+            found = &ways[i];
+        }
+    }
+    return found;
+}
+
+bool ow_client_login_with_start(ow_client *client, const ow_client_credentials *credentials,
+                                ow_client_on_login on_login, void *user, ow_client_error *error) {
+    const struct way *way = way_of(credentials);
     if (client->server_key_id != NULL) {
         return sdk_fail(error, "invalid_argument", "this client logs in with a server key");
     }
-    if (proof.text == NULL || proof.text[0] == '\0') {
-        return sdk_fail(error, "invalid_argument", "no %s was given", proof.name);
+    if (way == NULL || (credentials->email != NULL && credentials->password == NULL)) {
+        return sdk_fail(error, "invalid_argument",
+                        "give one of device_id, custom_id, or email and password");
     }
-    const sdk_login_request request = {method, &proof, 1};
+    const char *flag = way->may_find_only ? "existingOnly" : "create";
+    bool is_set = way->may_find_only ? credentials->existing_only : credentials->create;
+    const sdk_json_field fields[MOST_FIELDS] = {
+        {way->names[0], proof_of(credentials, way), false},
+        {way->names[1], way->names[1] != NULL ? credentials->password : NULL, false},
+        {"platform", credentials->platform, false},
+        {flag, is_set ? "true" : NULL, true},
+    };
+    const sdk_login_request request = {way->path, fields, MOST_FIELDS};
     return sdk_login_start(client, &request, on_login, user, error);
 }
 
 bool ow_client_login_device_start(ow_client *client, const char *device_id,
                                   ow_client_on_login on_login, void *user, ow_client_error *error) {
-    return login_with(client, IDENTITY "DeviceLogin", (sdk_json_field){"deviceId", device_id},
-                      on_login, user, error);
+    ow_client_credentials credentials = {0};
+    credentials.device_id = device_id;
+    return ow_client_login_with_start(client, &credentials, on_login, user, error);
 }
 
 bool ow_client_resume_start(ow_client *client, const char *refresh_token,
                             ow_client_on_login on_login, void *user, ow_client_error *error) {
-    return login_with(client, IDENTITY "RefreshSession",
-                      (sdk_json_field){"refreshToken", refresh_token}, on_login, user, error);
+    const sdk_json_field field = {"refreshToken", refresh_token, false};
+    const sdk_login_request request = {IDENTITY "RefreshSession", &field, 1};
+    if (client->server_key_id != NULL) {
+        return sdk_fail(error, "invalid_argument", "this client logs in with a server key");
+    }
+    if (refresh_token == NULL || refresh_token[0] == '\0') {
+        return sdk_fail(error, "invalid_argument", "no refresh token was given");
+    }
+    return sdk_login_start(client, &request, on_login, user, error);
 }
 
 /* ---- Logging out ---- */
@@ -35,7 +85,7 @@ bool ow_client_resume_start(ow_client *client, const char *refresh_token,
 bool ow_client_logout_start(ow_client *client, ow_client_on_reply on_logout, void *user,
                             ow_client_error *error) {
     const char *token = client->session.refresh_token;
-    const sdk_json_field field = {"refreshToken", token};
+    const sdk_json_field field = {"refreshToken", token, false};
     ow_client_request request = {0};
     if (client->session.is_running) {
         return sdk_fail(error, "busy", "a login is under way: poll the client first");
@@ -99,12 +149,19 @@ static bool wait_for(ow_client *client, waited *w) {
     return w->ok;
 }
 
-bool ow_client_login_device(ow_client *client, const char *device_id, ow_client_login *ret_login,
-                            ow_client_error *error) {
+bool ow_client_login_with(ow_client *client, const ow_client_credentials *credentials,
+                          ow_client_login *ret_login, ow_client_error *error) {
     waited w = {.login = ret_login, .error = error};
     return sdk_may_wait(client, error) &&
-           ow_client_login_device_start(client, device_id, on_waited_login, &w, error) &&
+           ow_client_login_with_start(client, credentials, on_waited_login, &w, error) &&
            wait_for(client, &w);
+}
+
+bool ow_client_login_device(ow_client *client, const char *device_id, ow_client_login *ret_login,
+                            ow_client_error *error) {
+    ow_client_credentials credentials = {0};
+    credentials.device_id = device_id;
+    return ow_client_login_with(client, &credentials, ret_login, error);
 }
 
 bool ow_client_resume(ow_client *client, const char *refresh_token, ow_client_login *ret_login,

@@ -13,6 +13,7 @@ enum {
     DEFAULT_REPLY_BYTES = 8 * 1024 * 1024,
     DEFAULT_RUNNING = 64,
     DEFAULT_RETRIES = 3,
+    LOGINS = 2, /* a login and a logout go past what waits for a place */
 };
 
 bool sdk_fail(ow_client_error *error, const char *reason, const char *format, ...) {
@@ -130,8 +131,8 @@ ow_client *sdk_client_new(const ow_client_config *config, const sdk_platform *pl
         copy_settings(client, config);
     }
     if (client == NULL || !copy_texts(client, config) ||
-        (client->transport_state =
-             client->transport->open(config->transport_user, client->max_running)) == NULL) {
+        (client->transport_state = client->transport->open(config->transport_user,
+                                                           client->max_running + LOGINS)) == NULL) {
         ow_client_free(client);
         sdk_fail(error, "out_of_memory", "out of memory");
         return NULL;

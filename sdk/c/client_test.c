@@ -244,6 +244,31 @@ static void no_more_run_at_once_than_allowed(void **state) {
     close_world(&w);
 }
 
+/* A game's own transport may be faulty: nobody waits for ever, and what it reports later is harmless. */
+static void a_transport_that_never_ends_is_not_waited_for(void **state) {
+    (void)state;
+    world w;
+    ow_client_error error;
+    tally t = {0};
+    open_world(&w, &(ow_client_config){.max_running = 1, .timeout_ms = 3000});
+    log_in(&w);
+    fake_answer(&w.fake, (fake_plan){.is_held = true});
+    int64_t before = w.fake.now_ms;
+    assert_false(ow_client_call_json(w.client, "vs/fn", "{}", NULL, &error));
+    assert_string_equal(error.reason, "timeout");
+    assert_in_range(w.fake.now_ms - before, 5000, 5001);
+    /* It still has the only place. */
+    start_calls(&w, 1, &t);
+    ow_client_poll(w.client, 0);
+    assert_int_equal(fake_count(&w.fake, "/fn"), 1);
+    fake_release(&w.fake, 1, (fake_plan){0});
+    ow_client_poll(w.client, 0);
+    ow_client_poll(w.client, 0);
+    assert_int_equal(fake_count(&w.fake, "/fn"), 2);
+    assert_int_equal(t.good, 1);
+    close_world(&w);
+}
+
 static void waiting_operations_are_bounded(void **state) {
     (void)state;
     world w;
@@ -366,6 +391,7 @@ int main(void) {
         OW_TEST(retries_can_be_switched_off),
         OW_TEST(retries_end_with_the_operations_time),
         OW_TEST(no_more_run_at_once_than_allowed),
+        OW_TEST(a_transport_that_never_ends_is_not_waited_for),
         OW_TEST(waiting_operations_are_bounded),
         OW_TEST(callbacks_may_start_but_not_wait),
         OW_TEST(hashes_are_the_standards),

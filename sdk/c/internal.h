@@ -80,8 +80,9 @@ struct ow_client {
     operation_list waiting;  /* for a token, or for a place */
     operation_list retrying; /* for their time */
     operation_list running;
-    operation_list ended;  /* their callbacks are next */
-    int64_t answer_date_s; /* the server's clock with the answer that is being told */
+    operation_list abandoned; /* told to be over, while the transport still has them */
+    operation_list ended;     /* their callbacks are next */
+    int64_t answer_date_s;    /* the server's clock with the answer that is being told */
     bool is_calling_back;
     char *last_details;
 };

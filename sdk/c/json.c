@@ -335,7 +335,12 @@ char *sdk_json_object(const sdk_json_field *fields, size_t count) {
         }
         used += write_text(out + used, fields[i].name);
         out[used++] = ':';
-        used += write_text(out + used, fields[i].text);
+        if (fields[i].is_value) {
+            memcpy(out + used, fields[i].text, strlen(fields[i].text));
+            used += strlen(fields[i].text);
+        } else {
+            used += write_text(out + used, fields[i].text);
+        }
     }
     out[used++] = '}';
     out[used] = '\0';

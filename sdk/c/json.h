@@ -32,6 +32,7 @@ bool sdk_json_is_true(sdk_json value);
 
 typedef struct sdk_json_field {
     const char *name, *text; /* text NULL: left out */
+    bool is_value; /* the text is JSON itself, "true" for instance, and stands without quotes */
 } sdk_json_field;
 
 /* {"name":"text",...}, allocated. NULL when out of memory. */

@@ -158,14 +158,16 @@ static void text_is_decoded_and_cut_between_characters(void **state) {
 static void what_is_written_can_be_read(void **state) {
     (void)state;
     const char *odd = "q\" b\\ n\n \x01 \xc3\xa9";
-    const sdk_json_field fields[] = {{"none", NULL}, {"odd", odd}, {"b", ""}};
-    char *text = sdk_json_object(fields, 3);
+    const sdk_json_field fields[] = {
+        {"none", NULL, false}, {"odd", odd, false}, {"b", "", false}, {"t", "true", true}};
+    char *text = sdk_json_object(fields, 4);
     assert_non_null(text);
     sdk_json json = parse(text);
     char *read = sdk_json_text_dup(sdk_json_member(json, "odd"));
     assert_string_equal(read, odd);
     assert_null(sdk_json_member(json, "none").at);
     assert_non_null(sdk_json_member(json, "b").at);
+    assert_true(sdk_json_is_true(sdk_json_member(json, "t")));
     free(read);
     free(text);
     text = sdk_json_object(NULL, 0);

@@ -160,8 +160,11 @@ char *sdk_server_login_body(const ow_client *client, ow_client_error *error) {
         return NULL;
     }
     const sdk_json_field fields[] = {
-        {"keyId", client->server_key_id}, {"timestamp", timestamp}, {"nonce", nonce},
-        {"signature", signature},         {"title", client->title},
+        {"keyId", client->server_key_id, false},
+        {"timestamp", timestamp, false},
+        {"nonce", nonce, false},
+        {"signature", signature, false},
+        {"title", client->title, false},
     };
     char *body = sdk_json_object(fields, sizeof fields / sizeof fields[0]);
     if (body == NULL) {

@@ -11,6 +11,8 @@ enum {
     FIRST_PAUSE_MS = 100, /* before the first retry, doubled for each further one */
     LAST_PAUSE_MS = 5000,
     MAX_RETRY_AFTER_S = 86400,
+    LATE_MS =
+        2000, /* a transport that has not ended an exchange so long after its time never may */
 };
 
 /* ---- Lists ---- */
@@ -46,6 +48,14 @@ static void unlink_from(operation_list *list, operation *op) {
     list->count--;
 }
 
+static bool is_in(const operation_list *list, const operation *wanted) {
+    const operation *op = list->first;
+    while (op != NULL && op != wanted) {
+        op = op->next;
+    }
+    return op != NULL;
+}
+
 /* ---- Life ---- */
 
 static void clear_reply(operation *op) {
@@ -70,7 +80,7 @@ static void operation_free(operation *op) {
 
 void sdk_operations_free(ow_client *client) {
     operation_list *lists[] = {&client->waiting, &client->retrying, &client->running,
-                               &client->ended};
+                               &client->abandoned, &client->ended};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         while (lists[i]->first != NULL) {
             operation *op = lists[i]->first;
@@ -199,11 +209,42 @@ static void launch(operation *op) {
     }
 }
 
+/* Tells the caller that time is over, although the transport has not: what it may still report to goes on
+ * to take a place, without a callback. */
+static void abandon(operation *op) {
+    ow_client *client = op->client;
+    ow_client_error error;
+    operation *teller = calloc(1, sizeof *teller);
+    if (teller == NULL) {
+        return; /* the next time */
+    }
+    teller->client = client;
+    teller->on_reply = op->on_reply;
+    teller->user = op->user;
+    op->on_reply = NULL;
+    unlink_from(&client->running, op);
+    append(&client->abandoned, op);
+    sdk_fail(&error, "timeout", "no answer from %s in time, and the transport did not end it",
+             client->url);
+    fail_later(teller, &error);
+}
+
+static void look_at_running(ow_client *client, int64_t now) {
+    operation *next;
+    for (operation *op = client->running.first; op != NULL; op = next) {
+        next = op->next;
+        if (now >= op->deadline_ms + LATE_MS) {
+            abandon(op);
+        }
+    }
+}
+
 /* Fails what has waited too long; gives back to `waiting` what may be tried again. */
 static void look_at_clock(ow_client *client) {
     int64_t now = sdk_now_ms(client);
     operation *next;
     ow_client_error error;
+    look_at_running(client, now);
     for (operation *op = client->waiting.first; op != NULL; op = next) {
         next = op->next;
         if (now >= op->deadline_ms) {
@@ -232,7 +273,8 @@ void sdk_operations_advance(ow_client *client) {
     bool needs_token = false;
     operation *next;
     for (operation *op = client->waiting.first;
-         op != NULL && client->running.count < client->max_running; op = next) {
+         op != NULL && client->running.count + client->abandoned.count < client->max_running;
+         op = next) {
         next = op->next;
         if (op->needs_token && !is_good) {
             needs_token = true;
@@ -354,6 +396,11 @@ void ow_client_exchange_end(ow_client_exchange *exchange, ow_client_outcome outc
                             const char *detail) {
     operation *op = (operation *)exchange;
     ow_client *client = op->client;
+    if (op->on_reply == NULL && is_in(&client->abandoned, op)) {
+        unlink_from(&client->abandoned, op);
+        operation_free(op);
+        return;
+    }
     op->outcome = op->reply_too_large ? OW_CLIENT_NO_ANSWER : outcome;
     op->reply.status = outcome == OW_CLIENT_ANSWERED ? status : 0;
     set_failure(op, detail != NULL ? detail : "no more is known");
@@ -476,6 +523,9 @@ int sdk_operations_patience(const ow_client *client, int wait_ms) {
     }
     for (const operation *op = client->waiting.first; op != NULL; op = op->next) {
         next = sooner(next, op->deadline_ms);
+    }
+    for (const operation *op = client->running.first; op != NULL; op = op->next) {
+        next = sooner(next, op->deadline_ms + LATE_MS);
     }
     return next > now ? (int)(next - now) : 0;
 }

@@ -127,6 +127,26 @@ OW_CLIENT_API bool ow_client_login_device_start(ow_client *client, const char *d
                                                 ow_client_on_login on_login, void *user,
                                                 ow_client_error *error);
 
+/* Who a player is: one of device_id, custom_id, or email with password. */
+typedef struct ow_client_credentials {
+    const char *device_id; /* as in ow_client_login_device */
+    const char *custom_id; /* from the studio's own accounts, 8 to 128 printable ASCII characters */
+    const char *email;
+    const char
+        *password; /* for an email: a new one has at least 8 characters, none everybody uses */
+    const char *platform; /* free text for statistics, at most 32 characters; may be NULL */
+    bool existing_only;   /* of device_id and custom_id: not_found instead of a new player */
+    bool create;          /* of email: a new player when the address is unknown */
+} ow_client_credentials;
+
+/* Logs a player in by any of them. Reasons: as above, bad_credentials, too_many_attempts. */
+OW_CLIENT_API bool ow_client_login_with(ow_client *client, const ow_client_credentials *credentials,
+                                        ow_client_login *ret_login, ow_client_error *error);
+OW_CLIENT_API bool ow_client_login_with_start(ow_client *client,
+                                              const ow_client_credentials *credentials,
+                                              ow_client_on_login on_login, void *user,
+                                              ow_client_error *error);
+
 /*
  * Logs in with the server key of the configuration. Not needed before a call, but tells early that
  * the key is wrong.

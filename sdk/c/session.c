@@ -164,7 +164,7 @@ static bool send_login(ow_client *client, const char *path, char *body, bool may
 /* By what the client has. */
 static bool begin(ow_client *client, ow_client_error *error) {
     session *s = &client->session;
-    const sdk_json_field refresh = {"refreshToken", s->refresh_token};
+    const sdk_json_field refresh = {"refreshToken", s->refresh_token, false};
     s->is_renewal = s->token != NULL && s->on_login == NULL;
     if (s->refresh_token != NULL) {
         return send_login(client, REFRESH_PATH, sdk_json_object(&refresh, 1), true, error);

@@ -251,6 +251,44 @@ static void a_session_is_resumed_by_its_refresh_token(void **state) {
     close_world(&w);
 }
 
+static void each_way_of_logging_in_has_its_request(void **state) {
+    (void)state;
+    static const struct {
+        ow_client_credentials credentials;
+        const char *path, *body; /* NULL: refused at once */
+    } cases[] = {
+        {{.device_id = "d", .existing_only = true},
+         "/DeviceLogin",
+         "{\"deviceId\":\"d\",\"existingOnly\":true}"},
+        {{.custom_id = "c", .platform = "linux", .create = true},
+         "/CustomLogin",
+         "{\"customId\":\"c\",\"platform\":\"linux\"}"},
+        {{.email = "a@b", .password = "p\"w", .create = true},
+         "/EmailLogin",
+         "{\"email\":\"a@b\",\"password\":\"p\\\"w\",\"create\":true}"},
+        {{.email = "a@b"}, NULL, NULL},
+        {{.password = "p"}, NULL, NULL},
+        {{.device_id = "d", .custom_id = "c"}, NULL, NULL},
+        {{.platform = "linux"}, NULL, NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        world w;
+        ow_client_error error;
+        open_world(&w, NULL);
+        fake_answer(&w.fake, (fake_plan){.body = LOGIN("1")});
+        bool ok = ow_client_login_with(w.client, &cases[i].credentials, NULL, &error);
+        assert_int_equal(ok, cases[i].path != NULL);
+        if (ok) {
+            assert_int_equal(fake_count(&w.fake, cases[i].path), 1);
+            assert_string_equal(w.fake.sent[0].body, cases[i].body);
+        } else {
+            assert_string_equal(error.reason, "invalid_argument");
+            assert_int_equal(w.fake.sent_count, 0);
+        }
+        close_world(&w);
+    }
+}
+
 static void a_logout_forgets_at_once(void **state) {
     (void)state;
     world w;
@@ -303,6 +341,7 @@ int main(void) {
         OW_TEST(a_failed_login_keeps_the_old_session),
         OW_TEST(a_second_login_at_a_time_is_refused),
         OW_TEST(a_session_is_resumed_by_its_refresh_token),
+        OW_TEST(each_way_of_logging_in_has_its_request),
         OW_TEST(a_logout_forgets_at_once),
         OW_TEST(a_callback_may_log_in_again),
     };

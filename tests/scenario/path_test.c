@@ -76,6 +76,33 @@ static void a_session_is_resumed_and_ended(void **state) {
     ow_client_free(second);
 }
 
+static void players_log_in_in_several_ways(void **state) {
+    (void)state;
+    ow_client_config config = {.url = deployment_public(d)};
+    ow_client *client = ow_client_new(&config, NULL);
+    ow_client_credentials email = {
+        .email = "Ada@example.org", .password = "a long enough one", .create = true};
+    ow_client_credentials custom = {.custom_id = "studio-account-1", .existing_only = true};
+    ow_client_login first, again;
+    ow_client_error error;
+    assert_true(ow_client_login_with(client, &email, &first, NULL));
+    email.create = false;
+    email.email = "ada@example.org";
+    assert_true(ow_client_login_with(client, &email, &again, NULL));
+    assert_string_equal(again.player_id, first.player_id);
+    email.password = "another one";
+    assert_false(ow_client_login_with(client, &email, NULL, &error));
+    assert_string_equal(error.reason, "bad_credentials");
+    expect_reply(client, "lab/echo", "1", "1"); // who was logged in stays so
+    assert_false(ow_client_login_with(client, &custom, NULL, &error));
+    assert_int_equal(error.status, 404);
+    custom.existing_only = false;
+    assert_true(ow_client_login_with(client, &custom, &again, NULL));
+    assert_true(again.is_new_player);
+    assert_string_not_equal(again.player_id, first.player_id);
+    ow_client_free(client);
+}
+
 static int logouts_heard;
 
 static void on_event(void *user, ow_client_event event, const ow_client_error *error) {
@@ -467,6 +494,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_device_is_the_same_player_again),
         cmocka_unit_test(a_session_is_resumed_and_ended),
+        cmocka_unit_test(players_log_in_in_several_ways),
         cmocka_unit_test(a_client_hears_that_it_was_logged_out),
         cmocka_unit_test(a_wrong_token_is_refused),
         cmocka_unit_test(a_server_key_opens_what_players_may_not),
