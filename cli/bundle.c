@@ -12,10 +12,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define MANIFEST "virtualserver.json"
 
-enum { FOLDER_DEPTH_MAX = 8 };
+enum {
+    FOLDER_DEPTH_MAX = 8,
+    // Together longer than the server keeps the place of an upload whose sender is gone.
+    UPLOAD_ATTEMPTS = 30,
+    UPLOAD_PAUSE_NS = 250000000,
+};
 
 typedef struct gathering {
     cli *c;
@@ -156,6 +162,18 @@ void cli_bundle_deinit(cli_bundle *bundle) {
     bundle->bytes = NULL;
 }
 
+// Other uploads came in between. Sending a bundle again does no harm.
+static bool is_in_the_way(const ow_client_error *error) {
+    static const char *const reasons[] = {"upload_busy", "no_upload", "bad_offset",
+                                          "too_many_uploads"};
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+        if (strcmp(error->reason, reasons[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 cli_exit cli_bundle_upload(cli *c, const cli_bundle *bundle) {
     cli_exit code = c->client != NULL ? CLI_OK : cli_connect(c);
     if (code != CLI_OK) {
@@ -169,5 +187,10 @@ cli_exit cli_bundle_upload(cli *c, const cli_bundle *bundle) {
         .size = bundle->size,
     };
     ow_client_error error;
-    return ow_client_send(c->client, &request, NULL, &error) ? CLI_OK : cli_tell(c, &error);
+    bool ok = ow_client_send(c->client, &request, NULL, &error);
+    for (int again = 1; !ok && is_in_the_way(&error) && again < UPLOAD_ATTEMPTS; again++) {
+        nanosleep(&(struct timespec){.tv_nsec = UPLOAD_PAUSE_NS}, NULL);
+        ok = ow_client_send(c->client, &request, NULL, &error);
+    }
+    return ok ? CLI_OK : cli_tell(c, &error);
 }

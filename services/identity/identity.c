@@ -4,7 +4,7 @@
 #include "services/identity/migrations/migrations.h"
 #include "services/identity/sessions_store.h"
 
-#include "core/db_sqlite/db_sqlite.h"
+#include "core/hosting/hosting.h"
 #include "core/rpc/directory.h"
 
 #include <stddef.h>
@@ -140,38 +140,23 @@ static ow_code init(ow_module_env *env, const void *config, void **ret_self, ow_
 }
 
 static ow_code open_store(identity *i, ow_err *err) {
-    char folder[512];
-    int length = snprintf(folder, sizeof folder, "%s/identity", i->env->data_folder);
-    if (length < 0 || (size_t)length >= sizeof folder) {
-        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_folder",
-                       "the data folder's path is too long");
-    }
     ow_db_options options = {
         .name = "identity",
-        .folder = folder,
         .migrations = identity_migrations,
-        .loop = i->env->loop,
         .readers = (int)i->config.readers,
         .max_waiting_writes = (int)i->config.max_waiting_writes,
-        .rerun_writes = i->env->rerun_writes,
-        .on_fatal = i->env->on_fatal,
-        .on_fatal_self = i->env->on_fatal_self,
     };
-    return ow_db_sqlite_open(&options, &i->db, err);
+    return ow_hosting_open_store(i->env, &options, &i->db, err);
 }
 
 static ow_code offer_service(identity *i, ow_err *err) {
     ow_service_options options = {
         .descriptor = &overworld__identity__v1__identity__descriptor,
         .methods = identity_methods,
-        .api = i->env->api,
         .self = i,
-        .loop = i->env->loop,
         .db = i->db,
-        .pool = i->env->pool,
     };
-    ow_code code = ow_service_new(&options, &i->service, err);
-    return code == OW_OK ? ow_directory_offer(i->env->directory, i->service, err) : code;
+    return ow_hosting_offer(i->env, &options, &i->service, err);
 }
 
 static ow_code start(void *self, ow_err *err) {

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static ow_code no_memory(ow_err *err) {
@@ -99,6 +100,11 @@ bool blobs_has(const blobs *b, const char *sha256) {
     return path != NULL && access(path, R_OK) == 0;
 }
 
+bool blobs_touch(const blobs *b, const char *sha256) {
+    OWNED_TEXT path = blobs_path(b, sha256);
+    return path != NULL && utimensat(AT_FDCWD, path, NULL, 0) == 0;
+}
+
 // From a synced file in incoming to its place, so that it is there after a power cut too.
 static ow_code move_in(const blobs *b, const char *from, const char *sha256, ow_err *err) {
     OWNED_TEXT path = blobs_path(b, sha256);
@@ -149,7 +155,7 @@ ow_code blobs_put(const blobs *b, const void *bytes, size_t size,
     uint8_t digest[OW_SHA256_SIZE];
     ow_sha256(bytes, size, digest);
     ow_hex_encode(digest, sizeof digest, ret_sha256);
-    if (blobs_has(b, ret_sha256)) {
+    if (blobs_touch(b, ret_sha256)) {
         return OW_OK;
     }
     char name[OW_ID_MAX];
@@ -283,4 +289,53 @@ void blobs_incoming_remove(const blobs *b, const char *sha256) {
     if (path != NULL) {
         unlink(path);
     }
+}
+
+// ---- Old blobs ----
+
+// File times are the file system's: not the clock that tests turn.
+static bool is_old(const struct stat *info, int64_t least_age_s) {
+    return time(NULL) - info->st_mtime >= least_age_s;
+}
+
+ow_code blobs_visit_old(const blobs *b, const blob_visit *visit, ow_err *err) {
+    char two[3];
+    snprintf(two, sizeof two, "%02x", (unsigned)visit->folder & 0xffU);
+    OWNED_TEXT folder = join(b->folder, two);
+    if (folder == NULL) {
+        return no_memory(err);
+    }
+    DIR *list = opendir(folder);
+    if (list == NULL) {
+        return errno == ENOENT ? OW_OK : io_failed(err, errno, "list", folder);
+    }
+    ow_code code = OW_OK;
+    struct dirent *entry;
+    while (code == OW_OK && (entry = readdir(list)) != NULL) {
+        struct stat info;
+        if (strlen(entry->d_name) == OW_SHA256_HEX_SIZE - 1 &&
+            fstatat(dirfd(list), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+            is_old(&info, visit->least_age_s) && !visit->on_blob(visit->self, entry->d_name)) {
+            code = no_memory(err);
+        }
+    }
+    closedir(list);
+    return code;
+}
+
+bool blobs_remove_old(const blobs *b, const char *sha256, int64_t least_age_s) {
+    char name[OW_ID_MAX];
+    ow_id_make(name, "old_", 0);
+    OWNED_TEXT path = blobs_path(b, sha256);
+    OWNED_TEXT aside = incoming_path(b, name);
+    struct stat info;
+    // Out of the way first: who touches it from now on finds that it is gone, who did so before shows.
+    if (path == NULL || aside == NULL || rename(path, aside) != 0) {
+        return false;
+    }
+    if (stat(aside, &info) == 0 && !is_old(&info, least_age_s)) {
+        rename(aside, path);
+        return false;
+    }
+    return unlink(aside) == 0;
 }

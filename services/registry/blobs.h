@@ -2,9 +2,8 @@
 
 // Content-addressed files: <folder>/<first two digits>/<hex SHA-256>, written once, never changed,
 // and <folder>/incoming, where they come into being. Everything here does file I/O and belongs on a
-// pool thread, except where it says otherwise. A blob that is there is whole and on disk.
-//
-// Blobs that nothing refers to any more are not collected yet.
+// pool thread, except where it says otherwise. A blob that is there is whole and on disk. What nothing
+// refers to is removed by sweep.h; a blob's file time says when somebody last meant to refer to it.
 
 #include "core/crypto/hash.h"
 #include "core/error/error.h"
@@ -27,6 +26,22 @@ void blobs_deinit(blobs *b);
 char *blobs_path(const blobs *b, const char *sha256);
 
 bool blobs_has(const blobs *b, const char *sha256);
+
+// Whether it is there, and makes it young: before anything refers to it.
+bool blobs_touch(const blobs *b, const char *sha256);
+
+// The blobs of one of the 256 folders that nobody touched for so long. `on_blob` false: out of memory.
+typedef struct blob_visit {
+    int folder;
+    int64_t least_age_s;
+    bool (*on_blob)(void *self, const char *sha256);
+    void *self;
+} blob_visit;
+
+ow_code blobs_visit_old(const blobs *b, const blob_visit *visit, ow_err *err);
+
+// Removes a blob unless somebody has touched it since; true when it is gone.
+bool blobs_remove_old(const blobs *b, const char *sha256, int64_t least_age_s);
 
 // Stores bytes under their hash.
 ow_code blobs_put(const blobs *b, const void *bytes, size_t size,

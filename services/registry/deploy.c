@@ -46,6 +46,7 @@ static ow_code open_bundle(const registry *r, const char *sha256, ow_archive_map
     if (path == NULL) {
         return no_memory(err);
     }
+    blobs_touch(&r->blobs, sha256);
     ow_code code = ow_archive_map_open(path, ret_map, err);
     free(path);
     return code != OW_NOT_FOUND
@@ -348,8 +349,11 @@ ow_code deploy_keep(ow_run *run) {
     ow_code code = OW_OK;
     if (s->built) {
         code = blobs_put(&r->blobs, s->code, s->code_size, s->code_sha256, run->err);
-    } else {
+    } else if (blobs_touch(&r->blobs, s->code_sha256)) {
         ow_counter_add(r->reused_builds, 1);
+    } else {
+        code = ow_fail(run->err, OW_ABORTED, "build_gone",
+                       "the code built earlier was removed just now: deploy again");
     }
     ow_archive_map map = {0};
     if (code == OW_OK && s->revision->n_files > 0) {

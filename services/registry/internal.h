@@ -5,6 +5,7 @@
 #include "services/registry/blobs.h"
 #include "services/registry/registry_store.h"
 #include "services/registry/routes.h"
+#include "services/registry/sweep.h"
 #include "services/registry/uploads.h"
 
 #include "core/clock/clock.h"
@@ -33,6 +34,7 @@ typedef struct registry {
     ow_db *db;
     blobs blobs;
     uploads *uploads;
+    sweep *sweep;
     routes *routes;
     ProtobufCService *service;
     ProtobufCService *runner; // the directory's

@@ -3,14 +3,13 @@
 #include "services/registry/internal.h"
 #include "services/registry/migrations/migrations.h"
 
-#include "core/db_sqlite/db_sqlite.h"
+#include "core/hosting/hosting.h"
 #include "core/log/log.h"
 #include "core/rpc/directory.h"
 
 #include "overworld/runner/v1/runner.pb-c.h"
 
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,38 +89,23 @@ static ow_code init(ow_module_env *env, const void *config, void **ret_self, ow_
 }
 
 static ow_code open_store(registry *r, ow_err *err) {
-    char *folder = NULL;
-    if (asprintf(&folder, "%s/registry", r->env->data_folder) < 0) {
-        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for a path");
-    }
     ow_db_options options = {
         .name = "registry",
-        .folder = folder,
         .migrations = registry_migrations,
-        .loop = r->env->loop,
         .readers = (int)r->config.readers,
         .max_waiting_writes = (int)r->config.max_waiting_writes,
-        .rerun_writes = r->env->rerun_writes,
-        .on_fatal = r->env->on_fatal,
-        .on_fatal_self = r->env->on_fatal_self,
     };
-    ow_code code = ow_db_sqlite_open(&options, &r->db, err);
-    free(folder);
-    return code;
+    return ow_hosting_open_store(r->env, &options, &r->db, err);
 }
 
 static ow_code offer_service(registry *r, ow_err *err) {
     ow_service_options options = {
         .descriptor = &overworld__registry__v1__registry__descriptor,
         .methods = registry_methods,
-        .api = r->env->api,
         .self = r,
-        .loop = r->env->loop,
         .db = r->db,
-        .pool = r->env->pool,
     };
-    ow_code code = ow_service_new(&options, &r->service, err);
-    return code == OW_OK ? ow_directory_offer(r->env->directory, r->service, err) : code;
+    return ow_hosting_offer(r->env, &options, &r->service, err);
 }
 
 static ow_code start(void *self, ow_err *err) {
@@ -140,7 +124,8 @@ static ow_code start(void *self, ow_err *err) {
     r->runner = ow_directory_get(r->env->directory, &overworld__runner__v1__runner__descriptor);
     r->uploads = uploads_new(r->env->loop, r->env->pool, r->env->clock, &r->blobs);
     r->routes = routes_new(r->env->loop, r->db);
-    if (r->uploads == NULL || r->routes == NULL || r->runner == NULL) {
+    r->sweep = sweep_new(r->env->loop, r->db, r->env->pool, r->env->clock, &r->blobs);
+    if (r->sweep == NULL || r->uploads == NULL || r->routes == NULL || r->runner == NULL) {
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for the registry");
     }
     code = offer_service(r, err);
@@ -165,11 +150,12 @@ static void drain(void *self) {
     registry *r = self;
     r->stopping = true;
     routes_stop(r->routes);
+    sweep_stop(r->sweep);
 }
 
 static bool drained(void *self) {
     const registry *r = self;
-    return !routes_busy(r->routes) && !uploads_busy(r->uploads) &&
+    return !routes_busy(r->routes) && !uploads_busy(r->uploads) && !sweep_busy(r->sweep) &&
            ow_service_running(r->service) == 0;
 }
 
@@ -178,6 +164,9 @@ static void stop(void *self) {
     r->stopping = true;
     if (r->routes != NULL) {
         routes_stop(r->routes);
+    }
+    if (r->sweep != NULL) {
+        sweep_stop(r->sweep);
     }
     if (r->service != NULL) {
         ow_directory_withdraw(r->env->directory, r->service);
@@ -193,6 +182,7 @@ static void free_self(void *self) {
     ow_service_free(r->service);
     routes_free(r->routes);
     uploads_free(r->uploads);
+    sweep_free(r->sweep);
     blobs_deinit(&r->blobs);
     explicit_bzero(r->secrets_key, sizeof r->secrets_key);
     free(r);

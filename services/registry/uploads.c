@@ -8,14 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-// An upload that nobody continued for so long gives its place away.
-#define IDLE_US ((int64_t)60 * 1000 * 1000)
+// An upload that nobody continued for so long gives its place away when another one needs it: its sender is
+// gone, or begins anew.
+#define IDLE_US ((int64_t)5 * 1000 * 1000)
+
+enum { WAITING_MAX = 16 };
 
 typedef struct upload {
     char sha256[OW_SHA256_HEX_SIZE]; // "": free
     int64_t size;                    // written so far
     int64_t touched_us;
     bool writing;
+    upload_piece *waiting; // for their turn, in order: several may send the same bundle at a time
+    int waiting_count;
 } upload;
 
 struct uploads {
@@ -73,33 +78,33 @@ static upload *free_place(uploads *u) {
     return oldest != NULL && now_us - oldest->touched_us > IDLE_US ? oldest : NULL;
 }
 
-// `ret_evicted` gets the hash of an upload that had to give its place away.
-static ow_code begin(uploads *u, const put_chunk_request *request, upload **ret_upload,
-                     char ret_evicted[static OW_SHA256_HEX_SIZE], ow_err *err) {
-    upload *at = find(u, request->sha256);
-    if (at == NULL && request->offset > 0) {
-        return ow_fail(err, OW_FAILED_PRECONDITION, "no_upload",
-                       "no upload of this bundle is under way: begin at offset 0");
-    }
+static ow_code begin_new(uploads *u, upload_piece *piece, ow_err *err) {
+    const put_chunk_request *request = piece->run->request;
+    upload *at = free_place(u);
     if (at == NULL) {
-        at = free_place(u);
-        if (at == NULL) {
-            return ow_fail(err, OW_RESOURCE_EXHAUSTED, "too_many_uploads",
-                           "%d bundles are being uploaded: try again soon", UPLOADS_MAX);
-        }
-        memcpy(ret_evicted, at->sha256, sizeof at->sha256);
-        *at = (upload){0};
-        memcpy(at->sha256, request->sha256, OW_SHA256_HEX_SIZE);
+        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "too_many_uploads",
+                       "%d bundles are being uploaded: try again soon", UPLOADS_MAX);
     }
-    if (at->writing) {
-        return ow_fail(err, OW_ABORTED, "upload_busy",
-                       "another upload of the same bundle is under way: try again");
+    memcpy(piece->evicted, at->sha256, sizeof at->sha256);
+    *at = (upload){0};
+    memcpy(at->sha256, request->sha256, OW_SHA256_HEX_SIZE);
+    piece->upload = at;
+    return OW_OK;
+}
+
+// Finds the piece's upload. It stays NULL for a later piece of a bundle that is not on its way: another
+// sender may have finished it, which the disk knows.
+static ow_code begin(uploads *u, upload_piece *piece, ow_err *err) {
+    const put_chunk_request *request = piece->run->request;
+    piece->upload = find(u, request->sha256);
+    if (piece->upload == NULL) {
+        return request->offset > 0 ? OW_OK : begin_new(u, piece, err);
     }
-    if (request->offset > at->size) {
+    if (!piece->upload->writing && request->offset > piece->upload->size) {
         return ow_fail(err, OW_FAILED_PRECONDITION, "bad_offset",
-                       "%lld bytes of this bundle have come in so far", (long long)at->size);
+                       "%lld bytes of this bundle have come in so far",
+                       (long long)piece->upload->size);
     }
-    *ret_upload = at;
     return OW_OK;
 }
 
@@ -133,9 +138,14 @@ static void write_piece(void *self) {
     if (piece->evicted[0] != 0) {
         blobs_incoming_remove(b, piece->evicted);
     }
-    if (blobs_has(b, request->sha256)) {
+    if (blobs_touch(b, request->sha256)) {
         piece->complete = true;
         piece->code = OW_OK;
+        return;
+    }
+    if (piece->upload == NULL) {
+        piece->code = ow_fail(&piece->err, OW_FAILED_PRECONDITION, "no_upload",
+                              "no upload of this bundle is under way: begin at offset 0");
         return;
     }
     piece->code = blobs_incoming_write(b, request->sha256, request->offset, request->data.data,
@@ -146,45 +156,98 @@ static void write_piece(void *self) {
     }
 }
 
-static void piece_written(void *self) {
-    upload_piece *piece = self;
-    upload *at = piece->upload;
+static void start_piece(upload_piece *piece);
+
+// What waited behind a piece goes on: with the next one, or, when the upload is over, each anew.
+static void next_pieces(upload_piece *waiting) {
+    while (waiting != NULL) {
+        upload_piece *piece = waiting;
+        waiting = piece->next;
+        piece->next = NULL;
+        start_piece(piece);
+    }
+}
+
+// Takes note of what became of a piece; what is to go on now.
+static upload_piece *settle(upload *at, const upload_piece *piece) {
     const put_chunk_request *request = piece->run->request;
-    put_chunk_response *reply = piece->run->reply;
-    at->writing = false;
-    at->touched_us = ow_clock_mono_us(piece->owner->clock);
     int64_t end = request->offset + (int64_t)request->data.len;
+    upload_piece *waiting = at->waiting;
+    at->writing = false;
+    at->waiting = NULL;
+    at->waiting_count = 0;
+    at->touched_us = ow_clock_mono_us(piece->owner->clock);
     if (piece->code == OW_OK && end > at->size) {
         at->size = end;
     }
     if (piece->complete || (request->last && piece->code != OW_OK)) {
         *at = (upload){0};
     }
+    return waiting;
+}
+
+static void piece_written(void *self) {
+    upload_piece *piece = self;
+    put_chunk_response *reply = piece->run->reply;
+    upload_piece *waiting = piece->upload != NULL ? settle(piece->upload, piece) : NULL;
     reply->complete = piece->complete;
     if (piece->code != OW_OK) {
         *piece->run->err = piece->err;
     }
     ow_run_resume(piece->run, piece->code);
+    next_pieces(waiting);
+}
+
+static ow_code submit(upload_piece *piece, ow_err *err) {
+    piece->job = (ow_pool_job){
+        .work = write_piece, .done = piece_written, .self = piece, .loop = piece->owner->loop};
+    ow_code code = ow_pool_submit(piece->owner->pool, &piece->job, err);
+    if (code == OW_OK && piece->upload != NULL) {
+        piece->upload->writing = true;
+    }
+    return code;
+}
+
+static ow_code wait_for_turn(upload_piece *piece, ow_err *err) {
+    upload *at = piece->upload;
+    if (at->waiting_count == WAITING_MAX) {
+        return ow_fail(err, OW_ABORTED, "upload_busy", "%d others send the same bundle: try again",
+                       WAITING_MAX);
+    }
+    upload_piece **end = &at->waiting;
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = piece;
+    at->waiting_count++;
+    return OW_OK;
+}
+
+// Writes a piece now or in its turn.
+static ow_code take(upload_piece *piece, ow_err *err) {
+    ow_code code = begin(piece->owner, piece, err);
+    if (code != OW_OK) {
+        return code;
+    }
+    return piece->upload != NULL && piece->upload->writing ? wait_for_turn(piece, err)
+                                                           : submit(piece, err);
+}
+
+static void start_piece(upload_piece *piece) {
+    ow_code code = take(piece, piece->run->err);
+    if (code != OW_OK) {
+        ow_run_resume(piece->run, code);
+    }
 }
 
 ow_code uploads_put(uploads *u, ow_run *run) {
     upload_piece *piece = run->state;
-    const put_chunk_request *request = run->request;
-    ow_code code = check(request, run->err);
-    if (code == OW_OK) {
-        code = begin(u, request, &piece->upload, piece->evicted, run->err);
-    }
+    ow_code code = check(run->request, run->err);
     if (code != OW_OK) {
         return code;
     }
     piece->owner = u;
     piece->run = run;
-    piece->job =
-        (ow_pool_job){.work = write_piece, .done = piece_written, .self = piece, .loop = u->loop};
-    code = ow_pool_submit(u->pool, &piece->job, run->err);
-    if (code != OW_OK) {
-        return code;
-    }
-    piece->upload->writing = true;
-    return OW_PENDING;
+    code = take(piece, run->err);
+    return code == OW_OK ? OW_PENDING : code;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
-// Bundles on their way in: which ones, how far, and that one piece at a time is written for each.
+// Bundles on their way in: which ones, how far, and that one piece at a time is written for each; others
+// of the same bundle wait for their turn.
 // Loop thread; the file I/O runs on the pool.
 
 #include "services/registry/blobs.h"
@@ -24,7 +25,8 @@ ow_code uploads_put(uploads *u, ow_run *run);
 typedef struct upload_piece {
     uploads *owner;
     ow_run *run;
-    struct upload *upload;
+    struct upload *upload; // NULL: none is under way
+    struct upload_piece *next;
     char evicted[OW_SHA256_HEX_SIZE];
     ow_pool_job job;
     ow_code code;

@@ -3,11 +3,10 @@
 #include "services/telemetry/internal.h"
 #include "services/telemetry/migrations/migrations.h"
 
-#include "core/db_sqlite/db_sqlite.h"
+#include "core/hosting/hosting.h"
 #include "core/rpc/directory.h"
 
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 static const ow_config_key config_keys[] = {
@@ -78,39 +77,24 @@ static ow_code init(ow_module_env *env, const void *config, void **ret_self, ow_
 }
 
 static ow_code open_store(telemetry *t, ow_err *err) {
-    char *folder = NULL;
-    if (asprintf(&folder, "%s/telemetry", t->env->data_folder) < 0) {
-        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for a path");
-    }
     ow_db_options options = {
         .name = "telemetry",
-        .folder = folder,
         .migrations = telemetry_migrations,
-        .loop = t->env->loop,
         .readers = (int)t->config.readers,
         .page_bytes = STORE_PAGE_BYTES,
         .max_waiting_writes = (int)t->config.max_waiting_writes,
-        .rerun_writes = t->env->rerun_writes,
-        .on_fatal = t->env->on_fatal,
-        .on_fatal_self = t->env->on_fatal_self,
     };
-    ow_code code = ow_db_sqlite_open(&options, &t->db, err);
-    free(folder);
-    return code;
+    return ow_hosting_open_store(t->env, &options, &t->db, err);
 }
 
 static ow_code offer_service(telemetry *t, ow_err *err) {
     ow_service_options options = {
         .descriptor = &overworld__telemetry__v1__telemetry__descriptor,
         .methods = telemetry_methods,
-        .api = t->env->api,
         .self = t,
-        .loop = t->env->loop,
         .db = t->db,
-        .pool = t->env->pool,
     };
-    ow_code code = ow_service_new(&options, &t->service, err);
-    return code == OW_OK ? ow_directory_offer(t->env->directory, t->service, err) : code;
+    return ow_hosting_offer(t->env, &options, &t->service, err);
 }
 
 static ow_code start(void *self, ow_err *err) {
