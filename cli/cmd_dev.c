@@ -17,9 +17,11 @@ enum {
     QUIET_MS = 60,
     FOLLOW_STEP_MS = 20,
     FOLDERS_MAX = 200,
+    PATH_ROOM = 1024,
 };
 
-static int watch_folders(cli *c, int inotify, const char *folder, int count) {
+// Watches a folder and those in it; one that is watched already stays so. Returns how many are.
+static int watch_folders(int inotify, const char *folder, int count) {
     const uint32_t events = IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE | IN_CREATE | IN_MOVED_FROM;
     if (count >= FOLDERS_MAX || inotify_add_watch(inotify, folder, events) < 0) {
         return count;
@@ -29,8 +31,9 @@ static int watch_folders(cli *c, int inotify, const char *folder, int count) {
     struct dirent *entry;
     while (dir != NULL && (entry = readdir(dir)) != NULL) {
         if (entry->d_type == DT_DIR && entry->d_name[0] != '.') {
-            const char *inner = ow_arena_printf_in(c->arena, "%s/%s", folder, entry->d_name);
-            count = watch_folders(c, inotify, inner, count);
+            char inner[PATH_ROOM];
+            int length = snprintf(inner, sizeof inner, "%s/%s", folder, entry->d_name);
+            count = length < PATH_ROOM ? watch_folders(inotify, inner, count) : count;
         }
     }
     if (dir != NULL) {
@@ -75,7 +78,7 @@ cli_exit cmd_dev(cli *c) {
     if (inotify < 0) {
         return cli_fail(c, CLI_FAILED, "cannot watch folders: %s", strerror(errno));
     }
-    if (watch_folders(c, inotify, folder, 0) == 0) {
+    if (watch_folders(inotify, folder, 0) == 0) {
         cli_exit code = cli_fail(c, CLI_USAGE, "cannot watch %s: %s", folder, strerror(errno));
         close(inotify);
         return code;
@@ -97,6 +100,8 @@ cli_exit cmd_dev(cli *c) {
     while (!cli_interrupted() && !follow.failed) {
         if (changed(inotify, 0)) {
             wait_until_quiet(inotify);
+            // New folders first: what is written into them while the rest is read is a change again.
+            watch_folders(inotify, folder, 0);
             deploy(c, folder);
         }
         cli_follow_poll(&follow, FOLLOW_STEP_MS);

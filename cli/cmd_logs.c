@@ -10,7 +10,14 @@
 
 #define QUERY_PATH "/overworld.telemetry.v1.Telemetry/QueryLogs"
 
-enum { LONG_POLL_MS = 20000, DEFAULT_LIMIT = 100, LOG_ROUNDS = 8, FIRST_RECORD_MS = 1000 };
+enum {
+    LONG_POLL_MS = 20000,
+    DEFAULT_LIMIT = 100,
+    LOG_ROUNDS = 8,
+    FIRST_RECORD_MS = 1000,
+    FRESH_S = 2,
+    BLOCKS_MS = 400, // longer than any process keeps a block of records
+};
 
 typedef Overworld__Telemetry__V1__QueryLogsRequest Query;
 typedef Overworld__Telemetry__V1__QueryLogsResponse Page;
@@ -97,6 +104,21 @@ static cli_exit go_on(cli *c, const char *page_token) {
     return follow.failed ? CLI_UNAVAILABLE : CLI_OK;
 }
 
+// Each process sends its records in blocks: right after a call there may be none yet, and those of the
+// others follow the first.
+static cli_exit await_records(cli *c, const Query *wanted) {
+    Query newest = *wanted;
+    Page *page;
+    newest.page_size = 1;
+    newest.wait_ms = FIRST_RECORD_MS;
+    cli_exit code = cli_rpc(c, QUERY_PATH, &newest.base, page_type, false, &page);
+    if (code == CLI_OK && page->n_entries > 0 && page->entries[0]->time != NULL &&
+        page->entries[0]->time->seconds + FRESH_S >= (int64_t)time(NULL)) {
+        nanosleep(&(struct timespec){.tv_nsec = BLOCKS_MS * 1000000L}, NULL);
+    }
+    return code;
+}
+
 cli_exit cmd_logs(cli *c) {
     Query query = OVERWORLD__TELEMETRY__V1__QUERY_LOGS_REQUEST__INIT;
     Timestamp since = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
@@ -119,11 +141,13 @@ cli_exit cmd_logs(cli *c) {
     query.min_duration_us = cli_int(c, "slower", 0) * 1000;
     query.page_size = (int32_t)cli_int(c, "limit", DEFAULT_LIMIT);
     query.newest = true;
-    // Records are sent on their way in blocks: right after a call there may be none yet.
-    query.wait_ms = query.request_id[0] != '\0' ? FIRST_RECORD_MS : 0;
     cli_exit code = set_time(c, "since", &since, &query.since);
     if (code == CLI_OK) {
         code = set_time(c, "until", &until, &query.until);
+    }
+    // Of a time that is over no more will come.
+    if (code == CLI_OK && query.until == NULL) {
+        code = await_records(c, &query);
     }
     Page *page;
     if (code == CLI_OK) {

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,6 +37,19 @@ static void write_source(const char *folder, int number) {
     snprintf(text + used, sizeof text - (size_t)used,
              "int answer(ow_ctx *ctx) {\n    return ow_reply_text(ctx, \"%d\");\n}\n", number);
     write_file(folder, "live.c", text);
+}
+
+// The answer in a header of a folder that is made while `ow dev` runs.
+static void move_into_folder(const char *folder, int number) {
+    char inner[128];
+    snprintf(inner, sizeof inner, "%s/part", folder);
+    assert_int_equal(mkdir(inner, 0755), 0);
+    char text[64];
+    snprintf(text, sizeof text, "#define NUMBER \"%d\"\n", number);
+    write_file(inner, "number.h", text);
+    write_file(folder, "live.c",
+               "#include <overworld.h>\n#include \"part/number.h\"\nint answer(ow_ctx *ctx) {\n"
+               "    return ow_reply_text(ctx, NUMBER);\n}\n");
 }
 
 static bool replies(ow_client *player, int number) {
@@ -76,11 +90,17 @@ static void a_change_is_served_soon(void **state) {
     ow_client *player = deployment_player(d, "device-of-the-developer");
     until_reply(player, 0, 20000);
     int64_t longest = 0;
+    char inner[80];
     for (int number = 1; number <= CHANGES; number++) {
         write_source(folder, number);
         int64_t took = until_reply(player, number, PROMISE_MS * SLACK);
         longest = took > longest ? took : longest;
     }
+    move_into_folder(folder, 100);
+    until_reply(player, 100, PROMISE_MS * SLACK);
+    snprintf(inner, sizeof inner, "%s/part", folder);
+    write_file(inner, "number.h", "#define NUMBER \"101\"\n");
+    until_reply(player, 101, PROMISE_MS * SLACK);
     print_message("%d changes, each served within %d ms\n", CHANGES, (int)longest);
     kill(child, SIGKILL); // and with it `ow dev`
     waitpid(child, NULL, 0);
