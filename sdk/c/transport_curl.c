@@ -11,6 +11,7 @@ enum {
     MAX_CONNECT_MS = 5000,
     MAX_IDLE_S = 45, /* the server closes after 60: a connection about to be closed is not used */
     MAX_LINE = 256,  /* of a header that matters */
+    ASK_BEFORE_BYTES = 1024 * 1024, /* libcurl's own bound for "Expect: 100-continue" */
 };
 
 typedef struct transfer transfer;
@@ -114,9 +115,13 @@ static bool add_header(transfer *t, const char *name, const char *value) {
 }
 
 static bool add_headers(transfer *t, const ow_client_http *request) {
-    struct curl_slist *list = curl_slist_append(NULL, "Expect:"); /* none of libcurl's own */
-    bool ok = list != NULL;
-    t->headers = list;
+    bool ok = true;
+    /* Before a large body libcurl asks whether it is wanted: the refusal of one that is too large could
+     * get lost while it is still being sent. */
+    if (request->size < ASK_BEFORE_BYTES) {
+        t->headers = curl_slist_append(NULL, "Expect:");
+        ok = t->headers != NULL;
+    }
     for (size_t i = 0; ok && i < request->header_count; i++) {
         ok = add_header(t, request->headers[i].name, request->headers[i].value);
     }
