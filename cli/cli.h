@@ -46,6 +46,7 @@ typedef struct cli {
     } flags[CLI_FLAGS_MAX];
     size_t flag_count;
     bool json;
+    bool without_token; // the command needs none: it logs in
     bool color;
     ow_client *client; // made by cli_connect
     const char *url;   // where it is connected to
@@ -135,6 +136,16 @@ cli_exit cmd_logs(cli *c);
 cli_exit cmd_key_create(cli *c);
 cli_exit cmd_key_list(cli *c);
 cli_exit cmd_key_revoke(cli *c);
+cli_exit cmd_logout(cli *c);
+cli_exit cmd_password(cli *c);
+cli_exit cmd_member_add(cli *c);
+cli_exit cmd_member_list(cli *c);
+cli_exit cmd_member_set_role(cli *c);
+cli_exit cmd_member_remove(cli *c);
+cli_exit cmd_member_reset_password(cli *c);
+cli_exit cmd_apikey_create(cli *c);
+cli_exit cmd_apikey_list(cli *c);
+cli_exit cmd_apikey_revoke(cli *c);
 cli_exit cmd_audit_list(cli *c);
 cli_exit cmd_audit_verify(cli *c);
 cli_exit cmd_audit_export(cli *c);

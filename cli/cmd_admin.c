@@ -23,6 +23,9 @@ static cli_exit who_am_i(cli *c, bool show, Overworld__Identity__V1__WhoAmIRespo
 }
 
 cli_exit cmd_login(cli *c) {
+    if (cli_text(c, "email") != NULL) {
+        return cli_login_by_email(c, cli_text(c, "email"));
+    }
     Overworld__Identity__V1__WhoAmIResponse *who;
     cli_exit code = who_am_i(c, true, &who);
     if (code != CLI_OK) {

@@ -26,6 +26,8 @@ static const cli_flag global_flags[] = {
 };
 
 static const cli_flag login_flags[] = {
+    {"email", CLI_FLAG_TEXT, "ADDRESS", "with a password, which is asked for"},
+    {"password-file", CLI_FLAG_TEXT, "FILE", "take it from a file; - is standard input"},
     {"name", CLI_FLAG_TEXT, "NAME", "store under this name (default: default)"},
     {0},
 };
@@ -117,6 +119,34 @@ static const cli_flag logs_flags[] = {
     {0},
 };
 
+static const cli_flag logout_flags[] = {
+    {"everywhere", CLI_FLAG_BOOL, NULL, "end all your sessions"},
+    {0},
+};
+
+static const cli_flag password_flags[] = {
+    {"old-file", CLI_FLAG_TEXT, "FILE", "take the old one from a file; - is standard input"},
+    {"new-file", CLI_FLAG_TEXT, "FILE", "take the new one from a file"},
+    {0},
+};
+
+static const cli_flag member_add_flags[] = {
+    {"role", CLI_FLAG_TEXT, "ROLE", "viewer (the default), developer or admin"},
+    {"every-title", CLI_FLAG_BOOL, NULL, "in every title, not in this one alone"},
+    {0},
+};
+
+static const cli_flag member_flags[] = {
+    {"every-title", CLI_FLAG_BOOL, NULL, "the role in every title, not the one in this"},
+    {0},
+};
+
+static const cli_flag apikey_flags[] = {
+    {"role", CLI_FLAG_TEXT, "ROLE", "at most this role (default: your own)"},
+    {"days", CLI_FLAG_INT, "N", "good for so many days (default: for ever)"},
+    {0},
+};
+
 static const cli_flag audit_flags[] = {
     {"who", CLI_FLAG_TEXT, "ID", "by this operator"},
     {"action", CLI_FLAG_TEXT, "ACTION", "of this kind: title.rename, server_key.create ..."},
@@ -137,6 +167,24 @@ static const cli_flag verify_flags[] = {
 static const cli_command commands[] = {
     {"login", "", "store where the server is and as whom you come", 0, 0, login_flags, cmd_login,
      "ow login --url http://127.0.0.1:7351 --token-file operator.token"},
+    {"logout", "", "end the session that you came with", 0, 0, logout_flags, cmd_logout,
+     "ow logout --everywhere"},
+    {"password", "", "change your password", 0, 0, password_flags, cmd_password, "ow password"},
+    {"member add", "EMAIL", "give somebody a role; shows the password of somebody new", 1, 1,
+     member_add_flags, cmd_member_add, "ow member add ann@example.com --role developer"},
+    {"member list", "", "who has a role in the title", 0, 0, NULL, cmd_member_list,
+     "ow member list"},
+    {"member set-role", "EMAIL ROLE", "change somebody's role", 2, 2, member_flags,
+     cmd_member_set_role, "ow member set-role ann@example.com admin"},
+    {"member remove", "EMAIL", "take somebody's role away", 1, 1, member_flags, cmd_member_remove,
+     "ow member remove ann@example.com"},
+    {"member reset-password", "EMAIL", "make a new password for somebody", 1, 1, NULL,
+     cmd_member_reset_password, "ow member reset-password ann@example.com"},
+    {"apikey create", "NAME", "make an API key that acts as you; shown once", 1, 1, apikey_flags,
+     cmd_apikey_create, "ow apikey create ci --role developer --days 90"},
+    {"apikey list", "", "list your API keys", 0, 0, NULL, cmd_apikey_list, "ow apikey list"},
+    {"apikey revoke", "KEY_ID", "revoke one of your API keys", 1, 1, NULL, cmd_apikey_revoke,
+     "ow apikey revoke apk_01..."},
     {"whoami", "", "say as whom the server sees you", 0, 0, NULL, cmd_whoami, "ow whoami"},
     {"status", "", "is all well: services, addresses, sandbox", 0, 0, NULL, cmd_status,
      "ow status --json"},

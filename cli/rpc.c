@@ -56,7 +56,7 @@ static cli_exit check_profile(cli *c, const cli_profile *profile) {
                         "which server? Give --data DIR or --url URL, call ow inside "
                         "a server's data folder, or store it with ow login");
     }
-    if (profile->token == NULL) {
+    if (profile->token == NULL && !c->without_token) {
         return cli_fail(c, CLI_AUTH,
                         "no token: give --token-file FILE (first start writes "
                         "operator.token in the data folder)");
@@ -86,7 +86,7 @@ cli_exit cli_connect(cli *c) {
     ow_client_config config = {
         .url = profile.url,
         .title = profile.title,
-        .access_token = profile.token,
+        .access_token = c->without_token ? NULL : profile.token,
         .timeout_ms = (long)cli_int(c, "timeout", DEFAULT_TIMEOUT_S) * 1000,
         .max_reply_bytes = REPLY_MAX,
         .max_retries = -1, // the operator decides
@@ -170,7 +170,11 @@ cli_exit cli_rpc(cli *c, const char *path, const ProtobufCMessage *request,
     if (body == NULL) {
         return cli_fail(c, CLI_FAILED, "the request is too large");
     }
-    ow_client_request call = {.method = "POST", .path = path, .body = body, .size = strlen(body)};
+    ow_client_request call = {.method = "POST",
+                              .path = path,
+                              .body = body,
+                              .size = strlen(body),
+                              .without_token = c->without_token};
     ow_client_reply *reply = NULL;
     ow_client_error error;
     if (!ow_client_send(c->client, &call, &reply, &error)) {

@@ -30,6 +30,9 @@ const char *cli_request_text(cli *c, const ProtobufCMessage *request);
 // Tells a failed request and gives the exit code that fits.
 cli_exit cli_tell(const cli *c, const ow_client_error *error);
 
+// ow login --email: asks for the password, logs in and stores the token in a profile.
+cli_exit cli_login_by_email(cli *c, const char *email);
+
 // ---- profile.c ----
 
 typedef struct cli_profile {

@@ -81,6 +81,7 @@ static const struct {
     [OVERWORLD__API__CALLER__DEVELOPER] = {OW_ALLOW_OPERATOR, OW_ROLE_DEVELOPER},
     [OVERWORLD__API__CALLER__ADMIN] = {OW_ALLOW_OPERATOR, OW_ROLE_ADMIN},
     [OVERWORLD__API__CALLER__SERVICE] = {OW_ALLOW_SERVICE, OW_ROLE_NONE},
+    [OVERWORLD__API__CALLER__CONSOLE] = {OW_ALLOW_CONSOLE, OW_ROLE_NONE},
 };
 
 static void add_caller(ow_api_method *method, unsigned caller) {
@@ -111,6 +112,7 @@ static void read_access(ow_api_method *method, const ProtobufCMessageUnknownFiel
     for (size_t i = 0; i < access->n_allow; i++) {
         add_caller(method, (unsigned)access->allow[i]);
     }
+    method->every_title = access->every_title;
     overworld__api__access__free_unpacked(access, NULL);
 }
 
@@ -337,7 +339,7 @@ const ow_api_method *ow_api_methods(const ow_api *api, size_t *ret_count) {
 }
 
 static bool principal_fits(const ow_api_method *method, const ow_principal *who) {
-    if ((method->allow & OW_ALLOW_PUBLIC) != 0) {
+    if ((method->allow & (OW_ALLOW_PUBLIC | OW_ALLOW_CONSOLE)) != 0) {
         return true;
     }
     switch (who->kind) {
@@ -346,7 +348,8 @@ static bool principal_fits(const ow_api_method *method, const ow_principal *who)
     case OW_SERVER:
         return (method->allow & OW_ALLOW_SERVER) != 0;
     case OW_OPERATOR:
-        return (method->allow & OW_ALLOW_OPERATOR) != 0 && who->role >= method->min_role;
+        return (method->allow & OW_ALLOW_OPERATOR) != 0 && who->role >= method->min_role &&
+               (who->every_title || !method->every_title);
     case OW_NOBODY:
     case OW_PLATFORM:
         break;

@@ -21,6 +21,7 @@ enum {
     OW_ALLOW_SERVER = 4,
     OW_ALLOW_OPERATOR = 8, // with at least `min_role`
     OW_ALLOW_SERVICE = 16, // other services of the platform
+    OW_ALLOW_CONSOLE = 32, // anybody who reaches the console listener
 };
 
 typedef struct ow_api_method {
@@ -29,6 +30,7 @@ typedef struct ow_api_method {
     const char *path;    // "/overworld.identity.v1.Identity/DeviceLogin"
     uint32_t allow;
     ow_role min_role;
+    bool every_title; // of operators only those whose role holds in every title
     bool server_streaming;
     bool no_side_effects; // idempotency_level NO_SIDE_EFFECTS
 } ow_api_method;

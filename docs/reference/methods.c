@@ -10,6 +10,9 @@
 #define FROM_PUBLIC (OW_ALLOW_PUBLIC | OW_ALLOW_PLAYER | OW_ALLOW_SERVER)
 
 static void print_rule(const ow_api_method *method) {
+    static const char *const every[] = {[OW_ROLE_VIEWER] = "operators of every title",
+                                        [OW_ROLE_DEVELOPER] = "developers of every title",
+                                        [OW_ROLE_ADMIN] = "admins of every title"};
     static const char *const roles[] = {[OW_ROLE_VIEWER] = "operators",
                                         [OW_ROLE_DEVELOPER] = "operators from developer",
                                         [OW_ROLE_ADMIN] = "operators who are admin"};
@@ -17,8 +20,11 @@ static void print_rule(const ow_api_method *method) {
         uint32_t bit;
         const char *who;
     } rules[] = {
-        {OW_ALLOW_PUBLIC, "everybody"},   {OW_ALLOW_PLAYER, "players"},
-        {OW_ALLOW_SERVER, "server keys"}, {OW_ALLOW_OPERATOR, roles[method->min_role]},
+        {OW_ALLOW_PUBLIC, "everybody"},
+        {OW_ALLOW_CONSOLE, "everybody"},
+        {OW_ALLOW_PLAYER, "players"},
+        {OW_ALLOW_SERVER, "server keys"},
+        {OW_ALLOW_OPERATOR, (method->every_title ? every : roles)[method->min_role]},
         {OW_ALLOW_SERVICE, "services"},
     };
     const char *between = "";
@@ -34,7 +40,7 @@ static const char *doors_of(const ow_api_method *method) {
     if ((method->allow & FROM_PUBLIC) != 0) {
         return "public, console";
     }
-    return (method->allow & OW_ALLOW_OPERATOR) != 0 ? "console" : "none";
+    return (method->allow & (OW_ALLOW_OPERATOR | OW_ALLOW_CONSOLE)) != 0 ? "console" : "none";
 }
 
 static void print_method(const ow_api_method *method) {

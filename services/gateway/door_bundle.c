@@ -127,6 +127,9 @@ static void on_head(exchange *x) {
         exchange_refuse(x, 401, OW_UNAUTHENTICATED, "no_token", "this needs an operator's token");
         return;
     }
+    if (!exchange_resolve_title(x, false)) {
+        return;
+    }
     if (x->principal.kind != OW_OPERATOR || x->principal.role < OW_ROLE_DEVELOPER) {
         exchange_refuse(x, 403, OW_PERMISSION_DENIED, "not_allowed",
                         "only operators with the role developer may upload bundles");
@@ -137,7 +140,7 @@ static void on_head(exchange *x) {
         exchange_refuse(x, 411, OW_INVALID_ARGUMENT, "invalid", "Content-Length is needed");
         return;
     }
-    if (!exchange_resolve_title(x, false) || !exchange_begin_call(x, UPLOAD_TIMEOUT_US, false)) {
+    if (!exchange_begin_call(x, UPLOAD_TIMEOUT_US, false)) {
         return;
     }
     state->buffer = ow_arena_alloc(x->call->arena, CHUNK);

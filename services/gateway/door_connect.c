@@ -87,13 +87,18 @@ static void on_head(exchange *x) {
                         "application/json or application/proto is expected");
         return;
     }
-    if (check_protocol(x, &err) != OW_OK || check_access(x, &err) != OW_OK) {
+    if (check_protocol(x, &err) != OW_OK) {
         exchange_fail_err(x, &err);
         return;
     }
-    if (exchange_resolve_title(x, false)) {
-        ow_http_set_body_limit(x->http, (size_t)x->gw->config->max_message);
+    if (!exchange_resolve_title(x, false)) {
+        return;
     }
+    if (check_access(x, &err) != OW_OK) {
+        exchange_fail_err(x, &err);
+        return;
+    }
+    ow_http_set_body_limit(x->http, (size_t)x->gw->config->max_message);
 }
 
 // ---- the request ----

@@ -244,12 +244,55 @@ bool exchange_begin_call(exchange *x, int64_t timeout_us, bool from_outside) {
     return true;
 }
 
+static bool refuse_title(exchange *x) {
+    exchange_refuse(x, 403, OW_PERMISSION_DENIED, "not_allowed",
+                    "this principal or role has no access in this title");
+    return false;
+}
+
+// A token that names its title is good for no other.
+static bool check_own_title(exchange *x, const char *wanted) {
+    const char *title;
+    bool is_own = wanted == NULL || strcmp(wanted, x->principal.title) == 0 ||
+                  (titles_resolve(x->gw->titles, wanted, &title, NULL) == OW_OK &&
+                   strcmp(title, x->principal.title) == 0);
+    return is_own || refuse_title(x);
+}
+
+// What an operator is not told: whether a title exists in which they have no role.
+static bool resolve_for_operator(exchange *x, const char *wanted) {
+    const verifier *v = x->gw->verifier;
+    const char *only = wanted == NULL ? verifier_only_title(v, &x->principal) : NULL;
+    const char *title;
+    ow_err err;
+    if (only != NULL) {
+        snprintf(x->principal.title, sizeof x->principal.title, "%s", only);
+    } else if (titles_resolve(x->gw->titles, wanted, &title, &err) == OW_OK) {
+        snprintf(x->principal.title, sizeof x->principal.title, "%s", title);
+    } else if (!verifier_knows_every_title(v, &x->principal)) {
+        x->principal.role = OW_ROLE_NONE;
+        return refuse_title(x);
+    } else if (wanted != NULL) {
+        exchange_fail_err(x, &err);
+        return false;
+    }
+    return verifier_grant(v, &x->principal) || refuse_title(x);
+}
+
 bool exchange_resolve_title(exchange *x, bool needed) {
     const char *wanted = ow_http_header(x->http, "Overworld-Title");
     const char *title;
     ow_err err;
     if (x->principal.title[0] != '\0') {
-        return true;
+        return check_own_title(x, wanted);
+    }
+    if (x->principal.kind == OW_OPERATOR) {
+        if (!resolve_for_operator(x, wanted)) {
+            return false;
+        }
+        if (x->principal.title[0] != '\0' || !needed) {
+            return true;
+        }
     }
     if (titles_resolve(x->gw->titles, wanted, &title, &err) == OW_OK) {
         snprintf(x->principal.title, sizeof x->principal.title, "%s", title);

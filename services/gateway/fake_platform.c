@@ -60,6 +60,14 @@ void platform_send_verification(platform *p) {
         operators[i].role = (char *)(uintptr_t)(i == 0 ? "admin" : "viewer");
         operator_list[i] = &operators[i];
     }
+    Overworld__Identity__V1__OperatorRole roles[2];
+    Overworld__Identity__V1__OperatorRole *role_list[2];
+    for (int i = 0; i < 2; i++) {
+        overworld__identity__v1__operator_role__init(&roles[i]);
+        roles[i].operator_id = operators[i].operator_id;
+        roles[i].role = operators[i].role;
+        role_list[i] = &roles[i];
+    }
     char *revoked[] = {(char *)"key_1"};
     verification_state state = OVERWORLD__IDENTITY__V1__VERIFICATION_STATE__INIT;
     state.sequence = p->verification_starts;
@@ -67,6 +75,8 @@ void platform_send_verification(platform *p) {
     state.n_signing_keys = 1;
     state.operator_tokens = operator_list;
     state.n_operator_tokens = 2;
+    state.operator_roles = role_list;
+    state.n_operator_roles = 2;
     state.revoked_server_keys = revoked;
     state.n_revoked_server_keys = p->revoke_server_key;
     assert_int_equal(ow_run_send(p->verification, &state.base), OW_OK);

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EXTERNAL (OW_ALLOW_PUBLIC | OW_ALLOW_PLAYER | OW_ALLOW_SERVER | OW_ALLOW_OPERATOR)
+#define EXTERNAL                                                                                   \
+    (OW_ALLOW_PUBLIC | OW_ALLOW_PLAYER | OW_ALLOW_SERVER | OW_ALLOW_OPERATOR | OW_ALLOW_CONSOLE)
 #define ON_PUBLIC_LISTENER (OW_ALLOW_PUBLIC | OW_ALLOW_PLAYER | OW_ALLOW_SERVER)
 
 static const ProtobufCServiceDescriptor *const services[] = {

@@ -26,14 +26,24 @@ typedef struct remembered {
 
 typedef struct operator_entry {
     uint8_t sha256[OW_SHA256_SIZE];
-    ow_principal principal;
+    char id[OW_ID_MAX];
+    ow_role most;
+    int64_t expires_s; // 0: never
 } operator_entry;
+
+typedef struct operator_role {
+    char id[OW_ID_MAX];
+    char title[OW_ID_MAX]; // "": every one
+    ow_role role;
+} operator_role;
 
 // What one VerificationState says.
 typedef struct state {
     ow_key_ring *ring;
-    operator_entry *operators;
+    operator_entry *operators; // by hash
     size_t operator_count;
+    operator_role *roles; // by operator
+    size_t role_count;
     char (*revoked)[OW_ID_MAX];
     size_t revoked_count;
     ended_sessions *ended;
@@ -52,6 +62,7 @@ static state *state_free(state *gone) {
     if (gone != NULL) {
         ow_key_ring_free(gone->ring);
         free(gone->operators);
+        free(gone->roles);
         free(gone->revoked);
         ended_sessions_free(gone->ended);
         free(gone);
@@ -81,6 +92,11 @@ static ow_code read_keys(state *to, const verification_state *from, ow_err *err)
     return OW_OK;
 }
 
+static int by_hash(const void *a, const void *b) {
+    return memcmp(((const operator_entry *)a)->sha256, ((const operator_entry *)b)->sha256,
+                  OW_SHA256_SIZE);
+}
+
 static void read_operators(state *to, const verification_state *from) {
     for (size_t i = 0; i < from->n_operator_tokens; i++) {
         const Overworld__Identity__V1__OperatorToken *token = from->operator_tokens[i];
@@ -90,8 +106,20 @@ static void read_operators(state *to, const verification_state *from) {
         }
         operator_entry *made = &to->operators[to->operator_count++];
         memcpy(made->sha256, token->sha256.data, OW_SHA256_SIZE);
-        made->principal = (ow_principal){.kind = OW_OPERATOR, .role = role, .every_title = true};
-        snprintf(made->principal.id, sizeof made->principal.id, "%s", token->operator_id);
+        made->most = role;
+        made->expires_s = token->expires_at;
+        snprintf(made->id, sizeof made->id, "%s", token->operator_id);
+    }
+    qsort(to->operators, to->operator_count, sizeof *to->operators, by_hash);
+}
+
+static void read_roles(state *to, const verification_state *from) {
+    for (size_t i = 0; i < from->n_operator_roles; i++) {
+        const Overworld__Identity__V1__OperatorRole *each = from->operator_roles[i];
+        operator_role *made = &to->roles[to->role_count++];
+        made->role = read_role(each->role);
+        snprintf(made->id, sizeof made->id, "%s", each->operator_id);
+        snprintf(made->title, sizeof made->title, "%s", each->title_id);
     }
 }
 
@@ -115,11 +143,12 @@ static ow_code state_new(const verification_state *from, state **ret_state, ow_e
     if (made != NULL) {
         made->ring = ow_key_ring_new();
         made->operators = calloc(from->n_operator_tokens + 1, sizeof *made->operators);
+        made->roles = calloc(from->n_operator_roles + 1, sizeof *made->roles);
         made->revoked = calloc(from->n_revoked_server_keys + 1, sizeof *made->revoked);
         made->ended = ended_sessions_new();
     }
-    if (made == NULL || made->ring == NULL || made->operators == NULL || made->revoked == NULL ||
-        made->ended == NULL) {
+    if (made == NULL || made->ring == NULL || made->operators == NULL || made->roles == NULL ||
+        made->revoked == NULL || made->ended == NULL) {
         state_free(made);
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for token keys");
     }
@@ -129,6 +158,7 @@ static ow_code state_new(const verification_state *from, state **ret_state, ow_e
         return code;
     }
     read_operators(made, from);
+    read_roles(made, from);
     read_revoked(made, from);
     read_ended(made, from);
     *ret_state = made;
@@ -255,24 +285,65 @@ static ow_code token_expired(ow_err *err) {
                    "this token has expired: log in again");
 }
 
-static ow_code check_operator(const verifier *v, const char *token, size_t length,
+// A hash is looked up as it is: how far it fits tells nothing about any token.
+static ow_code check_operator(const verifier *v, const char *token, size_t length, int64_t now_s,
                               ow_principal *ret_principal, ow_err *err) {
-    uint8_t digest[OW_SHA256_SIZE];
-    const operator_entry *found = NULL;
+    operator_entry key;
     if (length > OPERATOR_TOKEN_MAX) {
         return bad_token(err);
     }
-    ow_sha256(token, length, digest);
-    for (size_t i = 0; i < v->state->operator_count; i++) {
-        if (ow_equal_in_constant_time(v->state->operators[i].sha256, digest, sizeof digest)) {
-            found = &v->state->operators[i];
-        }
-    }
+    ow_sha256(token, length, key.sha256);
+    const operator_entry *found =
+        bsearch(&key, v->state->operators, v->state->operator_count, sizeof key, by_hash);
     if (found == NULL) {
         return bad_token(err);
     }
-    *ret_principal = found->principal;
+    if (found->expires_s != 0 && now_s >= found->expires_s) {
+        return token_expired(err);
+    }
+    *ret_principal = (ow_principal){.kind = OW_OPERATOR, .role = found->most};
+    memcpy(ret_principal->id, found->id, sizeof ret_principal->id);
     return OW_OK;
+}
+
+bool verifier_grant(const verifier *v, ow_principal *who) {
+    ow_role everywhere = OW_ROLE_NONE;
+    ow_role here = OW_ROLE_NONE;
+    for (size_t i = 0; v->state != NULL && i < v->state->role_count; i++) {
+        const operator_role *each = &v->state->roles[i];
+        if (strcmp(each->id, who->id) != 0) {
+            continue;
+        }
+        if (each->title[0] == '\0') {
+            everywhere = each->role;
+        } else if (strcmp(each->title, who->title) == 0) {
+            here = each->role;
+        }
+    }
+    here = here > everywhere ? here : everywhere;
+    who->role = who->role < here ? who->role : here;
+    who->every_title = who->role != OW_ROLE_NONE && everywhere >= who->role;
+    return who->role != OW_ROLE_NONE;
+}
+
+const char *verifier_only_title(const verifier *v, const ow_principal *who) {
+    const char *only = NULL;
+    for (size_t i = 0; v->state != NULL && i < v->state->role_count; i++) {
+        const operator_role *each = &v->state->roles[i];
+        if (strcmp(each->id, who->id) == 0) {
+            if (only != NULL || each->title[0] == '\0') {
+                return NULL;
+            }
+            only = each->title;
+        }
+    }
+    return only;
+}
+
+bool verifier_knows_every_title(const verifier *v, const ow_principal *who) {
+    ow_principal probe = *who;
+    probe.title[0] = '\0';
+    return verifier_grant(v, &probe);
 }
 
 static bool is_revoked(const state *in, const ow_token_claims *claims) {
@@ -339,7 +410,7 @@ ow_code verifier_check(verifier *v, const char *authorization, int64_t wall_us,
     const char *token = authorization + sizeof scheme - 1;
     size_t length = strlen(token);
     if (memchr(token, '.', length) == NULL) {
-        return check_operator(v, token, length, ret_principal, err);
+        return check_operator(v, token, length, wall_us / MICROSECONDS, ret_principal, err);
     }
     return check_signed(v, token, length, wall_us / MICROSECONDS, ret_principal, err);
 }

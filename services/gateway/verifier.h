@@ -26,7 +26,17 @@ ow_code verifier_apply(verifier *v, const verification_state *state, ow_err *err
 bool verifier_has_state(const verifier *v);
 
 // Verifies the value of an Authorization header ("Bearer ..."). An operator's principal has no
-// title. Codes: unauthenticated "bad_token", "token_expired" or "session_ended", unavailable "starting" (no state has
+// title, and as its role the most that the token may; see verifier_grant. Codes: unauthenticated "bad_token", "token_expired" or "session_ended", unavailable "starting" (no state has
 // come yet).
 ow_code verifier_check(verifier *v, const char *authorization, int64_t wall_us,
                        ow_principal *ret_principal, ow_err *err);
+
+// Gives an operator the role that it has in the title of `who` ("": in every title), at most the one
+// that stands there. False: none.
+bool verifier_grant(const verifier *v, ow_principal *who);
+
+// The title of an operator who has a role in one alone; else NULL. Borrowed until the next state.
+const char *verifier_only_title(const verifier *v, const ow_principal *who);
+
+// Has the operator a role that holds in every title?
+bool verifier_knows_every_title(const verifier *v, const ow_principal *who);

@@ -187,8 +187,103 @@ static void says_that_it_has_no_keys_yet(void **state) {
     verifier_free(v);
 }
 
+// ---- Operators ----
+
+typedef struct cast {
+    Overworld__Identity__V1__OperatorToken tokens[4], *token_list[4];
+    Overworld__Identity__V1__OperatorRole roles[4], *role_list[4];
+    uint8_t hashes[4][OW_SHA256_SIZE];
+} cast;
+
+// ann: everywhere a viewer, in A an admin. bob: in B a developer, with a token of ten seconds. cid:
+// in A and B; a token that is a viewer's at most.
+static verifier *with_operators(cast *c) {
+    static const char *const tokens[][3] = {
+        {"of-ann", "ann", "admin"}, {"of-bob", "bob", "admin"}, {"of-cid", "cid", "viewer"}};
+    static const char *const roles[][3] = {{"ann", "", "viewer"},
+                                           {"ann", "A", "admin"},
+                                           {"bob", "B", "developer"},
+                                           {"cid", "A", "admin"}};
+    verification_state state = OVERWORLD__IDENTITY__V1__VERIFICATION_STATE__INIT;
+    for (size_t i = 0; i < 3; i++) {
+        overworld__identity__v1__operator_token__init(&c->tokens[i]);
+        ow_sha256(tokens[i][0], strlen(tokens[i][0]), c->hashes[i]);
+        c->tokens[i].sha256 = (ProtobufCBinaryData){OW_SHA256_SIZE, c->hashes[i]};
+        c->tokens[i].operator_id = (char *)(uintptr_t)tokens[i][1];
+        c->tokens[i].role = (char *)(uintptr_t)tokens[i][2];
+        c->tokens[i].expires_at = i == 1 ? 10 : 0;
+        c->token_list[i] = &c->tokens[i];
+    }
+    for (size_t i = 0; i < 4; i++) {
+        overworld__identity__v1__operator_role__init(&c->roles[i]);
+        c->roles[i].operator_id = (char *)(uintptr_t)roles[i][0];
+        c->roles[i].title_id = (char *)(uintptr_t)roles[i][1];
+        c->roles[i].role = (char *)(uintptr_t)roles[i][2];
+        c->role_list[i] = &c->roles[i];
+    }
+    state.operator_tokens = c->token_list;
+    state.n_operator_tokens = 3;
+    state.operator_roles = c->role_list;
+    state.n_operator_roles = 4;
+    verifier *v = verifier_new(2);
+    assert_int_equal(verifier_apply(v, &state, NULL), OW_OK);
+    return v;
+}
+
+static void operators_have_the_role_of_the_title(void **state) {
+    (void)state;
+    static const struct {
+        const char *token, *title;
+        ow_role role;
+        bool every_title;
+    } cases[] = {
+        {"Bearer of-ann", "", OW_ROLE_VIEWER, true},
+        {"Bearer of-ann", "A", OW_ROLE_ADMIN, false},
+        {"Bearer of-ann", "B", OW_ROLE_VIEWER, true},
+        {"Bearer of-bob", "", OW_ROLE_NONE, false},
+        {"Bearer of-bob", "A", OW_ROLE_NONE, false},
+        {"Bearer of-bob", "B", OW_ROLE_DEVELOPER, false},
+        {"Bearer of-cid", "A", OW_ROLE_VIEWER, false},
+        {"Bearer of-cid", "B", OW_ROLE_NONE, false},
+    };
+    static cast c;
+    verifier *v = with_operators(&c);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ow_principal who;
+        assert_int_equal(verifier_check(v, cases[i].token, 0, &who, NULL), OW_OK);
+        assert_int_equal(who.kind, OW_OPERATOR);
+        snprintf(who.title, sizeof who.title, "%s", cases[i].title);
+        assert_int_equal(verifier_grant(v, &who), cases[i].role != OW_ROLE_NONE);
+        assert_int_equal(who.role, cases[i].role);
+        assert_int_equal(who.every_title, cases[i].every_title);
+    }
+    verifier_free(v);
+}
+
+static void an_operators_token_ends_in_time(void **state) {
+    (void)state;
+    static cast c;
+    ow_principal who;
+    ow_err err;
+    verifier *v = with_operators(&c);
+    assert_int_equal(verifier_check(v, "Bearer of-bob", 9 * SECOND, &who, &err), OW_OK);
+    assert_string_equal(verifier_only_title(v, &who), "B");
+    assert_false(verifier_knows_every_title(v, &who));
+    assert_int_equal(verifier_check(v, "Bearer of-bob", 10 * SECOND, &who, &err),
+                     OW_UNAUTHENTICATED);
+    assert_string_equal(err.reason, "token_expired");
+    assert_int_equal(verifier_check(v, "Bearer of-eve", 0, &who, &err), OW_UNAUTHENTICATED);
+    assert_string_equal(err.reason, "bad_token");
+    assert_int_equal(verifier_check(v, "Bearer of-ann", 0, &who, &err), OW_OK);
+    assert_null(verifier_only_title(v, &who));
+    assert_true(verifier_knows_every_title(v, &who));
+    verifier_free(v);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(operators_have_the_role_of_the_title),
+        cmocka_unit_test(an_operators_token_ends_in_time),
         cmocka_unit_test(gives_each_token_its_player),
         cmocka_unit_test(sees_a_remembered_token_expire),
         cmocka_unit_test(refuses_every_changed_byte),

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LOAD_ARENA_MAX = 4 << 20 };
+
 static const ow_config_key config_keys[] = {
     {.name = "readers",
      .type = OW_CONFIG_INT,
@@ -56,6 +58,13 @@ static const ow_config_key config_keys[] = {
      .min = 8,
      .max = 64,
      .doc = "Characters that a new password of a player has at least."},
+    {.name = "operator_session",
+     .type = OW_CONFIG_DURATION,
+     .offset = offsetof(identity_config, operator_session),
+     .default_value = "12h",
+     .min = 60 * SECOND_US,
+     .max = INT64_C(90) * 24 * 3600 * SECOND_US,
+     .doc = "How long an operator stays logged in."},
     {.name = "attempts_per_account",
      .type = OW_CONFIG_INT,
      .offset = offsetof(identity_config, attempts_per_account),
@@ -78,34 +87,54 @@ static const ow_config_key config_keys[] = {
 
 static ow_code load(ow_db_conn *conn, void *self, ow_err *err) {
     identity *i = self;
-    ow_code code = store_first_operator(conn, &i->first_operator, i->load_us, err);
+    ow_code code =
+        store_first_operator(conn, i->first_operator_id, i->keys.operator_sha256, i->load_us, err);
     if (code != OW_OK) {
         return code;
     }
     int64_t since_us = i->load_us - 2 * SERVER_TOKEN_S * SECOND_US;
     code = store_verification_load(conn, since_us, verification_rows_of(i->verification), err);
-    return code == OW_OK ? verification_load_ended(i->verification, conn, i->load_us, err) : code;
+    if (code == OW_OK) {
+        code = verification_load_ended(i->verification, conn, i->load_us, err);
+    }
+    return code == OW_OK ? store_operators_load(conn, i->load_arena, i->load_us, &i->operators, err)
+                         : code;
+}
+
+static void begin_work(identity *i) {
+    operators_state *operators = operators_state_new(&i->operators);
+    i->load_arena = ow_arena_free(i->load_arena);
+    if (operators == NULL) {
+        ow_err err;
+        ow_fail(&err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for operators");
+        i->env->on_fatal(i->env->on_fatal_self, &err);
+        return;
+    }
+    verification_set_operators(i->verification, operators, i->load_us);
+    verification_loaded(i->verification, ow_clock_wall_us(i->env->clock));
+    i->sweeper = (sweeper){.loop = i->env->loop, .clock = i->env->clock, .db = i->db};
+    sweeper_start(&i->sweeper);
 }
 
 static void loaded(void *self, ow_code code, const ow_err *err) {
     identity *i = self;
     if (code == OW_OK) {
-        verification_loaded(i->verification, ow_clock_wall_us(i->env->clock));
-        i->sweeper = (sweeper){.loop = i->env->loop, .clock = i->env->clock, .db = i->db};
-        sweeper_start(&i->sweeper);
+        begin_work(i);
     } else if (!i->stopping) {
         i->env->on_fatal(i->env->on_fatal_self, err);
     }
 }
 
-static void begin_loading(identity *i) {
+static ow_code begin_loading(identity *i, ow_err *err) {
     i->load_us = ow_clock_wall_us(i->env->clock);
-    ow_id_make(i->first_operator.operator_id, "opr_", i->load_us);
-    snprintf(i->first_operator.role, sizeof i->first_operator.role, "admin");
-    memcpy(i->first_operator.token_sha256, i->keys.operator_sha256,
-           sizeof i->first_operator.token_sha256);
+    i->load_arena = ow_arena_new(LOAD_ARENA_MAX);
+    if (i->load_arena == NULL) {
+        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for identity");
+    }
+    ow_id_make(i->first_operator_id, "opr_", i->load_us);
     i->load_job = (ow_db_job){.run = load, .done = loaded, .self = i};
     ow_db_write(i->db, &i->load_job);
+    return OW_OK;
 }
 
 // ---- Module ----
@@ -174,10 +203,7 @@ static ow_code start(void *self, ow_err *err) {
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for identity");
     }
     code = offer_service(i, err);
-    if (code == OW_OK) {
-        begin_loading(i);
-    }
-    return code;
+    return code == OW_OK ? begin_loading(i, err) : code;
 }
 
 static bool ready(void *self, const char **why_not) {
@@ -221,6 +247,7 @@ static void free_self(void *self) {
     ow_service_free(i->service);
     verification_free(i->verification);
     attempts_free(i->attempts);
+    ow_arena_free(i->load_arena);
     keys_close(&i->keys);
     free(i);
 }

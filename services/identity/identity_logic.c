@@ -62,12 +62,20 @@ ow_code check_server_login(const server_login_request *request, int64_t now_us, 
     return OW_OK;
 }
 
-ow_code check_create_key(const create_key_request *request, ow_err *err) {
-    if (!is_word(request->name, 1, NAME_MAX_LENGTH) || strspn(request->name, LETTERS) == 0) {
+ow_code check_key_name(const char *name, ow_err *err) {
+    if (!is_word(name, 1, NAME_MAX_LENGTH) || strspn(name, LETTERS) == 0) {
         return ow_fail(err, OW_INVALID_ARGUMENT, "bad_name",
                        "name must have 1 to %d characters of A-Z a-z 0-9 _ - and begin with a "
                        "letter",
                        NAME_MAX_LENGTH);
+    }
+    return OW_OK;
+}
+
+ow_code check_create_key(const create_key_request *request, ow_err *err) {
+    ow_code code = check_key_name(request->name, err);
+    if (code != OW_OK) {
+        return code;
     }
     if (!is_word(request->request_key, 0, REQUEST_KEY_MAX)) {
         return ow_fail(err, OW_INVALID_ARGUMENT, "bad_request_key",

@@ -28,6 +28,7 @@ enum {
 ow_code check_title(const char *title, ow_err *err); // "no_title"
 // unauthenticated "clock_off" when the timestamp is out of the window.
 ow_code check_server_login(const server_login_request *request, int64_t now_us, ow_err *err);
+ow_code check_key_name(const char *name, ow_err *err); // "bad_name"
 ow_code check_create_key(const create_key_request *request, ow_err *err);
 ow_code check_key_id(const char *key_id, ow_err *err);
 // `ret_after`: the key id behind which the page begins, "" for the first page.

@@ -1,6 +1,7 @@
 // The methods of identity: validate, call the store, fill the reply.
 
 #include "services/identity/methods.h"
+#include "services/identity/operators_rpc.h"
 
 #include "core/audit/methods.h"
 
@@ -104,6 +105,7 @@ static ow_code who_am_i(ow_run *run) {
     reply->id = dup(run, principal->id, &failed);
     reply->title = dup(run, principal->title, &failed);
     reply->role = dup(run, roles[principal->role], &failed);
+    reply->every_title = principal->every_title;
     return failed ? no_memory(run) : OW_OK;
 }
 
@@ -113,10 +115,6 @@ typedef struct key_change {
     author by;
     server_key_row row;
 } key_change;
-
-static author author_of(ow_run *run) {
-    return (author){.entry = ow_audit_of_call(run->call, now_us(run)), .arena = run->call->arena};
-}
 
 static server_key_msg *key_message(ow_run *run, const server_key_row *row) {
     bool failed = false;
@@ -305,6 +303,55 @@ const ow_method identity_methods[] = {
     {"RevokeServerKey",
      sizeof(key_change),
      {{OW_LOOP, revoke_key_check}, {OW_WRITE, revoke_key_store}, {OW_LOOP, revoke_key_tell}}},
+    {"OperatorLogin",
+     sizeof(operator_entering),
+     {{OW_LOOP, operator_login_check},
+      {OW_READ, operator_login_find},
+      {OW_POOL, operator_login_verify},
+      {OW_WRITE, operator_login_store},
+      {OW_LOOP, operator_login_reply}}},
+    {"OperatorLogout",
+     sizeof(operator_leaving),
+     {{OW_LOOP, operator_logout_check},
+      {OW_WRITE, operator_logout_store},
+      {OW_LOOP, operator_logout_tell}}},
+    {"ChangeOperatorPassword",
+     sizeof(operator_password),
+     {{OW_LOOP, operator_password_check},
+      {OW_READ, operator_password_find},
+      {OW_POOL, operator_password_verify},
+      {OW_WRITE, operator_password_store},
+      {OW_LOOP, operator_password_tell}}},
+    {"AddMember",
+     sizeof(member_change),
+     {{OW_LOOP, add_member_check},
+      {OW_POOL, member_hash},
+      {OW_WRITE, add_member_store},
+      {OW_LOOP, add_member_reply}}},
+    {"ListMembers", 0, {{OW_READ, list_members}}},
+    {"SetMemberRole",
+     sizeof(member_change),
+     {{OW_LOOP, set_role_check}, {OW_WRITE, set_role_store}, {OW_LOOP, set_role_reply}}},
+    {"RemoveMember",
+     sizeof(member_change),
+     {{OW_LOOP, remove_member_check}, {OW_WRITE, remove_member_store}, {OW_LOOP, member_tell}}},
+    {"ResetMemberPassword",
+     sizeof(member_change),
+     {{OW_LOOP, reset_password_check},
+      {OW_POOL, member_hash},
+      {OW_WRITE, reset_password_store},
+      {OW_LOOP, reset_password_reply}}},
+    {"CreateApiKey",
+     sizeof(api_key_making),
+     {{OW_LOOP, create_api_key_check},
+      {OW_WRITE, create_api_key_store},
+      {OW_LOOP, create_api_key_reply}}},
+    {"ListApiKeys", 0, {{OW_READ, list_api_keys}}},
+    {"RevokeApiKey",
+     sizeof(operator_leaving),
+     {{OW_LOOP, revoke_api_key_check},
+      {OW_WRITE, revoke_api_key_store},
+      {OW_LOOP, operator_logout_tell}}},
     {"ListAudit", 0, {{OW_READ, ow_audit_list_step}}},
     {"VerifyAudit", 0, {{OW_READ, ow_audit_verify_step}}},
     {"WatchVerification", sizeof(watcher), {{OW_LOOP, watch}}},

@@ -213,40 +213,6 @@ ow_code store_keys_list(ow_db_conn *db, const key_range *range, take_key take, v
 
 // ---- What gateways verify with ----
 
-ow_code store_first_operator(ow_db_conn *db, const operator_row *first, int64_t now_us,
-                             ow_err *err) {
-    return ow_db_exec(db, NULL, err,
-                      "INSERT INTO operators (operator_id, name, role, token_sha256, created_us) "
-                      "VALUES ($1, 'first', $2, $3, $4) "
-                      "ON CONFLICT (name) DO UPDATE SET token_sha256 = excluded.token_sha256 "
-                      "WHERE operators.token_sha256 <> excluded.token_sha256",
-                      "ttbi", first->operator_id, first->role, first->token_sha256,
-                      sizeof first->token_sha256, now_us);
-}
-
-static ow_code load_operators(ow_db_conn *db, verification_rows *out, ow_err *err) {
-    ow_rows *rows = NULL;
-    ow_code code = ow_db_query(db, &rows, err,
-                               "SELECT operator_id, role, token_sha256 FROM operators "
-                               "ORDER BY operator_id LIMIT $1",
-                               "i", (int64_t)OPERATORS_MAX);
-    bool more = true;
-    out->operator_count = 0;
-    while (code == OW_OK && (code = ow_rows_next(rows, &more, err)) == OW_OK && more) {
-        operator_row *row = &out->operators[out->operator_count++];
-        copy_text(row->operator_id, sizeof row->operator_id, rows, 0);
-        copy_text(row->role, sizeof row->role, rows, 1);
-        size_t size = 0;
-        const void *hash = ow_rows_blob(rows, 2, &size);
-        if (size != sizeof row->token_sha256) {
-            return ow_fail(err, OW_DATA_LOSS, "bad_operator", "the token's hash of %s is damaged",
-                           row->operator_id);
-        }
-        memcpy(row->token_sha256, hash, size);
-    }
-    return code;
-}
-
 static ow_code load_revoked(ow_db_conn *db, int64_t since_us, verification_rows *out, ow_err *err) {
     ow_rows *rows = NULL;
     ow_code code = ow_db_query(db, &rows, err,
@@ -264,6 +230,5 @@ static ow_code load_revoked(ow_db_conn *db, int64_t since_us, verification_rows 
 
 ow_code store_verification_load(ow_db_conn *db, int64_t revoked_since_us, verification_rows *rows,
                                 ow_err *err) {
-    ow_code code = load_operators(db, rows, err);
-    return code == OW_OK ? load_revoked(db, revoked_since_us, rows, err) : code;
+    return load_revoked(db, revoked_since_us, rows, err);
 }

@@ -59,26 +59,14 @@ ow_code store_keys_list(ow_db_conn *db, const key_range *range, take_key take, v
 
 // ---- What gateways verify with ----
 
-typedef struct operator_row {
-    char operator_id[OW_ID_MAX];
-    char role[16];
-    uint8_t token_sha256[OW_SHA256_SIZE];
-} operator_row;
-
-enum { OPERATORS_MAX = 64, REVOKED_MAX = 4096 };
+enum { REVOKED_MAX = 4096 };
 
 typedef struct verification_rows {
-    operator_row operators[OPERATORS_MAX];
-    int operator_count;
     char (*revoked)[OW_ID_MAX]; // REVOKED_MAX of them, the caller's
     int64_t *revoked_us;        // the same
     int revoked_count;
 } verification_rows;
 
-// Sets the token of the first operator, who is made when missing.
-ow_code store_first_operator(ow_db_conn *db, const operator_row *first, int64_t now_us,
-                             ow_err *err);
-
-// Operators, and the server keys revoked since `revoked_since_us`, newest first.
+// The server keys revoked since `revoked_since_us`, newest first.
 ow_code store_verification_load(ow_db_conn *db, int64_t revoked_since_us, verification_rows *rows,
                                 ow_err *err);

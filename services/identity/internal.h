@@ -22,6 +22,7 @@ typedef struct identity_config {
     int64_t max_sessions;
     int64_t password_min; // characters
     int64_t attempts_per_account, attempts_per_address;
+    int64_t operator_session; // us
 } identity_config;
 
 typedef struct identity {
@@ -35,7 +36,9 @@ typedef struct identity {
     ProtobufCService *service;
     bool stopping;
     ow_db_job load_job;
-    operator_row first_operator; // as the token's file says
+    char first_operator_id[OW_ID_MAX]; // when there is none yet
+    ow_arena *load_arena;              // of the next
+    operator_rows operators;           // as loaded
     int64_t load_us;
     ow_counter *logins, *new_players, *server_logins, *refreshes, *reused_tokens;
 } identity;

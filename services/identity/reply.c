@@ -13,8 +13,11 @@ int64_t now_us(const ow_run *run) {
 }
 
 const char *client_address(const ow_run *run) {
-    (void)run;
-    return "";
+    return run->call->client_address;
+}
+
+author author_of(ow_run *run) {
+    return (author){.entry = ow_audit_of_call(run->call, now_us(run)), .arena = run->call->arena};
 }
 
 char *dup(ow_run *run, const char *text, bool *failed) {

@@ -16,6 +16,9 @@ int64_t now_us(const ow_run *run);
 // Of whoever asked from outside; "" when it is not known.
 const char *client_address(const ow_run *run);
 
+// Who makes a change, for the audit.
+author author_of(ow_run *run);
+
 // Copies in the call's arena; `failed` becomes true when there is no memory.
 char *dup(ow_run *run, const char *text, bool *failed);
 Google__Protobuf__Timestamp *timestamp(ow_run *run, int64_t us, bool *failed);

@@ -57,6 +57,7 @@ typedef struct who {
     ow_role role;
     const char *id;
     const char *title;
+    bool every_title; // an operator's role
 } who;
 
 extern const who nobody, admin, viewer, platform; // all for title "ttl_a", but for `platform`

@@ -21,6 +21,7 @@ struct verification {
     int64_t sequence;
     int64_t state_us; // when the state was last filled or added to
     verification_rows rows;
+    operators_state *operators; // NULL: none yet
     char revoked[REVOKED_MAX][OW_ID_MAX];
     int64_t revoked_us[REVOKED_MAX];
 
@@ -33,8 +34,6 @@ struct verification {
     verification_state state;
     signing_key_msg signing[OW_TOKEN_KEYS_MAX];
     signing_key_msg *signing_list[OW_TOKEN_KEYS_MAX];
-    operator_token_msg operators[OPERATORS_MAX];
-    operator_token_msg *operator_list[OPERATORS_MAX];
     char *revoked_list[REVOKED_MAX];
     revoked_session_msg *ended_list[ENDED_SESSIONS_MAX];
 };
@@ -50,6 +49,9 @@ verification *verification_new(const keys *k) {
 }
 
 verification *verification_free(verification *v) {
+    if (v != NULL) {
+        operators_state_free(v->operators);
+    }
     free(v);
     return NULL;
 }
@@ -75,20 +77,6 @@ static void fill_signing(verification *v) {
     }
     v->state.signing_keys = v->signing_list;
     v->state.n_signing_keys = (size_t)v->keys->signing_count;
-}
-
-static void fill_operators(verification *v) {
-    for (int i = 0; i < v->rows.operator_count; i++) {
-        operator_row *row = &v->rows.operators[i];
-        overworld__identity__v1__operator_token__init(&v->operators[i]);
-        v->operators[i].operator_id = row->operator_id;
-        v->operators[i].role = row->role;
-        v->operators[i].sha256.data = row->token_sha256;
-        v->operators[i].sha256.len = sizeof row->token_sha256;
-        v->operator_list[i] = &v->operators[i];
-    }
-    v->state.operator_tokens = v->operator_list;
-    v->state.n_operator_tokens = (size_t)v->rows.operator_count;
 }
 
 // Newest first, so what is too old stands at the end.
@@ -180,7 +168,7 @@ static void fill_state(verification *v, int64_t now_us) {
     v->state_us = now_us;
     fill_ended(v, now_us);
     fill_signing(v);
-    fill_operators(v);
+    operators_state_fill(v->operators, &v->state);
     forget_old(v, now_us);
     for (int i = 0; i < v->rows.revoked_count; i++) {
         v->revoked_list[i] = v->revoked[i];
@@ -250,6 +238,15 @@ void verification_loaded(verification *v, int64_t now_us) {
     v->loaded = true;
     fill_state(v, now_us);
     tell_all(v, &v->state);
+}
+
+void verification_set_operators(verification *v, operators_state *operators, int64_t now_us) {
+    operators_state_free(v->operators);
+    v->operators = operators;
+    if (v->loaded) {
+        fill_state(v, now_us);
+        tell_all(v, &v->state);
+    }
 }
 
 void verification_revoke(verification *v, const char *key_id, int64_t revoked_us, int64_t now_us) {

@@ -7,6 +7,7 @@
 
 #include "services/identity/identity_store.h"
 #include "services/identity/keys.h"
+#include "services/identity/operators_state.h"
 
 #include "core/rpc/service.h"
 
@@ -33,6 +34,9 @@ ow_code verification_load_ended(verification *v, ow_db_conn *db, int64_t now_us,
 // The rows are there: watchers get their first state.
 void verification_loaded(verification *v, int64_t now_us);
 bool verification_is_loaded(const verification *v);
+
+// Operators, their tokens or their roles have changed: takes the new state and tells the watchers.
+void verification_set_operators(verification *v, operators_state *operators, int64_t now_us);
 
 // A server key was revoked: tells the watchers, unless they know.
 void verification_revoke(verification *v, const char *key_id, int64_t revoked_us, int64_t now_us);

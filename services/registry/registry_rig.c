@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const stage_caller admin = {.kind = OW_OPERATOR, .role = OW_ROLE_ADMIN};
+const stage_caller admin = {.kind = OW_OPERATOR, .role = OW_ROLE_ADMIN, .every_title = true};
 const stage_caller viewer = {.kind = OW_OPERATOR, .role = OW_ROLE_VIEWER};
 const stage_caller platform = {.kind = OW_PLATFORM};
 

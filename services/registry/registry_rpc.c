@@ -20,6 +20,7 @@ tx tx_of(ow_run *run, const change *c) {
         .err = run->err,
         .now_us = c->now_us,
         .title = run->call->principal->title,
+        .every_title = run->call->principal->every_title || !run->call->from_outside,
         .principal = run->call->principal->id,
         .request_id = run->call->request_id,
         .address = run->call->client_address,

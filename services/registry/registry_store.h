@@ -18,6 +18,7 @@ typedef struct tx {
     ow_err *err;
     int64_t now_us;
     const char *title;     // of the principal; "" when it names none
+    bool every_title;      // the principal's role holds in every title, or it is the platform
     const char *principal; // its id
     const char *request_id;
     const char *address;  // of the client
@@ -38,8 +39,9 @@ ow_code store_title_resolve(tx *t);
 ow_code store_title_default(tx *t);
 // Codes: already_exists "name_taken".
 ow_code store_title_create(tx *t, const char *name, title_msg *ret_title);
-// Codes: not_found "no_title", aborted "stale_etag", already_exists "name_taken".
+// Another title than the caller's is for those of every title. Codes: not_found "no_title", aborted "stale_etag", already_exists "name_taken".
 ow_code store_title_rename(tx *t, const rename_title_request *request, title_msg *ret_title);
+// Of the caller's title alone, unless every_title.
 ow_code store_titles_list(tx *t, const char *after, int limit, list_titles_response *ret_page);
 
 // A number for what changes routes.

@@ -190,6 +190,10 @@ static ow_code find_title(tx *t, const char *id, title_row *ret_row) {
 
 ow_code store_title_rename(tx *t, const rename_title_request *request, title_msg *ret_title) {
     title_row row = {0};
+    if (!t->every_title && strcmp(t->title, request->title_id) != 0) {
+        return ow_fail(t->err, OW_NOT_FOUND, "no_title", "there is no title %.40s",
+                       request->title_id);
+    }
     ow_code code = find_title(t, request->title_id, &row);
     if (code != OW_OK) {
         return code;
@@ -216,10 +220,12 @@ ow_code store_title_rename(tx *t, const rename_title_request *request, title_msg
 
 ow_code store_titles_list(tx *t, const char *after, int limit, list_titles_response *ret_page) {
     ow_rows *rows = NULL;
-    ow_code code = ow_db_query(t->db, &rows, t->err,
-                               "SELECT title_id, name, created_us, etag FROM titles"
-                               " WHERE title_id > $1 ORDER BY title_id LIMIT $2",
-                               "ti", after, (int64_t)limit + 1);
+    ow_code code =
+        ow_db_query(t->db, &rows, t->err,
+                    "SELECT title_id, name, created_us, etag FROM titles"
+                    " WHERE title_id > $1 AND ($2 = 1 OR title_id = $3)"
+                    " ORDER BY title_id LIMIT $4",
+                    "titi", after, (int64_t)t->every_title, t->title, (int64_t)limit + 1);
     void **list = NULL;
     size_t count = 0;
     size_t room = 0;

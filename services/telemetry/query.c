@@ -363,7 +363,8 @@ static ow_code set_filter(query *q, const query_request *request) {
     narrow_to_request(&q->filter, request);
     q->newest = request->newest && request->page_token[0] == 0;
     q->filter.title = run->call->principal->title;
-    q->filter.without_title = run->call->principal->role == OW_ROLE_ADMIN;
+    q->filter.without_title =
+        run->call->principal->role == OW_ROLE_ADMIN && run->call->principal->every_title;
     if (q->filter.title[0] == 0) {
         return ow_fail(run->err, OW_FAILED_PRECONDITION, "title_needed",
                        "name a title in Overworld-Title");

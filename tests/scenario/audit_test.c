@@ -24,7 +24,7 @@ enum { TEXT_MAX = 1 << 16, KEPT_MAX = 8 };
 
 static deployment *d;
 static ow_client *operator;
-static char kept[KEPT_MAX][64]; // what replies gave: "%0" .. "%7" in requests
+static char kept[KEPT_MAX][128]; // what replies gave: "%0" .. "%7" in requests
 
 typedef struct change {
     const char *path, *body;
@@ -33,45 +33,66 @@ typedef struct change {
     int keep_as;
     const char *before; // is part of the newest entry; NULL: whatever
     const char *after;
+    int as; // a token that was kept; 0: the first operator
 } change;
 
 // In this order. What an operator may do without leaving an entry stands there with 0 and says why.
 static const change changes[] = {
     {REGISTRY "CreateVirtualServer", "{\"name\":\"shop\",\"runtime\":\"c\"}", 1, NULL, 0, "",
-     "\"runtime\":\"c\""},
+     "\"runtime\":\"c\"", 0},
     {REGISTRY "UpdateVirtualServer", "{\"name\":\"shop\",\"description\":\"new\"}", 1, NULL, 0,
-     "\"description\":\"\"", "\"description\":\"new\""},
+     "\"description\":\"\"", "\"description\":\"new\"", 0},
     {REGISTRY "DeleteVirtualServer", "{\"name\":\"shop\"}", 1, NULL, 0, "\"description\":\"new\"",
-     ""},
-    {REGISTRY "Deploy", NULL, 0, NULL, 0, NULL, NULL}, // by ow, below
+     "", 0},
+    {REGISTRY "Deploy", NULL, 0, NULL, 0, NULL, NULL, 0}, // by ow, below
     {REGISTRY "Publish", "{\"virtualServer\":\"lab\"}", 1, NULL, 0, "\"latest_version\":\"0\"",
-     "\"latest_version\":\"1\""},
+     "\"latest_version\":\"1\"", 0},
     {REGISTRY "CreateAlias",
      "{\"virtualServer\":\"lab\",\"name\":\"live\",\"targets\":[{\"version\":\"1\"}]}", 1, NULL, 0,
-     "", "\"targets\":\"1\""},
+     "", "\"targets\":\"1\"", 0},
     {REGISTRY "UpdateAlias",
      "{\"virtualServer\":\"lab\",\"name\":\"live\",\"targets\":[{\"version\":\"$LATEST\"}]}", 1,
-     NULL, 0, "\"targets\":\"1\"", "\"targets\":\"$LATEST\""},
+     NULL, 0, "\"targets\":\"1\"", "\"targets\":\"$LATEST\"", 0},
     {REGISTRY "RollbackAlias", "{\"virtualServer\":\"lab\",\"name\":\"live\"}", 1, NULL, 0,
-     "\"targets\":\"$LATEST\"", "\"targets\":\"1\""},
+     "\"targets\":\"$LATEST\"", "\"targets\":\"1\"", 0},
     {REGISTRY "DeleteAlias", "{\"virtualServer\":\"lab\",\"name\":\"live\"}", 1, NULL, 0,
-     "\"targets\":\"1\"", ""},
+     "\"targets\":\"1\"", "", 0},
     {REGISTRY "SetSecret", "{\"virtualServer\":\"lab\",\"name\":\"key\",\"value\":\"b3Blbg==\"}", 1,
-     NULL, 0, "", "{\"version\":\"1\",\"value\":\"***\"}"},
+     NULL, 0, "", "{\"version\":\"1\",\"value\":\"***\"}", 0},
     {REGISTRY "UseSecretVersion", "{\"virtualServer\":\"lab\",\"name\":\"key\",\"version\":\"1\"}",
-     1, NULL, 0, "\"***\"", "\"***\""},
+     1, NULL, 0, "\"***\"", "\"***\"", 0},
     {REGISTRY "DeleteSecret", "{\"virtualServer\":\"lab\",\"name\":\"key\"}", 1, NULL, 0, "\"***\"",
-     ""},
+     "", 0},
     {IDENTITY "CreateServerKey", "{\"name\":\"match\"}", 1, "key.keyId", 1, "",
-     "{\"name\":\"match\",\"revoked\":false}"},
+     "{\"name\":\"match\",\"revoked\":false}", 0},
     {IDENTITY "RevokeServerKey", "{\"keyId\":\"%1\"}", 1, NULL, 0, "{\"name\":\"match\"}",
-     "\"revoked\":true"},
+     "\"revoked\":true", 0},
+    {IDENTITY "AddMember", "{\"email\":\"Ann@example.com\",\"role\":\"viewer\"}", 1, "password", 2,
+     "", "{\"role\":\"viewer\"}", 0},
+    {IDENTITY "SetMemberRole", "{\"email\":\"ann@example.com\",\"role\":\"developer\"}", 1, NULL, 0,
+     "{\"role\":\"viewer\"}", "{\"role\":\"developer\"}", 0},
+    {IDENTITY "ResetMemberPassword", "{\"email\":\"ann@example.com\"}", 1, "password", 2, "",
+     "{\"password\":\"***\"}", 0},
+    {IDENTITY "OperatorLogin", "{\"email\":\"ann@example.com\",\"password\":\"%2\"}", 1, "token", 3,
+     "", "", 0},
+    {IDENTITY "CreateApiKey", "{\"name\":\"ci\",\"days\":3}", 1, "key.keyId", 4, "",
+     "\"role\":\"developer\"", 3},
+    {IDENTITY "RevokeApiKey", "{\"keyId\":\"%4\"}", 1, NULL, 0, "", "{\"revoked\":true}", 3},
+    {IDENTITY "OperatorLogout", "{\"everywhere\":true}", 1, NULL, 0, "", "{\"ended\":\"1\"}", 3},
+    {IDENTITY "OperatorLogin", "{\"email\":\"ann@example.com\",\"password\":\"%2\"}", 1, "token", 3,
+     "", "", 0},
+    {IDENTITY "ChangeOperatorPassword",
+     "{\"oldPassword\":\"%2\",\"newPassword\":\"four blue whales sing\"}", 1, NULL, 0, "",
+     "{\"password\":\"***\"}", 3},
+    {IDENTITY "RemoveMember", "{\"email\":\"ann@example.com\"}", 1, NULL, 0,
+     "{\"role\":\"developer\"}", "", 0},
     // Waits for what comes: it only reads.
-    {TELEMETRY "QueryLogs", "{}", 0, NULL, 0, NULL, NULL},
+    {TELEMETRY "QueryLogs", "{}", 0, NULL, 0, NULL, NULL, 0},
     // With two titles, those above would have to name one.
-    {REGISTRY "CreateTitle", "{\"name\":\"racer\"}", 1, "titleId", 0, "", "{\"name\":\"racer\"}"},
+    {REGISTRY "CreateTitle", "{\"name\":\"racer\"}", 1, "titleId", 0, "", "{\"name\":\"racer\"}",
+     0},
     {REGISTRY "RenameTitle", "{\"titleId\":\"%0\",\"name\":\"pilot\"}", 1, NULL, 0,
-     "{\"name\":\"racer\"}", "{\"name\":\"pilot\"}"},
+     "{\"name\":\"racer\"}", "{\"name\":\"pilot\"}", 0},
 };
 
 static int set_up(void **state) {
@@ -91,18 +112,22 @@ static int tear_down(void **state) {
 
 // ---- Asking ----
 
-static ow_json *ask(const char *path, const char *body) {
+static ow_json *ask_as(ow_client *client, const char *path, const char *body) {
     ow_client_request request = {
         .method = "POST", .path = path, .body = body, .size = strlen(body)};
     ow_client_reply *reply = NULL;
     ow_client_error error;
-    if (!ow_client_send(operator, & request, &reply, &error)) {
+    if (!ow_client_send(client, &request, &reply, &error)) {
         fail_msg("%s %s: %d %s: %s", path, body, error.status, error.reason, error.message);
     }
     ow_json *json = NULL;
     assert_int_equal(ow_json_parse(reply->data, reply->size, 64, &json, NULL), OW_OK);
     ow_client_reply_free(reply);
     return json;
+}
+
+static ow_json *ask(const char *path, const char *body) {
+    return ask_as(operator, path, body);
 }
 
 typedef struct seen {
@@ -193,7 +218,13 @@ static void make_change(const change *c) {
     static char body[TEXT_MAX];
     fill(c->body, body);
     seen before = look(c->path);
-    ow_json *reply = ask(c->path, body);
+    ow_client *other = NULL;
+    if (c->as != 0) {
+        ow_client_config config = {.url = deployment_console(d), .access_token = kept[c->as]};
+        other = ow_client_new(&config, NULL);
+    }
+    ow_json *reply = ask_as(other != NULL ? other : operator, c->path, body);
+    ow_client_free(other);
     if (c->keep != NULL) {
         keep(c, reply);
     }

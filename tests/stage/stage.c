@@ -129,7 +129,8 @@ void stage_until(stage *s, bool (*done)(void *self), void *self) {
 }
 
 ow_call *stage_call_new(stage *s, const stage_caller *who) {
-    ow_principal principal = {.kind = who->kind, .role = who->role};
+    ow_principal principal = {
+        .kind = who->kind, .role = who->role, .every_title = who->every_title};
     snprintf(principal.id, sizeof principal.id, "%s", who->id != NULL ? who->id : "opr_test");
     snprintf(principal.title, sizeof principal.title, "%s", who->title != NULL ? who->title : "");
     ow_call_options options = {

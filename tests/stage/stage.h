@@ -47,6 +47,7 @@ typedef struct stage_caller {
     ow_principal_kind kind;
     ow_role role;
     const char *id, *title;
+    bool every_title; // of an operator
 } stage_caller;
 
 // A call of that caller, to be freed with ow_call_free.

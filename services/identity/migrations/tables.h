@@ -7,3 +7,4 @@ extern const char identity_first_tables[];
 extern const char identity_sessions_tables[];
 extern const char identity_logins_tables[];
 extern const char identity_audit_tables[];
+extern const char identity_members_tables[];

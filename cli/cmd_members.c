@@ -1,0 +1,296 @@
+// ow login with a password, logout, password, member ..., apikey ...: operators and what they come with.
+
+#include "cli/rpc.h"
+
+#include "overworld/identity/v1/identity.pb-c.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define IDENTITY "/overworld.identity.v1.Identity/"
+
+enum { PASSWORD_ROOM = 512 };
+
+typedef Overworld__Identity__V1__Member Member;
+typedef Overworld__Identity__V1__ApiKey ApiKey;
+
+// ---- Passwords ----
+
+// One line from a descriptor, without its end; false when there is none.
+static bool read_line(int fd, char line[static PASSWORD_ROOM]) {
+    size_t size = 0;
+    while (size < PASSWORD_ROOM - 1 && read(fd, line + size, 1) == 1 && line[size] != '\n') {
+        size++;
+    }
+    line[size] = '\0';
+    line[strcspn(line, "\r\n")] = '\0';
+    return line[0] != '\0';
+}
+
+static bool ask_terminal(const char *prompt, char line[static PASSWORD_ROOM]) {
+    int fd = open("/dev/tty", O_RDWR | O_CLOEXEC);
+    struct termios before;
+    if (fd < 0 || tcgetattr(fd, &before) != 0) {
+        return false;
+    }
+    struct termios silent = before;
+    silent.c_lflag &= ~(tcflag_t)ECHO;
+    dprintf(fd, "%s: ", prompt);
+    tcsetattr(fd, TCSAFLUSH, &silent);
+    bool ok = read_line(fd, line);
+    tcsetattr(fd, TCSAFLUSH, &before);
+    dprintf(fd, "\n");
+    close(fd);
+    return ok;
+}
+
+// From the file of that flag, the terminal, or standard input. Never from the command line, which
+// others can see.
+static cli_exit read_password(cli *c, const char *flag, const char *prompt, char **ret_password) {
+    char line[PASSWORD_ROOM] = "";
+    const char *path = cli_text(c, flag);
+    bool ok;
+    if (path != NULL && strcmp(path, "-") != 0) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ok = fd >= 0 && read_line(fd, line);
+        if (fd >= 0) {
+            close(fd);
+        }
+    } else if (path == NULL && isatty(STDIN_FILENO)) {
+        ok = ask_terminal(prompt, line);
+    } else {
+        ok = read_line(STDIN_FILENO, line);
+    }
+    *ret_password = ow_arena_strdup_in(c->arena, line);
+    explicit_bzero(line, sizeof line);
+    return ok && *ret_password != NULL
+               ? CLI_OK
+               : cli_fail(c, CLI_USAGE,
+                          "no password: type it, or give --%s FILE (- is standard input)", flag);
+}
+
+cli_exit cli_login_by_email(cli *c, const char *email) {
+    Overworld__Identity__V1__OperatorLoginRequest request =
+        OVERWORLD__IDENTITY__V1__OPERATOR_LOGIN_REQUEST__INIT;
+    Overworld__Identity__V1__OperatorLoginResponse *reply;
+    const char *name = cli_text(c, "name");
+    request.email = (char *)email;
+    c->without_token = true;
+    cli_exit code = read_password(c, "password-file", "Password", &request.password);
+    if (code == CLI_OK) {
+        code =
+            cli_rpc(c, IDENTITY "OperatorLogin", &request.base,
+                    &overworld__identity__v1__operator_login_response__descriptor, false, &reply);
+    }
+    if (code != CLI_OK) {
+        return code;
+    }
+    cli_profile profile = {.url = c->url, .token = reply->token, .title = cli_text(c, "title")};
+    cli_say(c, "operator %s at %s", reply->operator_id, c->url);
+    return cli_profile_write(c, name != NULL ? name : "default", &profile);
+}
+
+cli_exit cmd_logout(cli *c) {
+    Overworld__Identity__V1__OperatorLogoutRequest request =
+        OVERWORLD__IDENTITY__V1__OPERATOR_LOGOUT_REQUEST__INIT;
+    Overworld__Identity__V1__OperatorLogoutResponse *reply;
+    cli_exit code = cli_connect(c);
+    if (code != CLI_OK) {
+        return code;
+    }
+    request.token = (char *)ow_client_access_token(c->client);
+    request.everywhere = cli_bool(c, "everywhere");
+    code = cli_rpc(c, IDENTITY "OperatorLogout", &request.base,
+                   &overworld__identity__v1__operator_logout_response__descriptor, true, &reply);
+    if (code == CLI_OK) {
+        cli_say(c, reply->ended == 0 ? "this token is no session: %d ended" : "%d sessions ended",
+                reply->ended);
+    }
+    return code;
+}
+
+cli_exit cmd_password(cli *c) {
+    Overworld__Identity__V1__ChangeOperatorPasswordRequest request =
+        OVERWORLD__IDENTITY__V1__CHANGE_OPERATOR_PASSWORD_REQUEST__INIT;
+    void *reply;
+    cli_exit code = read_password(c, "old-file", "Old password", &request.old_password);
+    if (code == CLI_OK) {
+        code = read_password(c, "new-file", "New password", &request.new_password);
+    }
+    if (code == CLI_OK) {
+        code = cli_rpc(c, IDENTITY "ChangeOperatorPassword", &request.base,
+                       &overworld__identity__v1__change_operator_password_response__descriptor,
+                       true, &reply);
+    }
+    if (code == CLI_OK) {
+        cli_say(c, "changed; all your sessions have ended: ow login --email ...");
+    }
+    return code;
+}
+
+// ---- Members ----
+
+static void tell_password(cli *c, const char *email, const char *password) {
+    printf("%s %s\n", email, password);
+    cli_say(c, "The password is shown this once. It can be changed with ow password.");
+}
+
+cli_exit cmd_member_add(cli *c) {
+    Overworld__Identity__V1__AddMemberRequest request =
+        OVERWORLD__IDENTITY__V1__ADD_MEMBER_REQUEST__INIT;
+    Overworld__Identity__V1__AddMemberResponse *reply;
+    const char *role = cli_text(c, "role");
+    request.email = (char *)c->args[0];
+    request.role = (char *)(role != NULL ? role : "viewer");
+    request.every_title = cli_bool(c, "every-title");
+    cli_exit code =
+        cli_rpc(c, IDENTITY "AddMember", &request.base,
+                &overworld__identity__v1__add_member_response__descriptor, true, &reply);
+    if (code != CLI_OK || c->json) {
+        return code;
+    }
+    if (reply->password[0] != '\0') {
+        tell_password(c, reply->member->email, reply->password);
+    } else {
+        cli_say(c, "%s is %s; the password stays as it is", reply->member->email,
+                reply->member->role);
+    }
+    return CLI_OK;
+}
+
+cli_exit cmd_member_list(cli *c) {
+    static const char *const columns[] = {"E-MAIL", "ROLE", "IN", "OPERATOR", "SINCE", NULL};
+    cli_table table = {.columns = columns};
+    Overworld__Identity__V1__ListMembersRequest request =
+        OVERWORLD__IDENTITY__V1__LIST_MEMBERS_REQUEST__INIT;
+    Overworld__Identity__V1__ListMembersResponse *page;
+    request.page_size = 200;
+    do {
+        cli_exit code =
+            cli_rpc(c, IDENTITY "ListMembers", &request.base,
+                    &overworld__identity__v1__list_members_response__descriptor, true, &page);
+        if (code != CLI_OK) {
+            return code;
+        }
+        for (size_t i = 0; i < page->n_members; i++) {
+            const Member *member = page->members[i];
+            cli_table_add(c, &table, member->email);
+            cli_table_add(c, &table, member->role);
+            cli_table_add(c, &table, member->every_title ? "every title" : "this title");
+            cli_table_add(c, &table, member->operator_id);
+            cli_table_add(c, &table,
+                          cli_ago(c, member->created_at ? member->created_at->seconds : 0));
+        }
+        request.page_token = page->next_page_token;
+    } while (page->next_page_token[0] != '\0');
+    if (!c->json) {
+        cli_table_print(c, &table);
+    }
+    return CLI_OK;
+}
+
+cli_exit cmd_member_set_role(cli *c) {
+    Overworld__Identity__V1__SetMemberRoleRequest request =
+        OVERWORLD__IDENTITY__V1__SET_MEMBER_ROLE_REQUEST__INIT;
+    Member *reply;
+    request.email = (char *)c->args[0];
+    request.role = (char *)c->args[1];
+    request.every_title = cli_bool(c, "every-title");
+    cli_exit code = cli_rpc(c, IDENTITY "SetMemberRole", &request.base,
+                            &overworld__identity__v1__member__descriptor, true, &reply);
+    if (code == CLI_OK) {
+        cli_say(c, "%s is %s", reply->email, reply->role);
+    }
+    return code;
+}
+
+cli_exit cmd_member_remove(cli *c) {
+    Overworld__Identity__V1__RemoveMemberRequest request =
+        OVERWORLD__IDENTITY__V1__REMOVE_MEMBER_REQUEST__INIT;
+    void *reply;
+    request.email = (char *)c->args[0];
+    request.every_title = cli_bool(c, "every-title");
+    cli_exit code =
+        cli_rpc(c, IDENTITY "RemoveMember", &request.base,
+                &overworld__identity__v1__remove_member_response__descriptor, true, &reply);
+    if (code == CLI_OK) {
+        cli_say(c, "removed %s", c->args[0]);
+    }
+    return code;
+}
+
+cli_exit cmd_member_reset_password(cli *c) {
+    Overworld__Identity__V1__ResetMemberPasswordRequest request =
+        OVERWORLD__IDENTITY__V1__RESET_MEMBER_PASSWORD_REQUEST__INIT;
+    Overworld__Identity__V1__ResetMemberPasswordResponse *reply;
+    request.email = (char *)c->args[0];
+    cli_exit code =
+        cli_rpc(c, IDENTITY "ResetMemberPassword", &request.base,
+                &overworld__identity__v1__reset_member_password_response__descriptor, true, &reply);
+    if (code == CLI_OK && !c->json) {
+        tell_password(c, c->args[0], reply->password);
+    }
+    return code;
+}
+
+// ---- API keys ----
+
+cli_exit cmd_apikey_create(cli *c) {
+    Overworld__Identity__V1__CreateApiKeyRequest request =
+        OVERWORLD__IDENTITY__V1__CREATE_API_KEY_REQUEST__INIT;
+    Overworld__Identity__V1__CreateApiKeyResponse *reply;
+    const char *role = cli_text(c, "role");
+    int64_t days = cli_int(c, "days", 0);
+    request.name = (char *)c->args[0];
+    request.role = (char *)(role != NULL ? role : "");
+    request.days = (int32_t)(days >= 0 && days <= 100000 ? days : -1);
+    cli_exit code =
+        cli_rpc(c, IDENTITY "CreateApiKey", &request.base,
+                &overworld__identity__v1__create_api_key_response__descriptor, true, &reply);
+    if (code == CLI_OK && !c->json) {
+        printf("%s %s\n", reply->key->key_id, reply->secret);
+        cli_say(c, "The secret is shown this once. It is a token: ow login --token-file FILE.");
+    }
+    return code;
+}
+
+cli_exit cmd_apikey_list(cli *c) {
+    static const char *const columns[] = {"KEY", "NAME", "ROLE", "CREATED", "EXPIRES", NULL};
+    cli_table table = {.columns = columns};
+    Overworld__Identity__V1__ListApiKeysRequest request =
+        OVERWORLD__IDENTITY__V1__LIST_API_KEYS_REQUEST__INIT;
+    Overworld__Identity__V1__ListApiKeysResponse *reply;
+    cli_exit code =
+        cli_rpc(c, IDENTITY "ListApiKeys", &request.base,
+                &overworld__identity__v1__list_api_keys_response__descriptor, true, &reply);
+    if (code != CLI_OK || c->json) {
+        return code;
+    }
+    for (size_t i = 0; i < reply->n_keys; i++) {
+        const ApiKey *key = reply->keys[i];
+        cli_table_add(c, &table, key->key_id);
+        cli_table_add(c, &table, key->name);
+        cli_table_add(c, &table, key->role);
+        cli_table_add(c, &table, cli_ago(c, key->created_at ? key->created_at->seconds : 0));
+        cli_table_add(c, &table, key->expires_at != NULL ? "yes" : "never");
+    }
+    cli_table_print(c, &table);
+    return CLI_OK;
+}
+
+cli_exit cmd_apikey_revoke(cli *c) {
+    Overworld__Identity__V1__RevokeApiKeyRequest request =
+        OVERWORLD__IDENTITY__V1__REVOKE_API_KEY_REQUEST__INIT;
+    void *reply;
+    request.key_id = (char *)c->args[0];
+    cli_exit code =
+        cli_rpc(c, IDENTITY "RevokeApiKey", &request.base,
+                &overworld__identity__v1__revoke_api_key_response__descriptor, true, &reply);
+    if (code == CLI_OK) {
+        cli_say(c, "revoked %s", c->args[0]);
+    }
+    return code;
+}
