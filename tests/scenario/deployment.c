@@ -3,15 +3,18 @@
 #include "core/json/tree.h"
 #include "core/testing/ow_test.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -440,6 +443,26 @@ ow_client *deployment_server(const deployment *d) {
                                .server_key_secret = secret,
                                .timeout_ms = 60000};
     return client_at(&config);
+}
+
+int deployment_post(const deployment *d, const char *headers, const char *path, const char *body) {
+    char text[2048];
+    char reply[64] = "";
+    const char *port = strrchr(d->console_url, ':') + 1;
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)strtol(port, NULL, 10)),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    int size = snprintf(text, sizeof text,
+                        "POST %s HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
+                        "Content-Length: %zu\r\n%s\r\n%s",
+                        path, strlen(body), headers, body);
+    assert_true(size > 0 && (size_t)size < sizeof text);
+    assert_int_equal(write(fd, text, (size_t)size), size);
+    assert_true(read(fd, reply, sizeof reply - 1) > 12);
+    close(fd);
+    return (int)strtol(reply + strlen("HTTP/1.1 "), NULL, 10);
 }
 
 void expect_reply(ow_client *client, const char *function, const char *payload,

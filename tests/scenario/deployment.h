@@ -67,6 +67,10 @@ ow_client *deployment_operator(const deployment *d);
 // A client with a new server key at the public listener.
 ow_client *deployment_server(const deployment *d);
 
+// Posts JSON to the console listener with headers of its own (lines that end in CR LF), which our client
+// would not send. Returns the status.
+int deployment_post(const deployment *d, const char *headers, const char *path, const char *body);
+
 // Calls "virtual_server/function" with a JSON text and compares. expect_reply: status 2xx and exactly
 // this body (NULL: any).
 void expect_reply(ow_client *client, const char *function, const char *payload, const char *reply);
