@@ -9,8 +9,14 @@ static const ow_http_rejection bad_version = {505, "bad_request", "only HTTP/1.0
 static const ow_http_rejection bad_method = {501, "bad_request", "this method is not known"};
 static const ow_http_rejection bad_uri = {400, "bad_request",
                                           "the address has characters that must be encoded"};
+static const ow_http_rejection bad_path = {
+    400, "bad_request", "the address has dot segments or a malformed percent-code"};
+static const ow_http_rejection bad_lines = {
+    400, "bad_request", "lines must end with CR LF, and neither be folded nor contain NUL"};
 static const ow_http_rejection bad_field = {400, "bad_request",
                                             "a header has a malformed name or value"};
+static const ow_http_rejection twice = {400, "bad_request",
+                                        "a header that may come once came twice"};
 static const ow_http_rejection many_fields = {431, "bad_request", "too many headers"};
 static const ow_http_rejection bad_host = {400, "bad_request", "exactly one Host header is needed"};
 static const ow_http_rejection bad_length = {400, "bad_request",
@@ -24,7 +30,7 @@ static const ow_http_rejection bad_expect = {417, "bad_request", "only Expect: 1
 static const char *const methods[] = {"POST", "GET", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"};
 
 // Headers that decide how a request is read.
-enum { HOST, LENGTH, CODING, EXPECT, WATCHED };
+enum { HOST, LENGTH, CODING, EXPECT, TYPE, TOKEN, WATCHED };
 
 static const struct {
     const char *name;
@@ -34,6 +40,8 @@ static const struct {
     [LENGTH] = {"Content-Length", 14},
     [CODING] = {"Transfer-Encoding", 17},
     [EXPECT] = {"Expect", 6},
+    [TYPE] = {"Content-Type", 12},
+    [TOKEN] = {"Authorization", 13},
 };
 
 static bool is_known_method(const char *method) {
@@ -45,15 +53,7 @@ static bool is_known_method(const char *method) {
     return false;
 }
 
-static bool is_clean_uri(const char *uri) {
-    const char *at = uri;
-    while (*at > ' ' && *at < 0x7f) {
-        at++;
-    }
-    return *at == '\0' && uri[0] == '/';
-}
-
-// What may stand in a value, and in a name (RFC 9110's token).
+// What may stand in a value; in a name (RFC 9110's token); in Host (RFC 3986 without what separates).
 static const uint8_t value_characters[256] = {['\t'] = 1, [' ' ... '~'] = 1, [0x80 ... 0xff] = 1};
 
 static const uint8_t name_characters[256] = {
@@ -62,8 +62,105 @@ static const uint8_t name_characters[256] = {
     ['.'] = 1,         ['^'] = 1,         ['_'] = 1,         ['`'] = 1, ['|'] = 1, ['~'] = 1,
 };
 
-static bool consists_of(const uint8_t set[256], const char *text, uint32_t size) {
-    for (uint32_t i = 0; i < size; i++) {
+static const uint8_t host_characters[256] = {
+    ['a' ... 'z'] = 1, ['A' ... 'Z'] = 1, ['0' ... '9'] = 1, ['-'] = 1, ['.'] = 1,
+    ['_'] = 1,         ['~'] = 1,         [':'] = 1,         ['['] = 1, [']'] = 1,
+};
+
+// In a path what RFC 3986 allows; in a query also what browsers leave as it is.
+enum { IN_PATH = 1, IN_QUERY = 2, IN_BOTH = 3 };
+
+static const uint8_t uri_characters[256] = {
+    ['a' ... 'z'] = IN_BOTH, ['A' ... 'Z'] = IN_BOTH, ['0' ... '9'] = IN_BOTH, ['-'] = IN_BOTH,
+    ['.'] = IN_BOTH,         ['_'] = IN_BOTH,         ['~'] = IN_BOTH,         ['!'] = IN_BOTH,
+    ['$'] = IN_BOTH,         ['&'] = IN_BOTH,         ['\''] = IN_BOTH,        ['('] = IN_BOTH,
+    [')'] = IN_BOTH,         ['*'] = IN_BOTH,         ['+'] = IN_BOTH,         [','] = IN_BOTH,
+    [';'] = IN_BOTH,         ['='] = IN_BOTH,         [':'] = IN_BOTH,         ['@'] = IN_BOTH,
+    ['/'] = IN_BOTH,         ['%'] = IN_BOTH,         ['?'] = IN_QUERY,        ['['] = IN_QUERY,
+    [']'] = IN_QUERY,        ['\\'] = IN_QUERY,       ['^'] = IN_QUERY,        ['`'] = IN_QUERY,
+    ['{'] = IN_QUERY,        ['|'] = IN_QUERY,        ['}'] = IN_QUERY,
+};
+
+static bool is_hex(char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+// "%41", not "%00".
+static bool is_percent_code(const char *at) {
+    return is_hex(at[1]) && is_hex(at[2]) && !(at[1] == '0' && at[2] == '0');
+}
+
+// Behind a '/': "." or ".." and the end of the segment, each dot as itself or as "%2e".
+static bool is_dot_segment(const char *at) {
+    int dots = 0;
+    while (*at == '.' || (at[0] == '%' && at[1] == '2' && (at[2] | 0x20) == 'e')) {
+        at += *at == '.' ? 1 : 3;
+        dots++;
+    }
+    return (dots == 1 || dots == 2) && (*at == '/' || *at == '?' || *at == '\0');
+}
+
+static const ow_http_rejection *check_uri(const char *uri) {
+    uint8_t part = IN_PATH;
+    if (uri[0] != '/') {
+        return &bad_uri;
+    }
+    for (const char *at = uri; *at != '\0'; at++) {
+        if (*at == '?') {
+            part = IN_QUERY;
+        }
+        if ((uri_characters[(unsigned char)*at] & part) == 0) {
+            return &bad_uri;
+        }
+        if ((*at == '%' && !is_percent_code(at)) ||
+            (*at == '/' && part == IN_PATH && is_dot_segment(at + 1))) {
+            return &bad_path;
+        }
+    }
+    return NULL;
+}
+
+// CR LF, of which NULs were made. (A NUL beside a bare line feed looks the same; nothing follows from
+// it: the line ends there for everybody.)
+static bool is_line_end(const char *at) {
+    return at[0] == '\0' && at[1] == '\0';
+}
+
+// True when these texts lie one behind the other with nothing between but one blank, colon and
+// blanks, or CR LF.
+static bool lies_in_one_piece(const ow_http_head *head) {
+    uintptr_t start = (uintptr_t)head->method;
+    uintptr_t at = start + strlen(head->method) + 1;
+    if ((uintptr_t)head->uri_at != at) {
+        return false;
+    }
+    at += strlen(head->uri) + 1;
+    if ((uintptr_t)head->version != at) {
+        return false;
+    }
+    at += strlen(head->version) + 2;
+    const char *line_end = head->version + strlen(head->version);
+    for (size_t i = 0; i < head->field_count && is_line_end(line_end); i++) {
+        const ow_http_field *field = &head->fields[i];
+        uintptr_t value = (uintptr_t)field->value;
+        if ((uintptr_t)field->name != at || value <= at + field->name_size ||
+            value - start >= head->size) {
+            return false;
+        }
+        for (const char *blank = field->name + field->name_size + 1; blank < field->value;
+             blank++) {
+            if (*blank != ' ' && *blank != '\t') {
+                return false;
+            }
+        }
+        line_end = field->value + field->value_size;
+        at = value + field->value_size + 2;
+    }
+    return at + 2 == start + head->size && is_line_end(line_end) && is_line_end(line_end + 2);
+}
+
+static bool consists_of(const uint8_t set[256], const char *text, size_t size) {
+    for (size_t i = 0; i < size; i++) {
         if (!set[(unsigned char)text[i]]) {
             return false;
         }
@@ -131,6 +228,24 @@ static const ow_http_rejection *check_framing(const char *const values[WATCHED],
     return length < 0 ? &bad_length : NULL;
 }
 
+static const ow_http_rejection *check_single(const char *const values[WATCHED],
+                                             const int counts[WATCHED], bool is_1_0) {
+    if (counts[HOST] > 1 || (counts[HOST] == 0 && !is_1_0)) {
+        return &bad_host;
+    }
+    if (counts[HOST] == 1 && (values[HOST][0] == '\0' ||
+                              !consists_of(host_characters, values[HOST], strlen(values[HOST])))) {
+        return &bad_host;
+    }
+    if (counts[TYPE] > 1 || counts[TOKEN] > 1 || counts[EXPECT] > 1) {
+        return &twice;
+    }
+    if (counts[EXPECT] == 1 && strcasecmp(values[EXPECT], "100-continue") != 0) {
+        return &bad_expect;
+    }
+    return NULL;
+}
+
 const ow_http_rejection *ow_http_strict_check(const ow_http_head *head,
                                               ow_http_framing *ret_framing) {
     const char *values[WATCHED] = {NULL};
@@ -142,21 +257,14 @@ const ow_http_rejection *ow_http_strict_check(const ow_http_head *head,
     if (!is_known_method(head->method)) {
         return &bad_method;
     }
-    if (!is_clean_uri(head->uri)) {
-        return &bad_uri;
-    }
     if (head->field_count > OW_HTTP_HEADERS_MAX) {
         return &many_fields;
     }
-    const ow_http_rejection *why = look_at_fields(head, values, counts);
-    if (why != NULL) {
-        return why;
+    if (head->size > 0 && !lies_in_one_piece(head)) {
+        return &bad_lines;
     }
-    if (counts[HOST] > 1 || (counts[HOST] == 0 && !is_1_0)) {
-        return &bad_host;
-    }
-    if (counts[EXPECT] > 0 && strcasecmp(values[EXPECT], "100-continue") != 0) {
-        return &bad_expect;
-    }
-    return check_framing(values, counts, is_1_0, ret_framing);
+    const ow_http_rejection *why = check_uri(head->uri);
+    why = why == NULL ? look_at_fields(head, values, counts) : why;
+    why = why == NULL ? check_single(values, counts, is_1_0) : why;
+    return why == NULL ? check_framing(values, counts, is_1_0, ret_framing) : why;
 }

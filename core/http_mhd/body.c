@@ -62,21 +62,24 @@ void body_free(ow_http_request *request) {
     request->body_size = 0;
 }
 
-static void reject(ow_http_request *request, const ow_http_rejection *why) {
+void body_refuse(ow_http_request *request, const ow_http_rejection *why) {
     const ow_http_handler *handler = &request->server->options.handler;
     request->too_large = true;
     request->close = true;
+    if (!request->owned) {
+        return;
+    }
     body_free(request);
     handler->on_reject(handler->self, request, why);
 }
 
 static void collect(ow_http_request *request, const char *data, size_t size) {
     if (request->body_size + size > request->body_limit) {
-        reject(request, &payload_too_large);
+        body_refuse(request, &payload_too_large);
         return;
     }
     if (!reserve(request, request->body_size + size)) {
-        reject(request, &overloaded);
+        body_refuse(request, &overloaded);
         return;
     }
     memcpy(request->body + request->body_size, data, size);
@@ -105,7 +108,7 @@ bool body_take(ow_http_request *request, const char *data, size_t *size) {
         return true;
     }
     if (request->body_size + *size > request->body_limit) {
-        reject(request, &payload_too_large);
+        body_refuse(request, &payload_too_large);
         *size = 0;
         return true;
     }

@@ -71,7 +71,9 @@ struct ow_http_request {
     char *uri;   // uri_inline or malloc'ed; cut at the '?'
     char *query; // in uri; "" when there is none
     size_t uri_size;
-    const char *uri_at; // where libmicrohttpd has it, to compare
+    // Places in libmicrohttpd's buffer, to compare: of the address, behind the head, behind the last
+    // piece of the body.
+    const char *uri_at, *head_end, *piece_end;
     size_t field_count;
     ow_http_field fields[OW_HTTP_HEADERS_MAX];
     int64_t content_length;
@@ -149,6 +151,8 @@ void *on_uri(void *self, const char *uri, struct MHD_Connection *mhd);
 const ow_http_rejection *body_begin(ow_http_request *request);
 // Takes a piece; *size becomes what is left. False: hang up.
 bool body_take(ow_http_request *request, const char *data, size_t *size);
+// Refuses the rest of a body unless a reply is known already.
+void body_refuse(ow_http_request *request, const ow_http_rejection *why);
 void body_free(ow_http_request *request);
 
 // ---- server.c ----

@@ -12,8 +12,9 @@
 #define BODY_BYTES_PER_SECOND 16384 // the slowest client that is borne
 #define MICROSECONDS 1000000
 
-static const ow_http_rejection bad_address = {400, "bad_request",
-                                              "the address has characters that must be encoded"};
+static const ow_http_rejection bad_chunks = {400, "bad_request",
+                                             "the lines of a chunked body must end with CR LF"};
+static const ow_http_rejection bad_trailer = {400, "bad_request", "trailers are not accepted"};
 
 // ---- lists ----
 
@@ -307,13 +308,19 @@ static const ow_http_rejection *check_head(ow_http_request *request, const char 
                                            const char *version) {
     ow_http_framing framing = {0};
     MHD_get_connection_values_n(request->connection->mhd, MHD_HEADER_KIND, add_field, request);
-    ow_http_head head = {method, request->uri, version, request->fields, request->field_count};
+    // The library cuts the head into texts where it lies in its buffer.
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    ow_http_head head = {.method = method,
+                         .uri = request->uri,
+                         .uri_at = request->uri_at,
+                         .version = version,
+                         .size = info->header_size,
+                         .fields = request->fields,
+                         .field_count = request->field_count};
     const ow_http_rejection *why = ow_http_strict_check(&head, &framing);
     request->content_length = framing.content_length;
-    // A NUL within the address ends it for everyone but the line it stands in.
-    if (why == NULL && version != request->uri_at + request->uri_size + 1) {
-        why = &bad_address;
-    }
+    request->head_end = request->piece_end = method + info->header_size;
     char *mark = strchr(request->uri, '?');
     request->query = mark != NULL ? mark + 1 : request->uri + request->uri_size;
     if (mark != NULL) {
@@ -369,8 +376,26 @@ static void take_head(ow_http_request *request, const char *method, const char *
     }
 }
 
+// Between two pieces of a chunked body the library's buffer holds line ends and sizes. True when all
+// that can be seen of them ends with CR LF; what came in a read of its own is overwritten by then.
+static bool chunk_lines_are_whole(const ow_http_request *request, const char *data) {
+    uintptr_t start = (uintptr_t)request->head_end;
+    uintptr_t from = (uintptr_t)request->piece_end;
+    from = from <= (uintptr_t)data ? from : start;
+    for (const char *at = data; (uintptr_t)at-- > from;) {
+        if (*at == '\n' && ((uintptr_t)at == start || at[-1] != '\r')) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static enum MHD_Result take_body(ow_http_request *request, const char *data, size_t *size) {
     note_partial(request);
+    if (request->content_length < 0 && !chunk_lines_are_whole(request, data)) {
+        body_refuse(request, &bad_chunks);
+    }
+    request->piece_end = data + *size;
     if (!body_take(request, data, size)) {
         return MHD_NO;
     }
@@ -382,6 +407,22 @@ static enum MHD_Result take_body(ow_http_request *request, const char *data, siz
     return MHD_YES;
 }
 
+// When the line behind the last chunk comes in pieces, libmicrohttpd takes the last header for a
+// trailer, too.
+static enum MHD_Result refuse_trailer(void *self, enum MHD_ValueKind kind, const char *name,
+                                      size_t name_size, const char *value, size_t value_size) {
+    (void)kind;
+    (void)name_size;
+    (void)value;
+    (void)value_size;
+    ow_http_request *request = self;
+    if ((uintptr_t)name < (uintptr_t)request->head_end) {
+        return MHD_YES;
+    }
+    body_refuse(request, &bad_trailer);
+    return MHD_NO;
+}
+
 static void take_end(ow_http_request *request) {
     ow_http_server *server = request->server;
     const ow_http_handler *handler = &server->options.handler;
@@ -389,6 +430,10 @@ static void take_end(ow_http_request *request) {
     ow_loop_unwatch(server->loop, &request->hang_up);
     if (request->upload_turn == server->turn) {
         server->partial_bodies--;
+    }
+    if (request->content_length < 0) {
+        MHD_get_connection_values_n(request->connection->mhd, MHD_FOOTER_KIND, refuse_trailer,
+                                    request);
     }
     request->state = REQUEST_WAITING;
     if (request->held != NULL) {

@@ -179,7 +179,7 @@ static ow_code start_daemon(ow_http_server *server, ow_err *err) {
         (unsigned)options->max_connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
         (unsigned)options->max_per_address, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)(options->idle_timeout_us / 1000000), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK,
+        (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_UNESCAPE_CALLBACK,
         leave_encoded, server, MHD_OPTION_URI_LOG_CALLBACK, on_uri, server,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
         on_connection, server, MHD_OPTION_END);

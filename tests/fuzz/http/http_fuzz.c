@@ -63,7 +63,11 @@ static void check_head(char *text) {
         hosts += fields[count].name_size == 4 && strncasecmp(line, "host", 4) == 0;
         count++;
     }
-    ow_http_head head = {parts[0], parts[1], parts[2], fields, count};
+    ow_http_head head = {.method = parts[0],
+                         .uri = parts[1],
+                         .version = parts[2],
+                         .fields = fields,
+                         .field_count = count};
     if (ow_http_strict_check(&head, &framing) == NULL &&
         (framing.content_length < -1 || hosts > 1)) {
         abort();

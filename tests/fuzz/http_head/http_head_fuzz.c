@@ -1,0 +1,148 @@
+// The rules of heads on raw bytes. They are cut where they lie, as libmicrohttpd does it (bare line
+// feeds, folds and NULs included); whatever then passes must be a head that has one reading only, by a
+// second reader that knows nothing of the first.
+
+#include "core/http/strict.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define FIELDS_MAX (OW_HTTP_HEADERS_MAX + 1)
+
+typedef struct cutter {
+    char *at, *end;
+} cutter;
+
+// The next line, ended by NUL where its end stood; NULL when it is not whole.
+static char *next_line(cutter *c, size_t *ret_size) {
+    char *line = c->at;
+    char *feed = memchr(c->at, '\n', (size_t)(c->end - c->at));
+    if (feed == NULL) {
+        return NULL;
+    }
+    c->at = feed + 1;
+    *feed = '\0';
+    if (feed > line && feed[-1] == '\r') {
+        *--feed = '\0';
+    }
+    *ret_size = (size_t)(feed - line);
+    return line;
+}
+
+static bool cut_request_line(cutter *c, ow_http_head *head) {
+    size_t size;
+    char *line = next_line(c, &size);
+    char *blank = line != NULL ? memchr(line, ' ', size) : NULL;
+    char *last = line != NULL ? memrchr(line, ' ', size) : NULL;
+    if (blank == NULL || last == blank) {
+        return false;
+    }
+    *blank = *last = '\0';
+    char *uri = blank + 1;
+    while (*uri == ' ') {
+        uri++;
+    }
+    head->method = line;
+    head->uri = head->uri_at = uri;
+    head->version = last + 1;
+    return uri < last;
+}
+
+static bool cut_field(char *line, ow_http_field *field) {
+    char *colon = strchr(line, ':');
+    if (colon == NULL) {
+        return false;
+    }
+    *colon = '\0';
+    char *value = colon + 1;
+    while (*value == ' ' || *value == '\t') {
+        value++;
+    }
+    *field = (ow_http_field){line, value, (uint32_t)strlen(line), (uint32_t)strlen(value)};
+    return true;
+}
+
+static bool cut(cutter *c, ow_http_head *head, ow_http_field fields[FIELDS_MAX]) {
+    size_t size;
+    if (!cut_request_line(c, head)) {
+        return false;
+    }
+    for (;;) {
+        char *line = next_line(c, &size);
+        if (line == NULL || head->field_count == FIELDS_MAX) {
+            return false;
+        }
+        if (line[0] == '\0') {
+            head->size = (size_t)(c->at - head->method);
+            return true;
+        }
+        if ((line[0] == ' ' || line[0] == '\t') && head->field_count > 0) {
+            continue; // taken into the one before, somewhere else
+        }
+        if (!cut_field(line, &fields[head->field_count++])) {
+            return false;
+        }
+    }
+}
+
+// A NUL at the end of a line leaves the same behind as the CR that a bare line feed beside it lacks:
+// it is not seen.
+static bool hides_a_nul(const char *raw, size_t size) {
+    return memmem(raw, size, "\0\n", 2) != NULL || memmem(raw, size, "\n\0", 2) != NULL ||
+           memmem(raw, size, "\0\r\n\n", 4) != NULL;
+}
+
+// The second reader: lines of visible characters, each ended by CR LF, none folded, one Host, one
+// statement of the length at most.
+static bool is_unambiguous(const char *raw, size_t size) {
+    int hosts = 0;
+    int lengths = 0;
+    for (size_t at = 0; at < size;) {
+        const char *feed = memchr(raw + at, '\n', size - at);
+        if (feed == NULL || feed == raw + at || feed[-1] != '\r') {
+            return false;
+        }
+        size_t length = (size_t)(feed - 1 - (raw + at));
+        const char *line = raw + at;
+        if (memchr(line, '\0', length) != NULL || memchr(line, '\r', length) != NULL ||
+            (length > 0 && (line[0] == ' ' || line[0] == '\t'))) {
+            return false;
+        }
+        hosts += length > 5 && strncasecmp(line, "host:", 5) == 0;
+        lengths += length > 15 && strncasecmp(line, "content-length:", 15) == 0;
+        lengths += length > 18 && strncasecmp(line, "transfer-encoding:", 18) == 0;
+        at += length + 2;
+    }
+    return hosts <= 1 && lengths <= 1;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    ow_http_field fields[FIELDS_MAX];
+    ow_http_head head = {.fields = fields};
+    ow_http_framing framing = {-2};
+    char *raw = malloc(size + 1);
+    char *text = malloc(size + 2);
+    if (raw == NULL || text == NULL) {
+        free(raw);
+        free(text);
+        return 0;
+    }
+    if (size > 0) {
+        memcpy(raw, data, size);
+        memcpy(text, data, size);
+    }
+    text[size] = text[size + 1] = '\0';
+    cutter c = {text, text + size};
+    if (cut(&c, &head, fields) && ow_http_strict_check(&head, &framing) == NULL &&
+        (framing.content_length < -1 ||
+         !(is_unambiguous(raw, head.size) || hides_a_nul(raw, head.size)))) {
+        abort();
+    }
+    free(raw);
+    free(text);
+    return 0;
+}
