@@ -55,11 +55,17 @@ typedef struct ow_http_options {
     const char *address; // "127.0.0.1:8080", "[::1]:0" (port 0: any), "unix:/path/to.sock"
     ow_http_handler handler;
     ow_http_budget *budget;
+    // Beyond these limits a few connections are taken all the same, see ow_http_is_reserve; when all
+    // are taken, the one that was idle for longest is closed.
     int max_connections;
-    int max_per_address;       // connections of one client address; 0: no limit
+    int max_per_address;       // connections of one client address (IPv6: network); 0: no limit
     size_t body_limit;         // of requests whose handler sets none
     int64_t idle_timeout_us;   // a connection on which nothing happens is closed
     int64_t header_timeout_us; // headers must be complete this long after their first byte
+    // Who sends a body or reads a reply slower than `min_rate` bytes a second, for longer than
+    // `grace_us`, is hung up on.
+    int64_t grace_us;
+    int64_t min_rate;
 } ow_http_options;
 
 // Opens the listener and serves from the next turn on. A unix socket is made with mode 0600 and
@@ -91,6 +97,9 @@ const char *ow_http_method(const ow_http_request *request); // "GET"
 const char *ow_http_path(const ow_http_request *request);
 // The raw query behind the '?'; "" when there is none. See core/http/text.h for lookups.
 const char *ow_http_query(const ow_http_request *request);
+// True when its connection is beyond the limits: only what must always be answered (health checks)
+// should be; the rest is best refused with 503. The connection is closed behind the reply.
+bool ow_http_is_reserve(const ow_http_request *request);
 // The value of a header (the first of that name, case-insensitive); NULL when there is none.
 const char *ow_http_header(const ow_http_request *request, const char *name);
 // The nth value of a header that may come several times, counted from its last (0); NULL behind the

@@ -16,6 +16,8 @@
 
 #define BACKLOG 4096
 #define ADDRESS_TEXT_MAX 80
+// What the kernel keeps of a reply that a client does not read; it would grow to megabytes.
+#define SEND_ROOM (128 * 1024)
 
 static ow_code bad_address(const char *address, ow_err *err) {
     return ow_fail(err, OW_INVALID_ARGUMENT, "bad_address",
@@ -111,7 +113,10 @@ static ow_code describe(int fd, char **ret_text, ow_err *err) {
 
 static ow_code listen_tcp(const char *address, const struct addrinfo *info, int fd, ow_err *err) {
     int one = 1;
+    int room = SEND_ROOM;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    // Connections inherit it.
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
     if (bind(fd, info->ai_addr, info->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
         return bind_failed(address, errno, err);
     }

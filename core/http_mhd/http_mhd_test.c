@@ -124,6 +124,8 @@ static void open_server(fixture *f, const char *address) {
         .body_limit = 100000,
         .idle_timeout_us = 60000000,
         .header_timeout_us = 1000000,
+        .grace_us = 1000000,
+        .min_rate = 4096,
     };
     ow_err err;
     if (ow_http_server_open(&options, &f->server, &err) != OW_OK) {

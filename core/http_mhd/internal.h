@@ -26,6 +26,13 @@
 // be kept; one with a longer body is answered at once and the connection is closed.
 #define DISCARD_MAX (64 * 1024)
 
+// Connections that are accepted beyond the limits, see connection.c: of the server, of one address.
+#define RESERVE 64
+#define RESERVE_PER_ADDRESS 16
+
+// A reply of at most this size is gone when libmicrohttpd has written it.
+#define SMALL_REPLY (16 * 1024)
+
 typedef struct list_link {
     struct list_link *next, *previous;
 } list_link;
@@ -35,12 +42,21 @@ bool list_is_empty(const list_link *head);
 void list_append(list_link *head, list_link *link);
 void list_remove(list_link *link); // also of one that is in no list (zeroed)
 
+typedef struct peer peer; // one client address
+
 typedef struct connection {
-    list_link link;
+    list_link link; // first
     struct MHD_Connection *mhd;
     ow_http_request *request; // NULL between requests
+    peer *from;               // NULL: not counted
     int fd;
-    int64_t deadline_us; // the sweep closes it then; 0: none
+    bool is_reserve; // beyond the limits: only what must always be answered is
+    bool hung_up;
+    bool sends;           // a reply is on its way, at least in the kernel
+    int64_t since_us;     // when it came, or its last reply was done
+    int64_t deadline_us;  // the sweep closes it then; 0: none
+    int64_t looked_at_us; // while it sends: when the sweep looked, 0: not yet
+    uint64_t taken;       // and what the client had confirmed by then
     char peer[PEER_TEXT_MAX];
 } connection;
 
@@ -81,6 +97,7 @@ struct ow_http_request {
     size_t body_limit;
     uint8_t *body; // body_inline or malloc'ed
     size_t body_size, body_room;
+    size_t reply_size;
     int64_t charged; // of the budget
     ow_http_sink sink;
     uint64_t upload_turn; // the turn in which a piece of the body arrived last
@@ -112,10 +129,13 @@ struct ow_http_server {
     ow_turn_hook serve, after;
     ow_timer sweep;
     list_link connections; // connection.link
-    list_link waiting;     // complete, not suspended; oldest first
+    list_link *hand;   // in it, where the next search for an idle one begins; NULL: at the front
+    void *peers;       // a tree of the addresses that have connections
+    list_link waiting; // complete, not suspended; oldest first
     list_link suspended;
     list_link others; // all other requests
     size_t connection_count, request_count;
+    size_t leaving_count;   // of the connections, those that were hung up on
     ow_http_request *spare; // to use again, linked by `user`
     size_t spare_count;
 };
@@ -155,9 +175,21 @@ bool body_take(ow_http_request *request, const char *data, size_t *size);
 void body_refuse(ow_http_request *request, const ow_http_rejection *why);
 void body_free(ow_http_request *request);
 
-// ---- server.c ----
+// ---- connection.c ----
 
 // The sweep closes the connection this long from now; 0: never.
 void connection_set_deadline(ow_http_server *server, connection *connection, int64_t after_us);
+// The same, unless it does so earlier already.
+void connection_lower_deadline(ow_http_server *server, connection *connection, int64_t after_us);
+// A reply was queued: the sweep closes the connection when the client does not read it.
+void connection_expect_reader(connection *connection);
+// Once a second: closes what is too slow; while draining also what is idle. The library notices the
+// closed socket in its next turn.
+void connections_sweep(void *self);
+void on_connection(void *self, struct MHD_Connection *mhd, void **context,
+                   enum MHD_ConnectionNotificationCode what);
+
+// ---- server.c ----
+
 // Frees the server once it was closed and the last request is gone.
 void server_release(ow_http_server *server);

@@ -8,8 +8,6 @@
 #include <sys/socket.h>
 
 #define SPARE_MAX 1024
-#define BODY_GRACE_US 10000000
-#define BODY_BYTES_PER_SECOND 16384 // the slowest client that is borne
 #define MICROSECONDS 1000000
 
 static const ow_http_rejection bad_chunks = {400, "bad_request",
@@ -181,6 +179,7 @@ static void queue(ow_http_request *request, unsigned status, struct MHD_Response
     MHD_queue_response(request->connection->mhd, status, response);
     MHD_destroy_response(response);
     request->state = REQUEST_QUEUED;
+    connection_expect_reader(request->connection);
     // Queue first, resume then: the other way round costs one more call of the handler.
     if (request->suspended) {
         resume(request);
@@ -240,7 +239,9 @@ void ow_http_reply(ow_http_request *request, const ow_http_answer *answer) {
         drop_answer(answer);
         return;
     }
-    bool close = answer->close || request->close || request->server->draining;
+    bool close = answer->close || request->close || request->server->draining ||
+                 request->connection->is_reserve;
+    request->reply_size = answer->size;
     struct MHD_Response *response = make_response(answer, close);
     if (response == NULL) {
         hang_up(request);
@@ -287,7 +288,9 @@ void *on_uri(void *self, const char *uri, struct MHD_Connection *mhd) {
     if (from == NULL) {
         return NULL;
     }
-    connection_set_deadline(server, from, server->options.header_timeout_us);
+    // Not anew for a connection whose first request this is: its time began with it.
+    connection_lower_deadline(server, from, server->options.header_timeout_us);
+    from->sends = false;
     return request_new(server, from, uri);
 }
 
@@ -329,11 +332,13 @@ static const ow_http_rejection *check_head(ow_http_request *request, const char 
     return why;
 }
 
-static void set_body_deadline(ow_http_request *request) {
-    int64_t bytes =
-        request->content_length >= 0 ? request->content_length : (int64_t)request->body_limit;
-    connection_set_deadline(request->server, request->connection,
-                            BODY_GRACE_US + bytes / BODY_BYTES_PER_SECOND * MICROSECONDS);
+// Each piece buys the time in which the slowest client that is borne sends as much; never more than
+// the grace it began with.
+static void extend_body_deadline(ow_http_request *request, size_t size) {
+    const ow_http_options *options = &request->server->options;
+    connection *from = request->connection;
+    from->deadline_us += (int64_t)size * MICROSECONDS / options->min_rate;
+    connection_lower_deadline(request->server, from, options->grace_us);
 }
 
 // This body may go on in the next turn.
@@ -369,7 +374,8 @@ static void take_head(ow_http_request *request, const char *method, const char *
         queue_held(request);
         return;
     }
-    set_body_deadline(request);
+    connection_set_deadline(request->server, request->connection,
+                            request->server->options.grace_us);
     note_partial(request);
     if (!short_body) {
         watch_hang_up(request);
@@ -396,12 +402,15 @@ static enum MHD_Result take_body(ow_http_request *request, const char *data, siz
         body_refuse(request, &bad_chunks);
     }
     request->piece_end = data + *size;
+    extend_body_deadline(request, *size);
     if (!body_take(request, data, size)) {
         return MHD_NO;
     }
     if (*size > 0 && !request->owned) {
         *size = 0;
     } else if (*size > 0) {
+        // Now it is we who are slow.
+        connection_set_deadline(request->server, request->connection, 0);
         suspend(request);
     }
     return MHD_YES;
@@ -495,6 +504,8 @@ void on_completed(void *self, struct MHD_Connection *mhd, void **request_at,
     *request_at = NULL;
     connection *from = request->connection;
     from->request = NULL;
+    from->since_us = ow_loop_now_us(server->loop);
+    from->sends = from->sends && request->reply_size > SMALL_REPLY;
     connection_set_deadline(server, from,
                             server->options.idle_timeout_us + server->options.header_timeout_us);
     ow_loop_unwatch(server->loop, &request->hang_up);
@@ -555,6 +566,10 @@ const char *ow_http_peer(const ow_http_request *request) {
     return request->peer;
 }
 
+bool ow_http_is_reserve(const ow_http_request *request) {
+    return request->connection != NULL && request->connection->is_reserve;
+}
+
 int64_t ow_http_content_length(const ow_http_request *request) {
     return request->content_length;
 }
@@ -582,6 +597,8 @@ void ow_http_stream_body(ow_http_request *request, const ow_http_sink *sink) {
 
 void ow_http_sink_ready(ow_http_request *request) {
     if (request->connection != NULL && request->suspended && request->state == REQUEST_BODY) {
+        connection_set_deadline(request->server, request->connection,
+                                request->server->options.grace_us);
         resume(request);
     }
 }

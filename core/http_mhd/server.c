@@ -10,7 +10,6 @@
 // Per connection: headers must fit. The library wipes what is left of it after every request, so
 // more costs time; larger bodies come in pieces of this size.
 #define CONNECTION_MEMORY 8192
-#define SWEEP_US 1000000
 // While clients wait the library always asks for another turn at once: a busy loop, if obeyed.
 #define WAITING_SLEEP_US 10000
 #define LAST_TURNS 4
@@ -19,69 +18,6 @@
 #define PACED_FROM 100
 #define PACE_US(asked) ((int64_t)(asked)*3 / 10)
 #define MILLISECOND 1000
-
-void connection_set_deadline(ow_http_server *server, connection *connection, int64_t after_us) {
-    connection->deadline_us = after_us > 0 ? ow_loop_now_us(server->loop) + after_us : 0;
-}
-
-// ---- connections ----
-
-static connection *connection_new(ow_http_server *server, struct MHD_Connection *mhd) {
-    connection *made = calloc(1, sizeof *made);
-    if (made == NULL) {
-        return NULL;
-    }
-    made->mhd = mhd;
-    made->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-    address_of_peer(MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr,
-                    made->peer);
-    list_append(&server->connections, &made->link);
-    server->connection_count++;
-    connection_set_deadline(server, made, server->options.header_timeout_us);
-    return made;
-}
-
-static void connection_free(ow_http_server *server, connection *gone) {
-    if (gone != NULL) {
-        list_remove(&gone->link);
-        server->connection_count--;
-        free(gone);
-    }
-}
-
-static void on_connection(void *self, struct MHD_Connection *mhd, void **context,
-                          enum MHD_ConnectionNotificationCode what) {
-    ow_http_server *server = self;
-    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-        *context = connection_new(server, mhd);
-    } else {
-        connection_free(server, *context);
-        *context = NULL;
-    }
-}
-
-static connection *connection_of(list_link *link) {
-    return (connection *)(void *)((char *)link - offsetof(connection, link));
-}
-
-// Closes what is too slow; while draining also what is idle. The library notices the closed socket
-// in its next turn.
-static void on_sweep(void *self) {
-    ow_http_server *server = self;
-    int64_t now = ow_loop_now_us(server->loop);
-    for (list_link *at = server->connections.next; at != &server->connections; at = at->next) {
-        connection *each = connection_of(at);
-        bool late = each->deadline_us != 0 && now >= each->deadline_us;
-        bool idle = server->draining && each->request == NULL;
-        if (late || idle) {
-            shutdown(each->fd, SHUT_RDWR);
-            server->ready = true;
-        }
-    }
-    if (!server->closing) {
-        ow_loop_timer_set(server->loop, &server->sweep, now + SWEEP_US);
-    }
-}
 
 // ---- turns ----
 
@@ -176,8 +112,7 @@ static ow_code start_daemon(ow_http_server *server, ow_err *err) {
     server->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL, on_access, server,
         MHD_OPTION_LISTEN_SOCKET, server->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)options->max_connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-        (unsigned)options->max_per_address, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)options->max_connections + RESERVE, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)(options->idle_timeout_us / 1000000), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_UNESCAPE_CALLBACK,
         leave_encoded, server, MHD_OPTION_URI_LOG_CALLBACK, on_uri, server,
@@ -205,8 +140,9 @@ static ow_code attach(ow_http_server *server, ow_err *err) {
     server->after = (ow_turn_hook){.on_turn = on_after, .self = server};
     ow_loop_hook_add(server->loop, OW_TURN_SERVE, &server->serve);
     ow_loop_hook_add(server->loop, OW_TURN_FLUSH, &server->after);
-    server->sweep = (ow_timer){.on_due = on_sweep, .self = server};
-    return ow_loop_timer_set(server->loop, &server->sweep, ow_loop_now_us(server->loop) + SWEEP_US);
+    server->sweep = (ow_timer){.on_due = connections_sweep, .self = server};
+    connections_sweep(server);
+    return OW_OK;
 }
 
 ow_code ow_http_server_open(const ow_http_options *options, ow_http_server **ret_server,
@@ -250,7 +186,7 @@ void ow_http_server_drain(ow_http_server *server) {
     if (fd >= 0) {
         close(fd);
     }
-    on_sweep(server);
+    connections_sweep(server);
 }
 
 size_t ow_http_server_busy(const ow_http_server *server) {
@@ -263,7 +199,8 @@ size_t ow_http_server_connections(const ow_http_server *server) {
 
 static void stop_daemon(ow_http_server *server) {
     for (list_link *at = server->connections.next; at != &server->connections; at = at->next) {
-        ow_http_request *request = connection_of(at)->request;
+        ow_http_request *request =
+            ((connection *)(void *)at)->request; // `link` is its first member
         if (request != NULL) {
             request_abandon(request);
         }

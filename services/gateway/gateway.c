@@ -51,9 +51,11 @@ static const ow_config_key keys[] = {
         "Addresses and networks of proxies whose X-Forwarded-For is believed, with commas between: "
         "10.0.0.1, 10.0.0.0/8. Nobody else's is."),
     KEY("max_connections", INT, max_connections, "10000", 1, 1000000,
-        "Connections of each listener; more wait to be accepted."),
+        "Connections of each listener; then the one that was idle for longest is closed, and when "
+        "none is, only health checks are answered."),
     KEY("max_connections_per_address", INT, max_connections_per_address, "256", 0, 1000000,
-        "Connections of one client address; 0: no limit (behind a proxy, for load tests)."),
+        "Connections of one client address (of an IPv6 network /64); on more only health checks are "
+        "answered. 0: no limit (behind a proxy, for load tests)."),
     KEY("max_payload", SIZE, max_payload, "6MB", 1024, 8 << 20, "Largest body of a function call."),
     KEY("max_message", SIZE, max_message, "1MB", 1024, 8 << 20, "Largest body of an API method."),
     KEY("max_bundle", SIZE, max_bundle, "50MB", 1024, 1 << 30, "Largest bundle."),
@@ -63,6 +65,10 @@ static const ow_config_key keys[] = {
         "A connection on which nothing happens this long is closed."),
     KEY("header_timeout", DURATION, header_timeout, "5s", 1000000, 60000000,
         "Headers must be complete this long after their first byte."),
+    KEY("slow_rate", SIZE, slow_rate, "4KB", 1, 1 << 30,
+        "Bytes a second: who sends a body or reads a reply slower than that is hung up on."),
+    KEY("slow_grace", DURATION, slow_grace, "5s", 1000000, 60000000,
+        "How long a client may be slower than gateway.slow_rate."),
     KEY("method_timeout", DURATION, method_timeout, "60s", 100000, INT64_C(900000000),
         "Longest time of an API method; clients may ask for less."),
     KEY("init_limit", DURATION, init_limit, "10s", 0, INT64_C(900000000),
@@ -197,7 +203,9 @@ static ow_code open_listener(gateway *gw, listener *to, const char *address, int
                                .max_per_address = (int)config->max_connections_per_address,
                                .body_limit = 0,
                                .idle_timeout_us = config->idle_timeout,
-                               .header_timeout_us = config->header_timeout};
+                               .header_timeout_us = config->header_timeout,
+                               .grace_us = config->slow_grace,
+                               .min_rate = config->slow_rate};
     options.handler.self = to;
     return ow_http_server_open(&options, &to->server, err);
 }

@@ -35,7 +35,7 @@ typedef struct gateway_config {
     int64_t plain_http;
     int64_t max_connections, max_connections_per_address;
     int64_t max_payload, max_message, max_bundle, body_memory;
-    int64_t idle_timeout, header_timeout;
+    int64_t idle_timeout, header_timeout, slow_grace, slow_rate;
     int64_t method_timeout, init_limit;
     int64_t token_cache;
     limits_config limits;

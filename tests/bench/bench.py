@@ -527,6 +527,38 @@ def bench_dev(report, options):
         server.stop()
 
 
+def bench_idle(report, options):
+    """Calls beside 9,000 connections that do nothing, against the same without them."""
+    import socket
+    server = Server(flags=["--gateway.max_connections_per_address=0", *options.flags])
+    host, port = server.public.removeprefix("http://").split(":")
+    server.ow("vs", "deploy", bundle(0), "--publish")
+    tokens = log_in_players(server, PLAYERS)
+    url = server.public + "/v1/call/bench/echo"
+    alone, beside, sockets = [], [], []
+    try:
+        wrk(url, 32, 2, "call.lua", tokens, server.sessions())  # warm up
+        for _ in range(options.rounds):
+            alone.append(wrk(url, 32, options.seconds, "call.lua", tokens, server.sessions()))
+        for _ in range(9000):
+            sockets.append(socket.create_connection((host, int(port))))
+            sockets[-1].sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        for _ in range(options.rounds):
+            beside.append(wrk(url, 32, options.seconds, "call.lua", tokens, server.sessions()))
+        ratio = median(beside, "rate") / median(alone, "rate")
+        report.row("idle/c-32/ratio", ratio, "x alone", None, None,
+                   f"9000 idle connections; {median(beside, 'rate'):.0f}/s beside them, "
+                   f"{median(alone, 'rate'):.0f}/s alone")
+        report.row("idle/c-32/p99", median(beside, "p99"), "ms", 50, median(beside, "p99") <= 50,
+                   f"alone {median(alone, 'p99'):.2f} ms")
+        errors = sum(run["errors"] for run in beside)
+        report.row("idle/c-32/errors", errors, "calls", 0, errors == 0, "")
+    finally:
+        for each in sockets:
+            each.close()
+        server.stop()
+
+
 def bench_limits(report, options):
     """What the rate limiter adds to a call: a player's bucket and that of the function."""
     runs = [json.loads(subprocess.run([at("tests/bench/limits")], text=True, capture_output=True,
@@ -628,7 +660,7 @@ def bench_alias(report, options):
 
 BENCHES = {"alias": bench_alias, "call": bench_call, "records": bench_records, "split": bench_split,
            "cold": bench_cold, "start": bench_start, "write": bench_write, "dev": bench_dev,
-           "limits": bench_limits}
+           "idle": bench_idle, "limits": bench_limits}
 
 
 def write_table(path, rows, command):
