@@ -50,6 +50,13 @@ typedef struct ow_http_budget {
     int64_t used;
 } ow_http_budget;
 
+// Who the server is, as PEM texts: its certificate and those that signed it, in this order, and the
+// private key.
+typedef struct ow_http_tls {
+    const char *certificates;
+    const char *key;
+} ow_http_tls;
+
 typedef struct ow_http_options {
     ow_loop *loop;
     const char *address; // "127.0.0.1:8080", "[::1]:0" (port 0: any), "unix:/path/to.sock"
@@ -66,13 +73,20 @@ typedef struct ow_http_options {
     // `grace_us`, is hung up on.
     int64_t grace_us;
     int64_t min_rate;
+    const ow_http_tls *tls; // NULL: plain HTTP. Used while the server is opened
 } ow_http_options;
 
 // Opens the listener and serves from the next turn on. A unix socket is made with mode 0600 and
 // replaces a file that nobody listens on. Heap; ow_http_server_close. Codes: invalid_argument
-// "bad_address", unavailable "address_in_use", internal.
+// "bad_address", "bad_tls" (not PEM, or the key is another's), unavailable "address_in_use",
+// unimplemented "no_tls", internal.
 ow_code ow_http_server_open(const ow_http_options *options, ow_http_server **ret_server,
                             ow_err *err);
+
+// From now on new connections see this certificate; those that are open stay as they are. Copies what
+// it needs. Codes: invalid_argument "bad_tls" (the old one stays in use), failed_precondition "no_tls"
+// (the server was opened without).
+ow_code ow_http_server_set_tls(ow_http_server *server, const ow_http_tls *tls, ow_err *err);
 
 // The address with the port that was chosen: "127.0.0.1:43210". Borrowed.
 const char *ow_http_server_address(const ow_http_server *server);

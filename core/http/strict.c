@@ -126,37 +126,34 @@ static bool is_line_end(const char *at) {
     return at[0] == '\0' && at[1] == '\0';
 }
 
+// True when name and value begin at `at` and before `end` with nothing between but a colon and blanks.
+static bool lies_there(const ow_http_field *field, uintptr_t at, uintptr_t end) {
+    uintptr_t value = (uintptr_t)field->value;
+    if ((uintptr_t)field->name != at || value <= at + field->name_size || value >= end) {
+        return false;
+    }
+    const char *blank = field->name + field->name_size + 1;
+    blank += strspn(blank, " \t");
+    return blank >= field->value;
+}
+
 // True when these texts lie one behind the other with nothing between but one blank, colon and
 // blanks, or CR LF.
 static bool lies_in_one_piece(const ow_http_head *head) {
-    uintptr_t start = (uintptr_t)head->method;
-    uintptr_t at = start + strlen(head->method) + 1;
-    if ((uintptr_t)head->uri_at != at) {
+    uintptr_t end = (uintptr_t)head->method + head->size;
+    uintptr_t uri = (uintptr_t)head->method + strlen(head->method) + 1;
+    if ((uintptr_t)head->uri_at != uri || (uintptr_t)head->version != uri + strlen(head->uri) + 1) {
         return false;
     }
-    at += strlen(head->uri) + 1;
-    if ((uintptr_t)head->version != at) {
-        return false;
-    }
-    at += strlen(head->version) + 2;
     const char *line_end = head->version + strlen(head->version);
-    for (size_t i = 0; i < head->field_count && is_line_end(line_end); i++) {
+    for (size_t i = 0; i < head->field_count; i++) {
         const ow_http_field *field = &head->fields[i];
-        uintptr_t value = (uintptr_t)field->value;
-        if ((uintptr_t)field->name != at || value <= at + field->name_size ||
-            value - start >= head->size) {
+        if (!is_line_end(line_end) || !lies_there(field, (uintptr_t)line_end + 2, end)) {
             return false;
         }
-        for (const char *blank = field->name + field->name_size + 1; blank < field->value;
-             blank++) {
-            if (*blank != ' ' && *blank != '\t') {
-                return false;
-            }
-        }
         line_end = field->value + field->value_size;
-        at = value + field->value_size + 2;
     }
-    return at + 2 == start + head->size && is_line_end(line_end) && is_line_end(line_end + 2);
+    return (uintptr_t)line_end + 4 == end && is_line_end(line_end) && is_line_end(line_end + 2);
 }
 
 static bool consists_of(const uint8_t set[256], const char *text, size_t size) {
@@ -228,13 +225,14 @@ static const ow_http_rejection *check_framing(const char *const values[WATCHED],
     return length < 0 ? &bad_length : NULL;
 }
 
+static bool is_host(const char *text) {
+    return text[0] != '\0' && consists_of(host_characters, text, strlen(text));
+}
+
 static const ow_http_rejection *check_single(const char *const values[WATCHED],
                                              const int counts[WATCHED], bool is_1_0) {
-    if (counts[HOST] > 1 || (counts[HOST] == 0 && !is_1_0)) {
-        return &bad_host;
-    }
-    if (counts[HOST] == 1 && (values[HOST][0] == '\0' ||
-                              !consists_of(host_characters, values[HOST], strlen(values[HOST])))) {
+    if (counts[HOST] > 1 || (counts[HOST] == 0 && !is_1_0) ||
+        (counts[HOST] == 1 && !is_host(values[HOST]))) {
         return &bad_host;
     }
     if (counts[TYPE] > 1 || counts[TOKEN] > 1 || counts[EXPECT] > 1) {

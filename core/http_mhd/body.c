@@ -11,6 +11,10 @@ static const ow_http_rejection payload_too_large = {413, "payload_too_large",
 static const ow_http_rejection overloaded = {503, "overloaded",
                                              "too many bodies are in memory, try again"};
 
+static const ow_http_rejection bad_chunks = {400, "bad_request",
+                                             "the lines of a chunked body must end with CR LF"};
+static const ow_http_rejection bad_trailer = {400, "bad_request", "trailers are not accepted"};
+
 // Makes room for `size` bytes in all.
 static bool reserve(ow_http_request *request, size_t size) {
     if (size <= request->body_room) {
@@ -71,6 +75,49 @@ void body_refuse(ow_http_request *request, const ow_http_rejection *why) {
     }
     body_free(request);
     handler->on_reject(handler->self, request, why);
+}
+
+// Between two pieces of a chunked body the library's buffer holds line ends and sizes. True when all
+// that can be seen of them ends with CR LF; what came in a read of its own is overwritten by then.
+static bool chunk_lines_are_whole(const ow_http_request *request, const char *data) {
+    uintptr_t start = (uintptr_t)request->head_end;
+    uintptr_t from = (uintptr_t)request->piece_end;
+    from = from <= (uintptr_t)data ? from : start;
+    for (const char *at = data; (uintptr_t)at-- > from;) {
+        if (*at == '\n' && ((uintptr_t)at == start || at[-1] != '\r')) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void body_check_lines(ow_http_request *request, const char *data) {
+    if (request->content_length < 0 && !chunk_lines_are_whole(request, data)) {
+        body_refuse(request, &bad_chunks);
+    }
+}
+
+// When the line behind the last chunk comes in pieces, libmicrohttpd takes the last header for a
+// trailer, too.
+static enum MHD_Result refuse_trailer(void *self, enum MHD_ValueKind kind, const char *name,
+                                      size_t name_size, const char *value, size_t value_size) {
+    (void)kind;
+    (void)name_size;
+    (void)value;
+    (void)value_size;
+    ow_http_request *request = self;
+    if ((uintptr_t)name < (uintptr_t)request->head_end) {
+        return MHD_YES;
+    }
+    body_refuse(request, &bad_trailer);
+    return MHD_NO;
+}
+
+void body_check_trailers(ow_http_request *request) {
+    if (request->content_length < 0) {
+        MHD_get_connection_values_n(request->connection->mhd, MHD_FOOTER_KIND, refuse_trailer,
+                                    request);
+    }
 }
 
 static void collect(ow_http_request *request, const char *data, size_t size) {

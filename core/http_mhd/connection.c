@@ -140,6 +140,7 @@ static connection *connection_new(ow_http_server *server, struct MHD_Connection 
     }
     const struct sockaddr *from =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+    made->server = server;
     made->mhd = mhd;
     made->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     address_of_peer(from, made->peer);

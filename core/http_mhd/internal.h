@@ -6,6 +6,7 @@
 #include "core/http/strict.h"
 #include "core/loop/loop.h"
 
+#include <gnutls/abstract.h>
 #include <microhttpd.h>
 
 #include <stdbool.h>
@@ -42,10 +43,12 @@ bool list_is_empty(const list_link *head);
 void list_append(list_link *head, list_link *link);
 void list_remove(list_link *link); // also of one that is in no list (zeroed)
 
-typedef struct peer peer; // one client address
+typedef struct peer peer;                 // one client address
+typedef struct tls_identity tls_identity; // a certificate and its key
 
 typedef struct connection {
     list_link link; // first
+    ow_http_server *server;
     struct MHD_Connection *mhd;
     ow_http_request *request; // NULL between requests
     peer *from;               // NULL: not counted
@@ -130,6 +133,7 @@ struct ow_http_server {
     ow_timer sweep;
     list_link connections; // connection.link
     list_link *hand;   // in it, where the next search for an idle one begins; NULL: at the front
+    tls_identity *tls; // the current one and those before it; NULL: plain HTTP
     void *peers;       // a tree of the addresses that have connections
     list_link waiting; // complete, not suspended; oldest first
     list_link suspended;
@@ -173,6 +177,9 @@ const ow_http_rejection *body_begin(ow_http_request *request);
 bool body_take(ow_http_request *request, const char *data, size_t *size);
 // Refuses the rest of a body unless a reply is known already.
 void body_refuse(ow_http_request *request, const ow_http_rejection *why);
+// Refuse a chunked body with other line ends than CR LF before a piece, or with trailers at its end.
+void body_check_lines(ow_http_request *request, const char *data);
+void body_check_trailers(ow_http_request *request);
 void body_free(ow_http_request *request);
 
 // ---- connection.c ----
@@ -188,6 +195,15 @@ void connection_expect_reader(connection *connection);
 void connections_sweep(void *self);
 void on_connection(void *self, struct MHD_Connection *mhd, void **context,
                    enum MHD_ConnectionNotificationCode what);
+
+// ---- tls.c ----
+
+ow_code tls_open(ow_http_server *server, ow_err *err);
+void tls_close(ow_http_server *server);
+// GnuTLS's gnutls_certificate_retrieve_function2.
+int tls_give_identity(gnutls_session_t session, const gnutls_datum_t *issuers, int issuer_count,
+                      const gnutls_pk_algorithm_t *algorithms, int algorithm_count,
+                      gnutls_pcert_st **ret_chain, unsigned *ret_size, gnutls_privkey_t *ret_key);
 
 // ---- server.c ----
 

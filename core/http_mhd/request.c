@@ -10,10 +10,6 @@
 #define SPARE_MAX 1024
 #define MICROSECONDS 1000000
 
-static const ow_http_rejection bad_chunks = {400, "bad_request",
-                                             "the lines of a chunked body must end with CR LF"};
-static const ow_http_rejection bad_trailer = {400, "bad_request", "trailers are not accepted"};
-
 // ---- lists ----
 
 void list_init(list_link *head) {
@@ -382,25 +378,9 @@ static void take_head(ow_http_request *request, const char *method, const char *
     }
 }
 
-// Between two pieces of a chunked body the library's buffer holds line ends and sizes. True when all
-// that can be seen of them ends with CR LF; what came in a read of its own is overwritten by then.
-static bool chunk_lines_are_whole(const ow_http_request *request, const char *data) {
-    uintptr_t start = (uintptr_t)request->head_end;
-    uintptr_t from = (uintptr_t)request->piece_end;
-    from = from <= (uintptr_t)data ? from : start;
-    for (const char *at = data; (uintptr_t)at-- > from;) {
-        if (*at == '\n' && ((uintptr_t)at == start || at[-1] != '\r')) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static enum MHD_Result take_body(ow_http_request *request, const char *data, size_t *size) {
     note_partial(request);
-    if (request->content_length < 0 && !chunk_lines_are_whole(request, data)) {
-        body_refuse(request, &bad_chunks);
-    }
+    body_check_lines(request, data);
     request->piece_end = data + *size;
     extend_body_deadline(request, *size);
     if (!body_take(request, data, size)) {
@@ -416,22 +396,6 @@ static enum MHD_Result take_body(ow_http_request *request, const char *data, siz
     return MHD_YES;
 }
 
-// When the line behind the last chunk comes in pieces, libmicrohttpd takes the last header for a
-// trailer, too.
-static enum MHD_Result refuse_trailer(void *self, enum MHD_ValueKind kind, const char *name,
-                                      size_t name_size, const char *value, size_t value_size) {
-    (void)kind;
-    (void)name_size;
-    (void)value;
-    (void)value_size;
-    ow_http_request *request = self;
-    if ((uintptr_t)name < (uintptr_t)request->head_end) {
-        return MHD_YES;
-    }
-    body_refuse(request, &bad_trailer);
-    return MHD_NO;
-}
-
 static void take_end(ow_http_request *request) {
     ow_http_server *server = request->server;
     const ow_http_handler *handler = &server->options.handler;
@@ -440,10 +404,7 @@ static void take_end(ow_http_request *request) {
     if (request->upload_turn == server->turn) {
         server->partial_bodies--;
     }
-    if (request->content_length < 0) {
-        MHD_get_connection_values_n(request->connection->mhd, MHD_FOOTER_KIND, refuse_trailer,
-                                    request);
-    }
+    body_check_trailers(request);
     request->state = REQUEST_WAITING;
     if (request->held != NULL) {
         queue_held(request);

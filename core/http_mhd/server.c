@@ -17,6 +17,7 @@
 // turns keep a distance, so that each sends many replies and the asking takes a third of the time.
 #define PACED_FROM 100
 #define PACE_US(asked) ((int64_t)(asked)*3 / 10)
+#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define MILLISECOND 1000
 
 // ---- turns ----
@@ -109,15 +110,23 @@ static size_t leave_encoded(void *self, struct MHD_Connection *mhd, char *text) 
 
 static ow_code start_daemon(ow_http_server *server, ow_err *err) {
     const ow_http_options *options = &server->options;
+    // Without TLS the list of its options is empty.
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)tls_give_identity},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    struct MHD_OptionItem *tls_options = server->tls != NULL ? tls : &tls[2];
     server->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL, on_access, server,
-        MHD_OPTION_LISTEN_SOCKET, server->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)options->max_connections + RESERVE, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)(options->idle_timeout_us / 1000000), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_UNESCAPE_CALLBACK,
-        leave_encoded, server, MHD_OPTION_URI_LOG_CALLBACK, on_uri, server,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, server, MHD_OPTION_END);
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
+            (server->tls != NULL ? MHD_USE_TLS : 0),
+        0, NULL, NULL, on_access, server, MHD_OPTION_LISTEN_SOCKET, server->listen_fd,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)options->max_connections + RESERVE,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(options->idle_timeout_us / 1000000),
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT,
+        0, MHD_OPTION_UNESCAPE_CALLBACK, leave_encoded, server, MHD_OPTION_URI_LOG_CALLBACK, on_uri,
+        server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, server, MHD_OPTION_ARRAY, tls_options, MHD_OPTION_END);
     if (server->daemon == NULL) {
         return ow_fail(err, OW_INTERNAL, "http", "libmicrohttpd does not start: %s",
                        strerror(errno));
@@ -163,6 +172,8 @@ ow_code ow_http_server_open(const ow_http_options *options, ow_http_server **ret
     list_init(&server->others);
     ow_code code = address_listen(options->address, &server->listen_fd, &server->address,
                                   &server->unix_path, err);
+    code = code == OW_OK ? tls_open(server, err) : code;
+    server->options.tls = NULL; // the caller's
     code = code == OW_OK ? start_daemon(server, err) : code;
     code = code == OW_OK ? attach(server, err) : code;
     if (code != OW_OK) {
@@ -221,6 +232,7 @@ static void detach(ow_http_server *server) {
 
 void server_release(ow_http_server *server) {
     if (server->closing && server->daemon == NULL && server->request_count == 0) {
+        tls_close(server);
         free(server);
     }
 }

@@ -357,7 +357,7 @@ static bool let_in(exchange *x) {
     int64_t wait_us = 0;
     if (x->door->is_limited) {
         // A wrong token is nobody's: its address answers for it.
-        wait_us = limits_admit(gw->limits, &x->principal, ow_http_peer(x->http),
+        wait_us = limits_admit(gw->limits, &x->principal, x->client_address,
                                ow_clock_mono_us(gw->env->clock));
     }
     if (wait_us > 0) {

@@ -50,6 +50,14 @@ static const ow_config_key keys[] = {
     KEY("trusted_proxies", STRING, trusted_proxies, "", 0, 0,
         "Addresses and networks of proxies whose X-Forwarded-For is believed, with commas between: "
         "10.0.0.1, 10.0.0.0/8. Nobody else's is."),
+    KEY("public_certificate", STRING, public_tls.certificate, "", 0, 0,
+        "PEM file of the public listener's certificate and those that signed it; empty: plain HTTP. "
+        "Read again when it changes."),
+    KEY("public_key", STRING, public_tls.key, "", 0, 0,
+        "PEM file of its private key, which others must not be able to read."),
+    KEY("console_certificate", STRING, console_tls.certificate, "", 0, 0,
+        "The same for the console listener."),
+    KEY("console_key", STRING, console_tls.key, "", 0, 0, "The same for the console listener."),
     KEY("max_connections", INT, max_connections, "10000", 1, 1000000,
         "Connections of each listener; then the one that was idle for longest is closed, and when "
         "none is, only health checks are answered."),
@@ -178,23 +186,45 @@ static void register_metrics(gateway *gw) {
 
 // ---- listeners ----
 
+typedef struct listener_place {
+    const char *name, *address;
+    int64_t port;
+    const tls_files *tls;
+} listener_place;
+
 static bool is_loopback(const char *address) {
     return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
 }
 
-static ow_code open_listener(gateway *gw, listener *to, const char *address, int64_t port,
-                             ow_err *err) {
-    const gateway_config *config = gw->config;
-    char text[ADDRESS_ROOM];
-    if (config->plain_http == PLAIN_LOOPBACK && !is_loopback(address)) {
-        return ow_fail(err, OW_INVALID_ARGUMENT, "plain_http",
-                       "%s is no loopback address: plain HTTP there needs a proxy that does TLS in "
-                       "front, and gateway.plain_http=behind_proxy",
-                       address);
+// Where others could listen, HTTP is spoken with TLS, here or in front.
+static ow_code check_plain_http(const gateway_config *config, const listener_place *place,
+                                ow_err *err) {
+    if (place->tls->certificate[0] != '\0' || config->plain_http != PLAIN_LOOPBACK ||
+        is_loopback(place->address)) {
+        return OW_OK;
     }
-    bool is_v6 = strchr(address, ':') != NULL;
-    snprintf(text, sizeof text, "%s%s%s:%lld", is_v6 ? "[" : "", address, is_v6 ? "]" : "",
-             (long long)port);
+    return ow_fail(
+        err, OW_INVALID_ARGUMENT, "plain_http",
+        "no plain HTTP on gateway.%s_address %s, which others reach: set gateway.%s_certificate "
+        "and gateway.%s_key, or gateway.plain_http=behind_proxy with a proxy that does TLS in "
+        "front",
+        place->name, place->address, place->name, place->name);
+}
+
+static ow_code open_listener(gateway *gw, listener *to, const listener_place *place, ow_err *err) {
+    const gateway_config *config = gw->config;
+    ow_http_tls tls = {NULL, NULL};
+    char text[ADDRESS_ROOM];
+    bool secure = place->tls->certificate[0] != '\0';
+    ow_code code = tls_files_check(place->tls, place->name, err);
+    code = code == OW_OK ? check_plain_http(config, place, err) : code;
+    code = code == OW_OK && secure ? tls_files_read(place->tls, &tls, err) : code;
+    if (code != OW_OK) {
+        return code;
+    }
+    bool is_v6 = strchr(place->address, ':') != NULL;
+    snprintf(text, sizeof text, "%s%s%s:%lld", is_v6 ? "[" : "", place->address, is_v6 ? "]" : "",
+             (long long)place->port);
     ow_http_options options = {.loop = gw->loop,
                                .address = text,
                                .handler = exchange_handler,
@@ -205,9 +235,29 @@ static ow_code open_listener(gateway *gw, listener *to, const char *address, int
                                .idle_timeout_us = config->idle_timeout,
                                .header_timeout_us = config->header_timeout,
                                .grace_us = config->slow_grace,
-                               .min_rate = config->slow_rate};
+                               .min_rate = config->slow_rate,
+                               .tls = secure ? &tls : NULL};
     options.handler.self = to;
-    return ow_http_server_open(&options, &to->server, err);
+    code = ow_http_server_open(&options, &to->server, err);
+    tls_files_wipe(&tls);
+    if (code == OW_OK && secure) {
+        tls_remember(to, place->tls);
+    }
+    return code;
+}
+
+static ow_code open_listeners(gateway *gw, ow_err *err) {
+    const gateway_config *config = gw->config;
+    const listener_place public_place = {"public", config->public_address, config->public_port,
+                                         &config->public_tls};
+    const listener_place console_place = {"console", config->console_address, config->console_port,
+                                          &config->console_tls};
+    ow_code code = open_listener(gw, &gw->public_side, &public_place, err);
+    code = code == OW_OK ? open_listener(gw, &gw->console_side, &console_place, err) : code;
+    if (code == OW_OK) {
+        tls_watch(gw);
+    }
+    return code;
 }
 
 static ow_code write_file(const char *path, const char *text, size_t size, ow_err *err) {
@@ -225,9 +275,10 @@ static ow_code write_file(const char *path, const char *text, size_t size, ow_er
     return OW_OK;
 }
 
-static void write_url(ow_json_writer *writer, const char *name, const char *address) {
-    char url[ADDRESS_ROOM + 8];
-    snprintf(url, sizeof url, "http://%s", address);
+static void write_url(ow_json_writer *writer, const char *name, const listener *at) {
+    char url[ADDRESS_ROOM + 16];
+    snprintf(url, sizeof url, "%s://%s", at->files != NULL ? "https" : "http",
+             ow_http_server_address(at->server));
     ow_json_name(writer, name);
     ow_json_text(writer, url);
 }
@@ -241,8 +292,8 @@ static ow_code announce(gateway *gw, ow_err *err) {
     size_t size;
     ow_json_writer_init(&writer, gw->scratch, PATH_ROOM);
     ow_json_object_open(&writer);
-    write_url(&writer, "public", public_address);
-    write_url(&writer, "console", console_address);
+    write_url(&writer, "public", &gw->public_side);
+    write_url(&writer, "console", &gw->console_side);
     ow_json_object_close(&writer);
     const char *text = ow_json_writer_end(&writer, &size);
     int length = snprintf(path, sizeof path, "%s/run", gw->env->data_folder);
@@ -308,17 +359,9 @@ static ow_code open_rooms(gateway *gw, ow_err *err) {
 
 static ow_code gateway_start(void *self, ow_err *err) {
     gateway *gw = self;
-    const gateway_config *config = gw->config;
     gw->started_us = ow_loop_now_us(gw->loop);
     ow_code code = open_rooms(gw, err);
-    if (code == OW_OK) {
-        code =
-            open_listener(gw, &gw->public_side, config->public_address, config->public_port, err);
-    }
-    if (code == OW_OK) {
-        code = open_listener(gw, &gw->console_side, config->console_address, config->console_port,
-                             err);
-    }
+    code = code == OW_OK ? open_listeners(gw, err) : code;
     code = code == OW_OK ? announce(gw, err) : code;
     if (code == OW_OK) {
         register_metrics(gw);
@@ -376,6 +419,7 @@ static void gateway_stop(void *self) {
         ow_metrics_collector_remove(gw->env->metrics, &gw->collector);
         remove_announcement(gw);
     }
+    tls_unwatch(gw);
     exchange_cancel_all(gw);
     gw->public_side.server = ow_http_server_close(gw->public_side.server);
     gw->console_side.server = ow_http_server_close(gw->console_side.server);

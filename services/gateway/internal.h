@@ -28,9 +28,15 @@
 #define STATUS_CLASSES 6     // 0: gone, 1xx .. 5xx
 #define PAYLOAD_RECORD_MAX 1024
 
+typedef struct tls_files {
+    char *certificate, *key; // paths; "": plain HTTP
+} tls_files;
+
 typedef struct gateway_config {
     char *public_address, *console_address;
     char *trusted_proxies, *stages;
+    char *trusted_proxies;
+    tls_files public_tls, console_tls;
     int64_t public_port, console_port;
     int64_t plain_http;
     int64_t max_connections, max_connections_per_address;
@@ -69,6 +75,8 @@ typedef struct listener {
     gateway *gw;
     bool is_public;
     ow_http_server *server;
+    const tls_files *files; // NULL: plain HTTP
+    uint64_t files_state;   // what they were when read last
 } listener;
 
 struct gateway {
@@ -100,6 +108,7 @@ struct gateway {
     door_metrics metrics[DOORS];
     ow_gauge *connections;
     ow_metrics_collector collector;
+    ow_timer tls_timer;
 };
 
 typedef struct call_state {
@@ -191,6 +200,19 @@ bool exchange_resolve_title(exchange *x, bool needed);
 // Ends every exchange that waits for a service.
 void exchange_cancel_all(gateway *gw);
 void exchange_free_spares(gateway *gw);
+
+// ---- tls.c ----
+
+// Both files or neither are named; `which` listener. Codes: invalid_argument "bad_tls".
+ow_code tls_files_check(const tls_files *files, const char *which, ow_err *err);
+// Reads both; to be wiped. Codes: failed_precondition "bad_tls", "unsafe_secret".
+ow_code tls_files_read(const tls_files *files, ow_http_tls *ret_tls, ow_err *err);
+void tls_files_wipe(ow_http_tls *tls);
+// The listener was opened with what these held.
+void tls_remember(listener *at, const tls_files *files);
+// Looks at the files of the listeners from time to time.
+void tls_watch(gateway *gw);
+void tls_unwatch(gateway *gw);
 
 // ---- records.c ----
 

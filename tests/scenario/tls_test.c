@@ -1,0 +1,254 @@
+// HTTPS from PEM files, renewed while players are on it, and the configurations that refuse to start.
+
+#include "tests/scenario/deployment.h"
+
+#include "core/testing/ow_test.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { RENEWALS = 3, PATIENCE_MS = 20000, MESSAGE_MAX = 16384 };
+
+// Ends with the command's status.
+static int run(const char *const *argv, char *output) {
+    int ends[2];
+    size_t used = 0;
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        dup2(ends[1], STDERR_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        execvp(argv[0], (char *const *)argv);
+        _exit(127);
+    }
+    assert_true(child > 0);
+    close(ends[1]);
+    for (;;) {
+        char piece[512];
+        ssize_t n = read(ends[0], piece, sizeof piece);
+        if (n <= 0) {
+            break;
+        }
+        size_t room = MESSAGE_MAX - 1 - used;
+        size_t kept = (size_t)n < room ? (size_t)n : room;
+        memcpy(output + used, piece, kept);
+        used += kept;
+    }
+    output[used] = '\0';
+    close(ends[0]);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+#define RUN(output, ...) run((const char *const[]){__VA_ARGS__, NULL}, (output))
+
+typedef struct files {
+    char folder[32];
+    char certificate[64], key[64], other_certificate[64], other_key[64];
+} files;
+
+static void make_pair(const char *certificate, const char *key) {
+    char output[MESSAGE_MAX];
+    int status = RUN(output, "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                     "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                     "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate);
+    if (status != 0) {
+        fail_msg("openssl: %s", output);
+    }
+    assert_int_equal(chmod(key, 0600), 0);
+}
+
+static void make_files(files *f) {
+    snprintf(f->folder, sizeof f->folder, "/tmp/overworld-tls-XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    snprintf(f->certificate, sizeof f->certificate, "%s/a.pem", f->folder);
+    snprintf(f->key, sizeof f->key, "%s/a.key", f->folder);
+    snprintf(f->other_certificate, sizeof f->other_certificate, "%s/b.pem", f->folder);
+    snprintf(f->other_key, sizeof f->other_key, "%s/b.key", f->folder);
+    make_pair(f->certificate, f->key);
+}
+
+static void remove_files(const files *f) {
+    const char *const all[] = {f->certificate, f->key, f->other_certificate, f->other_key};
+    for (int i = 0; i < 4; i++) {
+        unlink(all[i]);
+    }
+    rmdir(f->folder);
+}
+
+// Whether a new client that trusts this certificate alone gets an answer.
+static bool answers(const deployment *d, const char *trusted) {
+    ow_client_config config = {.url = deployment_public(d), .ca_file = trusted, .timeout_ms = 5000};
+    ow_client *client = ow_client_new(&config, NULL);
+    ow_client_request request = {.method = "GET", .path = "/healthz", .without_token = true};
+    bool good = client != NULL && ow_client_send(client, &request, NULL, NULL);
+    ow_client_free(client);
+    return good;
+}
+
+typedef struct load {
+    ow_client *client;
+    int running, good, bad;
+    bool stop;
+    ow_client_error last;
+} load;
+
+static void start_one(load *l);
+
+static void on_reply(void *user, ow_client_reply *reply, const ow_client_error *error) {
+    load *l = user;
+    l->running--;
+    if (reply != NULL) {
+        l->good++;
+    } else {
+        l->bad++;
+        l->last = *error;
+    }
+    start_one(l);
+}
+
+static void start_one(load *l) {
+    if (!l->stop && start_call(l->client, "lab/echo", "{\"a\":1}", on_reply, l)) {
+        l->running++;
+    }
+}
+
+static void renews_while_players_are_on_it(void **state) {
+    (void)state;
+    files f;
+    make_files(&f);
+    char certificate[128];
+    char key[128];
+    char trusted[80];
+    snprintf(certificate, sizeof certificate, "--gateway.public_certificate=%s", f.certificate);
+    snprintf(key, sizeof key, "--gateway.public_key=%s", f.key);
+    snprintf(trusted, sizeof trusted, "%s/trusted.pem", f.folder);
+    const char *const flags[] = {certificate, key, NULL};
+    deployment *d = deployment_start(SHAPE_ONE_PROCESS, flags);
+    deployment_deploy(d, "tests/scenario/bundle", true);
+    assert_int_equal(strncmp(deployment_public(d), "https://127.0.0.1:", 18), 0);
+    assert_true(answers(d, f.certificate));
+
+    // A client that is connected trusts the first certificate for ever.
+    char output[MESSAGE_MAX];
+    assert_int_equal(RUN(output, "cp", f.certificate, trusted), 0);
+    ow_client_config config = {.url = deployment_public(d), .ca_file = trusted};
+    load l = {.client = ow_client_new(&config, NULL)};
+    ow_client_error error;
+    if (!ow_client_login_device(l.client, "device-tls", NULL, &error)) {
+        fail_msg("%s", error.message);
+    }
+    for (int i = 0; i < 8; i++) {
+        start_one(&l);
+    }
+    for (int i = 0; i < RENEWALS; i++) {
+        make_pair(f.other_certificate, f.other_key);
+        assert_false(answers(d, f.other_certificate));
+        // One after the other, as people do it: for a moment they do not fit.
+        assert_int_equal(rename(f.other_key, f.key), 0);
+        assert_int_equal(rename(f.other_certificate, f.certificate), 0);
+        int64_t end = now_ms() + PATIENCE_MS;
+        while (!answers(d, f.certificate)) {
+            ow_client_poll(l.client, 5);
+            assert_true(now_ms() < end);
+        }
+        assert_false(answers(d, trusted));
+    }
+    l.stop = true;
+    while (l.running > 0) {
+        ow_client_poll(l.client, 5);
+    }
+    if (l.bad > 0) {
+        fail_msg("%d of %d calls failed: %s", l.bad, l.good + l.bad, l.last.message);
+    }
+    assert_true(l.good > 10);
+    ow_client_free(l.client);
+
+    // Neither plain HTTP nor an old TLS is answered there.
+    const char *host = deployment_public(d) + strlen("https://");
+    assert_int_not_equal(RUN(output, "openssl", "s_client", "-brief", "-tls1_1", "-cipher",
+                             "ALL:@SECLEVEL=0", "-connect", host),
+                         0);
+    char url[128];
+    snprintf(url, sizeof url, "http://%s", host);
+    config = (ow_client_config){.url = url, .timeout_ms = 5000};
+    ow_client *plain = ow_client_new(&config, NULL);
+    ow_client_request request = {.method = "GET", .path = "/healthz", .without_token = true};
+    assert_false(ow_client_send(plain, &request, NULL, &error));
+    ow_client_free(plain);
+
+    // A key that others can read is not taken, the old one stays.
+    make_pair(f.other_certificate, f.other_key);
+    assert_int_equal(chmod(f.other_key, 0644), 0);
+    assert_int_equal(rename(f.other_key, f.key), 0);
+    assert_int_equal(RUN(output, "cp", f.certificate, trusted), 0);
+    assert_int_equal(rename(f.other_certificate, f.certificate), 0);
+    for (int64_t end = now_ms() + 4000; now_ms() < end;) {
+        assert_true(answers(d, trusted));
+    }
+    deployment_stop(d);
+    unlink(trusted);
+    remove_files(&f);
+}
+
+// Starts a server that must not start; its words name what is wrong and what to do.
+static void expect_no_start(const char *const *flags, const char *words) {
+    char folder[32] = "/tmp/overworld-test-XXXXXX";
+    char data[64];
+    char output[MESSAGE_MAX];
+    const char *argv[16] = {"services/overworld/overworld", "up", data, "--gateway.public_port=0",
+                            "--gateway.console_port=0"};
+    size_t count = 5;
+    assert_non_null(mkdtemp(folder));
+    snprintf(data, sizeof data, "--data=%s", folder);
+    for (; *flags != NULL; flags++) {
+        argv[count++] = *flags;
+    }
+    int status = run(argv, output);
+    if (status == 0 || status == 127 || strstr(output, words) == NULL) {
+        fail_msg("status %d, without \"%s\": %s", status, words, output);
+    }
+    RUN(output, "rm", "-rf", folder);
+}
+
+#define EXPECT_NO_START(words, ...)                                                                \
+    expect_no_start((const char *const[]){__VA_ARGS__, NULL}, (words))
+
+static void refuses_to_start_insecurely(void **state) {
+    (void)state;
+    files f;
+    make_files(&f);
+    make_pair(f.other_certificate, f.other_key);
+    char certificate[128];
+    char key[128];
+    char other_key[128];
+    snprintf(certificate, sizeof certificate, "--gateway.public_certificate=%s", f.certificate);
+    snprintf(key, sizeof key, "--gateway.public_key=%s", f.key);
+    snprintf(other_key, sizeof other_key, "--gateway.public_key=%s", f.other_key);
+    EXPECT_NO_START("gateway.public_certificate", "--gateway.public_address=0.0.0.0");
+    EXPECT_NO_START("gateway.plain_http=behind_proxy", "--gateway.console_address=::");
+    EXPECT_NO_START("set both or neither", certificate);
+    EXPECT_NO_START("set both or neither", key);
+    EXPECT_NO_START("the certificate and its key", certificate, other_key);
+    EXPECT_NO_START("cannot be read", key, "--gateway.public_certificate=/nowhere.pem");
+    EXPECT_NO_START("is empty", key, "--gateway.public_certificate=/dev/null");
+    assert_int_equal(chmod(f.key, 0644), 0);
+    EXPECT_NO_START("chmod 600", certificate, key);
+    remove_files(&f);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(renews_while_players_are_on_it),
+        cmocka_unit_test(refuses_to_start_insecurely),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
