@@ -70,7 +70,7 @@ typedef struct ow_http_options {
     int64_t idle_timeout_us;   // a connection on which nothing happens is closed
     int64_t header_timeout_us; // headers must be complete this long after their first byte
     // Who sends a body or reads a reply slower than `min_rate` bytes a second, for longer than
-    // `grace_us`, is hung up on.
+    // `grace_us`, is hung up on. 0: 5 s, 4 KB a second.
     int64_t grace_us;
     int64_t min_rate;
     const ow_http_tls *tls; // NULL: plain HTTP. Used while the server is opened

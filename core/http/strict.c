@@ -235,8 +235,10 @@ static const ow_http_rejection *check_single(const char *const values[WATCHED],
         (counts[HOST] == 1 && !is_host(values[HOST]))) {
         return &bad_host;
     }
-    if (counts[TYPE] > 1 || counts[TOKEN] > 1 || counts[EXPECT] > 1) {
-        return &twice;
+    for (int each = EXPECT; each < WATCHED; each++) {
+        if (counts[each] > 1) {
+            return &twice;
+        }
     }
     if (counts[EXPECT] == 1 && strcasecmp(values[EXPECT], "100-continue") != 0) {
         return &bad_expect;

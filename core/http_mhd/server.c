@@ -17,6 +17,8 @@
 // turns keep a distance, so that each sends many replies and the asking takes a third of the time.
 #define PACED_FROM 100
 #define PACE_US(asked) ((int64_t)(asked)*3 / 10)
+#define USUAL_GRACE_US 5000000
+#define USUAL_RATE 4096
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define MILLISECOND 1000
 
@@ -161,6 +163,8 @@ ow_code ow_http_server_open(const ow_http_options *options, ow_http_server **ret
         return ow_fail_errno(err, ENOMEM, "http server");
     }
     server->options = *options;
+    server->options.grace_us = options->grace_us > 0 ? options->grace_us : USUAL_GRACE_US;
+    server->options.min_rate = options->min_rate > 0 ? options->min_rate : USUAL_RATE;
     server->loop = options->loop;
     server->listen_fd = -1;
     server->watch.fd = -1;

@@ -336,6 +336,20 @@ static bool register_methods(remote *r) {
     return true;
 }
 
+static grpc_channel *open_channel(const ow_grpc *g, const ProtobufCServiceDescriptor *descriptor,
+                                  const char *path) {
+    char peer[PEER_TEXT_MAX];
+    char target[SOCKET_PATH_MAX + 8];
+    if (mtls_find_peer(g, descriptor->short_name, peer)) {
+        return mtls_channel(g, peer);
+    }
+    snprintf(target, sizeof target, "unix:%s", path);
+    grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
+    grpc_channel *channel = grpc_channel_create(target, credentials, wire_channel_args());
+    grpc_channel_credentials_release(credentials);
+    return channel;
+}
+
 ProtobufCService *remote_connect(void *grpc, const ProtobufCServiceDescriptor *descriptor,
                                  ow_err *err) {
     ow_grpc *g = grpc;
@@ -344,14 +358,10 @@ ProtobufCService *remote_connect(void *grpc, const ProtobufCServiceDescriptor *d
         return NULL;
     }
     remote *r = calloc(1, sizeof *r + descriptor->n_methods * sizeof r->methods[0]);
-    char target[SOCKET_PATH_MAX + 8];
-    snprintf(target, sizeof target, "unix:%s", path);
     if (r != NULL) {
         r->base = (ProtobufCService){.descriptor = descriptor, .invoke = remote_invoke};
         r->grpc = g;
-        grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
-        r->channel = grpc_channel_create(target, credentials, wire_channel_args());
-        grpc_channel_credentials_release(credentials);
+        r->channel = open_channel(g, descriptor, path);
         r->next = g->remotes;
         g->remotes = r;
     }

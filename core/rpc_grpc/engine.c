@@ -106,6 +106,11 @@ ow_code ow_grpc_new(const ow_grpc_options *options, ow_grpc **ret_grpc, ow_err *
         return ow_fail(err, OW_INVALID_ARGUMENT, "path_too_long",
                        "%s is too long for the folder of the sockets", options->folder);
     }
+    ow_code code = mtls_open(g, options, err);
+    if (code != OW_OK) {
+        ow_grpc_free(g);
+        return code;
+    }
     *ret_grpc = g;
     return OW_OK;
 }
@@ -221,6 +226,7 @@ ow_grpc *ow_grpc_free(ow_grpc *g) {
     }
     ow_grpc_stop(g);
     remotes_free(g);
+    mtls_close(g);
     if (g->outstanding == 0) {
         free(g);
     }

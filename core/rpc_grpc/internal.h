@@ -1,7 +1,7 @@
 #pragma once
 
 // core/rpc_grpc in files: engine.c (library, completion queue and its thread, start and stop),
-// client.c (calls to others), listen.c (sockets), server.c (calls of others), health.c, reflection.c, wire.c
+// client.c (calls to others), listen.c (sockets), mtls.c (other hosts), server.c (calls of others), health.c, reflection.c, wire.c
 // (messages, metadata, errors as grpc has them).
 //
 // Everything runs on the loop but engine.c's thread, which only posts completions.
@@ -16,6 +16,7 @@ enum {
     SOCKET_PATH_MAX = 108, // sun_path
     SERVER_SLOTS = 32,     // calls that may arrive in one turn without waiting
     SERVER_CALLS_MAX = 16384,
+    PEER_TEXT_MAX = 128,
 };
 
 #define METADATA_KEY "overworld-call-bin"
@@ -26,6 +27,7 @@ typedef struct server_call server_call;
 typedef struct remote remote;
 typedef struct offer offer;
 typedef struct health health;
+typedef struct mtls mtls;
 
 struct ow_grpc {
     ow_loop *loop;
@@ -43,6 +45,7 @@ struct ow_grpc {
     remote *remotes;
     client_call *client_calls;
 
+    mtls *mtls; // NULL: this host alone
     grpc_server *server;
     offer *offers;
     server_call *server_calls; // accepted ones
@@ -107,6 +110,18 @@ struct offer {
 
 ow_code listener_open(offer *o, ow_err *err);
 void server_close_listeners(ow_grpc *g);
+
+// ---- mtls.c ----
+
+ow_code mtls_open(ow_grpc *g, const ow_grpc_options *options, ow_err *err);
+void mtls_close(ow_grpc *g);
+// Before the server starts.
+ow_code mtls_listen(ow_grpc *g, ow_err *err);
+// Where a service (the last part of its name) is; false: on this host.
+bool mtls_find_peer(const ow_grpc *g, const char *service, char target[static PEER_TEXT_MAX]);
+grpc_channel *mtls_channel(const ow_grpc *g, const char *target);
+// False when the caller comes from another host with another installation's certificate.
+bool mtls_is_ours(const ow_grpc *g, grpc_call *call);
 
 const grpc_channel_args *wire_channel_args(void);
 bool socket_path(const ow_grpc *g, const ProtobufCServiceDescriptor *descriptor,

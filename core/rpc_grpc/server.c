@@ -391,7 +391,9 @@ static bool find_method(server_call *s) {
 
 static void admit(server_call *s) {
     ow_grpc *g = s->grpc;
-    if (!find_method(s)) {
+    if (!mtls_is_ours(g, s->handle)) {
+        refuse(s, OW_UNAUTHENTICATED, "wrong_peer", "this certificate is of another installation");
+    } else if (!find_method(s)) {
         refuse(s, OW_UNIMPLEMENTED, "unknown_method", "there is no such method here");
     } else if (g->stopped || (g->draining && s->trusted)) {
         refuse(s, OW_UNAVAILABLE, "stopping", "this process is stopping");
@@ -456,6 +458,13 @@ static ow_code start_server(ow_grpc *g, ow_err *err) {
     }
     g->server = grpc_server_create(wire_channel_args(), NULL);
     grpc_server_register_completion_queue(g->server, g->queue, NULL);
+    ow_code code = mtls_listen(g, err);
+    if (code != OW_OK) {
+        grpc_server_destroy(g->server);
+        g->server = NULL;
+        g->health = health_free(g->health);
+        return code;
+    }
     grpc_server_start(g->server);
     for (int i = 0; i < SERVER_SLOTS; i++) {
         arm(g);

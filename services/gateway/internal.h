@@ -35,7 +35,6 @@ typedef struct tls_files {
 typedef struct gateway_config {
     char *public_address, *console_address;
     char *trusted_proxies, *stages;
-    char *trusted_proxies;
     tls_files public_tls, console_tls;
     int64_t public_port, console_port;
     int64_t plain_http;
@@ -205,7 +204,7 @@ void exchange_free_spares(gateway *gw);
 
 // Both files or neither are named; `which` listener. Codes: invalid_argument "bad_tls".
 ow_code tls_files_check(const tls_files *files, const char *which, ow_err *err);
-// Reads both; to be wiped. Codes: failed_precondition "bad_tls", "unsafe_secret".
+// Reads both; to be wiped. Codes as ow_pem_load.
 ow_code tls_files_read(const tls_files *files, ow_http_tls *ret_tls, ow_err *err);
 void tls_files_wipe(ow_http_tls *tls);
 // The listener was opened with what these held.

@@ -2,72 +2,20 @@
 
 #include "services/gateway/internal.h"
 
+#include "core/crypto/pem.h"
 #include "core/log/log.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#define PEM_MAX (64 * 1024)
 #define LOOK_US 2000000
-#define READABLE_BY_OTHERS 027 // the group may read: it holds those who serve with this key
-
-static ow_code check_mode(const char *path, const struct stat *info, ow_err *err) {
-    if (!S_ISREG(info->st_mode) || info->st_size == 0 || info->st_size > PEM_MAX) {
-        return ow_fail(err, OW_FAILED_PRECONDITION, "bad_tls",
-                       "%s is empty, longer than 64 KB or no file", path);
-    }
-    return OW_OK;
-}
-
-static ow_code check_secrecy(const char *path, const struct stat *info, ow_err *err) {
-    if ((info->st_mode & READABLE_BY_OTHERS) != 0) {
-        return ow_fail(
-            err, OW_FAILED_PRECONDITION, "unsafe_secret",
-            "%s has mode %03o, so others may know it: replace key and certificate, or, if "
-            "you are sure that nobody read it, run: chmod 600 %s",
-            path, info->st_mode & 0777, path);
-    }
-    return OW_OK;
-}
-
-// The text of a file; malloc'ed, NUL-terminated.
-static ow_code read_pem(const char *path, bool is_key, char **ret_text, ow_err *err) {
-    struct stat info;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &info) != 0) {
-        int errnum = errno;
-        if (fd >= 0) {
-            close(fd);
-        }
-        return ow_fail(err, OW_FAILED_PRECONDITION, "bad_tls", "%s cannot be read: %s", path,
-                       strerror(errnum));
-    }
-    ow_code code = check_mode(path, &info, err);
-    code = code == OW_OK && is_key ? check_secrecy(path, &info, err) : code;
-    char *text = code == OW_OK ? calloc(1, PEM_MAX + 1) : NULL;
-    ssize_t size = text != NULL ? read(fd, text, PEM_MAX) : -1;
-    close(fd);
-    if (size <= 0) {
-        free(text);
-        return code != OW_OK
-                   ? code
-                   : ow_fail(err, OW_FAILED_PRECONDITION, "bad_tls", "%s cannot be read", path);
-    }
-    *ret_text = text;
-    return OW_OK;
-}
 
 ow_code tls_files_read(const tls_files *files, ow_http_tls *ret_tls, ow_err *err) {
     char *certificates = NULL;
     char *key = NULL;
-    ow_code code = read_pem(files->certificate, false, &certificates, err);
-    code = code == OW_OK ? read_pem(files->key, true, &key, err) : code;
+    ow_code code = ow_pem_load(files->certificate, false, &certificates, err);
+    code = code == OW_OK ? ow_pem_load(files->key, true, &key, err) : code;
     if (code != OW_OK) {
-        free(certificates);
+        ow_pem_wipe(certificates);
         return code;
     }
     *ret_tls = (ow_http_tls){certificates, key};
@@ -75,11 +23,8 @@ ow_code tls_files_read(const tls_files *files, ow_http_tls *ret_tls, ow_err *err
 }
 
 void tls_files_wipe(ow_http_tls *tls) {
-    if (tls->key != NULL) {
-        explicit_bzero((char *)(uintptr_t)tls->key, PEM_MAX);
-    }
-    free((char *)(uintptr_t)tls->key);
-    free((char *)(uintptr_t)tls->certificates);
+    ow_pem_wipe((char *)(uintptr_t)tls->key);
+    ow_pem_wipe((char *)(uintptr_t)tls->certificates);
     *tls = (ow_http_tls){NULL, NULL};
 }
 

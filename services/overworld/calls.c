@@ -19,13 +19,16 @@ static bool all_are_here(const calls_options *options) {
 }
 
 static ow_code open_grpc(calls *calls, ow_err *err) {
-    if (all_are_here(&calls->options)) {
+    if (all_are_here(&calls->options) && calls->options.listen[0] == '\0') {
         return OW_OK;
     }
     ow_grpc_options options = {
         .loop = calls->options.loop,
         .api = calls->api,
         .folder = calls->options.socket_folder,
+        .listen = calls->options.listen,
+        .peers = calls->options.peers,
+        .tls = calls->options.tls,
     };
     return ow_grpc_new(&options, &calls->grpc, err);
 }
@@ -50,6 +53,7 @@ ow_code calls_open(calls *calls, const calls_options *options, ow_err *err) {
     if (code == OW_OK) {
         code = open_grpc(calls, err);
     }
+    calls->options.tls = NULL; // the caller's
     return code == OW_OK ? open_directory(calls, err) : code;
 }
 

@@ -28,6 +28,8 @@ typedef struct calls_options {
     const struct ow_modules *modules;
     const platform_service *services; // all, here and elsewhere; ends with module == NULL
     const char *socket_folder;
+    const char *listen, *peers; // other hosts, see core/rpc_grpc
+    const struct ow_grpc_tls *tls;
     int pool_threads;
     bool packed;
     uint64_t seed;

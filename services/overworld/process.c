@@ -1,12 +1,14 @@
 #include "services/overworld/process.h"
 
 #include "core/clock/clock.h"
+#include "core/crypto/pem.h"
 #include "core/http/client.h"
 #include "core/id/id.h"
 #include "core/log/log.h"
 #include "core/loop/loop.h"
 #include "core/metrics/metrics.h"
 #include "core/module/env.h"
+#include "core/rpc_grpc/rpc_grpc.h"
 #include "services/overworld/calls.h"
 #include "services/overworld/folders.h"
 #include "services/overworld/gauges.h"
@@ -59,6 +61,20 @@ const ow_config_key process_config_keys[] = {
      "Whether it may do so without TLS."},
     {"egress_ca_file", OW_CONFIG_STRING, offsetof(process_config, egress_ca_file), "", 0, 0, NULL,
      "Certificates (PEM) that it trusts then, instead of the system's."},
+    {"grpc_listen", OW_CONFIG_STRING, offsetof(process_config, grpc_listen), "", 0, 0, NULL,
+     "Where processes of other hosts call this one's services, as 10.0.0.1:7400; empty: nowhere. Needs "
+     "the four keys that follow grpc_peers."},
+    {"grpc_peers", OW_CONFIG_STRING, offsetof(process_config, grpc_peers), "", 0, 0, NULL,
+     "Where the services of other hosts are, as identity=10.0.0.2:7400,*=10.0.0.3:7400; *: all others "
+     "that do not run in this process. Needs the four keys that follow."},
+    {"grpc_certificate", OW_CONFIG_STRING, offsetof(process_config, grpc_certificate), "", 0, 0,
+     NULL, "PEM file of the certificate that this process shows to those of other hosts."},
+    {"grpc_key", OW_CONFIG_STRING, offsetof(process_config, grpc_key), "", 0, 0, NULL,
+     "PEM file of its private key, which others must not be able to read."},
+    {"grpc_authority", OW_CONFIG_STRING, offsetof(process_config, grpc_authority), "", 0, 0, NULL,
+     "PEM file of the authority that signed the certificates of all processes."},
+    {"grpc_name", OW_CONFIG_STRING, offsetof(process_config, grpc_name), "overworld", 0, 0, NULL,
+     "The DNS name that they all carry."},
     {0},
 };
 
@@ -239,6 +255,41 @@ static ow_code open_outgoing(process *process, ow_err *err) {
     return ow_http_client_open(&options, &process->outgoing, err);
 }
 
+// Without a path there is no text.
+static ow_code load_pem(const char *path, bool is_key, char **ret_text, ow_err *err) {
+    return path[0] == '\0' ? OW_OK : ow_pem_load(path, is_key, ret_text, err);
+}
+
+static ow_code open_calls(process *process, ow_err *err) {
+    const process_config *config = process->config;
+    char *certificate = NULL;
+    char *key = NULL;
+    char *authority = NULL;
+    ow_code code = load_pem(config->grpc_certificate, false, &certificate, err);
+    code = code == OW_OK ? load_pem(config->grpc_key, true, &key, err) : code;
+    code = code == OW_OK ? load_pem(config->grpc_authority, false, &authority, err) : code;
+    const ow_grpc_tls tls = {certificate, key, authority, config->grpc_name};
+    if (code == OW_OK) {
+        calls_options calls = {
+            .loop = process->loop,
+            .modules = process->modules,
+            .services = process->services,
+            .socket_folder = process->folders.run,
+            .listen = config->grpc_listen,
+            .peers = config->grpc_peers,
+            .tls = &tls,
+            .pool_threads = (int)config->pool_threads,
+            .packed = process->options->packed,
+            .seed = process->seed,
+        };
+        code = calls_open(&process->calls, &calls, err);
+    }
+    ow_pem_wipe(certificate);
+    ow_pem_wipe(key);
+    ow_pem_wipe(authority);
+    return code;
+}
+
 static ow_code open_parts(process *process, ow_err *err) {
     ow_code code = folders_open(process->options->data, process->config->binary_folder,
                                 &process->folders, err);
@@ -263,16 +314,7 @@ static ow_code open_parts(process *process, ow_err *err) {
     if (code != OW_OK) {
         return code;
     }
-    calls_options calls = {
-        .loop = process->loop,
-        .modules = process->modules,
-        .services = process->services,
-        .socket_folder = process->folders.run,
-        .pool_threads = (int)process->config->pool_threads,
-        .packed = process->options->packed,
-        .seed = process->seed,
-    };
-    return calls_open(&process->calls, &calls, err);
+    return open_calls(process, err);
 }
 
 static void fill_env(process *process) {

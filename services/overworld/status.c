@@ -109,8 +109,6 @@ ow_code status_open(status_page *page, struct ow_loop *loop, struct ow_modules *
         .body_limit = 0,
         .idle_timeout_us = 30000000,
         .header_timeout_us = 5000000,
-        .grace_us = 5000000,
-        .min_rate = 4096,
     };
     return ow_http_server_open(&options, &page->server, err);
 }
