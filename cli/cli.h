@@ -149,6 +149,8 @@ cli_exit cmd_apikey_revoke(cli *c);
 cli_exit cmd_audit_list(cli *c);
 cli_exit cmd_audit_verify(cli *c);
 cli_exit cmd_audit_export(cli *c);
+cli_exit cmd_backup(cli *c);
+cli_exit cmd_restore(cli *c);
 cli_exit cmd_title_list(cli *c);
 cli_exit cmd_title_create(cli *c);
 cli_exit cmd_title_rename(cli *c);

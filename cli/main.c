@@ -164,6 +164,11 @@ static const cli_flag verify_flags[] = {
     {0},
 };
 
+static const cli_flag backup_flags[] = {
+    {"without-logs", CLI_FLAG_BOOL, NULL, "leave out what telemetry has stored"},
+    {0},
+};
+
 static const cli_command commands[] = {
     {"login", "", "store where the server is and as whom you come", 0, 0, login_flags, cmd_login,
      "ow login --url http://127.0.0.1:7351 --token-file operator.token"},
@@ -240,6 +245,10 @@ static const cli_command commands[] = {
      cmd_audit_verify, "ow audit verify --note /mnt/elsewhere/overworld.audit"},
     {"audit export", "", "all of it as JSON lines, newest first", 0, 0, audit_flags,
      cmd_audit_export, "ow audit export --every-title > audit.jsonl"},
+    {"backup", "FILE", "save everything, keys too, while the server runs", 1, 1, backup_flags,
+     cmd_backup, "ow backup overworld.backup"},
+    {"restore", "FILE", "make a new data folder of a backup; no server may run in it", 1, 1, NULL,
+     cmd_restore, "ow restore overworld.backup --data /var/lib/overworld"},
     {"title list", "", "list titles", 0, 0, NULL, cmd_title_list, "ow title list"},
     {"title create", "NAME", "make a title", 1, 1, NULL, cmd_title_create, "ow title create racer"},
     {"title rename", "TITLE NEW_NAME", "rename a title", 2, 2, NULL, cmd_title_rename,

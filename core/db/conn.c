@@ -352,3 +352,11 @@ const void *ow_rows_blob(ow_rows *rows, int column, size_t *ret_size) {
 bool ow_rows_is_null(ow_rows *rows, int column) {
     return !rows->has_row || rows->conn->ops->column_is_null(rows->cached->statement, column);
 }
+
+ow_code ow_db_copy(ow_db_conn *conn, const char *path, ow_err *err) {
+    if (conn->ops->copy == NULL) {
+        return ow_fail(err, OW_UNIMPLEMENTED, "no_copy",
+                       "this kind of database is copied with its own tools");
+    }
+    return conn->ops->copy(conn->link, path, err);
+}

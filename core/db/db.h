@@ -17,7 +17,7 @@
 // rolled back whatever `run` returns (PostgreSQL knows no other way). What may exist already is
 // written with ON CONFLICT.
 //
-// A full disk is an answer: every job of the batch gets resource_exhausted "disk_full", reads go
+// A full disk is an answer: every job of the batch gets unavailable "disk_full", reads go
 // on, writes are tried again as space returns. Any other failure of a commit means that the
 // outcome is unknown: `on_fatal` is called and must not return to normal work; no job of that
 // batch is answered, and none after it.
@@ -106,7 +106,7 @@ void ow_db_stats_get(const ow_db *db, ow_db_stats *ret_stats);
 // Runs a statement that yields no rows. `ret_changes` (may be NULL): rows inserted, updated or
 // deleted. Codes: already_exists "constraint" (unique or primary key), failed_precondition
 // "constraint" (any other constraint), deadline_exceeded "query_too_slow", resource_exhausted
-// "disk_full" or "out_of_memory", unavailable "store_busy" (somebody else holds the store), internal
+// "out_of_memory", unavailable "disk_full" or "store_busy" (somebody else holds the store), internal
 // "sql" (a mistake in the statement or its arguments) or "store_io", data_loss "store_corrupt".
 ow_code ow_db_exec(ow_db_conn *conn, int64_t *ret_changes, ow_err *err, const char *sql,
                    const char *types, ...);
@@ -123,6 +123,11 @@ ow_code ow_rows_next(ow_rows *rows, bool *ret_row, ow_err *err);
 
 // Ends a query early. Accepts NULL; returns NULL.
 ow_rows *ow_rows_close(ow_rows *rows);
+
+// In a read job: copies the whole database, as this job sees it, to a new file (0600, none of that name
+// yet); not stopped, however long it takes. Codes: unavailable "disk_full", unimplemented "no_copy" (the
+// database has tools of its own), internal, data_loss "store_corrupt". No file stays after a failure.
+ow_code ow_db_copy(ow_db_conn *conn, const char *path, ow_err *err);
 
 // Column values of the current row, columns from 0. Text and blobs are borrowed until the next
 // ow_rows_next or close; SQL NULL reads as 0, NULL, or NULL with size 0.

@@ -114,6 +114,10 @@ typedef struct ow_db_driver_ops {
     const void *(*column_blob)(ow_db_statement *statement, int column, size_t *ret_size);
     bool (*column_is_null)(ow_db_statement *statement, int column);
 
+    // Copies the whole database, as the running transaction sees it, to a new file. NULL where a
+    // database has means of its own for that.
+    ow_code (*copy)(ow_db_link *link, const char *path, ow_err *err);
+
     // Housekeeping by the writer, outside a transaction (SQLite: checkpoints). A failure that is
     // not about space is as bad as a failed commit.
     ow_code (*maintain)(ow_db_link *link, ow_db_moment moment, ow_db_files *ret_files, ow_err *err);

@@ -45,7 +45,7 @@ static verdict verdict_of_failure(batch *b, ow_code code) {
         return VERDICT_FATAL;
     }
     if (trouble == OW_DB_FULL) {
-        code = ow_fail(&b->err, OW_RESOURCE_EXHAUSTED, "disk_full",
+        code = ow_fail(&b->err, OW_UNAVAILABLE, "disk_full",
                        "no space is left for %s; nothing was stored", b->db->options.name);
     }
     b->ops->rollback(b->link);

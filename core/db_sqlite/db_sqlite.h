@@ -9,7 +9,7 @@
 // its threads. `options` are copied, what they point to must outlive the database. Heap; freed by
 // ow_db_close. Loop thread. Codes: failed_precondition "store_in_use" (another process has it open;
 // names its pid), "newer_store" (names both numbers), "no_wal" (the file system cannot), data_loss
-// "store_corrupt", resource_exhausted "disk_full", internal (a migration that fails; I/O).
+// "store_corrupt", unavailable "disk_full", internal (a migration that fails; I/O).
 ow_code ow_db_sqlite_open(const ow_db_options *options, ow_db **ret_db, ow_err *err);
 
 // The driver alone, for those who put another one around it (core/db/testing). Heap; owned by

@@ -125,6 +125,7 @@ static const ow_db_driver_ops ops = {
     .column_text = statement_text,
     .column_blob = statement_blob,
     .column_is_null = statement_is_null,
+    .copy = link_copy,
     .maintain = link_maintain,
 };
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// core/db_sqlite in four files: folder.c (the files and their lock), link.c (connections and
-// transactions), statement.c, driver.c (the table, housekeeping).
+// core/db_sqlite in five files: folder.c (the files and their lock), link.c (connections and
+// transactions), statement.c, copy.c, driver.c (the table, housekeeping).
 
 #include "core/db_sqlite/db_sqlite.h"
 
@@ -61,6 +61,7 @@ ow_code link_rollback_to(ow_db_link *link, ow_err *err);
 ow_code link_release(ow_db_link *link, ow_err *err);
 ow_db_trouble link_trouble(const ow_db_link *link);
 ow_code link_script(ow_db_link *link, const char *sql, ow_err *err);
+ow_code link_copy(ow_db_link *link, const char *path, ow_err *err);
 ow_code link_maintain(ow_db_link *link, ow_db_moment moment, ow_db_files *ret_files, ow_err *err);
 
 ow_code statement_prepare(ow_db_link *link, const char *sql, ow_db_statement **ret_statement,

@@ -25,7 +25,7 @@ typedef struct meaning {
 static const meaning meanings[] = {
     {SQLITE_CONSTRAINT, OW_FAILED_PRECONDITION, "constraint", OW_DB_FINE},
     {SQLITE_INTERRUPT, OW_DEADLINE_EXCEEDED, "query_too_slow", OW_DB_FINE},
-    {SQLITE_FULL, OW_RESOURCE_EXHAUSTED, "disk_full", OW_DB_FULL},
+    {SQLITE_FULL, OW_UNAVAILABLE, "disk_full", OW_DB_FULL},
     {SQLITE_NOMEM, OW_RESOURCE_EXHAUSTED, "out_of_memory", OW_DB_FINE},
     {SQLITE_BUSY, OW_UNAVAILABLE, "store_busy", OW_DB_FINE},
     {SQLITE_LOCKED, OW_UNAVAILABLE, "store_busy", OW_DB_FINE},

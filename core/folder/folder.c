@@ -11,7 +11,7 @@
 // A full disk is an answer, everything else a fault.
 static ow_code fail(ow_err *err, int errnum, const char *what, const char *path) {
     if (errnum == ENOSPC || errnum == EDQUOT) {
-        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "disk_full", "no space left for %s", path);
+        return ow_fail(err, OW_UNAVAILABLE, "disk_full", "no space left for %s", path);
     }
     return ow_fail_errno(err, errnum, "cannot %s %s", what, path);
 }

@@ -6,7 +6,7 @@
 
 // Makes the folder (mode 0700, its parent must be there) unless there is something of that name, and
 // makes the name durable, also when somebody else made it and ended before that. Codes:
-// resource_exhausted "disk_full", internal.
+// unavailable "disk_full", internal.
 ow_code ow_folder_make(const char *path, ow_err *err);
 
 // Makes durable which names the folder has: new files, and what was renamed or removed. Codes as above.

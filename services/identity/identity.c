@@ -178,7 +178,18 @@ static ow_code open_store(identity *i, ow_err *err) {
     return ow_hosting_open_store(i->env, &options, &i->db, err);
 }
 
+// What is saved besides the store.
+static const char *const saved[] = {"keys", "operator.token", NULL};
+
 static ow_code offer_service(identity *i, ow_err *err) {
+    ow_backup_options backup = {.loop = i->env->loop,
+                                .data_folder = i->env->data_folder,
+                                .store = "identity",
+                                .others = saved};
+    i->backup = ow_backup_new(&backup);
+    if (i->backup == NULL) {
+        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for backups");
+    }
     ow_service_options options = {
         .descriptor = &overworld__identity__v1__identity__descriptor,
         .methods = identity_methods,
@@ -245,6 +256,7 @@ static void free_self(void *self) {
         return;
     }
     ow_service_free(i->service);
+    ow_backup_free(i->backup);
     verification_free(i->verification);
     attempts_free(i->attempts);
     ow_arena_free(i->load_arena);

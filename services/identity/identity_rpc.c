@@ -3,6 +3,7 @@
 #include "services/identity/methods.h"
 #include "services/identity/operators_rpc.h"
 
+#include "core/audit/audit.h"
 #include "core/audit/methods.h"
 
 #include <stdio.h>
@@ -251,6 +252,33 @@ static ow_code watch(ow_run *run) {
     return verification_watch(self->verification, run);
 }
 
+// ---- Backup ----
+
+static ow_code start_backup(ow_run *run) {
+    identity *self = run->self;
+    return ow_backup_start_step(self->backup, run);
+}
+
+// The keys leave the house.
+static ow_code started_backup(ow_run *run) {
+    identity *self = run->self;
+    const Overworld__Api__StartBackupResponse *reply = run->reply;
+    ow_audit_entry *entry = run->state;
+    *entry = ow_audit_of_call(run->call, now_us(run));
+    entry->action = "backup.start";
+    entry->object = reply->backup_id;
+    return ow_backup_started_step(self->backup, run);
+}
+
+static ow_code audit_backup(ow_run *run) {
+    return ow_audit_append(run->db, run->state, run->err);
+}
+
+static ow_code read_backup(ow_run *run) {
+    identity *self = run->self;
+    return ow_backup_read_step(self->backup, run);
+}
+
 const ow_method identity_methods[] = {
     {"DeviceLogin",
      sizeof(arriving),
@@ -355,5 +383,9 @@ const ow_method identity_methods[] = {
     {"ListAudit", 0, {{OW_READ, ow_audit_list_step}}},
     {"VerifyAudit", 0, {{OW_READ, ow_audit_verify_step}}},
     {"WatchVerification", sizeof(watcher), {{OW_LOOP, watch}}},
+    {"StartBackup",
+     sizeof(ow_audit_entry),
+     {{OW_READ, start_backup}, {OW_LOOP, started_backup}, {OW_WRITE, audit_backup}}},
+    {"ReadBackup", 0, {{OW_POOL, read_backup}}},
     {0},
 };

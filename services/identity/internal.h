@@ -9,6 +9,7 @@
 #include "services/identity/sweeper.h"
 #include "services/identity/verification.h"
 
+#include "core/backup/backup.h"
 #include "core/clock/clock.h"
 #include "core/metrics/metrics.h"
 #include "core/module/env.h"
@@ -33,6 +34,7 @@ typedef struct identity {
     verification *verification;
     sweeper sweeper;
     attempts *attempts;
+    ow_backup *backup;
     ProtobufCService *service;
     bool stopping;
     ow_db_job load_job;

@@ -20,7 +20,7 @@ static ow_code no_memory(ow_err *err) {
 // A full disk is an answer, everything else a fault.
 static ow_code io_failed(ow_err *err, int errnum, const char *what, const char *path) {
     if (errnum == ENOSPC || errnum == EDQUOT) {
-        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "disk_full", "no space left for %s", path);
+        return ow_fail(err, OW_UNAVAILABLE, "disk_full", "no space left for %s", path);
     }
     return ow_fail_errno(err, errnum, "cannot %s %s", what, path);
 }

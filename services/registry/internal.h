@@ -8,6 +8,7 @@
 #include "services/registry/sweep.h"
 #include "services/registry/uploads.h"
 
+#include "core/backup/backup.h"
 #include "core/clock/clock.h"
 #include "core/id/id.h"
 #include "core/metrics/metrics.h"
@@ -36,6 +37,7 @@ typedef struct registry {
     uploads *uploads;
     sweep *sweep;
     routes *routes;
+    ow_backup *backup;
     ProtobufCService *service;
     ProtobufCService *runner; // the directory's
     uint8_t secrets_key[OW_SHA256_SIZE];

@@ -98,7 +98,18 @@ static ow_code open_store(registry *r, ow_err *err) {
     return ow_hosting_open_store(r->env, &options, &r->db, err);
 }
 
+// What is saved besides the store.
+static const char *const saved[] = {"blobs", NULL};
+
 static ow_code offer_service(registry *r, ow_err *err) {
+    ow_backup_options backup = {.loop = r->env->loop,
+                                .data_folder = r->env->data_folder,
+                                .store = "registry",
+                                .others = saved};
+    r->backup = ow_backup_new(&backup);
+    if (r->backup == NULL) {
+        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for backups");
+    }
     ow_service_options options = {
         .descriptor = &overworld__registry__v1__registry__descriptor,
         .methods = registry_methods,
@@ -180,6 +191,7 @@ static void free_self(void *self) {
         return;
     }
     ow_service_free(r->service);
+    ow_backup_free(r->backup);
     routes_free(r->routes);
     uploads_free(r->uploads);
     sweep_free(r->sweep);

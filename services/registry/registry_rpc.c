@@ -264,6 +264,23 @@ static ow_code watch(ow_run *run) {
     return routes_watch(r->routes, run);
 }
 
+// ---- Backup ----
+
+static ow_code start_backup(ow_run *run) {
+    registry *self = run->self;
+    return ow_backup_start_step(self->backup, run);
+}
+
+static ow_code started_backup(ow_run *run) {
+    registry *self = run->self;
+    return ow_backup_started_step(self->backup, run);
+}
+
+static ow_code read_backup(ow_run *run) {
+    registry *self = run->self;
+    return ow_backup_read_step(self->backup, run);
+}
+
 const ow_method registry_methods[] = {
     {"CreateTitle",
      sizeof(change),
@@ -330,5 +347,7 @@ const ow_method registry_methods[] = {
     {"PutBundleChunk", sizeof(upload_piece), {{OW_LOOP, put_chunk}}},
     {"GetBlobChunk", 0, {{OW_POOL, get_chunk}}},
     {"WatchRoutes", sizeof(watcher), {{OW_LOOP, watch}}},
+    {"StartBackup", 0, {{OW_READ, start_backup}, {OW_LOOP, started_backup}}},
+    {"ReadBackup", 0, {{OW_POOL, read_backup}}},
     {0},
 };

@@ -5,6 +5,7 @@
 #include "services/telemetry/query.h"
 #include "services/telemetry/telemetry_store.h"
 
+#include "core/backup/backup.h"
 #include "core/clock/clock.h"
 #include "core/metrics/metrics.h"
 #include "core/module/env.h"
@@ -44,6 +45,7 @@ typedef struct telemetry {
     telemetry_config config;
     ow_db *db;
     queries *queries;
+    ow_backup *backup;
     ProtobufCService *service;
     retainer retainer;
     ow_counter *blocks, *records, *bytes, *dropped;

@@ -88,6 +88,12 @@ static ow_code open_store(telemetry *t, ow_err *err) {
 }
 
 static ow_code offer_service(telemetry *t, ow_err *err) {
+    ow_backup_options backup = {
+        .loop = t->env->loop, .data_folder = t->env->data_folder, .store = "telemetry"};
+    t->backup = ow_backup_new(&backup);
+    if (t->backup == NULL) {
+        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for backups");
+    }
     ow_service_options options = {
         .descriptor = &overworld__telemetry__v1__telemetry__descriptor,
         .methods = telemetry_methods,
@@ -155,6 +161,7 @@ static void free_self(void *self) {
         return;
     }
     ow_service_free(t->service);
+    ow_backup_free(t->backup);
     queries_free(t->queries);
     free(t);
 }

@@ -60,10 +60,29 @@ static ow_code query_logs(ow_run *run) {
     return queries_begin(t->queries, run);
 }
 
+// ---- Backup ----
+
+static ow_code start_backup(ow_run *run) {
+    telemetry *self = run->self;
+    return ow_backup_start_step(self->backup, run);
+}
+
+static ow_code started_backup(ow_run *run) {
+    telemetry *self = run->self;
+    return ow_backup_started_step(self->backup, run);
+}
+
+static ow_code read_backup(ow_run *run) {
+    telemetry *self = run->self;
+    return ow_backup_read_step(self->backup, run);
+}
+
 const ow_method telemetry_methods[] = {
     {"Append",
      sizeof(append_state),
      {{OW_POOL, append_summarize}, {OW_WRITE, append_store}, {OW_LOOP, append_tell}}},
     {"QueryLogs", sizeof(query), {{OW_LOOP, query_logs}}},
+    {"StartBackup", 0, {{OW_READ, start_backup}, {OW_LOOP, started_backup}}},
+    {"ReadBackup", 0, {{OW_POOL, read_backup}}},
     {0},
 };

@@ -21,7 +21,7 @@ typedef struct entry {
 struct journal {
     char label[24];
     entry *entries;
-    int count, round_start, round_end;
+    int count, checked, round_end;
     int running;
     bool ending;
     ow_client *player, *admin;
@@ -198,7 +198,6 @@ static void start_next(journal *j) {
 void journal_begin(journal *j, const deployment *d, int most) {
     connect_clients(j, d);
     j->ending = false;
-    j->round_start = j->count;
     j->round_end = j->count + most;
     assert_true(j->round_end <= ENTRIES_MAX);
     start_next(j);
@@ -217,6 +216,16 @@ void journal_end(journal *j) {
         assert_true(now_ms() < deadline);
     }
     disconnect_clients(j);
+}
+
+void journal_go_back(journal *j, int count) {
+    assert_true(count <= j->count);
+    j->count = count;
+    j->checked = 0;
+}
+
+int journal_length(const journal *j) {
+    return j->count;
 }
 
 journal_counts journal_count(const journal *j) {
@@ -262,7 +271,7 @@ static void on_again(void *user, ow_client_reply *reply, const ow_client_error *
 
 static void ask_again(journal *j) {
     int64_t deadline = now_ms() + PATIENCE_MS;
-    for (int i = j->round_start; i < j->count || j->running > 0;) {
+    for (int i = j->checked; i < j->count || j->running > 0;) {
         while (i < j->count && j->running < IN_FLIGHT) {
             j->running++;
             assert_true(send_entry(&j->entries[i++], on_again));
@@ -289,7 +298,7 @@ static bool is_stored(const entry *e, const deployment *d) {
 
 void journal_check(journal *j, const deployment *d, long point) {
     j->wrong = 0;
-    for (int i = j->round_start; i < j->count; i++) {
+    for (int i = j->checked; i < j->count; i++) {
         entry *e = &j->entries[i];
         if (e->kind == BUNDLE && e->outcome == ACKED && !is_stored(e, d)) {
             is_wrong(e, "it is not there:", "");
@@ -298,6 +307,7 @@ void journal_check(journal *j, const deployment *d, long point) {
     connect_clients(j, d);
     ask_again(j);
     disconnect_clients(j);
+    j->checked = j->count;
     if (j->wrong != 0) {
         fail_msg("point %ld: %d wrong; the first: %s", point, j->wrong, j->why);
     }

@@ -28,11 +28,17 @@ bool journal_turn(journal *j, int wait_ms);
 // Starts no more and waits until what is under way has ended, somehow.
 void journal_end(journal *j);
 
-// Holds the round against a server that is ready, and resolves what is unknown. Fails the test, naming
+// Holds what was not held yet against a server that is ready, and resolves what is unknown. Fails the test, naming
 // `point`, when the promise was broken.
 void journal_check(journal *j, const deployment *d, long point);
 // Lists everything: each operation of all rounds is there exactly once. All must have been checked.
 void journal_check_once_each(const journal *j, const deployment *d);
+
+// Drops what came behind the first `count` operations and takes those as not held yet: a restored server
+// knows what was acknowledged before its backup, and may know more.
+void journal_go_back(journal *j, int count);
+// How many operations there were so far.
+int journal_length(const journal *j);
 
 typedef struct journal_counts {
     int acked, refused, unknown; // over all rounds; as answered, not as resolved

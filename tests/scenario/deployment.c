@@ -209,7 +209,7 @@ static bool read_addresses(deployment *d) {
 }
 
 static bool is_ready(const deployment *d) {
-    ow_client_config config = {.url = d->console_url, .timeout_ms = 2000};
+    ow_client_config config = {.url = d->console_url, .timeout_ms = 2000, .max_retries = -1};
     ow_client *client = ow_client_new(&config, NULL);
     ow_client_request request = {.method = "GET", .path = "/readyz", .without_token = true};
     bool ready = client != NULL && ow_client_send(client, &request, NULL, NULL);

@@ -42,7 +42,7 @@ static ow_code fail(ow_db_link *link, ow_err *err) {
     switch (atomic_load(&link->plan->kind)) {
     case OW_DB_FAULT_FULL:
         link->trouble = OW_DB_FULL;
-        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "disk_full", "planned fault");
+        return ow_fail(err, OW_UNAVAILABLE, "disk_full", "planned fault");
     case OW_DB_FAULT_LOST:
         link->trouble = OW_DB_LOST;
         link->ops->rollback(link->inner);
@@ -122,6 +122,10 @@ static ow_db_trouble link_trouble(const ow_db_link *link) {
 
 static ow_code link_script(ow_db_link *link, const char *sql, ow_err *err) {
     return link->ops->script(link->inner, sql, err);
+}
+
+static ow_code link_copy(ow_db_link *link, const char *path, ow_err *err) {
+    return link->ops->copy(link->inner, path, err);
 }
 
 static ow_code link_maintain(ow_db_link *link, ow_db_moment moment, ow_db_files *ret_files,
@@ -218,6 +222,7 @@ static const ow_db_driver_ops faulty_ops = {
     .column_text = column_text,
     .column_blob = column_blob,
     .column_is_null = column_is_null,
+    .copy = link_copy,
     .maintain = link_maintain,
 };
 

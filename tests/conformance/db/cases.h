@@ -4,6 +4,7 @@
 
 // values.c
 void case_values_come_back(void **state);
+void case_random_integers_come_back(void **state);
 void case_nulls_come_back(void **state);
 void case_changes_are_counted(void **state);
 void case_returning_takes_effect(void **state);

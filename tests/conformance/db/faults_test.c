@@ -98,7 +98,7 @@ static void expect_batch_full(fixture *f) {
     assert_true(count_acknowledged(f) < JOBS);
     for (int i = 0; i < JOBS; i++) {
         if (f->jobs[i].code != OW_OK) {
-            assert_int_equal(f->jobs[i].code, OW_RESOURCE_EXHAUSTED);
+            assert_int_equal(f->jobs[i].code, OW_UNAVAILABLE);
             assert_string_equal(f->jobs[i].err.reason, "disk_full");
         }
     }

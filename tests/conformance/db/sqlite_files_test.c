@@ -4,14 +4,13 @@
 #include "core/testing/ow_test.h"
 #include "tests/conformance/db/harness.h"
 #include "tests/conformance/db/sqlite_factory.h"
+#include "tests/faults/disk/small_disk.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -83,7 +82,7 @@ static void a_file_that_is_no_database_is_data_loss(void **state) {
     fixture_free(f);
 }
 
-// ---- Bounded log ----
+// ---- Copies ----
 
 typedef struct blob_put {
     int64_t number, version;
@@ -101,6 +100,51 @@ static ow_code put_blob(ow_db_conn *conn, void *self, ow_err *err) {
                       "ON CONFLICT (k) DO UPDATE SET b = excluded.b",
                       "tb", key, bytes, p->size);
 }
+
+static ow_code copy_to(ow_db_conn *conn, void *self, ow_err *err) {
+    return ow_db_copy(conn, self, err);
+}
+
+// Made while writes go on: whole transactions, and a file that opens as a store.
+static void a_copy_is_one_moment(void **state) {
+    (void)state;
+    enum { WRITES = 200 };
+    fixture *f = fixture_new(NULL);
+    store_start(&f->s, &f->factory, NULL);
+    static blob_put puts[WRITES];
+    static job writes[WRITES];
+    char path[192];
+    snprintf(path, sizeof path, "%s/copy.db", f->place.folder);
+    job copying;
+    job_init(&copying, copy_to, path);
+    for (int i = 0; i < WRITES; i++) {
+        puts[i] = (blob_put){.number = i, .version = i, .size = 20000};
+        job_init(&writes[i], put_blob, &puts[i]);
+        job_write(&f->s, &writes[i]);
+        if (i == WRITES / 2) {
+            job_read(&f->s, &copying);
+        }
+    }
+    jobs_wait(&f->s, &copying, 1);
+    jobs_wait(&f->s, writes, WRITES);
+    assert_int_equal(copying.code, OW_OK);
+    ow_err err = {0};
+    assert_int_equal(read_now(&f->s, copy_to, path, &err), OW_INTERNAL); // there is one already
+    store_close(&f->s);
+
+    char name[192];
+    snprintf(name, sizeof name, "%s/suite.db", f->place.store);
+    assert_int_equal(rename(path, name), 0);
+    assert_int_equal(store_open(&f->s, NULL, NULL), OW_OK);
+    int64_t count = read_int(&f->s, "SELECT count(*) FROM item");
+    assert_true(count >= 0 && count <= WRITES);
+    assert_int_equal(read_int(&f->s, "SELECT count(*) FROM item WHERE length(b) = 20000"), count);
+    assert_int_equal(mode_of(f, "/suite.db"), 0600);
+    store_stop(&f->s);
+    fixture_free(f);
+}
+
+// ---- Bounded log ----
 
 static void the_log_is_bounded(void **state) {
     (void)state;
@@ -132,41 +176,6 @@ static void the_log_is_bounded(void **state) {
 
 // ---- Full disk ----
 
-static bool write_text(const char *path, const char *text) {
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    bool written = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-    if (fd >= 0) {
-        close(fd);
-    }
-    return written;
-}
-
-// Mounts a small file system on `folder`, in a mount namespace of our own. Needs no root where user
-// namespaces are allowed.
-static bool mount_small(const char *folder, const char *options) {
-    uid_t uid = getuid();
-    if (unshare(CLONE_NEWNS) != 0) {
-        char map[32];
-        snprintf(map, sizeof map, "0 %u 1", (unsigned)uid);
-        if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0 || !write_text("/proc/self/uid_map", map)) {
-            return false;
-        }
-    }
-    return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-           mount("tmpfs", folder, "tmpfs", 0, options) == 0;
-}
-
-static int fill(const char *path) {
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    char page[4096] = {1};
-    int pages = 0;
-    while (write(fd, page, sizeof page) == (ssize_t)sizeof page) {
-        pages++;
-    }
-    close(fd);
-    return pages;
-}
-
 // Writes until the disk is full, sees that reads go on, makes space, sees that writes do too.
 static void fill_and_recover(store *s, const char *filler, size_t blob_size) {
     blob_put p = {.size = blob_size};
@@ -178,7 +187,7 @@ static void fill_and_recover(store *s, const char *filler, size_t blob_size) {
             p.number++;
             continue;
         }
-        assert_int_equal(code, OW_RESOURCE_EXHAUSTED);
+        assert_int_equal(code, OW_UNAVAILABLE);
         assert_string_equal(err.reason, "disk_full");
         assert_int_equal(read_int(s, "SELECT count(*) FROM item"), p.number);
         refused++;
@@ -204,12 +213,11 @@ static void run_full_disk_as_the_index_grows(const char *folder) {
             assert_int_equal(write_now(&f->s, put_blob, &p, NULL), OW_OK);
             ow_db_stats_get(f->s.db, &stats);
         }
-        int pages = fill(filler);
-        assert_int_equal(truncate(filler, (off_t)(pages - given * 8) * 4096), 0);
+        assert_true(small_disk_fill(filler, given * 8) > 0);
         for (int i = 0; i < 40; i++) {
             blob_put small = {.number = 1, .version = i, .size = 100};
             ow_code code = write_now(&f->s, put_blob, i % 2 == 0 ? &small : &p, NULL);
-            assert_true(code == OW_OK || code == OW_RESOURCE_EXHAUSTED);
+            assert_true(code == OW_OK || code == OW_UNAVAILABLE);
             p.version++;
         }
         unlink(filler);
@@ -228,9 +236,7 @@ static void run_full_disk(const char *folder) {
     static const size_t sizes[] = {100, 3000, 20000, 60000};
     for (int round = 0; round < 12; round++) {
         // What is left differs from round to round, so that the end comes at different files.
-        int pages = fill(filler);
-        int given = 16 + round * 23;
-        assert_int_equal(truncate(filler, (off_t)(pages > given ? pages - given : 0) * 4096), 0);
+        assert_true(small_disk_fill(filler, 16 + round * 23) >= 0);
         fill_and_recover(&f->s, filler, sizes[round % 4]);
     }
     store_stop(&f->s);
@@ -244,7 +250,7 @@ static void a_full_disk_is_survived(void **state) {
     pid_t child = fork(); // the namespace is for its life only
     assert_true(child >= 0);
     if (child == 0) {
-        if (!mount_small(folder, "size=40m")) {
+        if (!small_disk_mount(folder, "40m")) {
             _exit(77);
         }
         run_full_disk(folder);
@@ -383,6 +389,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_folder_is_private_and_locked),
         cmocka_unit_test(a_file_that_is_no_database_is_data_loss),
+        cmocka_unit_test(a_copy_is_one_moment),
         cmocka_unit_test(the_log_is_bounded),
         cmocka_unit_test(a_full_disk_is_survived),
         cmocka_unit_test(acknowledged_writes_survive_kill_9),

@@ -9,6 +9,7 @@
 int db_conformance_run(const db_factory *factory) {
     struct CMUnitTest tests[] = {
         CASE(case_values_come_back),
+        CASE(case_random_integers_come_back),
         CASE(case_nulls_come_back),
         CASE(case_changes_are_counted),
         CASE(case_returning_takes_effect),

@@ -65,6 +65,53 @@ void case_values_come_back(void **state) {
     store_stop(&s);
 }
 
+enum { SLICES = 100, SLICE = 1000 };
+
+// All magnitudes, from the row's number alone.
+static int64_t integer_of(int64_t row) {
+    uint64_t z = (uint64_t)(row + 1) * UINT64_C(0x9E3779B97F4A7C15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
+    return (int64_t)(z ^ (z >> 31)) >> (z % 64);
+}
+
+static ow_code put_slice(ow_db_conn *conn, void *self, ow_err *err) {
+    int64_t first = *(const int64_t *)self;
+    ow_code code = OW_OK;
+    for (int64_t row = first; row < first + SLICE && code == OW_OK; row++) {
+        char key[24];
+        snprintf(key, sizeof key, "%07lld", (long long)row);
+        code = ow_db_exec(conn, NULL, err, "INSERT INTO counter (k, n) VALUES ($1, $2)", "ti", key,
+                          integer_of(row));
+    }
+    return code;
+}
+
+static ow_code check_integers(ow_db_conn *conn, void *self, ow_err *err) {
+    int64_t *wrong = self;
+    ow_rows *rows = NULL;
+    bool row = false;
+    ow_code code = ow_db_query(conn, &rows, err, "SELECT n FROM counter ORDER BY k", "");
+    int64_t number = 0;
+    for (; code == OW_OK && (code = ow_rows_next(rows, &row, err)) == OW_OK && row; number++) {
+        *wrong += ow_rows_int(rows, 0) != integer_of(number);
+    }
+    *wrong += number != SLICES * SLICE;
+    return code;
+}
+
+void case_random_integers_come_back(void **state) {
+    store s;
+    store_start(&s, *state, NULL);
+    for (int64_t first = 0; first < SLICES * SLICE; first += SLICE) {
+        assert_int_equal(write_now(&s, put_slice, &first, NULL), OW_OK);
+    }
+    int64_t wrong = 0;
+    assert_int_equal(read_now(&s, check_integers, &wrong, NULL), OW_OK);
+    assert_int_equal(wrong, 0);
+    store_stop(&s);
+}
+
 static ow_code put_nulls(ow_db_conn *conn, void *self, ow_err *err) {
     (void)self;
     return ow_db_exec(conn, NULL, err,

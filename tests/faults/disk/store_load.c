@@ -36,7 +36,7 @@ static void on_done(void *self, ow_code code, const ow_err *err) {
     effect *e = self;
     load *l = e->load;
     if (code != OW_OK) {
-        if (code != OW_RESOURCE_EXHAUSTED || ++l->tries > TRIES_MAX) {
+        if (code != OW_UNAVAILABLE || ++l->tries > TRIES_MAX) {
             fprintf(stderr, "effect %d: %s: %s\n", e->number, err->reason, err->message);
             exit(1);
         }
