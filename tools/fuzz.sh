@@ -1,4 +1,4 @@
-# ./dev fuzz [NAME] [SECONDS]: the libFuzzer targets (ow_cc_fuzz), one after the other. NAME is a target's
+# ./dev fuzz [NAME] [SECONDS]: the libFuzzer targets (ow_cc_fuzz), two at a time. NAME is a target's
 # label or its last part. What was found interesting is kept in the cache folder and goes on from there;
 # an input that breaks something is written to ./.overworld/fuzz and its path printed.
 # shellcheck shell=bash disable=SC2154
@@ -9,14 +9,18 @@ seed_folders() {
         while read -r file; do dirname "$file"; done | sort -u
 }
 
+# Labels of every target, or of the one whose label or last part is NAME.
+fuzz_labels() {
+    run_bazel query 'attr(tags, "\bfuzz\b", //...)' 2>/dev/null | grep -E "(^|[/:])${1:-.*}\$"
+}
+
+# Runs a target that was built.
 fuzz_one() {
-    local label=$1 seconds=$2 bin name corpus
+    local label=$1 seconds=$2 bin=$3 name corpus
     local -a seeds
     name=$(printf '%s' "${label#//}" | tr '/:' '__')
     corpus=$cache_dir/fuzz/$name
     mkdir -p "$corpus" .overworld/fuzz
-    run_bazel build --config=fuzz -- "$label" >&2 || return 1
-    bin=$(bazel_bin --config=fuzz)
     mapfile -t seeds < <(seed_folders "$label")
     step "$label for $seconds s, seeds from ${seeds[*]:-nowhere}"
     ASAN_OPTIONS=abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 \
@@ -25,19 +29,42 @@ fuzz_one() {
         "$corpus" "${seeds[@]}" >&2
 }
 
+# fuzz_all SECONDS LABEL...: builds and runs them, two at a time. `fuzz_failed` lists those that broke.
+fuzz_failed=()
+fuzz_all() {
+    local seconds=$1 bin label first second
+    shift
+    fuzz_failed=()
+    run_bazel build --config=fuzz -- "$@" >&2 || {
+        fuzz_failed=("$@")
+        return
+    }
+    bin=$(bazel_bin --config=fuzz)
+    while [ $# != 0 ]; do
+        label=$1
+        fuzz_one "$1" "$seconds" "$bin" &
+        first=$! second=
+        shift
+        if [ $# != 0 ]; then
+            fuzz_one "$1" "$seconds" "$bin" &
+            second=$!
+        fi
+        wait "$first" || fuzz_failed+=("$label")
+        [ -z "$second" ] || wait "$second" || fuzz_failed+=("$1")
+        [ $# = 0 ] || shift
+    done
+}
+
 dev_fuzz() {
-    local name='' seconds=60 label word
-    local -a labels failed=()
+    local name='' seconds=60 word
+    local -a labels
     for word in "$@"; do
         case $word in *[!0-9]*) name=$word ;; *) seconds=$word ;; esac
     done
     need_packages test
-    mapfile -t labels < <(run_bazel query 'attr(tags, "\bfuzz\b", //...)' 2>/dev/null |
-        grep -E "(^|[/:])${name:-.*}\$")
+    mapfile -t labels < <(fuzz_labels "$name")
     [ ${#labels[@]} != 0 ] || die "no fuzz target ${name:-at all}"
-    for label in "${labels[@]}"; do
-        fuzz_one "$label" "$seconds" || failed+=("$label")
-    done
-    [ ${#failed[@]} = 0 ] || die "${#failed[@]} of ${#labels[@]} broke: ${failed[*]}"
+    fuzz_all "$seconds" "${labels[@]}"
+    [ ${#fuzz_failed[@]} = 0 ] || die "${#fuzz_failed[@]} of ${#labels[@]} broke: ${fuzz_failed[*]}"
     say "${#labels[@]} fuzz targets ran ${seconds} s each, nothing broke"
 }

@@ -1,5 +1,6 @@
 # ./dev test: every test as it ships (gcc, -O2), then all but the slow ones under clang with ASan and
-# UBSan, which also checks the layering. --deep: soaks too, and ThreadSanitizer.
+# UBSan, which also checks the layering, then the fuzz targets, a while each. --deep: soaks too, and
+# ThreadSanitizer.
 # shellcheck shell=bash
 
 passed=0
@@ -34,8 +35,21 @@ test_pass() {
     failed=$((failed + bad))
 }
 
+# A while for each fuzz target; their seeds alone are among the tests.
+fuzz_pass() {
+    local -a labels
+    # shellcheck source=/dev/null
+    . tools/fuzz.sh
+    mapfile -t labels < <(fuzz_labels '')
+    step "${#labels[@]} fuzz targets, $1 s each"
+    fuzz_all "$1" "${labels[@]}"
+    say "fuzz: ${#labels[@]} ran, ${#fuzz_failed[@]} broke: ${fuzz_failed[*]:-none}"
+    passed=$((passed + ${#labels[@]} - ${#fuzz_failed[@]}))
+    failed=$((failed + ${#fuzz_failed[@]}))
+}
+
 dev_test() {
-    local deep=0
+    local deep=0 whole=0
     local -a targets=() filter=()
     while [ $# != 0 ]; do
         case $1 in
@@ -45,7 +59,7 @@ dev_test() {
         esac
         shift
     done
-    [ ${#targets[@]} != 0 ] || targets=(//...)
+    [ ${#targets[@]} != 0 ] || whole=1 targets=(//...)
     [ $deep = 0 ] || filter=(--test_tag_filters=)
     need_packages test
     bound_disk_cache
@@ -53,6 +67,7 @@ dev_test() {
     test_pass "gcc" "${filter[@]}" -- "${targets[@]}"
     test_pass "clang with ASan and UBSan" --config=asan -- "${targets[@]}"
     [ $deep = 0 ] || test_pass "clang with TSan" --config=tsan -- "${targets[@]}"
+    [ $whole = 0 ] || fuzz_pass 20
 
     [ $((passed + failed)) != 0 ] || failed=1
     printf '%d passed, %d failed\n' "$passed" "$failed"

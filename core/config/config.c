@@ -369,8 +369,14 @@ void ow_config_print_effective(const ow_config *config, FILE *out) {
     for (size_t i = 0; i < config->setting_count; i++) {
         const setting *setting = &config->settings[i];
         char text[CONFIG_TEXT_MAX];
-        value_format(setting->key, setting->target, text);
-        fprintf(out, "%s.%s = %s # %s\n", setting->table->module, setting->key->name, text,
-                setting->origin);
+        const char *value = text;
+        if (setting->key->type == OW_CONFIG_STRING) {
+            memcpy(&value, setting->target, sizeof value); // of any length
+        } else {
+            value_format(setting->key, setting->target, text);
+        }
+        // Behind a blank a '#' would begin a comment.
+        fprintf(out, "%s.%s =%s%s # %s\n", setting->table->module, setting->key->name,
+                value[0] == '#' ? "" : " ", value, setting->origin);
     }
 }

@@ -67,6 +67,33 @@ static void keeps_everything_both_ways(void **state) {
     protobuf_c_message_free_unpacked(again, NULL);
 }
 
+// As text and back, a million of all magnitudes.
+static void keeps_random_integers_exact(void **state) {
+    enum { ROUNDS = 1000, NUMBERS = 1000 };
+    static int64_t prices[NUMBERS];
+    uint64_t seed = 7;
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < NUMBERS; i++) {
+            seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+            prices[i] = (int64_t)(seed ^ (seed >> 29)) >> (seed >> 58);
+        }
+        Overworld__Json__Test__Inner inner = OVERWORLD__JSON__TEST__INNER__INIT;
+        inner.n_prices = NUMBERS;
+        inner.prices = prices;
+        ow_json_input input = {0};
+        ProtobufCMessage *again;
+        assert_int_equal(
+            ow_json_from_message(&inner.base, *state, 1 << 16, &input.text, &input.size, NULL),
+            OW_OK);
+        assert_int_equal(ow_json_to_message(&input, inner.base.descriptor, *state, &again, NULL),
+                         OW_OK);
+        const Overworld__Json__Test__Inner *read = (const Overworld__Json__Test__Inner *)again;
+        assert_int_equal(read->n_prices, NUMBERS);
+        assert_memory_equal(read->prices, prices, sizeof prices);
+        ow_arena_reset(*state);
+    }
+}
+
 static void accepts_the_other_forms(void **state) {
     everything *m = read_ok(*state, "{ \"an_int32\" : \"12\" , \"anInt64\":1.2e1,\"a_uint64\":5,"
                                     "\"aFloat\":\"1.5\",\"aDouble\":\"Infinity\",\"color\":1,"
@@ -204,6 +231,7 @@ static void says_what_cannot_be_printed(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(keeps_everything_both_ways, setup, teardown),
+        cmocka_unit_test_setup_teardown(keeps_random_integers_exact, setup, teardown),
         cmocka_unit_test_setup_teardown(accepts_the_other_forms, setup, teardown),
         cmocka_unit_test_setup_teardown(leaves_defaults_out, setup, teardown),
         cmocka_unit_test_setup_teardown(refuses_and_names_the_field, setup, teardown),

@@ -1,9 +1,9 @@
 // POST /package.Service/Method (and GET for methods without side effects): the Connect protocol,
 // unary. Source: https://connectrpc.com/docs/protocol
 
+#include "services/gateway/connect_input.h"
 #include "services/gateway/internal.h"
 
-#include "core/crypto/hash.h"
 #include "core/http/text.h"
 #include "core/json/transcode.h"
 
@@ -11,8 +11,6 @@
 
 #define JSON "application/json"
 #define PROTO "application/proto"
-#define MILLISECOND 1000
-#define TIMEOUT_DIGITS_MAX 10
 #define REPLY_MAX (8 << 20)
 
 // ---- reading the head ----
@@ -43,20 +41,6 @@ static ow_code check_protocol(exchange *x, ow_err *err) {
                        "compressed requests are not supported: identity is");
     }
     return OW_OK;
-}
-
-// The method's time, which Connect-Timeout-Ms can only shorten; 0: malformed.
-static int64_t timeout_of(const exchange *x) {
-    int64_t timeout_us = x->gw->config->method_timeout;
-    const char *text = ow_http_header(x->http, "Connect-Timeout-Ms");
-    if (text == NULL) {
-        return timeout_us;
-    }
-    long long ms = strlen(text) <= TIMEOUT_DIGITS_MAX ? ow_http_parse_number(text) : -1;
-    if (ms <= 0) {
-        return 0;
-    }
-    return ms * MILLISECOND < timeout_us ? ms * MILLISECOND : timeout_us;
 }
 
 // The dispatcher checks the rule again; here it spares reading the body.
@@ -101,57 +85,6 @@ static void on_head(exchange *x) {
     ow_http_set_body_limit(x->http, (size_t)x->gw->config->max_message);
 }
 
-// ---- the request ----
-
-// "?message=": percent-encoded, then base64url when base64=1. In the call's arena.
-static ow_code take_query_message(exchange *x, const char **ret_bytes, size_t *ret_size,
-                                  ow_err *err) {
-    const char *query = ow_http_query(x->http);
-    size_t room = strlen(query) + 1;
-    char *text = ow_arena_alloc(x->call->arena, room);
-    uint8_t *bytes = ow_arena_alloc(x->call->arena, room);
-    char flag[4];
-    long size = text != NULL ? ow_http_query_find(query, "message", text, room) : -2;
-    if (size < 0 || bytes == NULL) {
-        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_message",
-                       "the parameter message is missing or malformed");
-    }
-    *ret_bytes = text;
-    *ret_size = (size_t)size;
-    if (ow_http_query_find(query, "base64", flag, sizeof flag) == 1 && flag[0] == '1') {
-        while (size > 0 && text[size - 1] == '=') {
-            size--;
-        }
-        int64_t decoded = ow_base64url_decode(text, (size_t)size, bytes, room);
-        if (decoded < 0) {
-            return ow_fail(err, OW_INVALID_ARGUMENT, "bad_message",
-                           "the parameter message is not base64url");
-        }
-        *ret_bytes = (const char *)bytes;
-        *ret_size = (size_t)decoded;
-    }
-    return OW_OK;
-}
-
-static ow_code decode(exchange *x, const char *bytes, size_t size, ProtobufCMessage **ret_message,
-                      ow_err *err) {
-    const connect_state *state = &x->state.connect;
-    ow_arena *arena = x->call->arena;
-    if (state->is_json) {
-        ow_json_input input = {.text = bytes, .size = size};
-        return ow_json_to_message(&input, state->method->input, arena, ret_message, err);
-    }
-    ProtobufCAllocator *allocator =
-        ow_arena_protobuf(arena, ow_arena_alloc(arena, sizeof(ProtobufCAllocator)));
-    *ret_message =
-        protobuf_c_message_unpack(state->method->input, allocator, size, (const uint8_t *)bytes);
-    if (*ret_message == NULL) {
-        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_message", "the message cannot be read as %s",
-                       state->method->input->name);
-    }
-    return OW_OK;
-}
-
 // ---- the reply ----
 
 static ow_code encode(exchange *x, const ProtobufCMessage *reply, const char **ret_bytes,
@@ -193,10 +126,11 @@ static void on_reply(const ProtobufCMessage *reply, void *closure_data) {
 
 static void on_body(exchange *x) {
     const connect_state *state = &x->state.connect;
-    int64_t timeout_us = timeout_of(x);
+    int64_t timeout_us = connect_timeout_us(ow_http_header(x->http, "Connect-Timeout-Ms"),
+                                            x->gw->config->method_timeout);
     ProtobufCMessage *message = NULL;
-    size_t size;
-    const char *bytes = ow_http_body(x->http, &size);
+    connect_input input = {.type = state->method->input, .is_json = state->is_json};
+    input.bytes = ow_http_body(x->http, &input.size);
     ow_err err;
     ow_code code = OW_OK;
     if (timeout_us == 0) {
@@ -207,10 +141,11 @@ static void on_body(exchange *x) {
     if (!exchange_begin_call(x, timeout_us, true)) {
         return;
     }
+    ow_arena *arena = x->call->arena;
     if (state->is_get) {
-        code = take_query_message(x, &bytes, &size, &err);
+        code = connect_take_query(ow_http_query(x->http), arena, &input, &err);
     }
-    code = code == OW_OK ? decode(x, bytes, size, &message, &err) : code;
+    code = code == OW_OK ? connect_decode(&input, arena, &message, &err) : code;
     if (code != OW_OK) {
         exchange_fail_err(x, &err);
         return;

