@@ -1,6 +1,6 @@
 # ./dev test: every test as it ships (gcc, -O2), then all but the slow ones under clang with ASan and
-# UBSan, which also checks the layering, then the fuzz targets, a while each. --deep: soaks too, and
-# ThreadSanitizer.
+# UBSan, which also checks the layering, the packages with threads under ThreadSanitizer, and the fuzz
+# targets, a while each. --deep: soaks too, and ThreadSanitizer for everything.
 # shellcheck shell=bash
 
 passed=0
@@ -48,6 +48,10 @@ fuzz_pass() {
     failed=$((failed + ${#fuzz_failed[@]}))
 }
 
+# What has threads of its own, or hands work to them.
+THREADED=(//core/backup/... //core/batch/... //core/db/... //core/db_sqlite/... //core/log/...
+    //core/loop/... //core/metrics/... //core/rpc/... //core/rpc_grpc/... //tests/conformance/...)
+
 dev_test() {
     local deep=0 whole=0
     local -a targets=() filter=()
@@ -66,7 +70,11 @@ dev_test() {
 
     test_pass "gcc" "${filter[@]}" -- "${targets[@]}"
     test_pass "clang with ASan and UBSan" --config=asan -- "${targets[@]}"
-    [ $deep = 0 ] || test_pass "clang with TSan" --config=tsan -- "${targets[@]}"
+    if [ $deep = 1 ]; then
+        test_pass "clang with TSan" --config=tsan -- "${targets[@]}"
+    elif [ $whole = 1 ]; then
+        test_pass "clang with TSan, what has threads" --config=tsan -- "${THREADED[@]}"
+    fi
     [ $whole = 0 ] || fuzz_pass 20
 
     [ $((passed + failed)) != 0 ] || failed=1
