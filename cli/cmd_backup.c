@@ -55,7 +55,9 @@ backup_file *backup_list_add(cli *c, backup_list *list, const char *name, int64_
         if (files == NULL) {
             return NULL;
         }
-        memcpy(files, list->files, list->count * sizeof *files);
+        if (list->count > 0) {
+            memcpy(files, list->files, list->count * sizeof *files);
+        }
         list->files = files;
         list->room = room;
     }
