@@ -234,6 +234,8 @@ static const cli_command commands[] = {
      cmd_fn_invoke, "ow fn invoke chat moderate '{\"text\": \"damn\"}'"},
     {"logs", "", "find what happened", 0, 0, logs_flags, cmd_logs,
      "ow logs --vs chat --since 5m --follow"},
+    {"trace", "REQUEST_ID", "where the time of one request went", 1, 1, NULL, cmd_trace,
+     "ow trace req_01..."},
     {"key create", "NAME", "make a server key; its secret is shown once", 1, 1, NULL,
      cmd_key_create, "ow key create match-server"},
     {"key list", "", "list server keys", 0, 0, NULL, cmd_key_list, "ow key list"},

@@ -334,6 +334,7 @@ static const door *choose_door(exchange *x, const char *path) {
 static void take_trace(exchange *x) {
     const char *text = ow_http_header(x->http, "traceparent");
     if (text != NULL && ow_trace_parse(text, &x->trace)) {
+        memcpy(x->parent_span, x->trace.span_id, sizeof x->parent_span);
         ow_trace_new_span(&x->trace);
     } else {
         ow_trace_begin(&x->trace);

@@ -143,6 +143,7 @@ struct exchange {
     bool in_flight; // a service is working on it: its closure ends the exchange
     ow_principal principal;
     ow_trace trace;
+    uint8_t parent_span[8]; // of whoever asked; all 0: none was told
     char request_id[OW_ID_MAX];
     char client_address[OW_ADDRESS_MAX]; // as far as trusted proxies say
     int64_t started_us, started_wall_us;

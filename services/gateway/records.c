@@ -106,9 +106,14 @@ void records_add(exchange *x, const exchange_answer *answer) {
         request.result = first_part(answer->body, answer->size);
     }
     telemetry_record record = OVERWORLD__TELEMETRY__V1__RECORD__INIT;
-    record.time_us = x->started_wall_us;
+    record.time_us = x->started_wall_us + request.total_us;
     record.request_id = x->request_id;
     record.title_id = x->principal.title;
     record.request = &request;
-    ow_batch_add(gw->records, x->started_wall_us, &record.base);
+    record.trace_id =
+        (ProtobufCBinaryData){sizeof x->trace.trace_id, (uint8_t *)(uintptr_t)x->trace.trace_id};
+    memcpy(&record.span_id, x->trace.span_id, sizeof record.span_id);
+    memcpy(&record.parent_span_id, x->parent_span, sizeof record.parent_span_id);
+    record.sampled = (x->trace.flags & 1) != 0;
+    ow_batch_add(gw->records, record.time_us, &record.base);
 }

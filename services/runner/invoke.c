@@ -33,6 +33,24 @@ static char *borrow(const char *text) {
 
 // ---- what is recorded
 
+static void list_host_calls(const struct invocation *invocation, host_call_msg *calls,
+                            host_call_msg **list, invocation_record *run) {
+    size_t count = 0;
+    for (const struct host_call *at = invocation->host_calls; at != NULL; at = at->next) {
+        host_call_msg *call = &calls[count];
+        overworld__telemetry__v1__host_call__init(call);
+        memcpy(&call->span_id, at->span_id, sizeof call->span_id);
+        call->target = borrow(at->target);
+        call->reason = borrow(at->reason);
+        call->after_us = at->after_us;
+        call->duration_us = at->duration_us;
+        list[count++] = call;
+    }
+    run->host_calls = list;
+    run->n_host_calls = count;
+    run->host_calls_dropped = invocation->host_call_count - (int64_t)count;
+}
+
 static void record(struct invocation *invocation, const struct verdict *verdict) {
     struct records *records = invocation->runner->records;
     const invoke_request *request = invocation->run->request;
@@ -65,6 +83,11 @@ static void record(struct invocation *invocation, const struct verdict *verdict)
     run.init_us = verdict->init_us;
     run.peak_memory_bytes = (int64_t)verdict->peak_bytes;
     run.memory_mb = (int32_t)(invocation->entry->pool.settings.memory_bytes >> 20);
+    owner.trace = &invocation->trace;
+    owner.parent_span = invocation->parent_span;
+    host_call_msg calls[HOST_CALLS_MAX];
+    host_call_msg *list[HOST_CALLS_MAX];
+    list_host_calls(invocation, calls, list, &run);
     records_add_run(records, &owner, &run);
 }
 
@@ -439,6 +462,10 @@ ow_code invoke_step(ow_run *run) {
     if (request->payload.len > OW_HOST_PAYLOAD_MAX) {
         return answer_now(invocation, "payload_too_large", "a payload has at most 6 MB");
     }
+    // What the run asks for stands below the run, not below its caller.
+    memcpy(invocation->parent_span, call->trace.span_id, sizeof invocation->parent_span);
+    ow_trace_new_span(&call->trace);
+    invocation->trace = call->trace;
     ow_trace_format(invocation->traceparent, &call->trace);
     describe_principal(call->principal, invocation->principal);
     code = place(invocation);

@@ -10,6 +10,16 @@ struct runner;
 
 #define PRINCIPAL_TEXT_MAX (OW_ID_MAX + 64)
 
+enum { HOST_CALLS_MAX = 32 };
+
+// What a run asked for, in the arena of its call.
+struct host_call {
+    struct host_call *next;
+    uint8_t span_id[8];
+    const char *target, *reason;
+    int64_t after_us, duration_us;
+};
+
 struct invocation {
     struct request request; // first
     struct runner *runner;
@@ -21,6 +31,10 @@ struct invocation {
     struct invocation *next; // parked, or to be resumed
     bool parked;
     int64_t parked_us;
+    ow_trace trace;               // of the run
+    uint8_t parent_span[8];       // the caller's
+    struct host_call *host_calls; // that ended, latest first
+    int host_call_count;
     char traceparent[OW_TRACEPARENT_MAX];
     char principal[PRINCIPAL_TEXT_MAX];
 };

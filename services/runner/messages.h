@@ -32,6 +32,7 @@ typedef Overworld__Runner__V1__GetRunnerStatusRequest status_request;
 typedef Overworld__Runner__V1__GetRunnerStatusResponse status_response;
 
 typedef Overworld__Telemetry__V1__Record telemetry_record;
+typedef Overworld__Telemetry__V1__HostCall host_call_msg;
 typedef Overworld__Telemetry__V1__InvocationRecord invocation_record;
 typedef Overworld__Telemetry__V1__LineRecord line_record;
 typedef Overworld__Telemetry__V1__AppendRequest append_request;

@@ -8,9 +8,36 @@ struct nested {
     struct invocation *parent;
     struct instance *instance; // waits for the answer; NULL: it is gone
     uint32_t number;
+    int64_t run_began_us, began_us;
+    uint8_t span_id[8];
     ow_call *call;
     invoke_request request;
 };
+
+static void note_call(const struct nested *nested, const invoke_response *reply) {
+    struct invocation *parent = nested->parent;
+    ow_arena *arena = parent->run->call->arena;
+    if (parent->settled || parent->host_call_count++ >= HOST_CALLS_MAX) {
+        return;
+    }
+    struct host_call *noted = ow_arena_calloc(arena, 1, sizeof *noted);
+    const char *target = ow_arena_printf_in(arena, "%s/%s", nested->request.virtual_server,
+                                            nested->request.function);
+    const char *reason =
+        ow_arena_strdup_in(arena, reply != NULL ? reply->reason : nested->call->err.reason);
+    if (noted == NULL || target == NULL || reason == NULL) {
+        return;
+    }
+    *noted = (struct host_call){
+        .next = parent->host_calls,
+        .target = target,
+        .reason = reason,
+        .after_us = nested->began_us - nested->run_began_us,
+        .duration_us = parent->runner->scheduler.now_us - nested->began_us,
+    };
+    memcpy(noted->span_id, nested->span_id, sizeof noted->span_id);
+    parent->host_calls = noted;
+}
 
 static void answer_failure(struct instance *instance, uint32_t number, const char *code,
                            const char *message) {
@@ -37,6 +64,7 @@ static void on_replied(const invoke_response *reply, void *closure_data) {
     ow_call *call = closure_data;
     struct nested *nested = call->user;
     struct invocation *parent = nested->parent;
+    note_call(nested, reply);
     if (nested->instance != NULL) {
         nested->instance->user = NULL;
         answer(nested->instance, nested->number, reply, &call->err);
@@ -138,6 +166,9 @@ static ow_code begin(struct runner *runner, struct instance *instance, struct in
     nested->instance = instance;
     nested->number = wanted->number;
     nested->call = call;
+    nested->run_began_us = since_us;
+    nested->began_us = runner->scheduler.now_us;
+    memcpy(nested->span_id, call->trace.span_id, sizeof nested->span_id);
     ow_code code = fill(nested, wanted, err);
     if (code != OW_OK) {
         ow_call_free(call);

@@ -221,6 +221,13 @@ void records_add_run(struct records *records, const struct record_owner *owner,
     run->function = borrow(owner->function);
     run->version = owner->version;
     record.invocation = run;
+    if (owner->trace != NULL) {
+        record.trace_id = (ProtobufCBinaryData){sizeof owner->trace->trace_id,
+                                                (uint8_t *)(uintptr_t)owner->trace->trace_id};
+        memcpy(&record.span_id, owner->trace->span_id, sizeof record.span_id);
+        memcpy(&record.parent_span_id, owner->parent_span, sizeof record.parent_span_id);
+        record.sampled = (owner->trace->flags & 1) != 0;
+    }
     ow_batch_add(records->batch, wall_us, &record.base);
 }
 

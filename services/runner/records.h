@@ -5,6 +5,7 @@
 
 #include "core/batch/batch.h"
 #include "core/clock/clock.h"
+#include "core/rpc/call.h"
 #include "runtimes/host/host.h"
 #include "services/runner/messages.h"
 
@@ -15,6 +16,8 @@ struct record_owner {
     const char *request_id, *title_id, *invocation_id;
     const char *virtual_server, *function;
     int64_t version;
+    const ow_trace *trace;      // of a run; NULL: none
+    const uint8_t *parent_span; // the same
 };
 
 struct records_options {

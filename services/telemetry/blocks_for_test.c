@@ -34,6 +34,12 @@ static record_msg record_of(int64_t time_us, const test_run *run) {
     r.time_us = time_us;
     r.title_id = text(run->title);
     r.request_id = text(run->request_id);
+    if (run->trace_id != NULL) {
+        r.trace_id = (ProtobufCBinaryData){16, (uint8_t *)(uintptr_t)run->trace_id};
+        r.span_id = run->span_id;
+        r.parent_span_id = run->parent_span_id;
+        r.sampled = !run->unsampled;
+    }
     return r;
 }
 
@@ -71,6 +77,17 @@ static void add_invocation(test_block *b, int64_t time_us, const test_run *run, 
     i.peak_memory_bytes = 31142707;
     i.memory_mb = 128;
     i.init_only = init_only;
+    i.queued_us = run->queued_us;
+    host_call_msg call = OVERWORLD__TELEMETRY__V1__HOST_CALL__INIT;
+    host_call_msg *calls[] = {&call};
+    if (run->calls != NULL) {
+        call.span_id = run->call_span_id;
+        call.target = text(run->calls);
+        call.after_us = run->duration_us / 4;
+        call.duration_us = run->duration_us / 2;
+        i.host_calls = calls;
+        i.n_host_calls = 1;
+    }
     r.invocation = &i;
     add(b, &r);
 }

@@ -4,6 +4,7 @@
 
 #include "services/telemetry/messages.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,7 +21,12 @@ void test_block_free(test_block *b);
 typedef struct test_run {
     const char *title, *request_id, *invocation_id, *parent, *server, *function, *reason;
     const char *message, *stack;
-    int64_t version, duration_us, init_us;
+    int64_t version, duration_us, init_us, queued_us;
+    const uint8_t *trace_id; // 16 bytes; NULL: none
+    uint64_t span_id, parent_span_id;
+    bool unsampled;
+    const char *calls; // another function that it called in the middle
+    uint64_t call_span_id;
 } test_run;
 
 void test_block_request(test_block *b, int64_t time_us, const test_run *run, int32_t status);

@@ -2,8 +2,10 @@
 
 // Shared by the files of telemetry: the service as a whole.
 
+#include "services/telemetry/exporter.h"
 #include "services/telemetry/query.h"
 #include "services/telemetry/telemetry_store.h"
+#include "services/telemetry/trace.h"
 
 #include "core/backup/backup.h"
 #include "core/clock/clock.h"
@@ -18,6 +20,8 @@ typedef struct telemetry_config {
     int64_t max_bytes;
     int64_t max_age_us;
     int64_t max_waiting_queries;
+    char *otlp_endpoint, *otlp_header;
+    int64_t otlp_max_waiting;
 } telemetry_config;
 
 // Deletes old blocks in slices. Embedded in telemetry.
@@ -48,6 +52,7 @@ typedef struct telemetry {
     ow_backup *backup;
     ProtobufCService *service;
     retainer retainer;
+    exporter *exporter; // NULL: nobody wants traces
     ow_counter *blocks, *records, *bytes, *dropped;
 } telemetry;
 

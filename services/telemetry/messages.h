@@ -5,9 +5,13 @@
 #include "overworld/telemetry/v1/telemetry.pb-c.h"
 
 typedef Overworld__Telemetry__V1__AppendRequest append_request;
+typedef Overworld__Telemetry__V1__GetTraceRequest trace_request;
+typedef Overworld__Telemetry__V1__GetTraceResponse trace_response;
+typedef Overworld__Telemetry__V1__HostCall host_call_msg;
 typedef Overworld__Telemetry__V1__InvocationRecord invocation_record;
 typedef Overworld__Telemetry__V1__LogEntry log_entry;
 typedef Overworld__Telemetry__V1__QueryLogsRequest query_request;
 typedef Overworld__Telemetry__V1__QueryLogsResponse query_response;
 typedef Overworld__Telemetry__V1__Record record_msg;
 typedef Overworld__Telemetry__V1__RequestRecord request_record;
+typedef Overworld__Telemetry__V1__Span span_msg;

@@ -341,7 +341,7 @@ void queries_wake(queries *q) {
 
 // A request's id says when it came in: without times of the caller's own only the hour from there
 // is looked at.
-static void narrow_to_request(filter *f, const query_request *request) {
+void queries_narrow_to_request(filter *f, const query_request *request) {
     int64_t made_ms = f->request_id[0] != 0 ? ow_id_time_ms(f->request_id) : -1;
     if (made_ms < 0) {
         return;
@@ -354,22 +354,24 @@ static void narrow_to_request(filter *f, const query_request *request) {
     }
 }
 
+ow_code queries_set_title(filter *f, const ow_call *call, ow_err *err) {
+    f->title = call->principal->title;
+    f->without_title = call->principal->role == OW_ROLE_ADMIN && call->principal->every_title;
+    return f->title[0] != 0 ? OW_OK
+                            : ow_fail(err, OW_FAILED_PRECONDITION, "title_needed",
+                                      "name a title in Overworld-Title");
+}
+
 static ow_code set_filter(query *q, const query_request *request) {
     ow_run *run = q->run;
     ow_code code = filter_of(request, &q->filter, &q->limit, run->err);
     if (code != OW_OK) {
         return code;
     }
-    narrow_to_request(&q->filter, request);
+    queries_narrow_to_request(&q->filter, request);
     q->newest = request->newest && request->page_token[0] == 0;
-    q->filter.title = run->call->principal->title;
-    q->filter.without_title =
-        run->call->principal->role == OW_ROLE_ADMIN && run->call->principal->every_title;
-    if (q->filter.title[0] == 0) {
-        return ow_fail(run->err, OW_FAILED_PRECONDITION, "title_needed",
-                       "name a title in Overworld-Title");
-    }
-    if (request->page_token[0] != 0) {
+    code = queries_set_title(&q->filter, run->call, run->err);
+    if (code == OW_OK && request->page_token[0] != 0) {
         code = position_parse(request->page_token, &q->at, run->err);
         q->positioned = true;
     }

@@ -18,6 +18,11 @@ queries *queries_free(queries *q);
 // The one step of QueryLogs; its state is a query.
 ow_code queries_begin(queries *q, ow_run *run);
 
+// For queries of other kinds: without times of the caller's own only the hour behind the request's
+// id is looked at; and the caller's title. Codes: failed_precondition "title_needed".
+void queries_narrow_to_request(filter *f, const query_request *request);
+ow_code queries_set_title(filter *f, const ow_call *call, ow_err *err);
+
 // There are new blocks: those who wait look again, some milliseconds from now.
 void queries_wake(queries *q);
 

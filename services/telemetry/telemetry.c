@@ -45,6 +45,25 @@ static const ow_config_key config_keys[] = {
      .min = 1,
      .max = 4096,
      .doc = "Queries that may wait for new log entries at a time."},
+    {.name = "otlp_endpoint",
+     .type = OW_CONFIG_STRING,
+     .offset = offsetof(telemetry_config, otlp_endpoint),
+     .default_value = "",
+     .doc =
+         "Where traces are sent as OTLP/HTTP JSON, as https://collector:4318; empty: nowhere. The "
+         "rules of server.egress_* hold."},
+    {.name = "otlp_header",
+     .type = OW_CONFIG_STRING,
+     .offset = offsetof(telemetry_config, otlp_header),
+     .default_value = "",
+     .doc = "A header that goes with them, as Authorization: Bearer ..."},
+    {.name = "otlp_max_waiting",
+     .type = OW_CONFIG_SIZE,
+     .offset = offsetof(telemetry_config, otlp_max_waiting),
+     .default_value = "16MB",
+     .min = 1 << 16,
+     .max = (int64_t)1 << 32,
+     .doc = "How much of them may wait to be sent; more is dropped and counted."},
     {0},
 };
 
@@ -103,6 +122,21 @@ static ow_code offer_service(telemetry *t, ow_err *err) {
     return ow_hosting_offer(t->env, &options, &t->service, err);
 }
 
+static ow_code open_exporter(telemetry *t, ow_err *err) {
+    if (t->config.otlp_endpoint[0] == 0) {
+        return OW_OK;
+    }
+    exporter_options options = {
+        .loop = t->env->loop,
+        .client = t->env->outgoing,
+        .metrics = t->env->metrics,
+        .endpoint = t->config.otlp_endpoint,
+        .header = t->config.otlp_header,
+        .max_bytes = t->config.otlp_max_waiting,
+    };
+    return exporter_new(&options, &t->exporter, err);
+}
+
 static ow_code start(void *self, ow_err *err) {
     telemetry *t = self;
     ow_code code = open_store(t, err);
@@ -115,7 +149,8 @@ static ow_code start(void *self, ow_err *err) {
     if (t->queries == NULL) {
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for telemetry");
     }
-    code = offer_service(t, err);
+    code = open_exporter(t, err);
+    code = code == OW_OK ? offer_service(t, err) : code;
     if (code == OW_OK) {
         t->retainer.loop = t->env->loop;
         t->retainer.db = t->db;
@@ -153,6 +188,7 @@ static void stop(void *self) {
         ow_directory_withdraw(t->env->directory, t->service);
     }
     t->db = ow_db_close(t->db);
+    t->exporter = exporter_free(t->exporter);
 }
 
 static void free_self(void *self) {

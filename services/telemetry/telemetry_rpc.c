@@ -5,6 +5,7 @@
 typedef struct append_state {
     block_summary *summary;
     block_text text;
+    otlp_text spans;
     int64_t received_us;
     int64_t bytes; // of the whole store, afterwards
 } append_state;
@@ -26,9 +27,17 @@ static ow_code append_summarize(ow_run *run) {
     }
     ow_code code = summarize(request->records.data, request->records.len, (uint32_t)request->count,
                              s->summary, run->err);
-    return code == OW_OK ? text_of_block(request->records.data, request->records.len,
-                                         run->call->arena, &s->text, run->err)
-                         : code;
+    if (code == OW_OK) {
+        code = text_of_block(request->records.data, request->records.len, run->call->arena,
+                             &s->text, run->err);
+    }
+    if (code == OW_OK && t->exporter != NULL) {
+        const char *version = t->env->version != NULL ? t->env->version : "";
+        slice records = {(const char *)request->records.data, request->records.len};
+        code = otlp_of_block(records, &(otlp_source){request->process, version}, run->call->arena,
+                             &s->spans, run->err);
+    }
+    return code;
 }
 
 static ow_code append_store(ow_run *run) {
@@ -50,6 +59,9 @@ static ow_code append_tell(ow_run *run) {
     ow_counter_add(t->records, (uint64_t)request->count);
     ow_counter_add(t->bytes, request->records.len);
     ow_counter_add(t->dropped, (uint64_t)request->dropped);
+    if (t->exporter != NULL) {
+        exporter_take(t->exporter, &s->spans);
+    }
     queries_wake(t->queries);
     retainer_note(&t->retainer, s->bytes);
     return OW_OK;
@@ -81,6 +93,7 @@ const ow_method telemetry_methods[] = {
     {"Append",
      sizeof(append_state),
      {{OW_POOL, append_summarize}, {OW_WRITE, append_store}, {OW_LOOP, append_tell}}},
+    {"GetTrace", sizeof(trace_state), {{OW_LOOP, trace_begin}, {OW_READ, trace_read}}},
     {"QueryLogs", sizeof(query), {{OW_LOOP, query_logs}}},
     {"StartBackup", 0, {{OW_READ, start_backup}, {OW_LOOP, started_backup}}},
     {"ReadBackup", 0, {{OW_POOL, read_backup}}},

@@ -425,6 +425,65 @@ static void finds_text_without_reading_everything(void **state) {
     assert_string_equal(f->stage.err.reason, "bad_kind");
 }
 
+static void shows_the_trace_of_a_request(void **state) {
+    static const uint8_t trace_id[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+    fixture *f = *state;
+    char request_id[OW_ID_MAX];
+    ow_id_make(request_id, "req_", now_us(f));
+    test_run outer = chat;
+    outer.request_id = request_id;
+    outer.trace_id = trace_id;
+    outer.span_id = 2;
+    outer.parent_span_id = 1;
+    outer.queued_us = 100;
+    outer.duration_us = 4000;
+    outer.calls = "chat/rank";
+    outer.call_span_id = 3;
+    test_run inner = outer;
+    inner.function = "rank";
+    inner.span_id = 4;
+    inner.parent_span_id = 3;
+    inner.duration_us = 1000;
+    inner.queued_us = 0;
+    inner.calls = NULL;
+    int64_t end_us = now_us(f) + 10000;
+    test_block_invocation(&f->block, end_us - 1500, &inner);
+    test_block_line(&f->block, end_us - 100, &outer, "info", "hello");
+    test_block_invocation(&f->block, end_us, &outer);
+    append(f, 0);
+    add_lines(f, 0, 10);
+    append(f, 0);
+    outer.span_id = 1;
+    outer.parent_span_id = 0;
+    outer.duration_us = 5000;
+    test_block_request(&f->block, end_us + 200, &outer, 200);
+    append(f, 0);
+    trace_request request = OVERWORLD__TELEMETRY__V1__GET_TRACE_REQUEST__INIT;
+    request.request_id = request_id;
+    const trace_response *reply = stage_call(&f->stage, SERVICE, "GetTrace", &request, &viewer);
+    assert_non_null(reply);
+    static const char *const names[] = {"POST /v1/call chat/moderate", "queue", "chat/moderate",
+                                        "call chat/rank", "chat/rank"};
+    assert_int_equal(reply->n_spans, 5);
+    for (size_t i = 0; i < 5; i++) {
+        assert_string_equal(reply->spans[i]->name, names[i]);
+    }
+    assert_string_equal(reply->trace_id, "0102030405060708090a0b0c0d0e0f10");
+    assert_string_equal(reply->spans[0]->parent_span_id, "");
+    assert_string_equal(reply->spans[2]->parent_span_id, reply->spans[0]->span_id);
+    assert_string_equal(reply->spans[3]->parent_span_id, reply->spans[2]->span_id);
+    assert_string_equal(reply->spans[4]->parent_span_id, reply->spans[3]->span_id);
+    assert_int_equal(reply->spans[3]->duration_us, 2000);
+
+    stage_caller elsewhere = viewer;
+    elsewhere.title = "ttl_2";
+    assert_null(stage_call(&f->stage, SERVICE, "GetTrace", &request, &elsewhere));
+    assert_string_equal(f->stage.err.reason, "no_trace");
+    request.request_id = TEXT("");
+    assert_null(stage_call(&f->stage, SERVICE, "GetTrace", &request, &viewer));
+    assert_string_equal(f->stage.err.reason, "request_id_needed");
+}
+
 static void deletes_what_is_too_old(void **state) {
     fixture *f = *state;
     add_lines(f, 0, 3);
@@ -478,6 +537,7 @@ int main(int argc, char **argv) {
         SMALL_CASE(bounds_those_who_wait),
         SMALL_CASE(deletes_the_oldest_when_there_is_too_much),
         CASE(finds_text_without_reading_everything),
+        CASE(shows_the_trace_of_a_request),
         CASE(deletes_what_is_too_old),
         CASE(refuses_bad_questions_and_blocks),
     };
