@@ -134,6 +134,7 @@ cli_exit cmd_dev(cli *c);
 cli_exit cmd_fn_invoke(cli *c);
 cli_exit cmd_logs(cli *c);
 cli_exit cmd_trace(cli *c);
+cli_exit cmd_metrics(cli *c);
 cli_exit cmd_key_create(cli *c);
 cli_exit cmd_key_list(cli *c);
 cli_exit cmd_key_revoke(cli *c);

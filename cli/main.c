@@ -169,6 +169,17 @@ static const cli_flag backup_flags[] = {
     {0},
 };
 
+static const cli_flag metrics_flags[] = {
+    {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
+    {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
+    {"version", CLI_FLAG_INT, "N", "of this version"},
+    {"qualifier", CLI_FLAG_TEXT, "Q", "called by this alias or version"},
+    {"since", CLI_FLAG_TEXT, "TIME", "30s, 5m, 2h, 7d ago, or an RFC 3339 time (default 15m)"},
+    {"until", CLI_FLAG_TEXT, "TIME", "likewise"},
+    {"step", CLI_FLAG_INT, "S", "points of 10 or 60 seconds, with --json"},
+    {0},
+};
+
 static const cli_command commands[] = {
     {"login", "", "store where the server is and as whom you come", 0, 0, login_flags, cmd_login,
      "ow login --url http://127.0.0.1:7351 --token-file operator.token"},
@@ -236,6 +247,8 @@ static const cli_command commands[] = {
      "ow logs --vs chat --since 5m --follow"},
     {"trace", "REQUEST_ID", "where the time of one request went", 1, 1, NULL, cmd_trace,
      "ow trace req_01..."},
+    {"metrics", "", "what functions did: rate, errors, durations, by version and alias", 0, 0,
+     metrics_flags, cmd_metrics, "ow metrics --vs chat --since 1h"},
     {"key create", "NAME", "make a server key; its secret is shown once", 1, 1, NULL,
      cmd_key_create, "ow key create match-server"},
     {"key list", "", "list server keys", 0, 0, NULL, cmd_key_list, "ow key list"},

@@ -4,6 +4,7 @@
 
 #include "services/telemetry/exporter.h"
 #include "services/telemetry/query.h"
+#include "services/telemetry/series_query.h"
 #include "services/telemetry/telemetry_store.h"
 #include "services/telemetry/trace.h"
 
@@ -36,6 +37,7 @@ typedef struct retainer {
     ow_db_job job;
     retention order;
     retained result; // of the last slice
+    int64_t points_before_us, points_deleted;
     bool running, stopping;
 } retainer;
 
@@ -53,7 +55,7 @@ typedef struct telemetry {
     ProtobufCService *service;
     retainer retainer;
     exporter *exporter; // NULL: nobody wants traces
-    ow_counter *blocks, *records, *bytes, *dropped;
+    ow_counter *blocks, *records, *bytes, *dropped, *uncounted;
 } telemetry;
 
 enum { BLOCK_BYTES_MAX = 2 << 20, BLOCK_RECORDS_MAX = 200000 };

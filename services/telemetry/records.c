@@ -128,6 +128,9 @@ static void take_invocation(record_view *v, const field *f) {
         // A refusal is an answer.
         v->failed = f->bytes.length > 0 && !slice_is(f->bytes, "refused");
         break;
+    case 12:
+        v->queued_us = (int64_t)f->value;
+        break;
     case 13:
         v->duration_us = (int64_t)f->value;
         break;

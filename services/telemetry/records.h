@@ -43,7 +43,7 @@ typedef struct record_view {
     int64_t version;
     int64_t status;      // of a request
     int64_t duration_us; // of an invocation or a request
-    int64_t init_us;
+    int64_t init_us, queued_us;
     bool failed, init_only;
 } record_view;
 

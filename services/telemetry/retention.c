@@ -5,8 +5,11 @@
 enum {
     BLOCKS_A_SLICE = 2,  // keeps a slice far below the writer's limit of CPU time
     ARENA_MAX = 8 << 20, // for the words of one block
+    POINTS_A_SLICE = 1000,
     LOOK_EVERY_US = 60 * 1000 * 1000,
 };
+
+#define SERIES_AGE_US ((int64_t)7 * 24 * 3600 * 1000000)
 
 static void begin(retainer *r);
 
@@ -28,6 +31,10 @@ static ow_code run_slice(ow_db_conn *conn, void *self, ow_err *err) {
     }
     ow_code code = store_retain(conn, &r->order, &r->result, err);
     r->order.arena = ow_arena_free(r->order.arena);
+    if (code == OW_OK) {
+        code =
+            series_store_retain(conn, r->points_before_us, POINTS_A_SLICE, &r->points_deleted, err);
+    }
     return code;
 }
 
@@ -43,7 +50,7 @@ static void slice_done(void *self, ow_code code, const ow_err *err) {
     }
     ow_counter_add(r->deleted, (uint64_t)r->result.deleted);
     ow_gauge_set(r->bytes, r->result.bytes);
-    if (r->result.more && !r->stopping) {
+    if ((r->result.more || r->points_deleted >= POINTS_A_SLICE) && !r->stopping) {
         begin(r);
     } else {
         set_timer(r);
@@ -55,6 +62,7 @@ static void begin(retainer *r) {
         return;
     }
     r->running = true;
+    r->points_before_us = ow_clock_wall_us(r->clock) - SERIES_AGE_US;
     r->order = (retention){
         .before_us = ow_clock_wall_us(r->clock) - r->max_age_us,
         .max_bytes = r->max_bytes,

@@ -76,6 +76,8 @@ static void register_metrics(telemetry *t) {
                                   "Size of the records stored", NULL);
     t->dropped = ow_metrics_counter(m, "overworld_telemetry_dropped_records_total",
                                     "Records lost on the way, as the senders report", NULL);
+    t->uncounted = ow_metrics_counter(m, "overworld_telemetry_uncounted_records_total",
+                                      "Records that no series has, of blocks with too many", NULL);
     t->retainer.bytes =
         ow_metrics_gauge(m, "overworld_telemetry_stored_bytes", "Size of the records kept", NULL);
     t->retainer.deleted = ow_metrics_counter(m, "overworld_telemetry_deleted_blocks_total",

@@ -6,38 +6,56 @@ typedef struct append_state {
     block_summary *summary;
     block_text text;
     otlp_text spans;
+    block_points points;
     int64_t received_us;
     int64_t bytes; // of the whole store, afterwards
 } append_state;
 
-static ow_code append_summarize(ow_run *run) {
-    telemetry *t = run->self;
-    append_state *s = run->state;
-    const append_request *request = run->request;
+static ow_code check_block(const append_request *request, ow_err *err) {
     if (request->records.len > BLOCK_BYTES_MAX || request->count < 0 ||
         request->count > BLOCK_RECORDS_MAX || request->dropped < 0) {
-        return ow_fail(run->err, OW_INVALID_ARGUMENT, "block_too_large",
+        return ow_fail(err, OW_INVALID_ARGUMENT, "block_too_large",
                        "a block has at most %d MB and %d records", BLOCK_BYTES_MAX >> 20,
                        BLOCK_RECORDS_MAX);
     }
-    s->received_us = ow_clock_wall_us(t->env->clock);
-    s->summary = ow_arena_alloc(run->call->arena, sizeof *s->summary);
+    return OW_OK;
+}
+
+// What the block is stored with and counted for.
+static ow_code append_summarize(ow_run *run) {
+    append_state *s = run->state;
+    const append_request *request = run->request;
+    ow_arena *arena = run->call->arena;
+    ow_code code = check_block(request, run->err);
+    if (code != OW_OK) {
+        return code;
+    }
+    s->received_us = ow_clock_wall_us(((const telemetry *)run->self)->env->clock);
+    s->summary = ow_arena_alloc(arena, sizeof *s->summary);
     if (s->summary == NULL) {
         return ow_fail(run->err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for a block");
     }
-    ow_code code = summarize(request->records.data, request->records.len, (uint32_t)request->count,
-                             s->summary, run->err);
+    slice records = {(const char *)request->records.data, request->records.len};
+    code = summarize(request->records.data, request->records.len, (uint32_t)request->count,
+                     s->summary, run->err);
     if (code == OW_OK) {
-        code = text_of_block(request->records.data, request->records.len, run->call->arena,
-                             &s->text, run->err);
+        code =
+            text_of_block(request->records.data, request->records.len, arena, &s->text, run->err);
     }
-    if (code == OW_OK && t->exporter != NULL) {
-        const char *version = t->env->version != NULL ? t->env->version : "";
-        slice records = {(const char *)request->records.data, request->records.len};
-        code = otlp_of_block(records, &(otlp_source){request->process, version}, run->call->arena,
-                             &s->spans, run->err);
+    return code == OW_OK ? points_of_block(records, arena, &s->points, run->err) : code;
+}
+
+static ow_code append_trace(ow_run *run) {
+    const telemetry *t = run->self;
+    append_state *s = run->state;
+    const append_request *request = run->request;
+    if (t->exporter == NULL) {
+        return OW_OK;
     }
-    return code;
+    const char *version = t->env->version != NULL ? t->env->version : "";
+    slice records = {(const char *)request->records.data, request->records.len};
+    return otlp_of_block(records, &(otlp_source){request->process, version}, run->call->arena,
+                         &s->spans, run->err);
 }
 
 static ow_code append_store(ow_run *run) {
@@ -48,7 +66,8 @@ static ow_code append_store(ow_run *run) {
         .text = &s->text,
         .received_us = s->received_us,
     };
-    return store_append(run->db, &block, &s->bytes, run->err);
+    ow_code code = store_append(run->db, &block, &s->bytes, run->err);
+    return code == OW_OK ? series_store_add(run->db, &s->points, run->call->arena, run->err) : code;
 }
 
 static ow_code append_tell(ow_run *run) {
@@ -59,6 +78,7 @@ static ow_code append_tell(ow_run *run) {
     ow_counter_add(t->records, (uint64_t)request->count);
     ow_counter_add(t->bytes, request->records.len);
     ow_counter_add(t->dropped, (uint64_t)request->dropped);
+    ow_counter_add(t->uncounted, (uint64_t)s->points.lost);
     if (t->exporter != NULL) {
         exporter_take(t->exporter, &s->spans);
     }
@@ -92,10 +112,14 @@ static ow_code read_backup(ow_run *run) {
 const ow_method telemetry_methods[] = {
     {"Append",
      sizeof(append_state),
-     {{OW_POOL, append_summarize}, {OW_WRITE, append_store}, {OW_LOOP, append_tell}}},
+     {{OW_POOL, append_summarize},
+      {OW_POOL, append_trace},
+      {OW_WRITE, append_store},
+      {OW_LOOP, append_tell}}},
     {"GetTrace", sizeof(trace_state), {{OW_LOOP, trace_begin}, {OW_READ, trace_read}}},
     {"QueryLogs", sizeof(query), {{OW_LOOP, query_logs}}},
     {"StartBackup", 0, {{OW_READ, start_backup}, {OW_LOOP, started_backup}}},
     {"ReadBackup", 0, {{OW_POOL, read_backup}}},
+    {"QuerySeries", sizeof(series_state), {{OW_LOOP, series_begin}, {OW_READ, series_read}}},
     {0},
 };

@@ -484,6 +484,111 @@ static void shows_the_trace_of_a_request(void **state) {
     assert_string_equal(f->stage.err.reason, "request_id_needed");
 }
 
+static const series_response *ask_series(fixture *f, const series_request *request) {
+    const series_response *reply = stage_call(&f->stage, SERVICE, "QuerySeries", request, &viewer);
+    if (reply == NULL) {
+        fail_msg("QuerySeries: %s: %s", f->stage.err.reason, f->stage.err.message);
+    }
+    return reply;
+}
+
+static series_point sum_of(const series_msg *series) {
+    series_point sum = OVERWORLD__TELEMETRY__V1__SERIES_POINT__INIT;
+    for (size_t i = 0; i < series->n_points; i++) {
+        const series_point *p = series->points[i];
+        sum.calls += p->calls;
+        sum.errors += p->errors;
+        sum.throttled += p->throttled;
+        sum.cold_starts += p->cold_starts;
+        sum.duration_us += p->duration_us;
+        assert_true(i == 0 || p->time_us > series->points[i - 1]->time_us);
+    }
+    return sum;
+}
+
+static const series_msg *version_of(const series_response *reply, int64_t version) {
+    for (size_t i = 0; i < reply->n_series; i++) {
+        if (reply->series[i]->version == version) {
+            return reply->series[i];
+        }
+    }
+    fail_msg("no series of version %d", (int)version);
+    return NULL;
+}
+
+// Two versions over two minutes: one well, one that fails each fourth time.
+static void record_two_versions(fixture *f) {
+    const int64_t minute_us = 60000000;
+    ow_clock_advance(f->stage.clock, minute_us - now_us(f) % minute_us); // real time goes on
+    for (int second = 0; second < 120; second += 5) {
+        test_run good = chat;
+        test_run bad = chat;
+        bad.version = 4;
+        bad.duration_us = 30000;
+        bad.reason = second % 20 == 0 ? "crashed" : second % 20 == 5 ? "refused" : NULL;
+        test_block_invocation(&f->block, now_us(f), &good);
+        test_block_invocation(&f->block, now_us(f), &bad);
+        if (second == 0) {
+            bad.init_us = 2000;
+            test_block_init(&f->block, now_us(f), &bad);
+            test_block_request(&f->block, now_us(f), &good, 429);
+        }
+        assert_non_null(append(f, 0));
+        ow_clock_advance(f->stage.clock, 5000000);
+    }
+}
+
+static void counts_by_function_version_and_alias(void **state) {
+    fixture *f = *state;
+    record_two_versions(f);
+    series_request request = OVERWORLD__TELEMETRY__V1__QUERY_SERIES_REQUEST__INIT;
+    for (request.step_s = 10; request.step_s <= 60; request.step_s += 50) {
+        const series_response *reply = ask_series(f, &request);
+        assert_int_equal(reply->n_series, 3); // that of the refused request has no version
+        series_point good = sum_of(version_of(reply, 3));
+        series_point bad = sum_of(version_of(reply, 4));
+        assert_int_equal(good.calls, 24);
+        assert_int_equal(good.errors, 0);
+        assert_int_equal(good.duration_us, 24 * 1230);
+        assert_int_equal(bad.calls, 24);
+        assert_int_equal(bad.errors, 6);
+        assert_int_equal(sum_of(version_of(reply, 0)).throttled, 1);
+        const series_point *p = version_of(reply, 4)->points[0];
+        assert_int_equal(p->n_reasons, 2);
+        assert_int_equal(p->cold_starts, 1);
+        assert_int_equal(p->durations[9], p->calls); // 25.6 ms to 51.2 ms
+    }
+    request.step_s = 0;
+    request.version = 4;
+    request.qualifier = TEXT("$DEFAULT");
+    assert_int_equal(ask_series(f, &request)->n_series, 1);
+    request.qualifier = TEXT("live");
+    assert_int_equal(ask_series(f, &request)->n_series, 0);
+    request.step_s = 11;
+    assert_null(stage_call(&f->stage, SERVICE, "QuerySeries", &request, &viewer));
+    assert_string_equal(f->stage.err.reason, "bad_step");
+}
+
+static void keeps_series_for_seven_days(void **state) {
+    fixture *f = *state;
+    test_block_invocation(&f->block, now_us(f), &chat);
+    append(f, 0);
+    int64_t begin_us = now_us(f);
+    Google__Protobuf__Timestamp since = at(begin_us - 60000000);
+    Google__Protobuf__Timestamp until = at(begin_us + 60000000);
+    series_request request = OVERWORLD__TELEMETRY__V1__QUERY_SERIES_REQUEST__INIT;
+    request.since = &since;
+    request.until = &until;
+    ow_clock_advance(f->stage.clock, (int64_t)7 * 24 * 3600 * 1000000 - 120000000);
+    stage_restart(&f->stage);
+    assert_int_equal(ask_series(f, &request)->n_series, 1);
+    ow_clock_advance(f->stage.clock, 240000000);
+    stage_restart(&f->stage);
+    add_lines(f, 0, 1);
+    append(f, 0); // behind the deletion that began with the restart
+    assert_int_equal(ask_series(f, &request)->n_series, 0);
+}
+
 static void deletes_what_is_too_old(void **state) {
     fixture *f = *state;
     add_lines(f, 0, 3);
@@ -538,6 +643,8 @@ int main(int argc, char **argv) {
         SMALL_CASE(deletes_the_oldest_when_there_is_too_much),
         CASE(finds_text_without_reading_everything),
         CASE(shows_the_trace_of_a_request),
+        CASE(counts_by_function_version_and_alias),
+        CASE(keeps_series_for_seven_days),
         CASE(deletes_what_is_too_old),
         CASE(refuses_bad_questions_and_blocks),
     };

@@ -3,5 +3,6 @@
 const ow_db_migration telemetry_migrations[] = {
     {1, telemetry_first},
     {2, telemetry_words},
+    {3, telemetry_series},
     {0, NULL},
 };
