@@ -57,7 +57,7 @@ static void set_timer(exporter *e, int64_t in_us) {
 static size_t batch_room(const exporter *e) {
     size_t room = sizeof opening + sizeof closing;
     size_t taken = 0;
-    for (const chunk *c = e->first; c != NULL && (taken == 0 || taken < BATCH_BYTES); c = c->next) {
+    for (const chunk *c = e->first; c != NULL && taken < BATCH_BYTES; c = c->next) {
         taken += c->size + 1;
     }
     return room + taken;
