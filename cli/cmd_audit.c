@@ -29,6 +29,8 @@ static const struct {
      "/overworld.identity.v1.Identity/VerifyAudit"},
     {"registry", "/overworld.registry.v1.Registry/ListAudit",
      "/overworld.registry.v1.Registry/VerifyAudit"},
+    {"telemetry", "/overworld.telemetry.v1.Telemetry/ListAudit",
+     "/overworld.telemetry.v1.Telemetry/VerifyAudit"},
 };
 
 enum { SERVICES = sizeof services / sizeof services[0] };

@@ -180,6 +180,21 @@ static const cli_flag metrics_flags[] = {
     {0},
 };
 
+static const cli_flag alarm_flags[] = {
+    {"above", CLI_FLAG_TEXT, "N", "speak from this value on"},
+    {"below", CLI_FLAG_TEXT, "N", "or below this one"},
+    {"webhook", CLI_FLAG_TEXT, "URL", "to whom, signed as Standard Webhooks says"},
+    {"window", CLI_FLAG_INT, "S", "of the last so many seconds, 10 to 3600 (default 60)"},
+    {"silence", CLI_FLAG_INT, "S", "say nothing new for so long (default 3600)"},
+    {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
+    {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
+    {"version", CLI_FLAG_INT, "N", "of this version"},
+    {"qualifier", CLI_FLAG_TEXT, "Q", "called by this alias or version"},
+    {"text", CLI_FLAG_TEXT, "WORDS", "of measure log: lines and errors with these words"},
+    {"level", CLI_FLAG_TEXT, "LEVEL", "of measure log: at least so bad"},
+    {0},
+};
+
 static const cli_command commands[] = {
     {"login", "", "store where the server is and as whom you come", 0, 0, login_flags, cmd_login,
      "ow login --url http://127.0.0.1:7351 --token-file operator.token"},
@@ -249,6 +264,16 @@ static const cli_command commands[] = {
      "ow trace req_01..."},
     {"metrics", "", "what functions did: rate, errors, durations, by version and alias", 0, 0,
      metrics_flags, cmd_metrics, "ow metrics --vs chat --since 1h"},
+    {"alarm create", "NAME MEASURE",
+     "say when calls, rate, errors, error_rate, throttled, cold_starts, p50_ms, p95_ms, p99_ms or log "
+     "pass a bound",
+     2, 2, alarm_flags, cmd_alarm_create,
+     "ow alarm create failing error_rate --vs chat --above 0.05 --webhook https://example.com/hook"},
+    {"alarm list", "", "alarms and how they stand", 0, 0, NULL, cmd_alarm_list, "ow alarm list"},
+    {"alarm delete", "ALARM_ID", "delete an alarm and what it has to say", 1, 1, NULL,
+     cmd_alarm_delete, "ow alarm delete alm_01..."},
+    {"alarm test", "ALARM_ID", "send a notice to see whether it arrives", 1, 1, NULL,
+     cmd_alarm_test, "ow alarm test alm_01..."},
     {"key create", "NAME", "make a server key; its secret is shown once", 1, 1, NULL,
      cmd_key_create, "ow key create match-server"},
     {"key list", "", "list server keys", 0, 0, NULL, cmd_key_list, "ow key list"},

@@ -2,6 +2,7 @@
 
 // Shared by the files of telemetry: the service as a whole.
 
+#include "services/telemetry/alarms.h"
 #include "services/telemetry/exporter.h"
 #include "services/telemetry/query.h"
 #include "services/telemetry/series_query.h"
@@ -55,6 +56,7 @@ typedef struct telemetry {
     ProtobufCService *service;
     retainer retainer;
     exporter *exporter; // NULL: nobody wants traces
+    alarms *alarms;
     ow_counter *blocks, *records, *bytes, *dropped, *uncounted;
 } telemetry;
 
@@ -63,3 +65,21 @@ enum { BLOCK_BYTES_MAX = 2 << 20, BLOCK_RECORDS_MAX = 200000 };
 enum { STORE_PAGE_BYTES = 32768 };
 
 extern const ow_method telemetry_methods[];
+
+// ---- alarm_rpc.c ----
+
+// The state of the methods that change alarms.
+typedef struct alarm_change {
+    int64_t now_us;
+    char alarm_id[OW_ID_MAX], notice_id[OW_ID_MAX];
+    char secret[ALARM_SECRET_MAX];
+} alarm_change;
+
+ow_code alarm_create_check(ow_run *run);
+ow_code alarm_create_store(ow_run *run);
+ow_code alarm_list_read(ow_run *run);
+ow_code alarm_delete_begin(ow_run *run);
+ow_code alarm_delete_store(ow_run *run);
+ow_code alarm_test_begin(ow_run *run);
+ow_code alarm_test_store(ow_run *run);
+ow_code alarm_test_tell(ow_run *run);

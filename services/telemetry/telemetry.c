@@ -151,6 +151,17 @@ static ow_code start(void *self, ow_err *err) {
     if (t->queries == NULL) {
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for telemetry");
     }
+    alarms_options alarms = {
+        .loop = t->env->loop,
+        .db = t->db,
+        .clock = t->env->clock,
+        .client = t->env->outgoing,
+        .metrics = t->env->metrics,
+    };
+    t->alarms = alarms_new(&alarms);
+    if (t->alarms == NULL) {
+        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for telemetry");
+    }
     code = open_exporter(t, err);
     code = code == OW_OK ? offer_service(t, err) : code;
     if (code == OW_OK) {
@@ -183,6 +194,9 @@ static bool drained(void *self) {
 static void stop(void *self) {
     telemetry *t = self;
     retainer_stop(&t->retainer);
+    if (t->alarms != NULL) {
+        alarms_stop(t->alarms);
+    }
     if (t->queries != NULL) {
         queries_stop(t->queries);
     }
@@ -191,6 +205,7 @@ static void stop(void *self) {
     }
     t->db = ow_db_close(t->db);
     t->exporter = exporter_free(t->exporter);
+    t->alarms = alarms_free(t->alarms);
 }
 
 static void free_self(void *self) {

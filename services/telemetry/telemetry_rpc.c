@@ -2,6 +2,8 @@
 
 #include "services/telemetry/internal.h"
 
+#include "core/audit/methods.h"
+
 typedef struct append_state {
     block_summary *summary;
     block_text text;
@@ -116,6 +118,18 @@ const ow_method telemetry_methods[] = {
       {OW_POOL, append_trace},
       {OW_WRITE, append_store},
       {OW_LOOP, append_tell}}},
+    {"CreateAlarm",
+     sizeof(alarm_change),
+     {{OW_LOOP, alarm_create_check}, {OW_WRITE, alarm_create_store}}},
+    {"DeleteAlarm",
+     sizeof(alarm_change),
+     {{OW_LOOP, alarm_delete_begin}, {OW_WRITE, alarm_delete_store}}},
+    {"ListAlarms", 0, {{OW_READ, alarm_list_read}}},
+    {"TestAlarm",
+     sizeof(alarm_change),
+     {{OW_LOOP, alarm_test_begin}, {OW_WRITE, alarm_test_store}, {OW_LOOP, alarm_test_tell}}},
+    {"ListAudit", 0, {{OW_READ, ow_audit_list_step}}},
+    {"VerifyAudit", 0, {{OW_READ, ow_audit_verify_step}}},
     {"GetTrace", sizeof(trace_state), {{OW_LOOP, trace_begin}, {OW_READ, trace_read}}},
     {"QueryLogs", sizeof(query), {{OW_LOOP, query_logs}}},
     {"StartBackup", 0, {{OW_READ, start_backup}, {OW_LOOP, started_backup}}},

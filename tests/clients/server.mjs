@@ -23,14 +23,15 @@ async function until(what, ms, probe) {
   throw new Error(`${what} did not happen within ${ms} ms`);
 }
 
-export async function start() {
+// More flags of the server may be given.
+export async function start(...flags) {
   const folder = mkdtempSync(join(tmpdir(), "overworld-clients-"));
   const child = spawn(
     join(root, "services/overworld/overworld"),
     [
       "up", `--data=${folder}`, "--gateway.public_port=0", "--gateway.console_port=0",
       // One player sends whole lists of texts.
-      "--gateway.player_calls=0", "--gateway.player_function_calls=0",
+      "--gateway.player_calls=0", "--gateway.player_function_calls=0", ...flags,
     ],
     { stdio: ["ignore", "inherit", "inherit"] },
   );

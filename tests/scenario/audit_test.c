@@ -83,6 +83,12 @@ static const change changes[] = {
      "{\"password\":\"***\"}", 3},
     {IDENTITY "RemoveMember", "{\"email\":\"ann@example.com\"}", 1, NULL, 0,
      "{\"role\":\"developer\"}", "", 0},
+    {TELEMETRY "CreateAlarm",
+     "{\"rule\":{\"name\":\"busy\",\"measure\":\"calls\",\"threshold\":1000,"
+     "\"webhookUrl\":\"https://example.com/\"}}",
+     1, "alarmId", 5, "", "\"secret\":\"***\"", 0},
+    {TELEMETRY "TestAlarm", "{\"alarmId\":\"%5\"}", 1, NULL, 0, "", "", 0},
+    {TELEMETRY "DeleteAlarm", "{\"alarmId\":\"%5\"}", 1, NULL, 0, "\"name\":\"busy\"", "", 0},
     // Waits for what comes: it only reads.
     {TELEMETRY "QueryLogs", "{}", 0, NULL, 0, NULL, NULL, 0},
     // With two titles, those above would have to name one.

@@ -4,5 +4,6 @@ const ow_db_migration telemetry_migrations[] = {
     {1, telemetry_first},
     {2, telemetry_words},
     {3, telemetry_series},
+    {4, telemetry_alarms},
     {0, NULL},
 };

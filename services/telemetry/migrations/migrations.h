@@ -7,6 +7,7 @@
 extern const char telemetry_first[];
 extern const char telemetry_words[];
 extern const char telemetry_series[];
+extern const char telemetry_alarms[];
 
 // Ends with number 0.
 extern const ow_db_migration telemetry_migrations[];

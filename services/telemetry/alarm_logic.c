@@ -1,0 +1,261 @@
+#include "services/telemetry/alarm_logic.h"
+
+#include "services/telemetry/text.h"
+
+#include "core/crypto/hash.h"
+#include "core/id/id.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    NAME_MAX_BYTES = 60,
+    WINDOW_MIN_S = 10,
+    WINDOW_MAX_S = 3600,
+    WINDOW_DEFAULT_S = 60,
+    SILENCE_MAX_S = 604800,
+    URL_MAX_BYTES = 2048,
+    SECRET_BYTES = 24,
+    SECRET_BYTES_MAX = 64,
+};
+
+// ---- Measures ----
+
+typedef struct measure {
+    const char *name;
+    double (*of)(const point *sum, double window_s);
+} measure;
+
+static double calls(const point *p, double window_s) {
+    (void)window_s;
+    return (double)p->calls;
+}
+
+static double rate(const point *p, double window_s) {
+    return (double)p->calls / window_s;
+}
+
+static double errors(const point *p, double window_s) {
+    (void)window_s;
+    return (double)p->errors;
+}
+
+static double error_rate(const point *p, double window_s) {
+    (void)window_s;
+    return p->calls > 0 ? (double)p->errors / (double)p->calls : 0;
+}
+
+static double throttled(const point *p, double window_s) {
+    (void)window_s;
+    return (double)p->throttled;
+}
+
+static double cold_starts(const point *p, double window_s) {
+    (void)window_s;
+    return (double)p->cold_starts;
+}
+
+static double quantile_ms(const point *p, double share) {
+    return (double)buckets_quantile(p->durations, share) / 1000;
+}
+
+static double p50_ms(const point *p, double window_s) {
+    (void)window_s;
+    return quantile_ms(p, 0.5);
+}
+
+static double p95_ms(const point *p, double window_s) {
+    (void)window_s;
+    return quantile_ms(p, 0.95);
+}
+
+static double p99_ms(const point *p, double window_s) {
+    (void)window_s;
+    return quantile_ms(p, 0.99);
+}
+
+// "log" counts entries, which the caller does.
+static const measure measures[] = {
+    {"calls", calls},         {"rate", rate},
+    {"errors", errors},       {"error_rate", error_rate},
+    {"throttled", throttled}, {"cold_starts", cold_starts},
+    {"p50_ms", p50_ms},       {"p95_ms", p95_ms},
+    {"p99_ms", p99_ms},       {"log", calls},
+};
+
+static const measure *find_measure(const char *name) {
+    for (size_t i = 0; i < sizeof measures / sizeof *measures; i++) {
+        if (strcmp(measures[i].name, name) == 0) {
+            return &measures[i];
+        }
+    }
+    return NULL;
+}
+
+bool alarm_is_of_log(const alarm_rule *rule) {
+    return strcmp(rule->measure, "log") == 0;
+}
+
+static double window_of(const alarm_rule *rule) {
+    return rule->window_s > 0 ? rule->window_s : WINDOW_DEFAULT_S;
+}
+
+double alarm_value(const alarm_rule *rule, const point *sum) {
+    const measure *m = find_measure(rule->measure);
+    return m != NULL ? m->of(sum, window_of(rule)) : 0;
+}
+
+bool alarm_breaks(const alarm_rule *rule, double value) {
+    return rule->below ? value < rule->threshold : value >= rule->threshold;
+}
+
+// ---- Rules ----
+
+static bool name_is_sound(const char *name) {
+    size_t size = strlen(name);
+    return size > 0 && size <= NAME_MAX_BYTES &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == size;
+}
+
+static bool url_is_sound(const char *url) {
+    bool known = strncmp(url, "https://", 8) == 0 || strncmp(url, "http://", 7) == 0;
+    return known && strlen(url) <= URL_MAX_BYTES;
+}
+
+static bool level_is_sound(const char *name) {
+    return name[0] == 0 || strcmp(level_name(level_of(name, strlen(name))), name) == 0;
+}
+
+static const char *bad_field(const alarm_rule *r) {
+    search ignored;
+    if (!name_is_sound(r->name)) {
+        return "name: 1 to 60 letters, digits, _ and -";
+    }
+    if (find_measure(r->measure) == NULL) {
+        return "measure: calls, rate, errors, error_rate, throttled, cold_starts, p50_ms, p95_ms, "
+               "p99_ms or log";
+    }
+    if (r->window_s != 0 && (r->window_s < WINDOW_MIN_S || r->window_s > WINDOW_MAX_S)) {
+        return "window_s: 10 to 3600";
+    }
+    if (!isfinite(r->threshold)) {
+        return "threshold: a number";
+    }
+    if (r->silence_s < 0 || r->silence_s > SILENCE_MAX_S) {
+        return "silence_s: 0 to 604800";
+    }
+    if (!url_is_sound(r->webhook_url)) {
+        return "webhook_url: https://...";
+    }
+    if (!level_is_sound(r->min_level) || search_parse(r->text, &ignored, NULL) != OW_OK) {
+        return "text or min_level: as in QueryLogs";
+    }
+    return NULL;
+}
+
+ow_code alarm_check(const alarm_rule *rule, ow_err *err) {
+    const char *field = rule != NULL ? bad_field(rule) : "rule: it is missing";
+    return field == NULL ? OW_OK : ow_fail(err, OW_INVALID_ARGUMENT, "bad_rule", "%s", field);
+}
+
+// ---- Events ----
+
+const char *alarm_event_type(alarm_event event) {
+    static const char *const types[] = {"", "alarm.firing", "alarm.recovered", "alarm.test"};
+    return types[event];
+}
+
+static bool is_silent(const alarm_state *s, int64_t silence_us, int64_t now_us) {
+    return s->last_told_us > 0 && now_us - s->last_told_us < silence_us;
+}
+
+static alarm_event begin_telling(alarm_state *s, int64_t silence_us, int64_t now_us) {
+    if (is_silent(s, silence_us, now_us)) {
+        return ALARM_NOTHING;
+    }
+    s->told = true;
+    s->last_told_us = now_us;
+    return ALARM_FIRING;
+}
+
+alarm_event alarm_look(alarm_state *s, bool breaks, int64_t silence_us, int64_t now_us) {
+    if (breaks != s->firing) {
+        s->firing = breaks;
+        s->since_us = now_us;
+    }
+    if (breaks) {
+        return s->told ? ALARM_NOTHING : begin_telling(s, silence_us, now_us);
+    }
+    if (!s->told) {
+        return ALARM_NOTHING;
+    }
+    s->told = false; // who was told that it fires is told that it is over, silence or not
+    s->last_told_us = now_us;
+    return ALARM_RECOVERED;
+}
+
+int64_t notice_delay_us(int64_t attempts) {
+    int64_t seconds = 5;
+    for (int64_t i = 1; i < attempts && seconds < 7200; i++) {
+        seconds *= 2;
+    }
+    return (seconds < 7200 ? seconds : 7200) * 1000000;
+}
+
+// ---- Standard Webhooks ----
+
+static const char secret_prefix[] = "whsec_";
+
+// Ours is base64url without padding; theirs is the other alphabet, padded.
+static void to_base64(char *text, size_t size) {
+    for (size_t i = 0; i < size; i++) {
+        text[i] = text[i] == '-' ? '+' : text[i] == '_' ? '/' : text[i];
+    }
+    while (size % 4 != 0) {
+        text[size++] = '=';
+    }
+    text[size] = 0;
+}
+
+static int64_t from_base64(const char *text, uint8_t bytes[static SECRET_BYTES_MAX]) {
+    char url[ALARM_SECRET_MAX * 2];
+    size_t size = strcspn(text, "=");
+    if (size >= sizeof url) {
+        return -1;
+    }
+    for (size_t i = 0; i < size; i++) {
+        url[i] = text[i] == '+' ? '-' : text[i] == '/' ? '_' : text[i];
+    }
+    return ow_base64url_decode(url, size, bytes, SECRET_BYTES_MAX);
+}
+
+bool webhook_sign(const webhook *w, char signature[static ALARM_SIGNATURE_MAX]) {
+    uint8_t key[SECRET_BYTES_MAX];
+    uint8_t mac[OW_SHA256_SIZE];
+    size_t prefix = strlen(secret_prefix);
+    bool named = strncmp(w->secret, secret_prefix, prefix) == 0;
+    int64_t size = named ? from_base64(w->secret + prefix, key) : -1;
+    char *signed_text = NULL;
+    int length = size <= 0
+                     ? -1
+                     : asprintf(&signed_text, "%s.%" PRId64 ".%s", w->id, w->timestamp_s, w->body);
+    if (length < 0) {
+        return false;
+    }
+    ow_hmac_sha256(key, (size_t)size, signed_text, (size_t)length, mac);
+    free(signed_text);
+    memcpy(signature, "v1,", 3);
+    to_base64(signature + 3, ow_base64url_encode(mac, sizeof mac, signature + 3));
+    return true;
+}
+
+void webhook_make_secret(char secret[static ALARM_SECRET_MAX]) {
+    uint8_t bytes[SECRET_BYTES];
+    ow_random_bytes(bytes, sizeof bytes);
+    size_t prefix = strlen(secret_prefix);
+    memcpy(secret, secret_prefix, prefix);
+    to_base64(secret + prefix, ow_base64url_encode(bytes, sizeof bytes, secret + prefix));
+}

@@ -1,0 +1,165 @@
+// The methods of alarms.
+
+#include "services/telemetry/internal.h"
+
+#include "core/audit/audit.h"
+#include "core/id/id.h"
+
+#include <stdio.h>
+
+static ow_code check_title(const ow_run *run) {
+    return run->call->principal->title[0] != 0
+               ? OW_OK
+               : ow_fail(run->err, OW_FAILED_PRECONDITION, "title_needed",
+                         "name a title in Overworld-Title");
+}
+
+static const char *rule_state(const alarm_rule *rule, ow_arena *arena) {
+    return ow_audit_state_in(arena, "ttttis", "name", rule->name, "measure", rule->measure,
+                             "virtual_server", rule->virtual_server, "webhook_url",
+                             rule->webhook_url, "window_s", (int64_t)rule->window_s, "secret");
+}
+
+static ow_code audit(ow_run *run, const alarm_change *c, const char *action, const char *before,
+                     const char *after) {
+    ow_audit_entry entry = ow_audit_of_call(run->call, c->now_us);
+    entry.action = action;
+    entry.object = c->alarm_id;
+    entry.before = before;
+    entry.after = after;
+    return ow_audit_append(run->db, &entry, run->err);
+}
+
+static ow_code begin(ow_run *run, const char *alarm_id) {
+    const telemetry *t = run->self;
+    alarm_change *c = run->state;
+    c->now_us = ow_clock_wall_us(t->env->clock);
+    snprintf(c->alarm_id, sizeof c->alarm_id, "%s", alarm_id);
+    ow_id_make(c->notice_id, "ntc_", c->now_us);
+    return check_title(run);
+}
+
+// ---- CreateAlarm ----
+
+ow_code alarm_create_check(ow_run *run) {
+    const create_alarm_request *request = run->request;
+    alarm_change *c = run->state;
+    ow_code code = begin(run, "");
+    ow_id_make(c->alarm_id, "alm_", c->now_us);
+    webhook_make_secret(c->secret);
+    return code == OW_OK ? alarm_check(request->rule, run->err) : code;
+}
+
+ow_code alarm_create_store(ow_run *run) {
+    const create_alarm_request *request = run->request;
+    create_alarm_response *reply = run->reply;
+    alarm_change *c = run->state;
+    alarm_row row = {
+        .alarm_id = c->alarm_id,
+        .title_id = run->call->principal->title,
+        .secret = c->secret,
+        .rule = request->rule,
+    };
+    reply->alarm_id = c->alarm_id;
+    reply->webhook_secret = c->secret;
+    ow_code code = alarm_store_create(run->db, &row, run->err);
+    return code == OW_OK
+               ? audit(run, c, "alarm.create", "", rule_state(request->rule, run->call->arena))
+               : code;
+}
+
+// ---- ListAlarms ----
+
+static bool fill_alarm(alarm_msg *m, const alarm_row *row, ow_arena *arena) {
+    Google__Protobuf__Timestamp *since = ow_arena_alloc(arena, sizeof *since);
+    if (since == NULL) {
+        return false;
+    }
+    google__protobuf__timestamp__init(since);
+    since->seconds = row->state.since_us / 1000000;
+    since->nanos = (int32_t)(row->state.since_us % 1000000) * 1000;
+    overworld__telemetry__v1__alarm__init(m);
+    m->alarm_id = (char *)(uintptr_t)row->alarm_id;
+    m->rule = row->rule;
+    m->firing = row->state.firing;
+    m->since = row->state.since_us > 0 ? since : NULL;
+    m->value = row->value;
+    m->waiting_notices = row->waiting;
+    m->last_error = (char *)(uintptr_t)row->last_error;
+    return true;
+}
+
+ow_code alarm_list_read(ow_run *run) {
+    list_alarms_response *reply = run->reply;
+    ow_arena *arena = run->call->arena;
+    alarm_list list = {0};
+    ow_code code = check_title(run);
+    if (code == OW_OK) {
+        code = alarm_store_list(run->db, run->call->principal->title, arena, &list, run->err);
+    }
+    if (code != OW_OK) {
+        return code;
+    }
+    reply->alarms = ow_arena_calloc(arena, (size_t)list.count + 1, sizeof *reply->alarms);
+    for (int i = 0; reply->alarms != NULL && i < list.count; i++) {
+        alarm_msg *m = ow_arena_alloc(arena, sizeof *m);
+        if (m == NULL || !fill_alarm(m, &list.rows[i], arena)) {
+            return ow_fail(run->err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for alarms");
+        }
+        reply->alarms[reply->n_alarms++] = m;
+    }
+    return OW_OK;
+}
+
+// ---- DeleteAlarm, TestAlarm ----
+
+ow_code alarm_delete_begin(ow_run *run) {
+    return begin(run, ((const delete_alarm_request *)run->request)->alarm_id);
+}
+
+ow_code alarm_delete_store(ow_run *run) {
+    alarm_change *c = run->state;
+    const char *title = run->call->principal->title;
+    alarm_row row;
+    ow_code code = alarm_store_get(run->db, title, c->alarm_id, run->call->arena, &row, run->err);
+    if (code == OW_OK) {
+        code = alarm_store_delete(run->db, title, c->alarm_id, run->err);
+    }
+    return code == OW_OK ? audit(run, c, "alarm.delete", rule_state(row.rule, run->call->arena), "")
+                         : code;
+}
+
+ow_code alarm_test_begin(ow_run *run) {
+    return begin(run, ((const test_alarm_request *)run->request)->alarm_id);
+}
+
+ow_code alarm_test_store(ow_run *run) {
+    test_alarm_response *reply = run->reply;
+    alarm_change *c = run->state;
+    ow_arena *arena = run->call->arena;
+    int64_t lost;
+    alarm_row row;
+    ow_code code =
+        alarm_store_get(run->db, run->call->principal->title, c->alarm_id, arena, &row, run->err);
+    if (code != OW_OK) {
+        return code;
+    }
+    notice_row notice = {
+        .notice_id = c->notice_id,
+        .alarm_id = c->alarm_id,
+        .body = alarm_body(&row, ALARM_TEST, c->now_us, arena),
+        .created_us = c->now_us,
+        .due_us = c->now_us,
+    };
+    if (notice.body == NULL) {
+        return ow_fail(run->err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for a notice");
+    }
+    reply->notice_id = c->notice_id;
+    code = notice_store_add(run->db, &notice, &lost, run->err);
+    return code == OW_OK ? audit(run, c, "alarm.test", "", "") : code;
+}
+
+ow_code alarm_test_tell(ow_run *run) {
+    alarms_kick(((telemetry *)run->self)->alarms);
+    return OW_OK;
+}
