@@ -134,7 +134,7 @@ static ow_json *ask(const char *path, const char *body) {
 }
 
 typedef struct seen {
-    int64_t head; // entries of both services
+    int64_t head; // entries of all services
     char who[64], from[64], action[64], before[512], after[512];
 } seen;
 
@@ -165,9 +165,17 @@ static void look_at(const char *service, seen *s) {
 // The newest entry of the service of that path, and how many there are in all.
 static seen look(const char *path) {
     seen s = {0};
-    bool is_identity = strncmp(path, IDENTITY, strlen(IDENTITY)) == 0;
-    look_at(is_identity ? REGISTRY : IDENTITY, &s);
-    look_at(is_identity ? IDENTITY : REGISTRY, &s);
+    static const char *const services[] = {IDENTITY, REGISTRY, TELEMETRY};
+    const char *wanted = NULL;
+    for (size_t i = 0; i < sizeof services / sizeof services[0]; i++) {
+        if (strncmp(path, services[i], strlen(services[i])) == 0) {
+            wanted = services[i];
+        } else {
+            look_at(services[i], &s);
+        }
+    }
+    assert_non_null(wanted);
+    look_at(wanted, &s); // last: its entry is what stays
     return s;
 }
 
