@@ -15,8 +15,11 @@ void test_block_free(test_block *b) {
 
 static void add(test_block *b, const record_msg *r) {
     size_t size = overworld__telemetry__v1__record__get_packed_size(r);
-    b->bytes = realloc(b->bytes, b->size + size + 10);
-    assert_non_null(b->bytes);
+    if (b->size + size + 10 > b->room) {
+        b->room = 2 * (b->size + size + 10);
+        b->bytes = realloc(b->bytes, b->room);
+        assert_non_null(b->bytes);
+    }
     size_t left = size;
     while (left >= 0x80) {
         b->bytes[b->size++] = (uint8_t)(left | 0x80);

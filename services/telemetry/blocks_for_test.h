@@ -10,7 +10,7 @@
 
 typedef struct test_block {
     uint8_t *bytes; // heap
-    size_t size;
+    size_t size, room;
     int32_t count;
     int64_t first_us, last_us;
 } test_block;
