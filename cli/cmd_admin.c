@@ -153,6 +153,23 @@ cli_exit cmd_key_revoke(cli *c) {
     return code;
 }
 
+cli_exit cmd_key_rotate_signing(cli *c) {
+    Overworld__Identity__V1__RotateSigningKeyRequest request =
+        OVERWORLD__IDENTITY__V1__ROTATE_SIGNING_KEY_REQUEST__INIT;
+    Overworld__Identity__V1__RotateSigningKeyResponse *made;
+    cli_exit code =
+        cli_rpc(c, IDENTITY "RotateSigningKey", &request.base,
+                &overworld__identity__v1__rotate_signing_key_response__descriptor, true, &made);
+    if (code == CLI_OK && !c->json) {
+        printf("%s\n", made->kid);
+        cli_say(c,
+                "It signs in ten seconds. Nobody is logged out: older keys verify on; %zu were "
+                "removed.",
+                made->n_removed);
+    }
+    return code;
+}
+
 // ---- Titles ----
 
 // Calls `visit` for every title; true from it ends the walk.

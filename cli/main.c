@@ -195,6 +195,24 @@ static const cli_flag alarm_flags[] = {
     {0},
 };
 
+static const cli_flag player_flags[] = {
+    {"device", CLI_FLAG_TEXT, "ID", "who logs in with this device id"},
+    {"custom", CLI_FLAG_TEXT, "ID", "who logs in with this custom id"},
+    {0},
+};
+
+static const cli_flag ban_flags[] = {
+    {"reason", CLI_FLAG_TEXT, "TEXT", "shown to the player"},
+    {"for", CLI_FLAG_TEXT, "TIME", "30m, 12h or 7d from now (default: for good)"},
+    {"until", CLI_FLAG_TEXT, "TIME", "an RFC 3339 time"},
+    {0},
+};
+
+static const cli_flag player_delete_flags[] = {
+    {"yes", CLI_FLAG_TEXT, "PLAYER", "the id again"},
+    {0},
+};
+
 static const cli_command commands[] = {
     {"login", "", "store where the server is and as whom you come", 0, 0, login_flags, cmd_login,
      "ow login --url http://127.0.0.1:7351 --token-file operator.token"},
@@ -279,6 +297,8 @@ static const cli_command commands[] = {
     {"key list", "", "list server keys", 0, 0, NULL, cmd_key_list, "ow key list"},
     {"key revoke", "KEY_ID", "revoke a server key", 1, 1, NULL, cmd_key_revoke,
      "ow key revoke key_01..."},
+    {"key rotate-signing", "", "make a new key that signs access tokens", 0, 0, NULL,
+     cmd_key_rotate_signing, "ow key rotate-signing"},
     {"audit list", "", "who changed what, newest first", 0, 0, audit_flags, cmd_audit_list,
      "ow audit list --since 7d --action server_key.create"},
     {"audit verify", "", "check that nobody has tampered with the audit", 0, 0, verify_flags,
@@ -289,6 +309,20 @@ static const cli_command commands[] = {
      cmd_backup, "ow backup overworld.backup"},
     {"restore", "FILE", "make a new data folder of a backup; no server may run in it", 1, 1, NULL,
      cmd_restore, "ow restore overworld.backup --data /var/lib/overworld"},
+    {"player find", "[PLAYER|EMAIL]", "the id of a player", 0, 1, player_flags, cmd_player_find,
+     "ow player find ann@example.com"},
+    {"player show", "[PLAYER|EMAIL]", "one player: logins, sessions, ban", 0, 1, player_flags,
+     cmd_player_show, "ow player show --device 5f2c..."},
+    {"player ban", "PLAYER", "refuse a player and end all sessions", 1, 1, ban_flags,
+     cmd_player_ban, "ow player ban plr_01... --for 7d --reason 'aimbot'"},
+    {"player unban", "PLAYER", "let a banned player in again", 1, 1, NULL, cmd_player_unban,
+     "ow player unban plr_01..."},
+    {"player logout", "PLAYER", "end all sessions of a player", 1, 1, NULL, cmd_player_logout,
+     "ow player logout plr_01..."},
+    {"player export", "PLAYER", "print all that is stored about a player, as JSON", 1, 1, NULL,
+     cmd_player_export, "ow player export plr_01... > player.json"},
+    {"player delete", "PLAYER", "delete a player with all logins and sessions", 1, 1,
+     player_delete_flags, cmd_player_delete, "ow player delete plr_01... --yes plr_01..."},
     {"title list", "", "list titles", 0, 0, NULL, cmd_title_list, "ow title list"},
     {"title create", "NAME", "make a title", 1, 1, NULL, cmd_title_create, "ow title create racer"},
     {"title rename", "TITLE NEW_NAME", "rename a title", 2, 2, NULL, cmd_title_rename,

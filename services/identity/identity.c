@@ -51,6 +51,26 @@ static const ow_config_key config_keys[] = {
      .min = 1,
      .max = SESSIONS_OF_PLAYER_MAX,
      .doc = "Sessions of one player at a time; a login beyond that drops the oldest."},
+    {.name = "providers",
+     .type = OW_CONFIG_STRING,
+     .offset = offsetof(identity_config, providers),
+     .default_value = "",
+     .doc = "JSON file with the OpenID Connect providers whose id tokens players may log in with."},
+    {.name = "max_players",
+     .type = OW_CONFIG_INT,
+     .offset = offsetof(identity_config, max_players),
+     .default_value = "0",
+     .min = 0,
+     .max = 10000000,
+     .doc =
+         "Sessions that have an access token at a time; more players wait in a queue. 0: no limit."},
+    {.name = "max_waiting_players",
+     .type = OW_CONFIG_INT,
+     .offset = offsetof(identity_config, max_waiting_players),
+     .default_value = "10000",
+     .min = 1,
+     .max = 1000000,
+     .doc = "Players that may wait in that queue; more are answered with 429."},
     {.name = "password_min",
      .type = OW_CONFIG_INT,
      .offset = offsetof(identity_config, password_min),
@@ -85,6 +105,12 @@ static const ow_config_key config_keys[] = {
 
 // ---- The first state ----
 
+// Nobody is let in before the load has ended.
+static void restore(void *self, const char *session_id, int64_t issued_us) {
+    identity *i = self;
+    admissions_restore(i->admissions, session_id, issued_us);
+}
+
 static ow_code load(ow_db_conn *conn, void *self, ow_err *err) {
     identity *i = self;
     ow_code code =
@@ -96,6 +122,10 @@ static ow_code load(ow_db_conn *conn, void *self, ow_err *err) {
     code = store_verification_load(conn, since_us, verification_rows_of(i->verification), err);
     if (code == OW_OK) {
         code = verification_load_ended(i->verification, conn, i->load_us, err);
+    }
+    if (code == OW_OK && i->config.max_players > 0) {
+        code =
+            store_sessions_of_late(conn, i->load_us - PLAYER_TOKEN_S * SECOND_US, restore, i, err);
     }
     return code == OW_OK ? store_operators_load(conn, i->load_arena, i->load_us, &i->operators, err)
                          : code;
@@ -139,6 +169,21 @@ static ow_code begin_loading(identity *i, ow_err *err) {
 
 // ---- Module ----
 
+static void collect(void *self) {
+    identity *i = self;
+    ow_gauge_set(i->players_in, (int64_t)admissions_in(i->admissions));
+    ow_gauge_set(i->players_waiting, (int64_t)admissions_waiting(i->admissions));
+}
+
+static void register_queue(identity *i) {
+    i->players_in = ow_metrics_gauge(i->env->metrics, "overworld_identity_players_in",
+                                     "Sessions that are in, when their number is limited", NULL);
+    i->players_waiting = ow_metrics_gauge(i->env->metrics, "overworld_identity_players_waiting",
+                                          "Players that wait to come in", NULL);
+    i->collector = (ow_metrics_collector){.collect = collect, .self = i};
+    ow_metrics_collector_add(i->env->metrics, &i->collector);
+}
+
 static ow_code init(ow_module_env *env, const void *config, void **ret_self, ow_err *err) {
     identity *i = calloc(1, sizeof *i);
     if (i == NULL) {
@@ -150,7 +195,10 @@ static ow_code init(ow_module_env *env, const void *config, void **ret_self, ow_
     i->attempts =
         attempts_new(&(attempts_options){.per_account = (uint32_t)i->config.attempts_per_account,
                                          .per_address = (uint32_t)i->config.attempts_per_address});
-    if (i->attempts == NULL) {
+    i->admissions =
+        admissions_new(&(admissions_options){.max_in = (size_t)i->config.max_players,
+                                             .max_waiting = (size_t)i->config.max_waiting_players});
+    if (i->attempts == NULL || i->admissions == NULL) {
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for identity");
     }
     i->logins = ow_metrics_counter(env->metrics, "overworld_identity_logins_total",
@@ -164,6 +212,7 @@ static ow_code init(ow_module_env *env, const void *config, void **ret_self, ow_
     i->reused_tokens =
         ow_metrics_counter(env->metrics, "overworld_identity_reused_refresh_tokens_total",
                            "Sessions ended because a refresh token was used twice", NULL);
+    register_queue(i);
     ow_directory_expect_here(env->directory, &overworld__identity__v1__identity__descriptor);
     return OW_OK;
 }
@@ -206,6 +255,12 @@ static ow_code start(void *self, ow_err *err) {
     if (code == OW_OK) {
         code = keys_open(&i->keys, i->env->data_folder, ow_clock_wall_us(i->env->clock), err);
     }
+    if (code != OW_OK) {
+        return code;
+    }
+    providers_options options = {
+        .path = i->config.providers, .clock = i->env->clock, .client = i->env->outgoing};
+    code = providers_open(&options, &i->providers, err);
     if (code != OW_OK) {
         return code;
     }
@@ -258,7 +313,12 @@ static void free_self(void *self) {
     ow_service_free(i->service);
     ow_backup_free(i->backup);
     verification_free(i->verification);
+    if (i->players_in != NULL) {
+        ow_metrics_collector_remove(i->env->metrics, &i->collector);
+    }
     attempts_free(i->attempts);
+    admissions_free(i->admissions);
+    providers_close(i->providers);
     ow_arena_free(i->load_arena);
     keys_close(&i->keys);
     free(i);

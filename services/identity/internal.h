@@ -2,10 +2,12 @@
 
 // Shared by the files of identity: the service as a whole.
 
+#include "services/identity/admissions.h"
 #include "services/identity/attempts.h"
 #include "services/identity/identity_logic.h"
 #include "services/identity/identity_store.h"
 #include "services/identity/keys.h"
+#include "services/identity/providers.h"
 #include "services/identity/sweeper.h"
 #include "services/identity/verification.h"
 
@@ -21,6 +23,8 @@ typedef struct identity_config {
     int64_t max_waiting_writes;
     int64_t refresh_life, refresh_grace; // us
     int64_t max_sessions;
+    char *providers; // a path
+    int64_t max_players, max_waiting_players;
     int64_t password_min; // characters
     int64_t attempts_per_account, attempts_per_address;
     int64_t operator_session; // us
@@ -35,6 +39,8 @@ typedef struct identity {
     sweeper sweeper;
     attempts *attempts;
     ow_backup *backup;
+    admissions *admissions;
+    providers *providers;
     ProtobufCService *service;
     bool stopping;
     ow_db_job load_job;
@@ -43,6 +49,8 @@ typedef struct identity {
     operator_rows operators;           // as loaded
     int64_t load_us;
     ow_counter *logins, *new_players, *server_logins, *refreshes, *reused_tokens;
+    ow_gauge *players_in, *players_waiting;
+    ow_metrics_collector collector;
 } identity;
 
 extern const ow_method identity_methods[];

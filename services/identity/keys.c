@@ -8,8 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { KEY_BYTES = 32, FILE_PATH_MAX = 512 };
+
+// Longer than a token lives.
+static const int64_t OUTLIVED_US = INT64_C(3660) * 1000000;
 
 static const char KID_PREFIX[] = "sig_";
 
@@ -121,6 +125,7 @@ static ow_code operator_open(keys *k, const char *data_folder, ow_err *err) {
 }
 
 ow_code keys_open(keys *k, const char *data_folder, int64_t now_us, ow_err *err) {
+    k->opened_us = now_us;
     char path[FILE_PATH_MAX];
     if (strlen(data_folder) > FILE_PATH_MAX / 2 - 64) {
         return ow_fail(err, OW_INVALID_ARGUMENT, "bad_folder", "the path %s is too long",
@@ -152,8 +157,84 @@ void keys_close(keys *k) {
     k->ring = ow_key_ring_free(k->ring);
 }
 
-const char *keys_current(const keys *k) {
-    return k->signing[k->signing_count - 1].kid;
+const char *keys_current(const keys *k, int64_t now_us) {
+    int last = k->signing_count - 1;
+    while (last > 0 && k->signing[last].signs_from_us > now_us) {
+        last--;
+    }
+    return k->signing[last].kid;
+}
+
+// ---- Rotation ----
+
+void keys_next_kid(const keys *k, int64_t now_us, char ret_kid[static OW_ID_MAX]) {
+    int64_t last_ms = ow_id_time_ms(k->signing[k->signing_count - 1].kid);
+    int64_t least_us = (last_ms + 1) * 1000; // also when the clock was set back
+    ow_id_make(ret_kid, KID_PREFIX, now_us > least_us ? now_us : least_us);
+}
+
+int keys_outlived(const keys *k, int64_t now_us, char ret_kids[][OW_ID_MAX]) {
+    int count = 0;
+    for (int i = 0; i + 1 < k->signing_count; i++) {
+        // What was there at the start may have begun to sign just then.
+        int64_t since_us = k->signing[i + 1].signs_from_us;
+        since_us = since_us > k->opened_us ? since_us : k->opened_us;
+        if (since_us + OUTLIVED_US < now_us) {
+            snprintf(ret_kids[count++], OW_ID_MAX, "%s", k->signing[i].kid);
+        }
+    }
+    return count;
+}
+
+static void signing_path(char path[static FILE_PATH_MAX], const char *data_folder,
+                         const char *kid) {
+    snprintf(path, FILE_PATH_MAX, "%s/keys/signing/%s", data_folder, kid);
+}
+
+ow_code keys_file_make(const char *data_folder, const char *kid, ow_secret *ret_secret,
+                       ow_err *err) {
+    char path[FILE_PATH_MAX];
+    signing_path(path, data_folder, kid);
+    return load_secret(path, ret_secret, NULL, err);
+}
+
+void keys_file_remove(const char *data_folder, const char *kid) {
+    char path[FILE_PATH_MAX];
+    signing_path(path, data_folder, kid);
+    if (unlink(path) != 0 && errno != ENOENT) {
+        ow_log(OW_LOG_WARN, "old signing key not removed", "file=%s errno=%d", path, errno);
+    }
+}
+
+ow_code keys_take(keys *k, const char *kid, ow_secret *secret, int64_t signs_from_us, ow_err *err) {
+    if (k->signing_count == OW_TOKEN_KEYS_MAX) {
+        return ow_fail(err, OW_FAILED_PRECONDITION, "too_many_keys",
+                       "there are %d signing keys with which live tokens may be signed: wait until "
+                       "the oldest is an hour old",
+                       OW_TOKEN_KEYS_MAX);
+    }
+    ow_code code = ow_key_ring_add(k->ring, kid, secret->bytes, secret->size, err);
+    if (code == OW_OK) {
+        signing_key *made = &k->signing[k->signing_count++];
+        snprintf(made->kid, sizeof made->kid, "%s", kid);
+        made->secret = *secret;
+        made->signs_from_us = signs_from_us;
+        *secret = (ow_secret){0};
+    }
+    return code;
+}
+
+void keys_drop(keys *k, const char *kid) {
+    for (int i = 0; i < k->signing_count; i++) {
+        if (strcmp(k->signing[i].kid, kid) == 0) {
+            ow_key_ring_remove(k->ring, kid);
+            ow_secret_deinit(&k->signing[i].secret);
+            memmove(&k->signing[i], &k->signing[i + 1],
+                    (size_t)(k->signing_count - i - 1) * sizeof k->signing[0]);
+            k->signing[--k->signing_count] = (signing_key){0};
+            return;
+        }
+    }
 }
 
 refresh_key keys_refresh(const keys *k) {

@@ -55,6 +55,10 @@ ow_code link_check(ow_run *run) {
     case OVERWORLD__IDENTITY__V1__LINK_LOGIN_REQUEST__LOGIN_EMAIL:
         code = link_email_check(run, request->email, state);
         break;
+    case OVERWORLD__IDENTITY__V1__LINK_LOGIN_REQUEST__LOGIN_TOKEN:
+        state->key.kind = LOGIN_OIDC;
+        state->now_us = now_us(run);
+        return proving_begin(run, &state->proof, request->token);
     default:
         return ow_fail(run->err, OW_INVALID_ARGUMENT, "no_login", "name the login to be linked");
     }
@@ -65,15 +69,24 @@ ow_code link_check(ow_run *run) {
     return code;
 }
 
-ow_code link_hash(ow_run *run) {
+// What costs CPU: an id token's signature, or the hash of a password.
+ow_code link_prove(ow_run *run) {
     const link_login_request *request = run->request;
     linking *state = run->state;
-    if (state->key.kind != LOGIN_EMAIL) {
+    if (state->key.kind == LOGIN_OIDC) {
+        return proving_verify(run, &state->proof, &state->key);
+    }
+    if (state->key.kind != LOGIN_EMAIL || state->password_hash[0] != '\0') {
         return OW_OK;
     }
     state->key.password = state->password_hash;
     return ow_password_hash(request->email->password, strlen(request->email->password),
                             state->password_hash, run->err);
+}
+
+ow_code link_renew(ow_run *run) {
+    linking *state = run->state;
+    return state->key.kind == LOGIN_OIDC ? proving_renew(run, &state->proof) : OW_OK;
 }
 
 ow_code link_store(ow_run *run) {

@@ -7,8 +7,7 @@
 
 // ---- What all logins do ----
 
-// After the key was filled.
-static void arrival_begin(ow_run *run, arriving *state, const char *platform, bool existing_only) {
+void arrival_begin(ow_run *run, arriving *state, const char *platform, bool existing_only) {
     session_prepare(run, &state->session);
     arrival *row = &state->row;
     row->title = run->call->principal->title;
@@ -82,7 +81,7 @@ ow_code password_attempt(ow_run *run, const char *account) {
     attempt who = {.kind = "player",
                    .title = run->call->principal->title,
                    .account = account,
-                   .address = client_address(run)};
+                   .address = run->call->client_address};
     int64_t wait_us = attempts_take(self->attempts, &who, ow_clock_mono_us(self->env->clock));
     return wait_us == 0 ? OW_OK
                         : ow_fail(run->err, OW_RESOURCE_EXHAUSTED, "too_many_attempts",
@@ -95,7 +94,7 @@ void password_was_right(ow_run *run, const char *account) {
     attempts_succeeded(self->attempts, &(attempt){.kind = "player",
                                                   .title = run->call->principal->title,
                                                   .account = account,
-                                                  .address = client_address(run)});
+                                                  .address = run->call->client_address});
 }
 
 ow_code email_login_check(ow_run *run) {

@@ -155,6 +155,20 @@ static void tries_are_limited(void **state) {
     }
 }
 
+// Ten names from one address in ten minutes, known or not; then also the right password must wait.
+static void an_address_has_few_tries(void **state) {
+    fixture *f = *state;
+    by_email(f, "carla@example.com", GOOD, true);
+    for (int i = 0; i < 10; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "guess-%d@example.com", i);
+        refuse_email(f, name, OTHER, OW_UNAUTHENTICATED, "bad_credentials");
+    }
+    refuse_email(f, "carla@example.com", GOOD, OW_RESOURCE_EXHAUSTED, "too_many_attempts");
+    ow_clock_advance(f->clock, 660 * SECOND_US);
+    by_email(f, "carla@example.com", GOOD, false);
+}
+
 // Many at once make one player; with another password one of them is refused.
 static void an_address_is_taken_once(void **state) {
     fixture *f = *state;
@@ -469,10 +483,11 @@ static void devices_of_before_are_known(void **state) {
 #define CASES(mode)                                                                                \
     CASE(a_custom_id_keeps_its_player, mode), CASE(an_address_and_its_password_log_in, mode),      \
         CASE(unknown_and_wrong_look_alike, mode), CASE(tries_are_limited, mode),                   \
-        CASE(an_address_is_taken_once, mode), CASE(creating_wants_a_good_password, mode),          \
-        CASE(several_logins_are_one_player, mode), CASE(anothers_login_cannot_be_linked, mode),    \
-        CASE(a_player_has_so_many_logins, mode), CASE(a_login_can_be_taken_away, mode),            \
-        CASE(a_password_changes_and_ends_sessions, mode), CASE(devices_of_before_are_known, mode)
+        CASE(an_address_has_few_tries, mode), CASE(an_address_is_taken_once, mode),                \
+        CASE(creating_wants_a_good_password, mode), CASE(several_logins_are_one_player, mode),     \
+        CASE(anothers_login_cannot_be_linked, mode), CASE(a_player_has_so_many_logins, mode),      \
+        CASE(a_login_can_be_taken_away, mode), CASE(a_password_changes_and_ends_sessions, mode),   \
+        CASE(devices_of_before_are_known, mode)
 
 int main(void) {
     static mode local = {.channel = OW_CHANNEL_LOCAL};

@@ -2,66 +2,9 @@
 
 // The steps of the methods that stand in files of their own; identity_rpc.c has the table.
 
-#include "services/identity/players_store.h"
+#include "services/identity/accounts_store.h"
+#include "services/identity/logins.h"
 #include "services/identity/reply.h"
-
-// ---- logins_rpc.c ----
-
-typedef struct arriving {
-    arrival row;
-    fresh_session session;
-    char email[EMAIL_SIZE];
-    char password_hash[OW_PASSWORD_HASH_SIZE];
-    bool is_known; // the e-mail address
-} arriving;
-
-// Takes a try at a password of the account, and gives it back. Codes: resource_exhausted
-// "too_many_attempts".
-ow_code password_attempt(ow_run *run, const char *account);
-void password_was_right(ow_run *run, const char *account);
-ow_code bad_credentials(ow_run *run); // the answer to all wrong ones
-
-ow_code device_login_check(ow_run *run);
-ow_code custom_login_check(ow_run *run);
-ow_code arrive_store(ow_run *run);
-ow_code arrive_reply(ow_run *run);
-ow_code email_login_check(ow_run *run);
-ow_code email_login_find(ow_run *run);
-ow_code email_login_verify(ow_run *run);
-ow_code email_login_reply(ow_run *run);
-
-// ---- links_rpc.c ----
-
-typedef struct linking {
-    login_key key;
-    const char *id; // what the key is the hash of
-    int64_t now_us;
-    char email[EMAIL_SIZE];
-    char password_hash[OW_PASSWORD_HASH_SIZE];
-    login_row row;
-} linking;
-
-typedef struct password_changing {
-    login_row row;
-    fresh_session session;
-    ended_sessions ended;
-    char new_hash[OW_PASSWORD_HASH_SIZE];
-} password_changing;
-
-// A login as it is shown, in the call's arena; NULL when out of memory. Any step.
-login_msg *login_message(ow_run *run, const login_row *row);
-
-ow_code link_check(ow_run *run);
-ow_code link_hash(ow_run *run);
-ow_code link_store(ow_run *run);
-ow_code link_reply(ow_run *run);
-ow_code unlink_store(ow_run *run);
-ow_code list_logins(ow_run *run);
-ow_code password_check(ow_run *run);
-ow_code password_find(ow_run *run);
-ow_code password_hash(ow_run *run);
-ow_code password_store(ow_run *run);
-ow_code password_reply(ow_run *run);
 
 // ---- sessions_rpc.c ----
 
@@ -89,3 +32,44 @@ ow_code logout_tell(ow_run *run);
 ow_code logout_everywhere_check(ow_run *run);
 ow_code logout_everywhere_store(ow_run *run);
 ow_code logout_everywhere_tell(ow_run *run);
+
+// ---- accounts_rpc.c ----
+
+typedef struct account_change {
+    author by;
+    const char *player_id;
+    player_ban ban;
+    ended_sessions ended;
+} account_change;
+
+ow_code find_player_check(ow_run *run);
+ow_code find_player_read(ow_run *run);
+ow_code ban_check(ow_run *run);
+ow_code unban_check(ow_run *run);
+ow_code ban_store(ow_run *run);
+ow_code account_tell(ow_run *run);
+ow_code logout_player_check(ow_run *run);
+ow_code logout_player_store(ow_run *run);
+ow_code logout_player_tell(ow_run *run);
+ow_code export_check(ow_run *run);
+ow_code export_read(ow_run *run);
+ow_code delete_check(ow_run *run);
+ow_code delete_store(ow_run *run);
+
+// ---- signing_rpc.c ----
+
+typedef struct key_rotation {
+    author by;
+    const char *data_folder;
+    char kid[OW_ID_MAX];
+    int64_t signs_from_us;
+    char outlived_kids[OW_TOKEN_KEYS_MAX][OW_ID_MAX];
+    int outlived;
+} key_rotation;
+
+ow_code rotate_check(ow_run *run);
+ow_code rotate_make(ow_run *run);
+ow_code rotate_store(ow_run *run);
+ow_code rotate_tell(ow_run *run);
+ow_code rotate_clean(ow_run *run);
+ow_code rotate_reply(ow_run *run);

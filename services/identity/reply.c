@@ -40,11 +40,12 @@ Google__Protobuf__Timestamp *timestamp(ow_run *run, int64_t us, bool *failed) {
 
 ow_code sign_token(ow_run *run, ow_token_claims *claims, int64_t life_s, char **ret_token) {
     identity *self = run->self;
-    claims->issued_s = now_us(run) / SECOND_US;
+    int64_t at_us = now_us(run);
+    claims->issued_s = at_us / SECOND_US;
     claims->expires_s = claims->issued_s + life_s;
     char token[OW_TOKEN_SIZE];
     ow_code code =
-        ow_token_sign(self->keys.ring, keys_current(&self->keys), claims, token, run->err);
+        ow_token_sign(self->keys.ring, keys_current(&self->keys, at_us), claims, token, run->err);
     if (code != OW_OK) {
         return code;
     }
@@ -64,24 +65,103 @@ void session_prepare(ow_run *run, fresh_session *ret_session) {
     refresh_token_hash(ret_session->refresh_token, row->refresh_hash);
 }
 
-ow_code reply_login(ow_run *run, const admission *a) {
-    identity *self = run->self;
+// ---- The answer to a login ----
+
+static ow_code reply_token(ow_run *run, const admission *a) {
     login_response *reply = run->reply;
     ow_token_claims claims = {.kind = OW_TOKEN_PLAYER};
     snprintf(claims.title, sizeof claims.title, "%s", a->title);
     snprintf(claims.subject, sizeof claims.subject, "%s", a->player_id);
     snprintf(claims.token_id, sizeof claims.token_id, "%s", a->session_id);
     ow_code code = sign_token(run, &claims, PLAYER_TOKEN_S, &reply->access_token);
-    if (code != OW_OK) {
-        return code;
-    }
     bool failed = false;
-    reply->expires_at = timestamp(run, claims.expires_s * SECOND_US, &failed);
+    if (code == OW_OK) {
+        reply->expires_at = timestamp(run, claims.expires_s * SECOND_US, &failed);
+    }
+    return failed ? no_memory(run) : code;
+}
+
+static ow_code reply_queue(ow_run *run, const char *ticket, int64_t ahead) {
+    login_response *reply = run->reply;
+    bool failed = false;
+    reply->queue = ow_arena_alloc(run->call->arena, sizeof *reply->queue);
+    if (reply->queue == NULL) {
+        return no_memory(run);
+    }
+    overworld__identity__v1__login_queue__init(reply->queue);
+    reply->queue->ticket = dup(run, ticket, &failed);
+    reply->queue->ahead = ahead;
+    reply->queue->poll_after_s = TICKET_POLL_S;
+    return failed ? no_memory(run) : OW_OK;
+}
+
+static ow_code queue_up(ow_run *run, const admission *a) {
+    const identity *self = run->self;
+    waiting_player who = {.refresh_expires_us = a->refresh_expires_us,
+                          .is_new_player = a->is_new_player};
+    char ticket[TICKET_SIZE];
+    int64_t ahead = 0;
+    snprintf(who.player_id, sizeof who.player_id, "%s", a->player_id);
+    snprintf(who.title, sizeof who.title, "%s", a->title);
+    snprintf(who.session_id, sizeof who.session_id, "%s", a->session_id);
+    snprintf(who.refresh_token, sizeof who.refresh_token, "%s", a->refresh_token);
+    ow_code code = admissions_wait(self->admissions, &who, now_us(run), ticket, &ahead, run->err);
+    explicit_bzero(who.refresh_token, sizeof who.refresh_token);
+    return code == OW_OK ? reply_queue(run, ticket, ahead) : code;
+}
+
+static ow_code reply_session(ow_run *run, const admission *a) {
+    login_response *reply = run->reply;
+    bool failed = false;
     reply->player_id = dup(run, a->player_id, &failed);
     reply->session_id = dup(run, a->session_id, &failed);
     reply->refresh_token = dup(run, a->refresh_token, &failed);
     reply->refresh_expires_at = timestamp(run, a->refresh_expires_us, &failed);
     reply->is_new_player = a->is_new_player;
-    ow_counter_add(self->new_players, a->is_new_player ? 1 : 0);
     return failed ? no_memory(run) : OW_OK;
+}
+
+ow_code reply_login(ow_run *run, const admission *a) {
+    identity *self = run->self;
+    ow_counter_add(self->new_players, a->is_new_player ? 1 : 0);
+    ow_code code = reply_session(run, a);
+    if (code != OW_OK) {
+        return code;
+    }
+    return admissions_enter(self->admissions, a->session_id, now_us(run)) ? reply_token(run, a)
+                                                                          : queue_up(run, a);
+}
+
+// ---- ContinueLogin, QuitLoginQueue ----
+
+ow_code continue_login(ow_run *run) {
+    const identity *self = run->self;
+    const continue_login_request *request = run->request;
+    waiting_player who;
+    bool in = false;
+    int64_t ahead = 0;
+    ow_code code =
+        admissions_ask(self->admissions, request->ticket, now_us(run), &who, &in, &ahead, run->err);
+    if (code != OW_OK) {
+        return code;
+    }
+    admission a = {.player_id = who.player_id,
+                   .title = who.title,
+                   .session_id = who.session_id,
+                   .refresh_token = who.refresh_token,
+                   .refresh_expires_us = who.refresh_expires_us,
+                   .is_new_player = who.is_new_player};
+    code = reply_session(run, &a);
+    if (code == OW_OK) {
+        code = in ? reply_token(run, &a) : reply_queue(run, request->ticket, ahead);
+    }
+    explicit_bzero(&who, sizeof who);
+    return code;
+}
+
+ow_code quit_login_queue(ow_run *run) {
+    const identity *self = run->self;
+    const quit_queue_request *request = run->request;
+    admissions_quit(self->admissions, request->ticket);
+    return OW_OK;
 }

@@ -16,6 +16,9 @@ int64_t now_us(const ow_run *run);
 // Of whoever asked from outside; "" when it is not known.
 const char *client_address(const ow_run *run);
 
+// Whoever makes a change with this call, now.
+author author_of(ow_run *run);
+
 // Who makes a change, for the audit.
 author author_of(ow_run *run);
 
@@ -41,5 +44,9 @@ typedef struct admission {
     bool is_new_player;
 } admission;
 
-// Fills a login_response with an access token and what is in `a`.
+// Fills a login_response with what is in `a` and an access token, or a place in the queue when as many
+// players are in as may be. Codes: resource_exhausted "login_queue_full".
 ow_code reply_login(ow_run *run, const admission *a);
+
+ow_code continue_login(ow_run *run);
+ow_code quit_login_queue(ow_run *run);

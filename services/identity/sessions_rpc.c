@@ -43,6 +43,7 @@ ow_code refresh_reply(ow_run *run) {
     if (row->outcome == REFRESH_REUSED) {
         ow_counter_add(self->reused_tokens, 1);
         verification_end_session(self->verification, row->session_id, row->now_us, now_us(run));
+        admissions_leave(self->admissions, row->session_id);
         return ow_fail(run->err, OW_UNAUTHENTICATED, "refresh_token_reused",
                        "this refresh token was used before: its session has been ended, log in "
                        "again");
@@ -64,6 +65,7 @@ void tell_ended(ow_run *run, const ended_sessions *ended, int64_t ended_us) {
     identity *self = run->self;
     for (int i = 0; i < ended->id_count; i++) {
         verification_end_session(self->verification, ended->ids[i], ended_us, now_us(run));
+        admissions_leave(self->admissions, ended->ids[i]);
     }
 }
 

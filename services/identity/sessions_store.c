@@ -191,6 +191,19 @@ ow_code store_ended_sessions_list(ow_db_conn *db, const ended_range *range, take
     return code;
 }
 
+ow_code store_sessions_of_late(ow_db_conn *db, int64_t since_us, take_ended take, void *self,
+                               ow_err *err) {
+    ow_rows *rows = NULL;
+    bool more = true;
+    ow_code code = ow_db_query(db, &rows, err,
+                               "SELECT session_id, issued_us FROM sessions WHERE issued_us > $1",
+                               "i", since_us);
+    while (code == OW_OK && (code = ow_rows_next(rows, &more, err)) == OW_OK && more) {
+        take(self, ow_rows_text(rows, 0), ow_rows_int(rows, 1));
+    }
+    return code;
+}
+
 ow_code store_sessions_sweep(ow_db_conn *db, int64_t now_us, int64_t slice, bool *ret_more,
                              ow_err *err) {
     int64_t expired = 0, ends = 0;

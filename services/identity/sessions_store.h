@@ -68,6 +68,10 @@ typedef void (*take_ended)(void *self, const char *session_id, int64_t ended_us)
 ow_code store_ended_sessions_list(ow_db_conn *db, const ended_range *range, take_ended take,
                                   void *self, int64_t *ret_forgotten_us, ow_err *err);
 
+// Calls `take` with each session that was given an access token after `since_us`, and when.
+ow_code store_sessions_of_late(ow_db_conn *db, int64_t since_us, take_ended take, void *self,
+                               ow_err *err);
+
 // Deletes at most `slice` expired sessions and as many ends that no access token outlives;
 // `ret_more`: there may be others.
 ow_code store_sessions_sweep(ow_db_conn *db, int64_t now_us, int64_t slice, bool *ret_more,

@@ -18,6 +18,11 @@ enum { DEADLINE_S = 60 };
 const who nobody = {.kind = OW_NOBODY, .id = "", .title = "ttl_a"};
 const who admin = {.kind = OW_OPERATOR, .role = OW_ROLE_ADMIN, .id = "opr_1", .title = "ttl_a"};
 const who viewer = {.kind = OW_OPERATOR, .role = OW_ROLE_VIEWER, .id = "opr_2", .title = "ttl_a"};
+const who owner = {.kind = OW_OPERATOR,
+                   .role = OW_ROLE_ADMIN,
+                   .id = "opr_3",
+                   .title = "ttl_a",
+                   .every_title = true};
 const who platform = {.kind = OW_PLATFORM, .id = "", .title = ""};
 
 // ---- The module ----
@@ -31,10 +36,16 @@ static void on_fatal(void *self, const ow_err *why) {
 ow_code identity_start(fixture *f, ow_err *err) {
     const ow_config_table tables[] = {
         {"identity", ow_identity_module.config, ow_identity_module.config_size}, {0}};
-    const char *const flags[] = {"--identity.max_sessions=3"};
+    const char *flags[1 + sizeof f->more_flags / sizeof f->more_flags[0]] = {
+        "--identity.max_sessions=3"};
+    size_t flag_count = 1;
+    while (f->more_flags[flag_count - 1] != NULL) {
+        flags[flag_count] = f->more_flags[flag_count - 1];
+        flag_count++;
+    }
     ow_config_free(f->config);
     f->config = NULL;
-    ow_code code = ow_config_load(tables, NULL, flags, 1, NULL, &f->config, err);
+    ow_code code = ow_config_load(tables, NULL, flags, flag_count, NULL, &f->config, err);
     if (code == OW_OK) {
         code =
             ow_identity_module.init(&f->env, ow_config_of(f->config, "identity"), &f->module, err);

@@ -26,6 +26,7 @@ typedef struct fixture {
     ow_loop *loop;
     ow_clock *clock;
     ow_config *config;
+    const char *more_flags[4]; // of identity's configuration; NULL-ended
     ow_api *api;
     struct ow_metrics *metrics;
     ow_directory *directory;
@@ -60,7 +61,8 @@ typedef struct who {
     bool every_title; // an operator's role
 } who;
 
-extern const who nobody, admin, viewer, platform; // all for title "ttl_a", but for `platform`
+extern const who nobody, admin, viewer, owner,
+    platform; // all for title "ttl_a", but for `platform`
 
 // Begins a call of a method; the answer comes as the loop turns.
 void ask_begin(fixture *f, const who *as, const char *method, const ProtobufCMessage *request,

@@ -280,3 +280,10 @@ void verification_end_session(verification *v, const char *session_id, int64_t e
     v->state_us = now_us;
     tell_all(v, &news);
 }
+
+void verification_keys_changed(verification *v, int64_t now_us) {
+    fill_state(v, now_us);
+    if (v->loaded) {
+        tell_all(v, &v->state);
+    }
+}

@@ -41,6 +41,9 @@ void verification_set_operators(verification *v, operators_state *operators, int
 // A server key was revoked: tells the watchers, unless they know.
 void verification_revoke(verification *v, const char *key_id, int64_t revoked_us, int64_t now_us);
 
+// The signing keys have changed: tells the watchers.
+void verification_keys_changed(verification *v, int64_t now_us);
+
 // A session has ended: tells the watchers. At most ENDED_SESSIONS_MAX are kept, none longer than
 // its access tokens live; beyond that number the oldest is forgotten, and all tokens from before it
 // ended are refused as expired.

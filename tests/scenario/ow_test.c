@@ -131,9 +131,34 @@ static void keys_and_titles_are_kept(void **state) {
     RUN(OK, "match-server", "key", "list");
     RUN(OK, NULL, "key", "revoke", out);
     RUN(NOT_FOUND, NULL, "key", "revoke", "key_01HXG3K5N8Q2Z4V6B8D0F2H4J6");
+    RUN(OK, "sig_", "key", "rotate-signing");
+    RUN(OK, "sig_", "key", "rotate-signing", "--json");
     RUN(OK, "default", "title", "list");
     RUN(OK, NULL, "title", "rename", "default", "racer");
     RUN(OK, "racer", "title", "list");
+}
+
+static void players_are_looked_after(void **state) {
+    (void)state;
+    char out[512];
+    ow_client *player = deployment_player(d, "device-of-the-operated");
+    ow_client_free(player);
+    assert_int_equal(OW(d, out, "player", "find", "--device", "device-of-the-operated"), OK);
+    out[strcspn(out, "\n")] = '\0';
+    RUN(OK, "device", "player", "show", out);
+    RUN(OK, "loginId", "player", "show", out, "--json");
+    RUN(NOT_FOUND, NULL, "player", "find", "nobody@example.com");
+    RUN(USAGE, NULL, "player", "find");
+    RUN(USAGE, NULL, "player", "find", out, "--device", "device-of-the-operated");
+    RUN(OK, NULL, "player", "ban", out, "--until", "2999-01-31T08:00:00Z");
+    RUN(OK, "2999-01-31T08:00:00Z", "player", "show", out);
+    RUN(USAGE, NULL, "player", "ban", out, "--for", "ever");
+    RUN(OK, NULL, "player", "unban", out);
+    RUN(OK, NULL, "player", "logout", out);
+    RUN(OK, "exportedAt", "player", "export", out);
+    RUN(USAGE, NULL, "player", "delete", out);
+    RUN(OK, NULL, "player", "delete", out, "--yes", out);
+    RUN(NOT_FOUND, NULL, "player", "show", out);
 }
 
 static void every_json_can_be_read(void **state) {
@@ -174,6 +199,7 @@ int main(void) {
         cmocka_unit_test(versions_are_compared),
         cmocka_unit_test(functions_are_run_by_hand),
         cmocka_unit_test(keys_and_titles_are_kept),
+        cmocka_unit_test(players_are_looked_after),
         cmocka_unit_test(every_json_can_be_read),
         cmocka_unit_test(mistakes_have_their_exit_code),
     };

@@ -206,6 +206,46 @@ static void several_logins_lead_to_one_player(void **state) {
     ow_json_free(a.json);
 }
 
+// ---- Operators ----
+
+static void a_banned_player_is_out_at_once(void **state) {
+    (void)state;
+    static char out[1 << 14];
+    session me = begin("DeviceLogin", "{\"deviceId\":\"players-device-7\"}");
+    assert_int_equal(OW(d, out, "player", "find", "--device", "players-device-7"), 0);
+    assert_non_null(strstr(out, me.player_id));
+    assert_int_equal(OW(d, out, "player", "ban", me.player_id, "--for", "1h", "--reason", "aimbot"),
+                     0);
+    expect_out_soon(&me);
+    expect_refused("DeviceLogin", NULL, "{\"deviceId\":\"players-device-7\"}", 403, "banned");
+    expect_refused("RefreshSession", NULL, refresh_body(&me), 401, "bad_refresh_token");
+    assert_int_equal(OW(d, out, "player", "show", me.player_id), 0);
+    assert_non_null(strstr(out, "aimbot"));
+    assert_int_equal(OW(d, out, "player", "unban", me.player_id), 0);
+    session again = begin("DeviceLogin", "{\"deviceId\":\"players-device-7\"}");
+    assert_string_equal(again.player_id, me.player_id);
+    assert_int_equal(OW(d, out, "player", "logout", me.player_id), 0);
+    expect_out_soon(&again);
+}
+
+static void a_player_takes_leave(void **state) {
+    (void)state;
+    static char out[1 << 14];
+    session me = begin("DeviceLogin", "{\"deviceId\":\"players-device-8\"}");
+    answer a = ask("ExportPlayer", me.access, "{}");
+    assert_int_equal(a.status, 200);
+    ow_json_free(a.json);
+    assert_int_equal(OW(d, out, "player", "export", me.player_id), 0);
+    assert_non_null(strstr(out, "exportedAt"));
+    a = ask("DeletePlayer", me.access, "{}");
+    assert_int_equal(a.status, 200);
+    ow_json_free(a.json);
+    expect_out_soon(&me);
+    assert_int_equal(OW(d, out, "player", "show", me.player_id), 4);
+    session fresh = begin("DeviceLogin", "{\"deviceId\":\"players-device-8\"}");
+    assert_string_not_equal(fresh.player_id, me.player_id);
+}
+
 int main(int argc, char **argv) {
     shape = deployment_shape_of(argc, argv);
     const struct CMUnitTest tests[] = {
@@ -214,6 +254,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(logout_everywhere_reaches_all_devices),
         cmocka_unit_test(sessions_outlive_a_restart),
         cmocka_unit_test(several_logins_lead_to_one_player),
+        cmocka_unit_test(a_banned_player_is_out_at_once),
+        cmocka_unit_test(a_player_takes_leave),
     };
     return cmocka_run_group_tests_name("players", tests, set_up, tear_down);
 }

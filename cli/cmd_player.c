@@ -1,0 +1,253 @@
+// ow player ...: finding accounts, letting them in or not, handing them out, deleting them.
+
+#include "cli/rpc.h"
+
+#include "overworld/identity/v1/identity.pb-c.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define IDENTITY "/overworld.identity.v1.Identity/"
+
+static const int64_t FOR_GOOD_S = 253402300799; // the end of the year 9999
+
+typedef Overworld__Identity__V1__Player Player;
+typedef Overworld__Identity__V1__FindPlayerRequest FindPlayer;
+typedef Google__Protobuf__Timestamp Timestamp;
+
+static const ProtobufCMessageDescriptor *const player_type =
+    &overworld__identity__v1__player__descriptor;
+
+// ---- Printing ----
+
+static const char *date(cli *c, const Timestamp *at) {
+    char text[32] = "-";
+    time_t seconds = at != NULL ? (time_t)at->seconds : 0;
+    struct tm utc;
+    if (seconds == FOR_GOOD_S) {
+        return "for good";
+    }
+    if (seconds > 0 && gmtime_r(&seconds, &utc) != NULL) {
+        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    }
+    return ow_arena_printf_in(c->arena, "%s", text);
+}
+
+static void print_logins(cli *c, const Player *player) {
+    static const char *const columns[] = {"LOGIN", "KIND", "WHAT", "LINKED", NULL};
+    cli_table table = {.columns = columns};
+    for (size_t i = 0; i < player->n_logins; i++) {
+        const Overworld__Identity__V1__Login *login = player->logins[i];
+        cli_table_add(c, &table, login->login_id);
+        cli_table_add(c, &table, login->kind);
+        cli_table_add(c, &table, login->shown[0] != '\0' ? login->shown : "-");
+        cli_table_add(c, &table, date(c, login->created_at));
+    }
+    cli_table_print(c, &table);
+}
+
+static void print_sessions(cli *c, const Player *player) {
+    static const char *const columns[] = {"SESSION", "BEGUN", "REFRESHED", "ENDS", NULL};
+    cli_table table = {.columns = columns};
+    for (size_t i = 0; i < player->n_sessions; i++) {
+        const Overworld__Identity__V1__Session *session = player->sessions[i];
+        cli_table_add(c, &table, session->session_id);
+        cli_table_add(c, &table, date(c, session->created_at));
+        cli_table_add(c, &table, date(c, session->refreshed_at));
+        cli_table_add(c, &table, date(c, session->expires_at));
+    }
+    cli_table_print(c, &table);
+}
+
+static void print_player(cli *c, const Player *player) {
+    printf("%s, made %s%s%s\n", player->player_id, date(c, player->created_at),
+           player->platform[0] != '\0' ? " on " : "", player->platform);
+    if (player->banned_until != NULL) {
+        printf("banned until: %s%s%s\n", date(c, player->banned_until),
+               player->ban_reason[0] != '\0' ? ": " : "", player->ban_reason);
+    }
+    putchar('\n');
+    print_logins(c, player);
+    if (player->n_sessions > 0) {
+        putchar('\n');
+        print_sessions(c, player);
+    }
+}
+
+// ---- Finding ----
+
+static cli_exit find(cli *c, const FindPlayer *request, Player **ret_player) {
+    return cli_rpc(c, IDENTITY "FindPlayer", &request->base, player_type, true, ret_player);
+}
+
+// By --device or --custom, or by what the argument looks like.
+static cli_exit name_player(cli *c, FindPlayer *request) {
+    const char *device = cli_text(c, "device"), *custom = cli_text(c, "custom");
+    int named = (c->arg_count > 0) + (device != NULL) + (custom != NULL);
+    if (named != 1) {
+        return cli_fail(c, CLI_USAGE,
+                        "name one player: PLAYER_ID, E-MAIL, --device ID or --custom ID");
+    }
+    if (device != NULL) {
+        request->by_case = OVERWORLD__IDENTITY__V1__FIND_PLAYER_REQUEST__BY_DEVICE_ID;
+        request->device_id = (char *)device;
+    } else if (custom != NULL) {
+        request->by_case = OVERWORLD__IDENTITY__V1__FIND_PLAYER_REQUEST__BY_CUSTOM_ID;
+        request->custom_id = (char *)custom;
+    } else if (strchr(c->args[0], '@') != NULL) {
+        request->by_case = OVERWORLD__IDENTITY__V1__FIND_PLAYER_REQUEST__BY_EMAIL;
+        request->email = (char *)c->args[0];
+    } else {
+        request->by_case = OVERWORLD__IDENTITY__V1__FIND_PLAYER_REQUEST__BY_PLAYER_ID;
+        request->player_id = (char *)c->args[0];
+    }
+    return CLI_OK;
+}
+
+cli_exit cmd_player_find(cli *c) {
+    FindPlayer request = OVERWORLD__IDENTITY__V1__FIND_PLAYER_REQUEST__INIT;
+    Player *player;
+    cli_exit code = name_player(c, &request);
+    code = code == CLI_OK ? find(c, &request, &player) : code;
+    if (code == CLI_OK && !c->json) {
+        printf("%s%s\n", player->player_id, player->banned_until != NULL ? " banned" : "");
+    }
+    return code;
+}
+
+cli_exit cmd_player_show(cli *c) {
+    FindPlayer request = OVERWORLD__IDENTITY__V1__FIND_PLAYER_REQUEST__INIT;
+    Player *player;
+    cli_exit code = name_player(c, &request);
+    code = code == CLI_OK ? find(c, &request, &player) : code;
+    if (code == CLI_OK && !c->json) {
+        print_player(c, player);
+    }
+    return code;
+}
+
+// ---- Bans and sessions ----
+
+static bool read_duration(const char *text, int64_t *ret_seconds) {
+    static const struct {
+        char letter;
+        int64_t seconds;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+    char *end;
+    long long number = strtoll(text, &end, 10);
+    for (size_t i = 0; end != text && i < sizeof units / sizeof units[0]; i++) {
+        if (*end == units[i].letter && end[1] == '\0' && number > 0 && number < 1000000) {
+            *ret_seconds = number * units[i].seconds;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool read_date(const char *text, int64_t *ret_seconds) {
+    struct tm parts = {0};
+    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &parts);
+    if (rest == NULL || strcmp(rest, "Z") != 0) {
+        return false;
+    }
+    *ret_seconds = (int64_t)timegm(&parts);
+    return true;
+}
+
+// --for or --until; neither is for good.
+static cli_exit read_end(cli *c, Timestamp *storage, Timestamp **ret_until) {
+    const char *span = cli_text(c, "for"), *until = cli_text(c, "until");
+    if (span == NULL && until == NULL) {
+        return CLI_OK;
+    }
+    if (span != NULL && until != NULL) {
+        return cli_fail(c, CLI_USAGE, "give --for or --until, not both");
+    }
+    if (span != NULL && !read_duration(span, &storage->seconds)) {
+        return cli_fail(c, CLI_USAGE, "--for \"%s\" is no duration: use 30m, 12h or 7d", span);
+    }
+    if (until != NULL && !read_date(until, &storage->seconds)) {
+        return cli_fail(c, CLI_USAGE, "--until \"%s\" is no time: use 2026-01-31T08:00:00Z", until);
+    }
+    storage->seconds += span != NULL ? (int64_t)time(NULL) : 0;
+    *ret_until = storage;
+    return CLI_OK;
+}
+
+cli_exit cmd_player_ban(cli *c) {
+    Overworld__Identity__V1__BanPlayerRequest request =
+        OVERWORLD__IDENTITY__V1__BAN_PLAYER_REQUEST__INIT;
+    Timestamp until = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    const char *reason = cli_text(c, "reason");
+    request.player_id = (char *)c->args[0];
+    request.reason = (char *)(reason != NULL ? reason : "");
+    Player *player;
+    cli_exit code = read_end(c, &until, &request.until);
+    code = code == CLI_OK
+               ? cli_rpc(c, IDENTITY "BanPlayer", &request.base, player_type, true, &player)
+               : code;
+    if (code == CLI_OK) {
+        cli_say(c, "banned %s: %s", player->player_id, date(c, player->banned_until));
+    }
+    return code;
+}
+
+cli_exit cmd_player_unban(cli *c) {
+    Overworld__Identity__V1__UnbanPlayerRequest request =
+        OVERWORLD__IDENTITY__V1__UNBAN_PLAYER_REQUEST__INIT;
+    request.player_id = (char *)c->args[0];
+    Player *player;
+    cli_exit code = cli_rpc(c, IDENTITY "UnbanPlayer", &request.base, player_type, true, &player);
+    if (code == CLI_OK) {
+        cli_say(c, "%s may log in again", player->player_id);
+    }
+    return code;
+}
+
+cli_exit cmd_player_logout(cli *c) {
+    Overworld__Identity__V1__LogoutPlayerRequest request =
+        OVERWORLD__IDENTITY__V1__LOGOUT_PLAYER_REQUEST__INIT;
+    request.player_id = (char *)c->args[0];
+    Overworld__Identity__V1__LogoutPlayerResponse *done;
+    cli_exit code =
+        cli_rpc(c, IDENTITY "LogoutPlayer", &request.base,
+                &overworld__identity__v1__logout_player_response__descriptor, true, &done);
+    if (code == CLI_OK) {
+        cli_say(c, "%" PRId32 " sessions ended", done->ended_sessions);
+    }
+    return code;
+}
+
+// ---- Export and deletion ----
+
+// JSON in either case: a person gets it as a file.
+cli_exit cmd_player_export(cli *c) {
+    Overworld__Identity__V1__ExportPlayerRequest request =
+        OVERWORLD__IDENTITY__V1__EXPORT_PLAYER_REQUEST__INIT;
+    request.player_id = (char *)c->args[0];
+    Overworld__Identity__V1__ExportPlayerResponse *all;
+    c->json = true;
+    return cli_rpc(c, IDENTITY "ExportPlayer", &request.base,
+                   &overworld__identity__v1__export_player_response__descriptor, true, &all);
+}
+
+cli_exit cmd_player_delete(cli *c) {
+    const char *again = cli_text(c, "yes");
+    if (again == NULL || strcmp(again, c->args[0]) != 0) {
+        return cli_fail(c, CLI_USAGE, "this cannot be undone: repeat the id, --yes %s", c->args[0]);
+    }
+    Overworld__Identity__V1__DeletePlayerRequest request =
+        OVERWORLD__IDENTITY__V1__DELETE_PLAYER_REQUEST__INIT;
+    request.player_id = (char *)c->args[0];
+    Overworld__Identity__V1__DeletePlayerResponse *done;
+    cli_exit code =
+        cli_rpc(c, IDENTITY "DeletePlayer", &request.base,
+                &overworld__identity__v1__delete_player_response__descriptor, true, &done);
+    if (code == CLI_OK) {
+        cli_say(c, "deleted %s", c->args[0]);
+    }
+    return code;
+}
