@@ -430,17 +430,28 @@ def write_rows(report, server, name, path, bodies, bar_us, options):
     report.row(f"write/{name}/errors", errors, "calls", 0, errors == 0, "")
 
 
+def bench_token(report, options):
+    """A token that the gateway has not seen before; those that it remembers cost less."""
+    runs = [json.loads(subprocess.run([at("tests/bench/token")], text=True, capture_output=True,
+                                      check=True).stdout) for _ in range(options.rounds)]
+    value = statistics.median(run["us"] for run in runs)
+    report.row("token/check", value, "µs", 2, value <= 2,
+               f"{runs[0]['players']} tokens in turn; CPU")
+
+
 def bench_write(report, options):
     server = Server(flags=options.flags)
     try:
         count = 60000 * options.rounds
-        bodies = [json.dumps({"deviceId": f"new-device-{i:09d}"}) for i in range(count)]
+        devices = [json.dumps({"deviceId": f"new-device-{i:09d}"}) for i in range(count)]
         write_rows(report, server, "new-player", "/overworld.identity.v1.Identity/DeviceLogin",
-                   bodies, 80, options)
+                   devices, 80, options)
         key_id, secret = server.ow("key", "create", "bench").split()
         bodies = [server_login_body(key_id, secret) for _ in range(count)]
         write_rows(report, server, "server-login", "/overworld.identity.v1.Identity/ServerLogin",
                    bodies, 40, options)
+        write_rows(report, server, "known-player", "/overworld.identity.v1.Identity/DeviceLogin",
+                   devices, 150, options)
     finally:
         server.stop()
 
@@ -658,7 +669,7 @@ def bench_alias(report, options):
             server.stop()
 
 
-BENCHES = {"alias": bench_alias, "call": bench_call, "records": bench_records, "split": bench_split,
+BENCHES = {"alias": bench_alias, "token": bench_token, "call": bench_call, "records": bench_records, "split": bench_split,
            "cold": bench_cold, "start": bench_start, "write": bench_write, "dev": bench_dev,
            "idle": bench_idle, "limits": bench_limits}
 
