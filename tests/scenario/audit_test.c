@@ -96,6 +96,10 @@ static const change changes[] = {
      1, "alarmId", 5, "", "\"secret\":\"***\"", 0},
     {TELEMETRY "TestAlarm", "{\"alarmId\":\"%5\"}", 1, NULL, 0, "", "", 0},
     {TELEMETRY "DeleteAlarm", "{\"alarmId\":\"%5\"}", 1, NULL, 0, "\"name\":\"busy\"", "", 0},
+    {IDENTITY "StartBackup", "{}", 1, NULL, 0, "", "", 0},
+    // Parts of the same backup, whose entry is with the keys in identity's chain.
+    {REGISTRY "StartBackup", "{}", 0, NULL, 0, NULL, NULL, 0},
+    {TELEMETRY "StartBackup", "{}", 0, NULL, 0, NULL, NULL, 0},
     // Waits for what comes: it only reads.
     {TELEMETRY "QueryLogs", "{}", 0, NULL, 0, NULL, NULL, 0},
     // With two titles, those above would have to name one.
