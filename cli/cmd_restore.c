@@ -71,7 +71,7 @@ static cli_exit make_parents(restoring *r, char *path) {
 }
 
 static cli_exit copy_bytes(restoring *r, int fd, backup_file *file, const char *path) {
-    static char piece[PIECE];
+    char piece[PIECE];
     ow_sha256_stream *hash = ow_sha256_stream_new();
     uint8_t digest[OW_SHA256_SIZE];
     cli_exit code = hash != NULL ? CLI_OK : cli_fail(r->c, CLI_FAILED, "out of memory");

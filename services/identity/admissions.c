@@ -241,7 +241,7 @@ ow_code admissions_wait(admissions *a, const waiting_player *who, int64_t now_us
 }
 
 ow_code admissions_ask(admissions *a, const char *ticket, int64_t now_us, waiting_player *ret_who,
-                       bool *ret_in, int64_t *ret_ahead, ow_err *err) {
+                       int64_t *ret_ahead, ow_err *err) {
     uint64_t number = 0;
     forget_ended(a, now_us);
     forget_absent(a, now_us);
@@ -254,8 +254,8 @@ ow_code admissions_ask(admissions *a, const char *ticket, int64_t now_us, waitin
     *ret_who = p->who;
     // Places in front that were given up are counted until they come to the front.
     *ret_ahead = (int64_t)(number - a->front);
-    *ret_in = (uint64_t)*ret_ahead < room(a);
-    if (*ret_in) {
+    if ((uint64_t)*ret_ahead < room(a)) {
+        *ret_ahead = -1;
         add_guest(a, p->who.session_id, now_us + PLAYER_TOKEN_S * SECOND_US);
         give_up(a, p);
         forget_absent(a, now_us);

@@ -48,10 +48,10 @@ typedef struct waiting_player {
 ow_code admissions_wait(admissions *a, const waiting_player *who, int64_t now_us,
                         char ret_ticket[static TICKET_SIZE], int64_t *ret_ahead, ow_err *err);
 
-// Asks again. *ret_in: the session is in now and the ticket is used up; else `ret_ahead`. `ret_who`
-// is filled in either case. Codes: not_found "no_ticket".
+// Asks again. `ret_ahead`: how many are in front; -1: the session is in now and the ticket is used up.
+// `ret_who` is filled in either case. Codes: not_found "no_ticket".
 ow_code admissions_ask(admissions *a, const char *ticket, int64_t now_us, waiting_player *ret_who,
-                       bool *ret_in, int64_t *ret_ahead, ow_err *err);
+                       int64_t *ret_ahead, ow_err *err);
 
 // Gives the place up; an unknown ticket is accepted.
 void admissions_quit(admissions *a, const char *ticket);

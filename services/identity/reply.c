@@ -138,10 +138,9 @@ ow_code continue_login(ow_run *run) {
     const identity *self = run->self;
     const continue_login_request *request = run->request;
     waiting_player who;
-    bool in = false;
     int64_t ahead = 0;
     ow_code code =
-        admissions_ask(self->admissions, request->ticket, now_us(run), &who, &in, &ahead, run->err);
+        admissions_ask(self->admissions, request->ticket, now_us(run), &who, &ahead, run->err);
     if (code != OW_OK) {
         return code;
     }
@@ -153,7 +152,7 @@ ow_code continue_login(ow_run *run) {
                    .is_new_player = who.is_new_player};
     code = reply_session(run, &a);
     if (code == OW_OK) {
-        code = in ? reply_token(run, &a) : reply_queue(run, request->ticket, ahead);
+        code = ahead < 0 ? reply_token(run, &a) : reply_queue(run, request->ticket, ahead);
     }
     explicit_bzero(&who, sizeof who);
     return code;

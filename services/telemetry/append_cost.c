@@ -59,7 +59,7 @@ static int64_t cpu_us(void) {
 static int64_t append(stage *s, const test_block *b) {
     Overworld__Telemetry__V1__AppendRequest request =
         OVERWORLD__TELEMETRY__V1__APPEND_REQUEST__INIT;
-    static char process[] = "runner-1";
+    char process[] = "runner-1";
     request.process = process;
     request.records = (ProtobufCBinaryData){b->size, b->bytes};
     request.count = b->count;
