@@ -204,10 +204,22 @@ static int64_t init_to_tell(struct instance *instance) {
     return instance->init_us;
 }
 
+// It has come out of a call.
+static void came_out(struct instance *instance) {
+    instance->stuck = false;
+    instance->still_since_us = 0;
+    if (instance->count == 0) {
+        instance->idle_since_us = instance->pool->scheduler->clock_us;
+        apply(instance, INSTANCE_EMPTIED);
+    }
+    pool_touch(instance->pool);
+}
+
 void instance_on_completed(struct instance *instance, const ow_host_completion *done) {
     struct request *request = find_held(instance, done->id);
     if (request == NULL) {
-        return; // answered before: cancelled as it ended
+        came_out(instance); // answered before: cancelled as it ended
+        return;
     }
     struct pool *pool = instance->pool;
     int64_t started_us = (int64_t)(done->started_ns / 1000);
@@ -223,15 +235,9 @@ void instance_on_completed(struct instance *instance, const ow_host_completion *
     };
     instance_forget(instance, request);
     instance->completed++;
-    instance->stuck = false;
-    instance->still_since_us = 0;
     pool->backoff.deaths = 0;
     pool_on_call_time(pool, verdict.instance_us);
-    if (instance->count == 0) {
-        instance->idle_since_us = pool->scheduler->clock_us;
-        apply(instance, INSTANCE_EMPTIED);
-    }
-    pool_touch(pool);
+    came_out(instance);
     pool_answer(pool, request, &verdict);
 }
 

@@ -8,6 +8,7 @@
 
 #include "core/testing/ow_test.h"
 #include "services/runner/fake_instances.h"
+#include "services/runner/instance.h"
 
 #define REQUESTS 64
 
@@ -477,6 +478,23 @@ static void prefetched_work_goes_to_an_idle_one(void **state) {
     assert_int_equal(slow->count, 1);
 }
 
+// A call outlasts the patience, ends, and its caller leaves before the result was looked at.
+static void a_result_for_nobody_frees_the_instance(void **state) {
+    struct fixture *f = *state;
+    struct fake_instance *fake = warm(f, 10);
+    struct job *left = enqueue(f, 0);
+    enqueue(f, 1);
+    run(f);
+    fake_start_next(fake);
+    pass(f, STUCK_ALONE_US + 1000);
+    assert_true(fake->instance->stuck);
+    assert_int_equal(f->pool.waiting, 1);
+    instance_forget(fake->instance, &left->request);
+    instance_on_completed(fake->instance, &(ow_host_completion){.id = left->request.id});
+    run(f);
+    assert_int_equal(f->pool.waiting, 0);
+}
+
 static void cancel_takes_back_or_kills(void **state) {
     struct fixture *f = *state;
     struct fake_instance *fake = warm(f, 10);
@@ -581,6 +599,7 @@ int main(void) {
         CASE(idle_ones_end_after_a_while),
         CASE(too_much_memory_kills_the_running_call),
         CASE(prefetched_work_goes_to_an_idle_one),
+        CASE(a_result_for_nobody_frees_the_instance),
         CASE(cancel_takes_back_or_kills),
         CASE(retired_ones_finish_and_pass_their_quota_on),
         CASE(memory_of_a_title_is_bounded),
