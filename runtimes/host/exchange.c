@@ -164,7 +164,7 @@ static void kick(ow_host_instance *instance) {
     instance->unkicked = false;
     if (!instance->dying && atomic_load(&region->sleeping) != 0 &&
         atomic_exchange(&region->sleeping, 0) != 0) {
-        syscall(SYS_futex, &region->submit_head, FUTEX_WAKE, 1, NULL, NULL, 0);
+        syscall(SYS_futex, &region->sleeping, FUTEX_WAKE, 1, NULL, NULL, 0);
     }
 }
 

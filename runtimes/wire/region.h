@@ -92,10 +92,10 @@ typedef struct ow_region_fault {
 
 typedef struct ow_region {
     // by the host
-    _Atomic uint32_t submit_head; // requests ever queued; the futex the instance sleeps on
+    _Atomic uint32_t submit_head; // requests ever queued
     uint32_t submit_ring[OW_REGION_SLOTS];
     // by the instance
-    _Alignas(64) _Atomic uint32_t sleeping;
+    _Alignas(64) _Atomic uint32_t sleeping; // 1: waits on this futex, until the host makes it 0
     _Alignas(64) _Atomic uint32_t complete_head; // slots ever completed
     uint32_t complete_ring[OW_REGION_SLOTS];
     _Atomic uint32_t submit_tail; // entries of the submit ring passed

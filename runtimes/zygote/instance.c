@@ -220,12 +220,13 @@ static void sleep_until_submitted(ow_rt *rt) {
     }
     for (;;) {
         // Declared anew each time round: the host takes it back with every wake-up, and a late one
-        // may be for a request that has been served already.
+        // may be for a request that has been served already. The sleep is on the declaration itself,
+        // so that one taken back before it began never begins.
         atomic_store(&region->sleeping, 1);
         if (atomic_load(&region->submit_head) != rt->submit_tail) {
             break;
         }
-        syscall(SYS_futex, &region->submit_head, FUTEX_WAIT, rt->submit_tail, NULL, NULL, 0);
+        syscall(SYS_futex, &region->sleeping, FUTEX_WAIT, 1, NULL, NULL, 0);
     }
     atomic_store(&region->sleeping, 0);
 }
