@@ -141,6 +141,7 @@ cli_exit cmd_alarm_delete(cli *c);
 cli_exit cmd_alarm_test(cli *c);
 cli_exit cmd_key_create(cli *c);
 cli_exit cmd_key_list(cli *c);
+cli_exit cmd_key_limit(cli *c);
 cli_exit cmd_key_revoke(cli *c);
 cli_exit cmd_key_rotate_signing(cli *c);
 cli_exit cmd_logout(cli *c);

@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define IDENTITY "/overworld.identity.v1.Identity/"
@@ -99,6 +100,11 @@ cli_exit cmd_key_create(cli *c) {
     Overworld__Identity__V1__CreateServerKeyRequest request =
         OVERWORLD__IDENTITY__V1__CREATE_SERVER_KEY_REQUEST__INIT;
     request.name = (char *)c->args[0];
+    int64_t limit = cli_int(c, "limit", 0);
+    if (limit < 0 || limit > INT32_MAX) {
+        return cli_fail(c, CLI_USAGE, "--limit is a number of calls, 0 or more");
+    }
+    request.limit_calls = (int32_t)limit;
     Overworld__Identity__V1__CreateServerKeyResponse *made;
     cli_exit code =
         cli_rpc(c, IDENTITY "CreateServerKey", &request.base,
@@ -111,7 +117,7 @@ cli_exit cmd_key_create(cli *c) {
 }
 
 cli_exit cmd_key_list(cli *c) {
-    static const char *const columns[] = {"KEY", "NAME", "CREATED", "REVOKED", NULL};
+    static const char *const columns[] = {"KEY", "NAME", "CREATED", "REVOKED", "LIMIT", NULL};
     cli_table table = {.columns = columns};
     Overworld__Identity__V1__ListServerKeysRequest request =
         OVERWORLD__IDENTITY__V1__LIST_SERVER_KEYS_REQUEST__INIT;
@@ -130,6 +136,9 @@ cli_exit cmd_key_list(cli *c) {
             cli_table_add(c, &table, key->name);
             cli_table_add(c, &table, cli_ago(c, key->created_at ? key->created_at->seconds : 0));
             cli_table_add(c, &table, cli_ago(c, key->revoked_at ? key->revoked_at->seconds : 0));
+            cli_table_add(
+                c, &table,
+                key->limit_calls > 0 ? ow_arena_printf_in(c->arena, "%d", key->limit_calls) : NULL);
         }
         request.page_token = page->next_page_token;
     } while (page->next_page_token[0] != '\0');
@@ -137,6 +146,28 @@ cli_exit cmd_key_list(cli *c) {
         cli_table_print(c, &table);
     }
     return CLI_OK;
+}
+
+cli_exit cmd_key_limit(cli *c) {
+    Overworld__Identity__V1__SetServerKeyLimitRequest request =
+        OVERWORLD__IDENTITY__V1__SET_SERVER_KEY_LIMIT_REQUEST__INIT;
+    char *end = NULL;
+    long calls = strtol(c->args[1], &end, 10);
+    if (c->args[1][0] == '\0' || *end != '\0' || calls < 0 || calls > INT32_MAX) {
+        return cli_fail(c, CLI_USAGE, "CALLS is a number, 0 or more, not %s", c->args[1]);
+    }
+    request.key_id = (char *)c->args[0];
+    request.limit_calls = (int32_t)calls;
+    ServerKey *key;
+    cli_exit code = cli_rpc(c, IDENTITY "SetServerKeyLimit", &request.base,
+                            &overworld__identity__v1__server_key__descriptor, true, &key);
+    if (code == CLI_OK && calls > 0) {
+        cli_say(c, "%s may ask %ld times in a window (gateway.server_key_window)", c->args[0],
+                calls);
+    } else if (code == CLI_OK) {
+        cli_say(c, "%s may ask as often as any key (gateway.server_key_calls)", c->args[0]);
+    }
+    return code;
 }
 
 cli_exit cmd_key_revoke(cli *c) {

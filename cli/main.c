@@ -141,6 +141,11 @@ static const cli_flag member_flags[] = {
     {0},
 };
 
+static const cli_flag key_create_flags[] = {
+    {"limit", CLI_FLAG_INT, "CALLS", "how often it may ask in a window (default: as other keys)"},
+    {0},
+};
+
 static const cli_flag apikey_flags[] = {
     {"role", CLI_FLAG_TEXT, "ROLE", "at most this role (default: your own)"},
     {"days", CLI_FLAG_INT, "N", "good for so many days (default: for ever)"},
@@ -292,9 +297,11 @@ static const cli_command commands[] = {
      cmd_alarm_delete, "ow alarm delete alm_01..."},
     {"alarm test", "ALARM_ID", "send a notice to see whether it arrives", 1, 1, NULL,
      cmd_alarm_test, "ow alarm test alm_01..."},
-    {"key create", "NAME", "make a server key; its secret is shown once", 1, 1, NULL,
+    {"key create", "NAME", "make a server key; its secret is shown once", 1, 1, key_create_flags,
      cmd_key_create, "ow key create match-server"},
     {"key list", "", "list server keys", 0, 0, NULL, cmd_key_list, "ow key list"},
+    {"key limit", "KEY_ID CALLS", "say how often a server key may ask in a window; 0: as others", 2,
+     2, NULL, cmd_key_limit, "ow key limit key_01... 10000"},
     {"key revoke", "KEY_ID", "revoke a server key", 1, 1, NULL, cmd_key_revoke,
      "ow key revoke key_01..."},
     {"key rotate-signing", "", "make a new key that signs access tokens", 0, 0, NULL,

@@ -246,3 +246,17 @@ ow_code ow_backup_read_step(ow_backup *b, ow_run *run) {
     }
     return code;
 }
+
+// ---- The record ----
+
+void ow_backup_note(ow_run *run, int64_t now_us) {
+    const Overworld__Api__StartBackupResponse *reply = run->reply;
+    ow_audit_entry *entry = run->state;
+    *entry = ow_audit_of_call(run->call, now_us);
+    entry->action = "backup.start";
+    entry->object = reply->backup_id;
+}
+
+ow_code ow_backup_audit_step(ow_run *run) {
+    return ow_audit_append(run->db, run->state, run->err);
+}

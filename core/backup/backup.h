@@ -6,6 +6,7 @@
 // The copy is a file that has no name any more once it is made: it goes when the next one is started,
 // when its time is over, and with the process.
 
+#include "core/audit/audit.h"
 #include "core/loop/loop.h"
 #include "core/rpc/service.h"
 
@@ -33,3 +34,8 @@ ow_backup *ow_backup_free(ow_backup *backup);
 ow_code ow_backup_start_step(ow_backup *backup, ow_run *run);
 ow_code ow_backup_started_step(ow_backup *backup, ow_run *run);
 ow_code ow_backup_read_step(ow_backup *backup, ow_run *run);
+
+// Who took a backup stands in the service's chain: what a started step notes in the state of the call, an
+// ow_audit_entry, a write step behind it appends. Codes as ow_audit_append.
+void ow_backup_note(ow_run *run, int64_t now_us);
+ow_code ow_backup_audit_step(ow_run *run);

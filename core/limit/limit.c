@@ -175,7 +175,11 @@ static int64_t wait_of(const ow_limit *limit, const bucket *b, int64_t now_us) {
 }
 
 int64_t ow_limit_take(ow_limit *limit, uint64_t key, int64_t now_us) {
-    if (limit->options.count == 0) {
+    return ow_limit_take_of(limit, key, limit->options.count, now_us);
+}
+
+int64_t ow_limit_take_of(ow_limit *limit, uint64_t key, uint32_t count, int64_t now_us) {
+    if (count == 0) {
         return 0;
     }
     int64_t slot = now_us / limit->slot_us;
@@ -185,7 +189,7 @@ int64_t ow_limit_take(ow_limit *limit, uint64_t key, int64_t now_us) {
         return 0;
     }
     advance(b, slot);
-    if (b->used >= limit->options.count) {
+    if (b->used >= count) {
         return wait_of(limit, b, now_us);
     }
     b->taken[b->at]++;

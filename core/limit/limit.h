@@ -38,6 +38,9 @@ uint64_t ow_limit_key(const ow_limit *limit, const void *bytes, size_t size);
 // else the microseconds until the next token is back. Out of memory for a new bucket lets it pass.
 int64_t ow_limit_take(ow_limit *limit, uint64_t key, int64_t now_us);
 
+// The same with another number of tokens for this key than the limit's own; 0: no limit.
+int64_t ow_limit_take_of(ow_limit *limit, uint64_t key, uint32_t count, int64_t now_us);
+
 // Undoes the key's last successful take, when what it was for did not happen.
 void ow_limit_give_back(ow_limit *limit, uint64_t key);
 

@@ -48,6 +48,22 @@ static void tells_when_a_token_is_back(void **state) {
     ow_limit_free(limit);
 }
 
+static void a_key_may_have_a_count_of_its_own(void **state) {
+    (void)state;
+    ow_limit *limit = limit_of(2, 100);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(ow_limit_take_of(limit, 7, 5, SECOND), 0);
+    }
+    assert_true(ow_limit_take_of(limit, 7, 5, SECOND) > 0);
+    // Less than is out already: nothing more until enough has come back.
+    assert_true(ow_limit_take_of(limit, 7, 1, SECOND) > 0);
+    assert_int_equal(ow_limit_take_of(limit, 7, 0, SECOND), 0);
+    assert_int_equal(ow_limit_take(limit, 8, SECOND), 0);
+    assert_int_equal(ow_limit_take(limit, 8, SECOND), 0);
+    assert_true(ow_limit_take(limit, 8, SECOND) > 0);
+    ow_limit_free(limit);
+}
+
 static void keys_do_not_share(void **state) {
     (void)state;
     ow_limit *limit = limit_of(1, 5000);
@@ -165,6 +181,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuses_one_more_in_any_window),
         cmocka_unit_test(tells_when_a_token_is_back),
+        cmocka_unit_test(a_key_may_have_a_count_of_its_own),
         cmocka_unit_test(keys_do_not_share),
         cmocka_unit_test(gives_back),
         cmocka_unit_test(stays_within_its_memory),

@@ -358,8 +358,11 @@ static bool let_in(exchange *x) {
     int64_t wait_us = 0;
     if (x->door->is_limited) {
         // A wrong token is nobody's: its address answers for it.
-        wait_us = limits_admit(gw->limits, &x->principal, x->client_address,
-                               ow_clock_mono_us(gw->env->clock));
+        limits_caller caller = {.who = &x->principal, .address = x->client_address};
+        if (x->principal.kind == OW_SERVER) {
+            caller.own_calls = verifier_limit_of(gw->verifier, x->principal.id);
+        }
+        wait_us = limits_admit(gw->limits, &caller, ow_clock_mono_us(gw->env->clock));
     }
     if (wait_us > 0) {
         exchange_throttle(x, wait_us);

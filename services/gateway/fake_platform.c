@@ -68,6 +68,10 @@ void platform_send_verification(platform *p) {
         roles[i].role = operators[i].role;
         role_list[i] = &roles[i];
     }
+    Overworld__Identity__V1__ServerKeyLimit limit = OVERWORLD__IDENTITY__V1__SERVER_KEY_LIMIT__INIT;
+    limit.key_id = (char *)"key_1";
+    limit.calls = p->server_key_limit;
+    Overworld__Identity__V1__ServerKeyLimit *limit_list[] = {&limit};
     char *revoked[] = {(char *)"key_1"};
     verification_state state = OVERWORLD__IDENTITY__V1__VERIFICATION_STATE__INIT;
     state.sequence = p->verification_starts;
@@ -79,6 +83,8 @@ void platform_send_verification(platform *p) {
     state.n_operator_roles = 2;
     state.revoked_server_keys = revoked;
     state.n_revoked_server_keys = p->revoke_server_key;
+    state.server_key_limits = limit_list;
+    state.n_server_key_limits = p->server_key_limit > 0;
     assert_int_equal(ow_run_send(p->verification, &state.base), OW_OK);
 }
 

@@ -50,7 +50,8 @@ typedef struct platform {
     ow_run *verification, *routes;
     int verification_starts, route_starts;
     bool revoke_server_key;
-    bool silent; // streams send nothing
+    int32_t server_key_limit; // of key_1; 0: none of its own
+    bool silent;              // streams send nothing
     // What the runner saw last, and the calls it holds back ("later").
     char function[64], qualifier[64], source[16], content_type[64], revision[80];
     char principal_id[OW_ID_MAX], title[OW_ID_MAX], request_id[OW_ID_MAX];

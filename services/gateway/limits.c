@@ -62,24 +62,36 @@ static uint64_t key_of_address(const ow_limit *rule, const char *address) {
     return ow_limit_key(rule, address, strlen(address));
 }
 
-static int64_t take(limits *all, int rule, uint64_t key, int64_t now_us) {
-    int64_t wait_us = ow_limit_take(all->rules[rule], key, now_us);
-    if (wait_us > 0) {
-        ow_counter_add(all->refusals[rule], 1);
-    }
+static int64_t count_refusal(const limits *all, int rule, int64_t wait_us) {
+    ow_counter_add(all->refusals[rule], wait_us > 0 ? 1 : 0);
     return wait_us;
 }
 
-int64_t limits_admit(limits *all, const ow_principal *who, const char *address, int64_t now_us) {
+static int64_t take(limits *all, int rule, uint64_t key, int64_t now_us) {
+    return count_refusal(all, rule, ow_limit_take(all->rules[rule], key, now_us));
+}
+
+static int64_t take_of_server(limits *all, const limits_caller *caller, int64_t now_us) {
+    ow_limit *rule = all->rules[BY_SERVER_KEY];
+    const char *id = caller->who->id;
+    uint64_t key = ow_limit_key(rule, id, strlen(id));
+    int64_t wait_us = caller->own_calls > 0
+                          ? ow_limit_take_of(rule, key, (uint32_t)caller->own_calls, now_us)
+                          : ow_limit_take(rule, key, now_us);
+    return count_refusal(all, BY_SERVER_KEY, wait_us);
+}
+
+int64_t limits_admit(limits *all, const limits_caller *caller, int64_t now_us) {
+    const ow_principal *who = caller->who;
     switch (who->kind) {
     case OW_PLAYER:
         return take(all, BY_PLAYER, ow_limit_key(all->rules[BY_PLAYER], who->id, strlen(who->id)),
                     now_us);
     case OW_SERVER:
-        return take(all, BY_SERVER_KEY,
-                    ow_limit_key(all->rules[BY_SERVER_KEY], who->id, strlen(who->id)), now_us);
+        return take_of_server(all, caller, now_us);
     case OW_NOBODY:
-        return take(all, BY_ADDRESS, key_of_address(all->rules[BY_ADDRESS], address), now_us);
+        return take(all, BY_ADDRESS, key_of_address(all->rules[BY_ADDRESS], caller->address),
+                    now_us);
     default:
         return 0;
     }

@@ -27,9 +27,15 @@ typedef struct limits limits;
 limits *limits_new(const limits_config *config, struct ow_metrics *metrics);
 limits *limits_free(limits *all);
 
-// 0: let in; else how long to wait, in µs. `address` is the client's, in text; an IPv6 client is its
-// /64 network.
-int64_t limits_admit(limits *all, const ow_principal *who, const char *address, int64_t now_us);
+// Who asks, and from where: `address` is the client's, in text; an IPv6 client is its /64 network.
+typedef struct limits_caller {
+    const ow_principal *who;
+    const char *address;
+    int32_t own_calls; // of a server key that has a limit of its own, in the same window; 0: none
+} limits_caller;
+
+// 0: let in; else how long to wait, in µs.
+int64_t limits_admit(limits *all, const limits_caller *caller, int64_t now_us);
 
 // The same for a call of a function by somebody who was let in. When it must wait, what
 // limits_admit took is given back.

@@ -86,6 +86,27 @@ static void server_keys_have_a_limit_of_their_own(void **state) {
     repeat(p, 120, ECHO, BEARER(platform_operator_token), 200);
 }
 
+static void one_server_key_may_ask_more_often(void **state) {
+    platform *p = *state;
+    const char *server = BEARER(SERVER_KEY(p));
+    const char *other = BEARER(token_in((char[OW_TOKEN_SIZE]){0}, p, OW_TOKEN_SERVER, "key_2"));
+    repeat(p, 30, ECHO, server, 200);
+    EXPECT(p, p->public_port, ECHO, server, "1", 429, "throttled");
+    p->server_key_limit = 40;
+    platform_send_verification(p);
+    platform_turn(p);
+    repeat(p, 10, ECHO, server, 200);
+    EXPECT(p, p->public_port, ECHO, server, "1", 429, "throttled");
+    repeat(p, 30, ECHO, other, 200);
+    EXPECT(p, p->public_port, ECHO, other, "1", 429, "throttled");
+    p->server_key_limit = 0;
+    ow_clock_advance(p->clock, 20 * SECOND);
+    platform_send_verification(p);
+    platform_turn(p);
+    repeat(p, 30, ECHO, server, 200);
+    EXPECT(p, p->public_port, ECHO, server, "1", 429, "throttled");
+}
+
 static void an_address_answers_for_those_without_a_token(void **state) {
     platform *p = *state;
     response r;
@@ -114,6 +135,7 @@ int main(void) {
         CASE(the_51st_call_of_a_function_within_5_s_waits),
         CASE(the_101st_request_of_a_player_within_5_s_waits),
         CASE(server_keys_have_a_limit_of_their_own),
+        CASE(one_server_key_may_ask_more_often),
         CASE(an_address_answers_for_those_without_a_token),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

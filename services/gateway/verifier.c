@@ -37,6 +37,11 @@ typedef struct operator_role {
     ow_role role;
 } operator_role;
 
+typedef struct key_limit {
+    char id[OW_ID_MAX];
+    int32_t calls;
+} key_limit;
+
 // What one VerificationState says.
 typedef struct state {
     ow_key_ring *ring;
@@ -46,6 +51,8 @@ typedef struct state {
     size_t role_count;
     char (*revoked)[OW_ID_MAX];
     size_t revoked_count;
+    key_limit *limits; // by key
+    size_t limit_count;
     ended_sessions *ended;
     int64_t valid_from_s; // players' tokens from before are refused
 } state;
@@ -64,6 +71,7 @@ static state *state_free(state *gone) {
         free(gone->operators);
         free(gone->roles);
         free(gone->revoked);
+        free(gone->limits);
         ended_sessions_free(gone->ended);
         free(gone);
     }
@@ -129,6 +137,20 @@ static void read_revoked(state *to, const verification_state *from) {
     }
 }
 
+static int by_key(const void *a, const void *b) {
+    return strcmp(((const key_limit *)a)->id, ((const key_limit *)b)->id);
+}
+
+static void read_limits(state *to, const verification_state *from) {
+    for (size_t i = 0; i < from->n_server_key_limits; i++) {
+        const Overworld__Identity__V1__ServerKeyLimit *each = from->server_key_limits[i];
+        key_limit *made = &to->limits[to->limit_count++];
+        made->calls = each->calls > 0 ? each->calls : 0;
+        snprintf(made->id, sizeof made->id, "%s", each->key_id);
+    }
+    qsort(to->limits, to->limit_count, sizeof *to->limits, by_key);
+}
+
 static void read_ended(state *to, const verification_state *from) {
     int64_t now_s = from->sequence / MICROSECONDS; // a time: see identity
     for (size_t i = 0; i < from->n_revoked_sessions; i++) {
@@ -145,10 +167,11 @@ static ow_code state_new(const verification_state *from, state **ret_state, ow_e
         made->operators = calloc(from->n_operator_tokens + 1, sizeof *made->operators);
         made->roles = calloc(from->n_operator_roles + 1, sizeof *made->roles);
         made->revoked = calloc(from->n_revoked_server_keys + 1, sizeof *made->revoked);
+        made->limits = calloc(from->n_server_key_limits + 1, sizeof *made->limits);
         made->ended = ended_sessions_new();
     }
     if (made == NULL || made->ring == NULL || made->operators == NULL || made->roles == NULL ||
-        made->revoked == NULL || made->ended == NULL) {
+        made->revoked == NULL || made->limits == NULL || made->ended == NULL) {
         state_free(made);
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for token keys");
     }
@@ -160,6 +183,7 @@ static ow_code state_new(const verification_state *from, state **ret_state, ow_e
     read_operators(made, from);
     read_roles(made, from);
     read_revoked(made, from);
+    read_limits(made, from);
     read_ended(made, from);
     *ret_state = made;
     return OW_OK;
@@ -324,6 +348,17 @@ bool verifier_grant(const verifier *v, ow_principal *who) {
     who->role = who->role < here ? who->role : here;
     who->every_title = who->role != OW_ROLE_NONE && everywhere >= who->role;
     return who->role != OW_ROLE_NONE;
+}
+
+int32_t verifier_limit_of(const verifier *v, const char *key_id) {
+    key_limit key;
+    if (v->state == NULL || v->state->limit_count == 0) {
+        return 0;
+    }
+    snprintf(key.id, sizeof key.id, "%s", key_id);
+    const key_limit *found =
+        bsearch(&key, v->state->limits, v->state->limit_count, sizeof key, by_key);
+    return found != NULL ? found->calls : 0;
 }
 
 const char *verifier_only_title(const verifier *v, const ow_principal *who) {

@@ -35,6 +35,9 @@ ow_code verifier_check(verifier *v, const char *authorization, int64_t wall_us,
 // that stands there. False: none.
 bool verifier_grant(const verifier *v, ow_principal *who);
 
+// The limit of a server key's own, in calls; 0: none.
+int32_t verifier_limit_of(const verifier *v, const char *key_id);
+
 // The title of an operator who has a role in one alone; else NULL. Borrowed until the next state.
 const char *verifier_only_title(const verifier *v, const ow_principal *who);
 

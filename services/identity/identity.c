@@ -127,20 +127,27 @@ static ow_code load(ow_db_conn *conn, void *self, ow_err *err) {
         code =
             store_sessions_of_late(conn, i->load_us - PLAYER_TOKEN_S * SECOND_US, restore, i, err);
     }
+    if (code == OW_OK) {
+        code = store_key_limits_load(conn, i->load_arena, &i->limits, err);
+    }
     return code == OW_OK ? store_operators_load(conn, i->load_arena, i->load_us, &i->operators, err)
                          : code;
 }
 
 static void begin_work(identity *i) {
     operators_state *operators = operators_state_new(&i->operators);
+    key_limits *limits = key_limits_new(&i->limits);
     i->load_arena = ow_arena_free(i->load_arena);
-    if (operators == NULL) {
+    if (operators == NULL || limits == NULL) {
         ow_err err;
+        operators_state_free(operators);
+        key_limits_free(limits);
         ow_fail(&err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for operators");
         i->env->on_fatal(i->env->on_fatal_self, &err);
         return;
     }
     verification_set_operators(i->verification, operators, i->load_us);
+    verification_set_key_limits(i->verification, limits, i->load_us);
     verification_loaded(i->verification, ow_clock_wall_us(i->env->clock));
     i->sweeper = (sweeper){.loop = i->env->loop, .clock = i->env->clock, .db = i->db};
     sweeper_start(&i->sweeper);

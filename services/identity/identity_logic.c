@@ -1,5 +1,7 @@
 #include "services/identity/identity_logic.h"
 
+#include "core/request_key/request_key.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -7,7 +9,6 @@ enum {
     NONCE_MIN = 16,
     NONCE_MAX = 64,
     NAME_MAX_LENGTH = 60,
-    REQUEST_KEY_MAX = 64,
     LOGIN_TEXT_MAX = 512,
 };
 
@@ -74,15 +75,16 @@ ow_code check_key_name(const char *name, ow_err *err) {
 
 ow_code check_create_key(const create_key_request *request, ow_err *err) {
     ow_code code = check_key_name(request->name, err);
-    if (code != OW_OK) {
-        return code;
-    }
-    if (!is_word(request->request_key, 0, REQUEST_KEY_MAX)) {
-        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_request_key",
-                       "request_key must have at most %d characters of A-Z a-z 0-9 _ -",
-                       REQUEST_KEY_MAX);
-    }
-    return OW_OK;
+    code = code == OW_OK ? check_limit_calls(request->limit_calls, err) : code;
+    return code == OW_OK ? ow_request_key_check(request->request_key, err) : code;
+}
+
+ow_code check_limit_calls(int32_t calls, ow_err *err) {
+    return calls >= 0 && calls <= LIMIT_CALLS_MAX
+               ? OW_OK
+               : ow_fail(err, OW_INVALID_ARGUMENT, "bad_limit",
+                         "limit_calls must be between 0 (as many as of every key) and %d",
+                         LIMIT_CALLS_MAX);
 }
 
 ow_code check_list_keys(const list_keys_request *request, int *ret_limit,

@@ -110,141 +110,6 @@ static ow_code who_am_i(ow_run *run) {
     return failed ? no_memory(run) : OW_OK;
 }
 
-// ---- Server keys ----
-
-typedef struct key_change {
-    author by;
-    server_key_row row;
-} key_change;
-
-static server_key_msg *key_message(ow_run *run, const server_key_row *row) {
-    bool failed = false;
-    server_key_msg *made = ow_arena_alloc(run->call->arena, sizeof *made);
-    if (made == NULL) {
-        return NULL;
-    }
-    overworld__identity__v1__server_key__init(made);
-    made->key_id = dup(run, row->key_id, &failed);
-    made->name = dup(run, row->name, &failed);
-    made->created_at = timestamp(run, row->created_us, &failed);
-    if (row->revoked_us != 0) {
-        made->revoked_at = timestamp(run, row->revoked_us, &failed);
-    }
-    return failed ? NULL : made;
-}
-
-static ow_code create_key_check(ow_run *run) {
-    const create_key_request *request = run->request;
-    ow_code code = check_title(run->call->principal->title, run->err);
-    if (code == OW_OK) {
-        code = check_create_key(request, run->err);
-    }
-    if (code != OW_OK) {
-        return code;
-    }
-    key_change *change = run->state;
-    change->by = author_of(run);
-    ow_id_make(change->row.key_id, "key_", change->by.entry.at_us);
-    snprintf(change->row.title, sizeof change->row.title, "%s", change->by.entry.title);
-    snprintf(change->row.name, sizeof change->row.name, "%s", request->name);
-    change->row.created_us = change->by.entry.at_us;
-    return OW_OK;
-}
-
-static ow_code create_key_store(ow_run *run) {
-    const create_key_request *request = run->request;
-    key_change *change = run->state;
-    return store_key_create(run->db, &change->by, request->request_key, &change->row, run->err);
-}
-
-static ow_code create_key_reply(ow_run *run) {
-    const identity *self = run->self;
-    const key_change *change = run->state;
-    create_key_response *reply = run->reply;
-    uint8_t secret[OW_SHA256_SIZE];
-    char text[OW_BASE64URL_SIZE(OW_SHA256_SIZE)];
-    derive_secret(self->keys.master.bytes, self->keys.master.size, change->row.key_id, secret);
-    ow_base64url_encode(secret, sizeof secret, text);
-    bool failed = false;
-    reply->secret = dup(run, text, &failed);
-    reply->key = key_message(run, &change->row);
-    explicit_bzero(secret, sizeof secret);
-    explicit_bzero(text, sizeof text);
-    return failed || reply->key == NULL ? no_memory(run) : OW_OK;
-}
-
-typedef struct key_page {
-    ow_run *run;
-    list_keys_response *reply;
-    int limit;
-} key_page;
-
-static ow_code take_listed(void *self, const server_key_row *row, ow_err *err) {
-    key_page *page = self;
-    list_keys_response *reply = page->reply;
-    if (reply->n_keys == (size_t)page->limit) {
-        // One more than the page: it is not the last one.
-        char token[OW_BASE64URL_SIZE(OW_ID_MAX)];
-        bool failed = false;
-        make_page_token(reply->keys[page->limit - 1]->key_id, token);
-        reply->next_page_token = dup(page->run, token, &failed);
-        return failed ? no_memory(page->run) : OW_OK;
-    }
-    server_key_msg *made = key_message(page->run, row);
-    if (made == NULL) {
-        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for the answer");
-    }
-    reply->keys[reply->n_keys++] = made;
-    return OW_OK;
-}
-
-static ow_code list_keys(ow_run *run) {
-    key_page page = {.run = run, .reply = run->reply};
-    const char *title = run->call->principal->title;
-    char after[OW_ID_MAX];
-    ow_code code = check_title(title, run->err);
-    if (code == OW_OK) {
-        code = check_list_keys(run->request, &page.limit, after, run->err);
-    }
-    if (code != OW_OK) {
-        return code;
-    }
-    page.reply->keys =
-        ow_arena_calloc(run->call->arena, (size_t)page.limit, sizeof page.reply->keys[0]);
-    if (page.reply->keys == NULL) {
-        return no_memory(run);
-    }
-    key_range range = {.title = title, .after = after, .limit = page.limit + 1};
-    return store_keys_list(run->db, &range, take_listed, &page, run->err);
-}
-
-static ow_code revoke_key_check(ow_run *run) {
-    const revoke_key_request *request = run->request;
-    key_change *change = run->state;
-    ow_code code = check_title(run->call->principal->title, run->err);
-    if (code == OW_OK) {
-        code = check_key_id(request->key_id, run->err);
-    }
-    change->by = author_of(run);
-    return code;
-}
-
-static ow_code revoke_key_store(ow_run *run) {
-    const revoke_key_request *request = run->request;
-    key_change *change = run->state;
-    return store_key_revoke(run->db, &change->by, request->key_id, &change->row, run->err);
-}
-
-static ow_code revoke_key_tell(ow_run *run) {
-    identity *self = run->self;
-    const key_change *change = run->state;
-    revoke_key_response *reply = run->reply;
-    verification_revoke(self->verification, change->row.key_id, change->row.revoked_us,
-                        now_us(run));
-    reply->key = key_message(run, &change->row);
-    return reply->key == NULL ? no_memory(run) : OW_OK;
-}
-
 // ---- WatchVerification ----
 
 static ow_code watch(ow_run *run) {
@@ -259,19 +124,10 @@ static ow_code start_backup(ow_run *run) {
     return ow_backup_start_step(self->backup, run);
 }
 
-// The keys leave the house.
 static ow_code started_backup(ow_run *run) {
     identity *self = run->self;
-    const Overworld__Api__StartBackupResponse *reply = run->reply;
-    ow_audit_entry *entry = run->state;
-    *entry = ow_audit_of_call(run->call, now_us(run));
-    entry->action = "backup.start";
-    entry->object = reply->backup_id;
+    ow_backup_note(run, now_us(run));
     return ow_backup_started_step(self->backup, run);
-}
-
-static ow_code audit_backup(ow_run *run) {
-    return ow_audit_append(run->db, run->state, run->err);
 }
 
 static ow_code read_backup(ow_run *run) {
@@ -359,6 +215,9 @@ const ow_method identity_methods[] = {
      sizeof(key_change),
      {{OW_LOOP, create_key_check}, {OW_WRITE, create_key_store}, {OW_LOOP, create_key_reply}}},
     {"ListServerKeys", 0, {{OW_READ, list_keys}}},
+    {"SetServerKeyLimit",
+     sizeof(key_change),
+     {{OW_LOOP, key_limit_check}, {OW_WRITE, key_limit_store}, {OW_LOOP, key_limit_reply}}},
     {"RevokeServerKey",
      sizeof(key_change),
      {{OW_LOOP, revoke_key_check}, {OW_WRITE, revoke_key_store}, {OW_LOOP, revoke_key_tell}}},
@@ -424,7 +283,7 @@ const ow_method identity_methods[] = {
     {"WatchVerification", sizeof(watcher), {{OW_LOOP, watch}}},
     {"StartBackup",
      sizeof(ow_audit_entry),
-     {{OW_READ, start_backup}, {OW_LOOP, started_backup}, {OW_WRITE, audit_backup}}},
+     {{OW_READ, start_backup}, {OW_LOOP, started_backup}, {OW_WRITE, ow_backup_audit_step}}},
     {"ReadBackup", 0, {{OW_POOL, read_backup}}},
     {0},
 };

@@ -19,6 +19,8 @@ typedef struct server_key_row {
     char title[OW_ID_MAX];
     char name[64];
     int64_t created_us, revoked_us; // 0: not revoked
+    int64_t limit_calls;            // 0: none of its own
+    int64_t etag;
 } server_key_row;
 
 // Codes: not_found "no_key".
@@ -36,11 +38,28 @@ typedef struct author {
     ow_arena *arena;
 } author;
 
-// Makes the key `row` (id, title, name, created_us filled), or, when `request_key` was used within a
-// day, fills `row` with the key made then. Codes: invalid_argument "request_key_reused" (for another
-// name), resource_exhausted "too_many_keys".
-ow_code store_key_create(ow_db_conn *db, const author *by, const char *request_key,
-                         server_key_row *row, ow_err *err);
+// Makes the key `row` (id, title, name, created_us, limit_calls, etag filled). Codes:
+// resource_exhausted "too_many_keys", "too_many_limits".
+ow_code store_key_create(ow_db_conn *db, const author *by, const server_key_row *row, ow_err *err);
+
+// Codes: not_found "no_key" (in this title, not revoked), aborted "stale_etag", resource_exhausted
+// "too_many_limits".
+ow_code store_key_set_limit(ow_db_conn *db, const author *by, const set_key_limit_request *request,
+                            server_key_row *ret_row, ow_err *err);
+
+typedef struct key_limit_row {
+    char key_id[OW_ID_MAX];
+    int32_t calls;
+} key_limit_row;
+
+typedef struct key_limit_rows {
+    key_limit_row *rows;
+    size_t count;
+} key_limit_rows;
+
+// All keys that have a limit of their own and are not revoked, in the arena.
+ow_code store_key_limits_load(ow_db_conn *db, ow_arena *arena, key_limit_rows *ret_rows,
+                              ow_err *err);
 
 // Revokes; a key that is revoked stays as it was. Codes: not_found "no_key" (in this title).
 ow_code store_key_revoke(ow_db_conn *db, const author *by, const char *key_id,

@@ -569,8 +569,10 @@ static void operators_leave_audit_rows(void **state) {
         assert_string_equal(entry->address, "203.0.113.7");
         assert_string_not_equal(entry->request_id, "");
     }
-    assert_string_equal(page->entries[0]->before, "{\"name\":\"one\"}");
-    assert_string_equal(page->entries[0]->after, "{\"name\":\"one\",\"revoked\":true}");
+    assert_string_equal(page->entries[0]->before,
+                        "{\"name\":\"one\",\"limit_calls\":\"0\",\"revoked\":false}");
+    assert_string_equal(page->entries[0]->after,
+                        "{\"name\":\"one\",\"limit_calls\":\"0\",\"revoked\":true}");
     answer_deinit(&a);
     list.every_title = true;
     ASK_REFUSED(f, &viewer, "ListAudit", &list, OW_PERMISSION_DENIED, "not_every_title");

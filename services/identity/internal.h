@@ -47,6 +47,7 @@ typedef struct identity {
     char first_operator_id[OW_ID_MAX]; // when there is none yet
     ow_arena *load_arena;              // of the next
     operator_rows operators;           // as loaded
+    key_limit_rows limits;             // likewise
     int64_t load_us;
     ow_counter *logins, *new_players, *server_logins, *refreshes, *reused_tokens;
     ow_gauge *players_in, *players_waiting;

@@ -63,12 +63,20 @@ static member_msg *member_message(ow_run *run, const member_row *row) {
 
 // ---- AddMember ----
 
+// Stands for the password in the answer that is kept for a request_key.
+#define MASKED "***"
+
+static char *first_password(ow_run *run, const char *operator_id) {
+    return derived_secret(run, "", operator_id, PASSWORD_BYTES);
+}
+
 ow_code add_member_check(ow_run *run) {
     const add_member_request *request = run->request;
     member_change *c = run->state;
     ow_role role;
     ow_code code = begin_change(run, request->email, request->every_title);
     code = code == OW_OK ? check_role(request->role, &role, run->err) : code;
+    code = code == OW_OK ? ow_request_key_check(request->request_key, run->err) : code;
     if (code != OW_OK) {
         return code;
     }
@@ -76,23 +84,51 @@ ow_code add_member_check(ow_run *run) {
     c->fresh.created_us = c->by.entry.at_us;
     ow_id_make(c->fresh.operator_id, "opr_", c->fresh.created_us);
     memcpy(c->fresh.email, c->email, sizeof c->fresh.email);
-    make_password(c);
+    const char *password = first_password(run, c->fresh.operator_id);
+    if (password == NULL) {
+        return no_memory(run);
+    }
+    snprintf(c->password, sizeof c->password, "%s", password);
     return OW_OK;
 }
 
-ow_code add_member_store(ow_run *run) {
+static ow_code add_member(ow_run *run) {
     member_change *c = run->state;
+    add_member_response *reply = run->reply;
+    bool failed = false;
     ow_code code = store_member_add(run->db, &c->by, &c->grant, &c->fresh, &c->row, run->err);
+    if (code == OW_OK) {
+        reply->member = member_message(run, &c->row);
+        reply->password = dup(run, c->row.is_new ? MASKED : "", &failed);
+        code = failed || reply->member == NULL ? no_memory(run) : OW_OK;
+    }
+    return code;
+}
+
+ow_code add_member_store(ow_run *run) {
+    const add_member_request *request = run->request;
+    add_member_response *reply = run->reply;
+    member_change *c = run->state;
+    ow_request_key key = request_key_of(run, &c->by, request->request_key);
+    ow_code code = ow_request_key_find(run->db, &key, &reply->base, &c->is_repeat, run->err);
+    if (code != OW_OK || c->is_repeat) {
+        return code;
+    }
+    code = add_member(run);
+    code = code == OW_OK ? ow_request_key_keep(run->db, &key, &reply->base, run->err) : code;
     return code == OW_OK ? operators_reload(run, &c->by, &c->rows) : code;
 }
 
 ow_code add_member_reply(ow_run *run) {
     const member_change *c = run->state;
     add_member_response *reply = run->reply;
-    bool failed = false;
-    reply->member = member_message(run, &c->row);
-    reply->password = dup(run, c->row.is_new ? c->password : "", &failed);
-    return failed || reply->member == NULL ? no_memory(run) : member_tell(run);
+    if (reply->password[0] != '\0') {
+        reply->password = first_password(run, reply->member->operator_id);
+    }
+    if (reply->password == NULL) {
+        return no_memory(run);
+    }
+    return c->is_repeat ? OW_OK : member_tell(run);
 }
 
 // ---- SetMemberRole, RemoveMember ----

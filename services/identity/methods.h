@@ -33,6 +33,26 @@ ow_code logout_everywhere_check(ow_run *run);
 ow_code logout_everywhere_store(ow_run *run);
 ow_code logout_everywhere_tell(ow_run *run);
 
+// ---- server_keys_rpc.c ----
+
+typedef struct key_change {
+    author by;
+    server_key_row row;
+    key_limit_rows limits;
+    bool is_repeat;
+} key_change;
+
+ow_code create_key_check(ow_run *run);
+ow_code create_key_store(ow_run *run);
+ow_code create_key_reply(ow_run *run);
+ow_code list_keys(ow_run *run);
+ow_code key_limit_check(ow_run *run);
+ow_code key_limit_store(ow_run *run);
+ow_code key_limit_reply(ow_run *run);
+ow_code revoke_key_check(ow_run *run);
+ow_code revoke_key_store(ow_run *run);
+ow_code revoke_key_tell(ow_run *run);
+
 // ---- accounts_rpc.c ----
 
 typedef struct account_change {

@@ -225,6 +225,10 @@ static ow_code api_key_message(ow_run *run, const operator_token_row *row, api_k
     return failed ? no_memory(run) : OW_OK;
 }
 
+static char *api_key_token(ow_run *run, const char *key_id) {
+    return derived_secret(run, "owk_", key_id, TOKEN_BYTES);
+}
+
 // A key must not be worth more than the token that makes it.
 static ow_code check_key_role(ow_run *run, const char *role) {
     ow_role wanted = OW_ROLE_NONE;
@@ -243,6 +247,7 @@ ow_code create_api_key_check(ow_run *run) {
     const char *role = request->role[0] != '\0' ? request->role : roles[run->call->principal->role];
     ow_code code = check_key_name(request->name, run->err);
     code = code == OW_OK ? check_key_role(run, role) : code;
+    code = code == OW_OK ? ow_request_key_check(request->request_key, run->err) : code;
     if (code == OW_OK && (request->days < 0 || request->days > DAYS_MAX)) {
         code = ow_fail(run->err, OW_INVALID_ARGUMENT, "bad_days",
                        "days must be between 0 (for ever) and %d", DAYS_MAX);
@@ -257,23 +262,37 @@ ow_code create_api_key_check(ow_run *run) {
     snprintf(key->operator_id, sizeof key->operator_id, "%s", state->by.entry.principal);
     snprintf(key->name, sizeof key->name, "%s", request->name);
     snprintf(key->role, sizeof key->role, "%s", role);
-    operator_token_make("owk_", state->token, key->sha256);
+    const char *token = api_key_token(run, key->token_id);
+    if (token == NULL) {
+        return no_memory(run);
+    }
+    ow_sha256(token, strlen(token), key->sha256);
     return OW_OK;
 }
 
 ow_code create_api_key_store(ow_run *run) {
+    const create_api_key_request *request = run->request;
+    create_api_key_response *reply = run->reply;
     api_key_making *state = run->state;
-    ow_code code = store_api_key_create(run->db, &state->by, &state->key, run->err);
+    ow_request_key key = request_key_of(run, &state->by, request->request_key);
+    ow_code code = ow_request_key_find(run->db, &key, &reply->base, &state->is_repeat, run->err);
+    if (code != OW_OK || state->is_repeat) {
+        return code;
+    }
+    code = store_api_key_create(run->db, &state->by, &state->key, run->err);
+    code = code == OW_OK ? api_key_message(run, &state->key, &reply->key) : code;
+    code = code == OW_OK ? ow_request_key_keep(run->db, &key, &reply->base, run->err) : code;
     return code == OW_OK ? operators_reload(run, &state->by, &state->rows) : code;
 }
 
 ow_code create_api_key_reply(ow_run *run) {
     const api_key_making *state = run->state;
     create_api_key_response *reply = run->reply;
-    bool failed = false;
-    reply->secret = dup(run, state->token, &failed);
-    ow_code code = api_key_message(run, &state->key, &reply->key);
-    return code != OW_OK || failed ? no_memory(run) : operators_tell(run, &state->rows);
+    reply->secret = api_key_token(run, reply->key->key_id);
+    if (reply->secret == NULL) {
+        return no_memory(run);
+    }
+    return state->is_repeat ? OW_OK : operators_tell(run, &state->rows);
 }
 
 static ow_code take_api_key(void *self, const operator_token_row *row, ow_err *err) {

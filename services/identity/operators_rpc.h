@@ -65,7 +65,7 @@ ow_code operator_password_tell(ow_run *run);
 typedef struct api_key_making {
     author by;
     operator_token_row key;
-    char token[OPERATOR_TOKEN_SIZE];
+    bool is_repeat;
     operator_rows rows;
 } api_key_making;
 
@@ -82,6 +82,7 @@ typedef struct member_change {
     char email[EMAIL_SIZE];
     char password[OPERATOR_TOKEN_SIZE];
     member_row fresh, row;
+    bool is_repeat;
     operator_rows rows;
 } member_change;
 

@@ -20,6 +20,29 @@ author author_of(ow_run *run) {
     return (author){.entry = ow_audit_of_call(run->call, now_us(run)), .arena = run->call->arena};
 }
 
+ow_request_key request_key_of(ow_run *run, const author *by, const char *key) {
+    return (ow_request_key){.title = by->entry.title,
+                            .principal = by->entry.principal,
+                            .method =
+                                ((const ProtobufCMessage *)run->request)->descriptor->short_name,
+                            .key = key,
+                            .request = run->request,
+                            .arena = run->call->arena,
+                            .now_us = by->entry.at_us};
+}
+
+char *derived_secret(ow_run *run, const char *prefix, const char *id, size_t size) {
+    const identity *self = run->self;
+    uint8_t secret[OW_SHA256_SIZE];
+    char text[OW_BASE64URL_SIZE(OW_SHA256_SIZE)];
+    derive_secret(self->keys.master.bytes, self->keys.master.size, id, secret);
+    ow_base64url_encode(secret, size < sizeof secret ? size : sizeof secret, text);
+    char *made = ow_arena_printf_in(run->call->arena, "%s%s", prefix, text);
+    explicit_bzero(secret, sizeof secret);
+    explicit_bzero(text, sizeof text);
+    return made;
+}
+
 char *dup(ow_run *run, const char *text, bool *failed) {
     char *copy = ow_arena_strdup_in(run->call->arena, text);
     *failed = *failed || copy == NULL;

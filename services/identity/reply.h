@@ -7,6 +7,7 @@
 #include "services/identity/sessions_store.h"
 
 #include "core/crypto/token.h"
+#include "core/request_key/request_key.h"
 
 // resource_exhausted "out_of_memory". Any step.
 ow_code no_memory(ow_run *run);
@@ -19,8 +20,12 @@ const char *client_address(const ow_run *run);
 // Whoever makes a change with this call, now.
 author author_of(ow_run *run);
 
-// Who makes a change, for the audit.
-author author_of(ow_run *run);
+// The request_key of this call, for core/request_key. In a write step.
+ow_request_key request_key_of(ow_run *run, const author *by, const char *key);
+
+// The secret of what has this id (see derive_secret): `prefix` and the first `size` bytes in base64url, in
+// the call's arena. NULL when there is no memory.
+char *derived_secret(ow_run *run, const char *prefix, const char *id, size_t size);
 
 // Copies in the call's arena; `failed` becomes true when there is no memory.
 char *dup(ow_run *run, const char *text, bool *failed);

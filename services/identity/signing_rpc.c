@@ -11,10 +11,6 @@ static const int64_t SPREAD_US = 10 * SECOND_US;
 ow_code rotate_check(ow_run *run) {
     const identity *self = run->self;
     key_rotation *state = run->state;
-    if (!run->call->principal->every_title) {
-        return ow_fail(run->err, OW_PERMISSION_DENIED, "not_every_title",
-                       "signing keys are every title's: your role must hold in all of them");
-    }
     state->by = author_of(run);
     state->data_folder = self->env->data_folder;
     state->signs_from_us = state->by.entry.at_us + SPREAD_US;

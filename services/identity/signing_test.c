@@ -136,7 +136,7 @@ static void the_number_of_keys_is_bounded(void **state) {
     }
     rotate_key_request request = OVERWORLD__IDENTITY__V1__ROTATE_SIGNING_KEY_REQUEST__INIT;
     ASK_REFUSED(f, &owner, "RotateSigningKey", &request, OW_FAILED_PRECONDITION, "too_many_keys");
-    ASK_REFUSED(f, &admin, "RotateSigningKey", &request, OW_PERMISSION_DENIED, "not_every_title");
+    ASK_REFUSED(f, &admin, "RotateSigningKey", &request, OW_PERMISSION_DENIED, "not_allowed");
     ow_clock_advance(f->clock, 7300 * SECOND_US);
     rotate(f, kid, OW_TOKEN_KEYS_MAX - 1);
 }

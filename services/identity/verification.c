@@ -22,6 +22,7 @@ struct verification {
     int64_t state_us; // when the state was last filled or added to
     verification_rows rows;
     operators_state *operators; // NULL: none yet
+    key_limits *key_limits;     // likewise
     char revoked[REVOKED_MAX][OW_ID_MAX];
     int64_t revoked_us[REVOKED_MAX];
 
@@ -51,6 +52,7 @@ verification *verification_new(const keys *k) {
 verification *verification_free(verification *v) {
     if (v != NULL) {
         operators_state_free(v->operators);
+        key_limits_free(v->key_limits);
     }
     free(v);
     return NULL;
@@ -169,6 +171,7 @@ static void fill_state(verification *v, int64_t now_us) {
     fill_ended(v, now_us);
     fill_signing(v);
     operators_state_fill(v->operators, &v->state);
+    key_limits_fill(v->key_limits, &v->state);
     forget_old(v, now_us);
     for (int i = 0; i < v->rows.revoked_count; i++) {
         v->revoked_list[i] = v->revoked[i];
@@ -240,13 +243,23 @@ void verification_loaded(verification *v, int64_t now_us) {
     tell_all(v, &v->state);
 }
 
-void verification_set_operators(verification *v, operators_state *operators, int64_t now_us) {
-    operators_state_free(v->operators);
-    v->operators = operators;
+static void tell_whole(verification *v, int64_t now_us) {
     if (v->loaded) {
         fill_state(v, now_us);
         tell_all(v, &v->state);
     }
+}
+
+void verification_set_operators(verification *v, operators_state *operators, int64_t now_us) {
+    operators_state_free(v->operators);
+    v->operators = operators;
+    tell_whole(v, now_us);
+}
+
+void verification_set_key_limits(verification *v, key_limits *limits, int64_t now_us) {
+    key_limits_free(v->key_limits);
+    v->key_limits = limits;
+    tell_whole(v, now_us);
 }
 
 void verification_revoke(verification *v, const char *key_id, int64_t revoked_us, int64_t now_us) {

@@ -6,6 +6,7 @@
 // Loop thread.
 
 #include "services/identity/identity_store.h"
+#include "services/identity/key_limits.h"
 #include "services/identity/keys.h"
 #include "services/identity/operators_state.h"
 
@@ -37,6 +38,9 @@ bool verification_is_loaded(const verification *v);
 
 // Operators, their tokens or their roles have changed: takes the new state and tells the watchers.
 void verification_set_operators(verification *v, operators_state *operators, int64_t now_us);
+
+// Server keys have other limits: the same.
+void verification_set_key_limits(verification *v, key_limits *limits, int64_t now_us);
 
 // A server key was revoked: tells the watchers, unless they know.
 void verification_revoke(verification *v, const char *key_id, int64_t revoked_us, int64_t now_us);

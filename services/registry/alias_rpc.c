@@ -16,7 +16,7 @@ ow_code create_alias_check(ow_run *run) {
         code = check_split(request->split, run->err);
     }
     if (code == OW_OK) {
-        code = check_request_key(request->request_key, run->err);
+        code = ow_request_key_check(request->request_key, run->err);
     }
     return code == OW_OK ? begin_change(run) : code;
 }

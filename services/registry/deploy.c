@@ -31,7 +31,7 @@ static ow_code check_request(const deploy_request *request, ow_err *err) {
         code = check_description(request->description, err);
     }
     if (code == OW_OK) {
-        code = check_request_key(request->request_key, err);
+        code = ow_request_key_check(request->request_key, err);
     }
     if (code == OW_OK && !is_sha256(request->bundle_sha256)) {
         return ow_fail(err, OW_INVALID_ARGUMENT, "bad_hash",

@@ -14,6 +14,7 @@
 #include "core/metrics/metrics.h"
 #include "core/module/env.h"
 #include "core/module/module.h"
+#include "core/request_key/request_key.h"
 #include "core/rpc/service.h"
 
 typedef struct registry_config {
@@ -86,6 +87,8 @@ typedef struct secret_change {
     change change; // first
     const char *title;
     sealed_value value;
+    set_secret_request told_by; // the request, with a hash for the value
+    uint8_t told_value[OW_SHA256_SIZE];
 } secret_change;
 
 typedef struct secret_reading {

@@ -61,14 +61,6 @@ ow_code check_description(const char *description, ow_err *err) {
     return OW_OK;
 }
 
-ow_code check_request_key(const char *key, ow_err *err) {
-    if (!is_line(key, REQUEST_KEY_MAX)) {
-        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_request_key",
-                       "a request_key is one line of at most %d bytes", REQUEST_KEY_MAX);
-    }
-    return OW_OK;
-}
-
 ow_code check_secret_name(const char *name, ow_err *err) {
     if (!ow_manifest_is_name(name)) {
         return ow_fail(err, OW_INVALID_ARGUMENT, "bad_name",

@@ -15,7 +15,6 @@ enum {
     PAGE_DEFAULT = 50,
     TITLE_NAME_MAX = 60,
     DESCRIPTION_MAX = 500,
-    REQUEST_KEY_MAX = 80,
     SECRET_VALUE_MAX = 4096,
 };
 
@@ -28,12 +27,10 @@ bool is_sha256(const char *text);
 // The number of rows for a page_size: 0 is the default. Codes: invalid_argument "bad_page_size".
 ow_code page_limit(int32_t page_size, int *ret_limit, ow_err *err);
 
-// Checks of what comes from outside. Codes: invalid_argument "bad_name", "bad_description",
-// "bad_request_key".
+// Checks of what comes from outside. Codes: invalid_argument "bad_name", "bad_description".
 ow_code check_title_name(const char *name, ow_err *err);
 ow_code check_server_name(const char *name, ow_err *err);
 ow_code check_description(const char *description, ow_err *err);
-ow_code check_request_key(const char *key, ow_err *err);
 
 // Codes: invalid_argument "bad_name", "bad_value".
 ow_code check_secret_name(const char *name, ow_err *err);

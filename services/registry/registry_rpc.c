@@ -53,7 +53,7 @@ static ow_code create_title_check(ow_run *run) {
     const create_title_request *request = run->request;
     ow_code code = check_title_name(request->name, run->err);
     if (code == OW_OK) {
-        code = check_request_key(request->request_key, run->err);
+        code = ow_request_key_check(request->request_key, run->err);
     }
     return code == OW_OK ? begin_change(run) : code;
 }
@@ -107,7 +107,7 @@ static ow_code create_server_check(ow_run *run) {
         code = check_description(request->description, run->err);
     }
     if (code == OW_OK) {
-        code = check_request_key(request->request_key, run->err);
+        code = ow_request_key_check(request->request_key, run->err);
     }
     return code == OW_OK ? begin_change(run) : code;
 }
@@ -183,7 +183,7 @@ static ow_code publish_check(ow_run *run) {
     const publish_request *request = run->request;
     ow_code code = check_description(request->description, run->err);
     if (code == OW_OK) {
-        code = check_request_key(request->request_key, run->err);
+        code = ow_request_key_check(request->request_key, run->err);
     }
     return code == OW_OK ? begin_change(run) : code;
 }
@@ -273,6 +273,7 @@ static ow_code start_backup(ow_run *run) {
 
 static ow_code started_backup(ow_run *run) {
     registry *self = run->self;
+    ow_backup_note(run, ow_clock_wall_us(self->env->clock));
     return ow_backup_started_step(self->backup, run);
 }
 
@@ -347,7 +348,9 @@ const ow_method registry_methods[] = {
     {"PutBundleChunk", sizeof(upload_piece), {{OW_LOOP, put_chunk}}},
     {"GetBlobChunk", 0, {{OW_POOL, get_chunk}}},
     {"WatchRoutes", sizeof(watcher), {{OW_LOOP, watch}}},
-    {"StartBackup", 0, {{OW_READ, start_backup}, {OW_LOOP, started_backup}}},
+    {"StartBackup",
+     sizeof(ow_audit_entry),
+     {{OW_READ, start_backup}, {OW_LOOP, started_backup}, {OW_WRITE, ow_backup_audit_step}}},
     {"ReadBackup", 0, {{OW_POOL, read_backup}}},
     {0},
 };

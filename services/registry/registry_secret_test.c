@@ -86,6 +86,29 @@ static void keeps_versions(void **state) {
     assert_string_equal(values(f, text), "other=o ");
 }
 
+// The value that was refused or set is told from another by a keyed hash alone.
+static void a_repeated_request_sets_nothing(void **state) {
+    fixture *f = *state;
+    char text[300];
+    create_server(f, "chat");
+    set_secret_request request = OVERWORLD__REGISTRY__V1__SET_SECRET_REQUEST__INIT;
+    request.virtual_server = TEXT("chat");
+    request.name = TEXT("pin");
+    request.value = (ProtobufCBinaryData){4, (uint8_t *)(uintptr_t) "1234"};
+    request.request_key = TEXT("try-1");
+    assert_int_equal(((secret_msg *)must_call(f, "SetSecret", &request))->version, 1);
+    const secret_msg *again = must_call(f, "SetSecret", &request);
+    assert_int_equal(again->version, 1);
+    assert_int_equal(again->latest_version, 1);
+    request.value.data = (uint8_t *)(uintptr_t) "1235";
+    expect_failure(f, "SetSecret", &request, OW_INVALID_ARGUMENT, "request_key_reused");
+    assert_string_equal(values(f, text), "pin=1234 ");
+    request.request_key = TEXT("try-2");
+    assert_int_equal(((secret_msg *)must_call(f, "SetSecret", &request))->version, 2);
+    request.request_key = TEXT("two\nlines");
+    expect_failure(f, "SetSecret", &request, OW_INVALID_ARGUMENT, "bad_request_key");
+}
+
 static void refuses_what_is_no_secret(void **state) {
     fixture *f = *state;
     expect_reason(f, set(f, "x", "v", ""), "no_virtual_server");
@@ -122,6 +145,7 @@ int main(int argc, char **argv) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, rig_tear_down)
     const struct CMUnitTest tests[] = {
         CASE(keeps_versions),
+        CASE(a_repeated_request_sets_nothing),
         CASE(refuses_what_is_no_secret),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

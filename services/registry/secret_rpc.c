@@ -51,6 +51,9 @@ ow_code set_secret_check(ow_run *run) {
     if (code == OW_OK) {
         code = check_secret_value(request->value.data, request->value.len, run->err);
     }
+    if (code == OW_OK) {
+        code = ow_request_key_check(request->request_key, run->err);
+    }
     return code == OW_OK ? begin_change(run) : code;
 }
 
@@ -75,6 +78,11 @@ ow_code set_secret_seal(ow_run *run) {
     }
     ow_seal_input plain = {r->secrets_key, owner, request->value.data, request->value.len};
     state->value = (sealed_value){request->name, sealed, size};
+    // What the request is told by is stored, and must not give a value away that can be guessed.
+    state->told_by = *request;
+    state->told_by.value = (ProtobufCBinaryData){sizeof state->told_value, state->told_value};
+    ow_hmac_sha256(r->secrets_key, sizeof r->secrets_key, request->value.data, request->value.len,
+                   state->told_value);
     return ow_seal(&plain, sealed, run->err);
 }
 
@@ -82,7 +90,17 @@ ow_code set_secret_store(ow_run *run) {
     secret_change *state = run->state;
     tx t = tx_of(run, &state->change);
     t.title = state->title;
-    return store_secret_set(&t, run->request, &state->value, run->reply);
+    const set_secret_request *request = &state->told_by;
+    bool *answered = &state->change.answered;
+    ow_code code =
+        store_key_find(&t, "SetSecret", request->request_key, &request->base, run->reply, answered);
+    if (code != OW_OK || *answered) {
+        return code;
+    }
+    code = store_secret_set(&t, run->request, &state->value, run->reply);
+    return code == OW_OK
+               ? store_key_keep(&t, "SetSecret", request->request_key, &request->base, run->reply)
+               : code;
 }
 
 // ---- The others ----

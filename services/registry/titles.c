@@ -3,10 +3,9 @@
 #include "services/registry/store_rows.h"
 
 #include "core/audit/audit.h"
+#include "core/request_key/request_key.h"
 
 #include <string.h>
-
-#define KEY_LIFE_US ((int64_t)24 * 3600 * 1000000)
 
 ow_code tx_end(tx *t) {
     return t->out_of_memory
@@ -268,86 +267,25 @@ ow_code store_audit(tx *t, const char *action, const char *object, const char *b
 
 // ---- Request keys ----
 
-static ow_code hash_request(tx *t, const ProtobufCMessage *request,
-                            char ret_hex[static OW_SHA256_HEX_SIZE]) {
-    size_t size = 0;
-    uint8_t *bytes = message_pack_in(t->arena, request, &size);
-    if (bytes == NULL) {
-        t->out_of_memory = true;
-        return tx_end(t);
-    }
-    sha256_hex(bytes, size, ret_hex);
-    return OW_OK;
+static ow_request_key key_of(const tx *t, const char *method, const char *key,
+                             const ProtobufCMessage *request) {
+    return (ow_request_key){.title = t->title,
+                            .principal = t->principal,
+                            .method = method,
+                            .key = key,
+                            .request = request,
+                            .arena = t->arena,
+                            .now_us = t->now_us};
 }
 
 ow_code store_key_find(tx *t, const char *method, const char *key, const ProtobufCMessage *request,
                        ProtobufCMessage *reply, bool *ret_found) {
-    *ret_found = false;
-    if (key[0] == 0) {
-        return OW_OK;
-    }
-    char hash[OW_SHA256_HEX_SIZE];
-    ow_rows *rows = NULL;
-    bool found = false;
-    ow_code code = hash_request(t, request, hash);
-    if (code == OW_OK) {
-        code = ow_db_query(t->db, &rows, t->err,
-                           "SELECT request_sha256, reply FROM request_keys WHERE title_id = $1"
-                           " AND principal_id = $2 AND method = $3 AND request_key = $4"
-                           " AND created_us > $5",
-                           "tttti", t->title, t->principal, method, key, t->now_us - KEY_LIFE_US);
-    }
-    if (code == OW_OK) {
-        code = ow_rows_next(rows, &found, t->err);
-    }
-    if (code != OW_OK || !found) {
-        return code;
-    }
-    if (strcmp(ow_rows_text(rows, 0), hash) != 0) {
-        return ow_fail(t->err, OW_INVALID_ARGUMENT, "request_key_reused",
-                       "request_key \"%.60s\" was used for another request", key);
-    }
-    size_t size = 0;
-    const void *bytes = ow_rows_blob(rows, 1, &size);
-    const ProtobufCMessageDescriptor *type = reply->descriptor;
-    void *first = message_unpack_in(t->arena, type, bytes, size);
-    if (first == NULL) {
-        t->out_of_memory = true;
-        return tx_end(t);
-    }
-    memcpy(reply, first, type->sizeof_message);
-    ow_rows_close(rows);
-    *ret_found = true;
-    return OW_OK;
+    ow_request_key k = key_of(t, method, key, request);
+    return ow_request_key_find(t->db, &k, reply, ret_found, t->err);
 }
 
 ow_code store_key_keep(tx *t, const char *method, const char *key, const ProtobufCMessage *request,
                        const ProtobufCMessage *reply) {
-    if (key[0] == 0) {
-        return OW_OK;
-    }
-    char hash[OW_SHA256_HEX_SIZE];
-    ow_code code = hash_request(t, request, hash);
-    size_t size = 0;
-    uint8_t *bytes = code == OW_OK ? message_pack_in(t->arena, reply, &size) : NULL;
-    if (bytes == NULL) {
-        t->out_of_memory = true;
-        return tx_end(t);
-    }
-    // A few old ones go with each new one: the table stays as large as a day's keys.
-    code = ow_db_exec(t->db, NULL, t->err,
-                      "DELETE FROM request_keys WHERE created_us <= $1 AND request_key IN"
-                      " (SELECT request_key FROM request_keys WHERE created_us <= $2"
-                      " ORDER BY created_us LIMIT 20)",
-                      "ii", t->now_us - KEY_LIFE_US, t->now_us - KEY_LIFE_US);
-    if (code != OW_OK) {
-        return code;
-    }
-    return ow_db_exec(t->db, NULL, t->err,
-                      "INSERT INTO request_keys (title_id, principal_id, method, request_key,"
-                      " request_sha256, reply, created_us) VALUES ($1, $2, $3, $4, $5, $6, $7)"
-                      " ON CONFLICT (title_id, principal_id, method, request_key) DO UPDATE SET"
-                      " request_sha256 = excluded.request_sha256, reply = excluded.reply,"
-                      " created_us = excluded.created_us",
-                      "tttttbi", t->title, t->principal, method, key, hash, bytes, size, t->now_us);
+    ow_request_key k = key_of(t, method, key, request);
+    return ow_request_key_keep(t->db, &k, reply, t->err);
 }

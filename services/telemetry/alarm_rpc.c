@@ -4,6 +4,7 @@
 
 #include "core/audit/audit.h"
 #include "core/id/id.h"
+#include "core/request_key/request_key.h"
 
 #include <stdio.h>
 
@@ -47,10 +48,11 @@ ow_code alarm_create_check(ow_run *run) {
     ow_code code = begin(run, "");
     ow_id_make(c->alarm_id, "alm_", c->now_us);
     webhook_make_secret(c->secret);
+    code = code == OW_OK ? ow_request_key_check(request->request_key, run->err) : code;
     return code == OW_OK ? alarm_check(request->rule, run->err) : code;
 }
 
-ow_code alarm_create_store(ow_run *run) {
+static ow_code create(ow_run *run) {
     const create_alarm_request *request = run->request;
     create_alarm_response *reply = run->reply;
     alarm_change *c = run->state;
@@ -66,6 +68,28 @@ ow_code alarm_create_store(ow_run *run) {
     return code == OW_OK
                ? audit(run, c, "alarm.create", "", rule_state(request->rule, run->call->arena))
                : code;
+}
+
+// The secret is kept with the answer: the alarm beside it has it too, to sign with.
+ow_code alarm_create_store(ow_run *run) {
+    const create_alarm_request *request = run->request;
+    const ow_principal *who = run->call->principal;
+    create_alarm_response *reply = run->reply;
+    const alarm_change *c = run->state;
+    ow_request_key key = {.title = who->title,
+                          .principal = who->id,
+                          .method = "CreateAlarm",
+                          .key = request->request_key,
+                          .request = run->request,
+                          .arena = run->call->arena,
+                          .now_us = c->now_us};
+    bool is_repeat = false;
+    ow_code code = ow_request_key_find(run->db, &key, &reply->base, &is_repeat, run->err);
+    if (code != OW_OK || is_repeat) {
+        return code;
+    }
+    code = create(run);
+    return code == OW_OK ? ow_request_key_keep(run->db, &key, &reply->base, run->err) : code;
 }
 
 // ---- ListAlarms ----

@@ -438,6 +438,29 @@ static void refuses_bad_rules(void **state) {
     assert_int_equal(list(f)->n_alarms, 100);
 }
 
+static void a_repeated_request_makes_no_second_alarm(void **state) {
+    fixture *f = *state;
+    char first_id[OW_ID_MAX];
+    char first_secret[ALARM_SECRET_MAX];
+    alarm_rule rule = rule_of(f, "calls", 5);
+    create_alarm_request request = OVERWORLD__TELEMETRY__V1__CREATE_ALARM_REQUEST__INIT;
+    request.rule = &rule;
+    request.request_key = TEXT("try-1");
+    const create_alarm_response *reply =
+        stage_call(&f->stage, SERVICE, "CreateAlarm", &request, &developer);
+    assert_non_null(reply);
+    snprintf(first_id, sizeof first_id, "%s", reply->alarm_id);
+    snprintf(first_secret, sizeof first_secret, "%s", reply->webhook_secret);
+    reply = stage_call(&f->stage, SERVICE, "CreateAlarm", &request, &developer);
+    assert_non_null(reply);
+    assert_string_equal(reply->alarm_id, first_id);
+    assert_string_equal(reply->webhook_secret, first_secret);
+    assert_int_equal(list(f)->n_alarms, 1);
+    rule.threshold = 6;
+    assert_null(stage_call(&f->stage, SERVICE, "CreateAlarm", &request, &developer));
+    assert_string_equal(f->stage.err.reason, "request_key_reused");
+}
+
 int main(void) {
 #define CASE(name) OW_TEST_WITH(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -449,6 +472,7 @@ int main(void) {
         CASE(keeps_notices_until_they_are_taken),
         CASE(sends_a_test_and_goes),
         CASE(refuses_bad_rules),
+        CASE(a_repeated_request_makes_no_second_alarm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

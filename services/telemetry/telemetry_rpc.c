@@ -103,6 +103,7 @@ static ow_code start_backup(ow_run *run) {
 
 static ow_code started_backup(ow_run *run) {
     telemetry *self = run->self;
+    ow_backup_note(run, ow_clock_wall_us(self->env->clock));
     return ow_backup_started_step(self->backup, run);
 }
 
@@ -132,7 +133,9 @@ const ow_method telemetry_methods[] = {
     {"VerifyAudit", 0, {{OW_READ, ow_audit_verify_step}}},
     {"GetTrace", sizeof(trace_state), {{OW_LOOP, trace_begin}, {OW_READ, trace_read}}},
     {"QueryLogs", sizeof(query), {{OW_LOOP, query_logs}}},
-    {"StartBackup", 0, {{OW_READ, start_backup}, {OW_LOOP, started_backup}}},
+    {"StartBackup",
+     sizeof(ow_audit_entry),
+     {{OW_READ, start_backup}, {OW_LOOP, started_backup}, {OW_WRITE, ow_backup_audit_step}}},
     {"ReadBackup", 0, {{OW_POOL, read_backup}}},
     {"QuerySeries", sizeof(series_state), {{OW_LOOP, series_begin}, {OW_READ, series_read}}},
     {0},

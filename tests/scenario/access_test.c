@@ -172,7 +172,7 @@ static void api_key_token(const fixture *f, char *token) {
 
 // Players are logged in anew for each question, since some methods end sessions.
 static void log_in_again(const fixture *f, caller *c) {
-    if (c->bit != OW_ALLOW_PLAYER) {
+    if (c->bit != OW_ALLOW_PLAYER || strcmp(c->who, "a banned player") == 0) {
         return;
     }
     bool is_stranger = strcmp(c->who, "a player of another title") == 0;
@@ -203,6 +203,24 @@ static void add_members(fixture *f) {
     }
 }
 
+static void ban(const fixture *f, caller *c) {
+    char body[2 * TOKEN_MAX];
+    char player_id[TOKEN_MAX];
+    ow_client_error error = {0};
+    player_token(f, here, "device-of-a-banned", c->token);
+    ow_client *player = client_of(deployment_public(f->d), c->token, here);
+    ow_client *admin = client_of(deployment_console(f->d), ow_client_access_token(f->admin), here);
+    take_text(must_send(player, IDENTITY "WhoAmI", "{}"), NULL, "id", player_id);
+    snprintf(body, sizeof body, "{\"playerId\":\"%s\",\"reason\":\"spam\"}", player_id);
+    ow_json_free(must_send(admin, IDENTITY "BanPlayer", body));
+    wait_until(f, c->token, here, false);
+    assert_false(ow_client_login_device(player, "device-of-a-banned", NULL, &error));
+    assert_int_equal(error.status, 403);
+    assert_string_equal(error.reason, "banned");
+    ow_client_free(admin);
+    ow_client_free(player);
+}
+
 static void add_callers(fixture *f) {
     add(f, "nobody", 0, OW_ROLE_NONE);
     add(f, "a player", OW_ALLOW_PLAYER, OW_ROLE_NONE);
@@ -210,6 +228,10 @@ static void add_callers(fixture *f) {
     add(f, "a player who has logged out", OW_ALLOW_PLAYER, OW_ROLE_NONE)->always = 401;
     add(f, "a player of another title", OW_ALLOW_PLAYER, OW_ROLE_NONE)->always = 403;
     server_token(f, here, add(f, "a server key", OW_ALLOW_SERVER, OW_ROLE_NONE)->token);
+    // Banned, so that there is no logging in again: the token stays as it was.
+    caller *banned = add(f, "a banned player", OW_ALLOW_PLAYER, OW_ROLE_NONE);
+    banned->always = 401;
+    ban(f, banned);
     caller *stranger = add(f, "a server key of another title", OW_ALLOW_SERVER, OW_ROLE_NONE);
     stranger->always = 403;
     server_token(f, elsewhere, stranger->token);

@@ -61,8 +61,10 @@ static const change changes[] = {
     {REGISTRY "DeleteSecret", "{\"virtualServer\":\"lab\",\"name\":\"key\"}", 1, NULL, 0, "\"***\"",
      "", 0},
     {IDENTITY "CreateServerKey", "{\"name\":\"match\"}", 1, "key.keyId", 1, "",
-     "{\"name\":\"match\",\"revoked\":false}", 0},
-    {IDENTITY "RevokeServerKey", "{\"keyId\":\"%1\"}", 1, NULL, 0, "{\"name\":\"match\"}",
+     "{\"name\":\"match\",\"limit_calls\":\"0\",\"revoked\":false}", 0},
+    {IDENTITY "SetServerKeyLimit", "{\"keyId\":\"%1\",\"limitCalls\":9}", 1, NULL, 0,
+     "\"limit_calls\":\"0\"", "\"limit_calls\":\"9\"", 0},
+    {IDENTITY "RevokeServerKey", "{\"keyId\":\"%1\"}", 1, NULL, 0, "\"revoked\":false",
      "\"revoked\":true", 0},
     {IDENTITY "DeviceLogin", "{\"deviceId\":\"audited-device\"}", 0, "playerId", 5, NULL, NULL, 0},
     {IDENTITY "BanPlayer", "{\"playerId\":\"%5\",\"reason\":\"spam\"}", 1, NULL, 0,
@@ -97,9 +99,8 @@ static const change changes[] = {
     {TELEMETRY "TestAlarm", "{\"alarmId\":\"%5\"}", 1, NULL, 0, "", "", 0},
     {TELEMETRY "DeleteAlarm", "{\"alarmId\":\"%5\"}", 1, NULL, 0, "\"name\":\"busy\"", "", 0},
     {IDENTITY "StartBackup", "{}", 1, NULL, 0, "", "", 0},
-    // Parts of the same backup, whose entry is with the keys in identity's chain.
-    {REGISTRY "StartBackup", "{}", 0, NULL, 0, NULL, NULL, 0},
-    {TELEMETRY "StartBackup", "{}", 0, NULL, 0, NULL, NULL, 0},
+    {REGISTRY "StartBackup", "{}", 1, NULL, 0, "", "", 0},
+    {TELEMETRY "StartBackup", "{}", 1, NULL, 0, "", "", 0},
     // Waits for what comes: it only reads.
     {TELEMETRY "QueryLogs", "{}", 0, NULL, 0, NULL, NULL, 0},
     // With two titles, those above would have to name one.

@@ -8,3 +8,5 @@ extern const char identity_sessions_tables[];
 extern const char identity_logins_tables[];
 extern const char identity_audit_tables[];
 extern const char identity_members_tables[];
+extern const char identity_request_keys[];
+extern const char identity_key_limits[];
