@@ -84,8 +84,26 @@ function count(label, status, logs,    path) {
     skipped += skip
 }
 
+# The words of the filter in force (the last one counts) that leave out what is tagged with them.
+/^{"id":{"optionsParsed"/ {
+    rest = $0
+    while (match(rest, /"--test_tag_filters(=|\\u003d)[^"]*"/)) {
+        filter = substr(rest, RSTART, RLENGTH - 1)
+        rest = substr(rest, RSTART + RLENGTH)
+    }
+    sub(/^.*filters(=|\\u003d)/, "", filter)
+    words = split(filter, left_out, ",")
+}
+
 /"targetConfigured":/ && /"testSize":/ {
-    tests[text_after($0, "\"targetConfigured\":{\"label\":\"", "\"")] = 1
+    label = text_after($0, "\"targetConfigured\":{\"label\":\"", "\"")
+    tags = text_after($0, "\"tag\":[", "]")
+    tests[label] = 1
+    for (i = 1; i <= words; i++) {
+        if (left_out[i] ~ /^-/ && index(tags, "\"" substr(left_out[i], 2) "\"")) {
+            delete tests[label]
+        }
+    }
 }
 
 /^{"id":{"testSummary":/ {

@@ -166,6 +166,15 @@ static bool is_closed(int fd) {
     return poll(&one, 1, 0) == 1 && (one.revents & (POLLRDHUP | POLLERR | POLLHUP)) != 0;
 }
 
+// A machine too slow for 333 large bodies at once refuses some of them. That answer is short: whoever
+// got it has a connection that is idle, not slow.
+static bool is_refused(const raw *a) {
+    char start[13];
+    return a->kind == SLOW_READER &&
+           recv(a->fd, start, sizeof start, MSG_PEEK | MSG_DONTWAIT) == (ssize_t)sizeof start &&
+           (memcmp(start, "HTTP/1.1 429 ", 13) == 0 || memcmp(start, "HTTP/1.1 503 ", 13) == 0);
+}
+
 static void attack(const deployment *d, raw *a, int number, const char *token) {
     char head[2048];
     size_t length = a->kind == SLOW_READER ? BODY : 100000;
@@ -205,6 +214,7 @@ static void thousand_slow_attackers_hurt_nobody(void **state) {
         play(&p, all[i].kind == SLOW_READER ? 5 : 0);
     }
     int left = ATTACKERS;
+    int refused = 0;
     int64_t longest[KINDS] = {0};
     int64_t end = now_ms() + 2 * GONE_MS;
     for (int64_t next = now_ms(); left > 0 && now_ms() < end; next += DRIP_MS) {
@@ -213,6 +223,10 @@ static void thousand_slow_attackers_hurt_nobody(void **state) {
             if (a->gone_ms == 0 && is_closed(a->fd)) {
                 a->gone_ms = now_ms() - a->since_ms;
                 longest[a->kind] = a->gone_ms > longest[a->kind] ? a->gone_ms : longest[a->kind];
+                left--;
+            } else if (a->gone_ms == 0 && is_refused(a)) {
+                a->gone_ms = 1;
+                refused++;
                 left--;
             } else if (a->gone_ms == 0 && a->kind != SLOW_READER) {
                 send(a->fd, "a", 1, MSG_NOSIGNAL);
@@ -228,6 +242,7 @@ static void thousand_slow_attackers_hurt_nobody(void **state) {
                   p.good, (long long)longest[SLOW_HEADERS], (long long)longest[SLOW_BODY],
                   (long long)longest[SLOW_READER]);
     assert_int_equal(left, 0);
+    assert_true(refused < ATTACKERS / KINDS / 2);
     for (int kind = 0; kind < KINDS; kind++) {
         assert_true(longest[kind] <= GONE_MS);
     }
