@@ -14,19 +14,32 @@ fuzz_labels() {
     run_bazel query 'attr(tags, "\bfuzz\b", //...)' 2>/dev/null | grep -E "(^|[/:])${1:-.*}\$"
 }
 
-# Runs a target that was built.
+# Runs a target that was built. With `fuzz_repeatable` set it starts from the committed seeds alone and
+# draws the same inputs each time: a gate must not fail by chance. Searching goes on from what was found.
 fuzz_one() {
-    local label=$1 seconds=$2 bin=$3 name corpus
-    local -a seeds
+    local label=$1 seconds=$2 bin=$3 name corpus status=0 log
+    local -a seeds drawn=()
     name=$(printf '%s' "${label#//}" | tr '/:' '__')
     corpus=$cache_dir/fuzz/$name
+    if [ -n "${fuzz_repeatable:-}" ]; then
+        corpus=$(mktemp -d)
+        drawn=(-seed=1)
+    fi
+    log=$(mktemp)
     mkdir -p "$corpus" .overworld/fuzz
     mapfile -t seeds < <(seed_folders "$label")
     step "$label for $seconds s, seeds from ${seeds[*]:-nowhere}"
     ASAN_OPTIONS=abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 \
         "$bin/$(printf '%s' "${label#//}" | tr ':' '/')" -max_total_time="$seconds" -timeout=10 \
         -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$PWD/.overworld/fuzz/$name-" \
-        "$corpus" "${seeds[@]}" >&2
+        "${drawn[@]}" "$corpus" "${seeds[@]}" >"$log" 2>&1 || {
+        status=$?
+        tail -n 100 "$log" >&2
+    }
+    tail -n 1 "$log" >&2
+    rm -f "$log"
+    [ -z "${fuzz_repeatable:-}" ] || rm -rf "$corpus"
+    return $status
 }
 
 # fuzz_all SECONDS LABEL...: builds and runs them, two at a time. `fuzz_failed` lists those that broke.

@@ -40,6 +40,8 @@ fuzz_pass() {
     local -a labels
     # shellcheck source=/dev/null
     . tools/fuzz.sh
+    # shellcheck disable=SC2034
+    local fuzz_repeatable=1
     mapfile -t labels < <(fuzz_labels '')
     step "${#labels[@]} fuzz targets, $1 s each"
     fuzz_all "$1" "${labels[@]}"

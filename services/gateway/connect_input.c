@@ -48,6 +48,54 @@ ow_code connect_take_query(const char *query, ow_arena *arena, connect_input *in
     return OW_OK;
 }
 
+static bool has_field_zero(const ProtobufCMessage *message);
+
+static bool member_has_field_zero(const ProtobufCMessage *message,
+                                  const ProtobufCFieldDescriptor *field) {
+    const char *base = (const char *)message;
+    const void *member = base + field->offset;
+    if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+        size_t count = 0;
+        ProtobufCMessage *const *list = NULL;
+        memcpy(&count, base + field->quantifier_offset, sizeof count);
+        memcpy(&list, member, sizeof list);
+        for (size_t i = 0; i < count; i++) {
+            if (has_field_zero(list[i])) {
+                return true;
+            }
+        }
+        return false;
+    }
+    if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0) {
+        uint32_t chosen = 0;
+        memcpy(&chosen, base + field->quantifier_offset, sizeof chosen);
+        if (chosen != field->id) {
+            return false;
+        }
+    }
+    const ProtobufCMessage *one = NULL;
+    memcpy(&one, member, sizeof one);
+    return one != NULL && has_field_zero(one);
+}
+
+// protobuf-c reads an unknown field of the illegal number 0 when the tag is spelled in several bytes, and
+// packs it in one, which no reader takes. Messages are not recursive, so this ends.
+static bool has_field_zero(const ProtobufCMessage *message) {
+    for (unsigned i = 0; i < message->n_unknown_fields; i++) {
+        if (message->unknown_fields[i].tag == 0) {
+            return true;
+        }
+    }
+    const ProtobufCMessageDescriptor *type = message->descriptor;
+    for (unsigned i = 0; i < type->n_fields; i++) {
+        if (type->fields[i].type == PROTOBUF_C_TYPE_MESSAGE &&
+            member_has_field_zero(message, &type->fields[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 ow_code connect_decode(const connect_input *input, ow_arena *arena, ProtobufCMessage **ret_message,
                        ow_err *err) {
     if (input->is_json) {
@@ -58,7 +106,7 @@ ow_code connect_decode(const connect_input *input, ow_arena *arena, ProtobufCMes
         ow_arena_protobuf(arena, ow_arena_alloc(arena, sizeof(ProtobufCAllocator)));
     ProtobufCMessage *message = protobuf_c_message_unpack(input->type, allocator, input->size,
                                                           (const uint8_t *)input->bytes);
-    if (message == NULL) {
+    if (message == NULL || has_field_zero(message)) {
         return ow_fail(err, OW_INVALID_ARGUMENT, "bad_message", "the message cannot be read as %s",
                        input->type->name);
     }
