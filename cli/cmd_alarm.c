@@ -1,4 +1,5 @@
-// ow alarm ...: rules that say by webhook when something is wrong, and when it is over.
+// ow alarm ...: rules that say by webhook, by mail or to a function when something is wrong, and when it is
+// over.
 
 #include "cli/rpc.h"
 
@@ -11,10 +12,11 @@
 
 #define ALARM_PATH "/overworld.telemetry.v1.Telemetry/"
 
-enum { DEFAULT_WINDOW_S = 60, DEFAULT_SILENCE_S = 3600 };
+enum { DEFAULT_WINDOW_S = 60, DEFAULT_SILENCE_S = 3600, EMAILS_MAX = 10 };
 
 typedef Overworld__Telemetry__V1__AlarmRule Rule;
 typedef Overworld__Telemetry__V1__Alarm Alarm;
+typedef Overworld__Telemetry__V1__AlarmFunction Function;
 
 static char *text_or_empty(const cli *c, const char *flag) {
     const char *text = cli_text(c, flag);
@@ -35,11 +37,62 @@ static cli_exit read_threshold(cli *c, Rule *rule) {
                                        : cli_fail(c, CLI_USAGE, "\"%s\" is no number", text);
 }
 
+// "a@example.com,b@example.com"
+static cli_exit read_emails(cli *c, const char *list, Rule *rule) {
+    rule->emails = ow_arena_calloc(c->arena, EMAILS_MAX, sizeof *rule->emails);
+    char *at = ow_arena_strdup_in(c->arena, list);
+    while (rule->emails != NULL && at != NULL) {
+        char *comma = strchr(at, ',');
+        if (rule->n_emails == EMAILS_MAX) {
+            return cli_fail(c, CLI_USAGE, "at most %d addresses", EMAILS_MAX);
+        }
+        rule->emails[rule->n_emails++] = at;
+        at = comma != NULL ? comma + 1 : NULL;
+        if (comma != NULL) {
+            *comma = '\0';
+        }
+    }
+    return rule->n_emails > 0 ? CLI_OK : cli_fail(c, CLI_FAILED, "no memory");
+}
+
+// "chat/on_alarm", "chat/on_alarm@live"
+static cli_exit read_call(cli *c, const char *text, Function *call, Rule *rule) {
+    char *copy = ow_arena_strdup_in(c->arena, text);
+    char *slash = copy != NULL ? strchr(copy, '/') : NULL;
+    if (slash == NULL) {
+        return cli_fail(c, CLI_USAGE, "--call is VIRTUAL_SERVER/FUNCTION[@ALIAS]");
+    }
+    *slash = '\0';
+    call->virtual_server = copy;
+    call->function = slash + 1;
+    char *alias = strchr(slash + 1, '@');
+    if (alias != NULL) {
+        *alias = '\0';
+        call->qualifier = alias + 1;
+    }
+    rule->call = call;
+    return CLI_OK;
+}
+
+static cli_exit read_target(cli *c, Function *call, Rule *rule) {
+    const char *webhook = cli_text(c, "webhook");
+    const char *emails = cli_text(c, "email");
+    const char *function = cli_text(c, "call");
+    if ((webhook != NULL) + (emails != NULL) + (function != NULL) != 1) {
+        return cli_fail(c, CLI_USAGE, "name one of --webhook, --email and --call");
+    }
+    rule->webhook_url = text_or_empty(c, "webhook");
+    return emails != NULL     ? read_emails(c, emails, rule)
+           : function != NULL ? read_call(c, function, call, rule)
+                              : CLI_OK;
+}
+
 cli_exit cmd_alarm_create(cli *c) {
     Overworld__Telemetry__V1__CreateAlarmRequest request =
         OVERWORLD__TELEMETRY__V1__CREATE_ALARM_REQUEST__INIT;
     Overworld__Telemetry__V1__CreateAlarmResponse *reply;
     Rule rule = OVERWORLD__TELEMETRY__V1__ALARM_RULE__INIT;
+    Function call = OVERWORLD__TELEMETRY__V1__ALARM_FUNCTION__INIT;
     request.rule = &rule;
     rule.name = (char *)c->args[0];
     rule.measure = (char *)c->args[1];
@@ -51,14 +104,17 @@ cli_exit cmd_alarm_create(cli *c) {
     rule.min_level = text_or_empty(c, "level");
     rule.window_s = (int32_t)cli_int(c, "window", DEFAULT_WINDOW_S);
     rule.silence_s = (int32_t)cli_int(c, "silence", DEFAULT_SILENCE_S);
-    rule.webhook_url = text_or_empty(c, "webhook");
     cli_exit code = read_threshold(c, &rule);
+    code = code == CLI_OK ? read_target(c, &call, &rule) : code;
     if (code == CLI_OK) {
         code = cli_rpc(c, ALARM_PATH "CreateAlarm", &request.base,
                        &overworld__telemetry__v1__create_alarm_response__descriptor, true, &reply);
     }
     if (code == CLI_OK && !c->json) {
-        printf("%s\nwebhook secret, shown this once: %s\n", reply->alarm_id, reply->webhook_secret);
+        puts(reply->alarm_id);
+        if (reply->webhook_secret[0] != '\0') {
+            printf("webhook secret, shown this once: %s\n", reply->webhook_secret);
+        }
     }
     return code;
 }

@@ -2,17 +2,27 @@
 
 #include "core/http_curl/internal.h"
 
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 // ---- Callbacks of the library ----
 
+static bool is_loopback(const struct sockaddr *address) {
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
+    return address->sa_family == AF_INET
+               ? (ntohl(v4->sin_addr.s_addr) >> 24) == 127
+               : address->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+}
+
 // The one place where sockets are made: what is refused here is reached by no name.
 static curl_socket_t on_open(void *self, curlsocktype purpose, struct curl_sockaddr *address) {
     ow_http_fetch *fetch = self;
     if (purpose != CURLSOCKTYPE_IPCXN ||
-        !ow_egress_allows_address(fetch->client->egress, &address->addr)) {
+        !ow_egress_allows_address(fetch->client->egress, &address->addr) ||
+        (fetch->loopback_only && !is_loopback(&address->addr))) {
         fetch->address_refused = true;
         return CURL_SOCKET_BAD;
     }
@@ -110,7 +120,7 @@ static ow_code begin_exchange(ow_http_fetch *fetch, ow_err *err) {
     fetch->response.size = 0;
     fetch->address_refused = false;
     fetch->detail[0] = 0;
-    ow_code code = request_apply(fetch, err);
+    ow_code code = fetch->is_mail ? mail_apply(fetch, err) : request_apply(fetch, err);
     return code == OW_OK ? client_add(fetch->client, fetch, err) : code;
 }
 
@@ -141,47 +151,57 @@ void fetch_free(ow_http_fetch *fetch) {
     free(fetch);
 }
 
-static ow_code begin(ow_http_fetch *fetch, const ow_http_fetch_options *options, ow_err *err) {
-    fetch->easy = curl_easy_init();
-    if (fetch->easy == NULL) {
-        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for a request");
-    }
-    ow_code code = request_take(fetch, options, err);
-    if (code != OW_OK) {
-        return code;
-    }
-    fetch->response.easy = fetch->easy;
-    set_fixed_options(fetch);
-    return begin_exchange(fetch, err);
-}
-
-ow_code ow_http_fetch_start(ow_http_client *client, const ow_http_fetch_options *options,
-                            ow_http_fetch **ret_fetch, ow_err *err) {
+ow_code fetch_new(ow_http_client *client, ow_http_done on_done, void *self,
+                  ow_http_fetch **ret_fetch, ow_err *err) {
     if (client->running >= client->max_fetches) {
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "too_many_fetches",
                        "%d requests are on their way already", client->running);
     }
     ow_http_fetch *fetch = calloc(1, sizeof *fetch);
-    if (fetch == NULL) {
+    CURL *easy = fetch != NULL ? curl_easy_init() : NULL;
+    if (easy == NULL) {
+        free(fetch);
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for a request");
     }
     fetch->client = client;
-    fetch->deadline_us = ow_loop_now_us(client->loop) + options->timeout_us;
-    fetch->redirects_left = options->redirects;
-    fetch->follows = options->redirects > 0;
-    fetch->response_limit = options->response_limit;
-    fetch->on_done = options->on_done;
-    fetch->self = options->self;
-    ow_code code = begin(fetch, options, err);
+    fetch->easy = easy;
+    fetch->response.easy = easy;
+    fetch->on_done = on_done;
+    fetch->self = self;
+    set_fixed_options(fetch);
+    *ret_fetch = fetch;
+    return OW_OK;
+}
+
+ow_code fetch_launch(ow_http_fetch *fetch, ow_code code, int64_t timeout_us,
+                     ow_http_fetch **ret_fetch, ow_err *err) {
+    if (code == OW_OK) {
+        fetch->deadline_us = ow_loop_now_us(fetch->client->loop) + timeout_us;
+        code = begin_exchange(fetch, err);
+    }
     if (code != OW_OK) {
         fetch_free(fetch);
         return code;
     }
-    link_up(client, fetch);
+    link_up(fetch->client, fetch);
     if (ret_fetch != NULL) {
         *ret_fetch = fetch;
     }
     return OW_OK;
+}
+
+ow_code ow_http_fetch_start(ow_http_client *client, const ow_http_fetch_options *options,
+                            ow_http_fetch **ret_fetch, ow_err *err) {
+    ow_http_fetch *fetch = NULL;
+    ow_code code = fetch_new(client, options->on_done, options->self, &fetch, err);
+    if (code != OW_OK) {
+        return code;
+    }
+    fetch->redirects_left = options->redirects;
+    fetch->follows = options->redirects > 0;
+    fetch->response_limit = options->response_limit;
+    code = request_take(fetch, options, err);
+    return fetch_launch(fetch, code, options->timeout_us, ret_fetch, err);
 }
 
 ow_http_fetch *ow_http_fetch_cancel(ow_http_fetch *fetch) {
@@ -209,7 +229,11 @@ static const failure failures[] = {
     {CURLE_PEER_FAILED_VERIFICATION, OW_UNAVAILABLE, "tls_failed"},
     {CURLE_SSL_CACERT_BADFILE, OW_UNAVAILABLE, "tls_failed"},
     {CURLE_SSL_CIPHER, OW_UNAVAILABLE, "tls_failed"},
+    {CURLE_USE_SSL_FAILED, OW_UNAVAILABLE, "tls_failed"},
     {CURLE_OUT_OF_MEMORY, OW_RESOURCE_EXHAUSTED, "memory"},
+    {CURLE_LOGIN_DENIED, OW_UNAUTHENTICATED, "login_refused"}, // of mails, as the next two
+    {CURLE_SEND_ERROR, OW_UNAVAILABLE, "mail_refused"},
+    {CURLE_WEIRD_SERVER_REPLY, OW_UNAVAILABLE, "mail_refused"},
 };
 
 static ow_code explain(const ow_http_fetch *fetch, CURLcode result, ow_err *err) {
@@ -226,7 +250,8 @@ static ow_code explain(const ow_http_fetch *fetch, CURLcode result, ow_err *err)
     }
     const char *detail = fetch->detail[0] != 0 ? fetch->detail : curl_easy_strerror(result);
     for (size_t i = 0; i < sizeof failures / sizeof *failures; i++) {
-        if (failures[i].result == result) {
+        bool of_mail = strcmp(failures[i].reason, "mail_refused") == 0;
+        if (failures[i].result == result && (fetch->is_mail || !of_mail)) {
             return ow_fail(err, failures[i].code, failures[i].reason, "%s", detail);
         }
     }

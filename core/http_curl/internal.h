@@ -52,6 +52,8 @@ struct ow_http_fetch {
     int64_t deadline_us;
     int redirects_left;
     bool follows;
+    bool is_mail, loopback_only;
+    size_t sent; // of a mail's body; its recipients are in `headers`
     size_t response_limit, head_size;
     ow_http_response response;
     ow_http_done on_done;
@@ -63,6 +65,13 @@ struct ow_http_fetch {
 
 // ---- fetch.c ----
 
+// A fetch that asks for nothing yet; fetch_launch. Codes: resource_exhausted.
+ow_code fetch_new(ow_http_client *client, ow_http_done on_done, void *self,
+                  ow_http_fetch **ret_fetch, ow_err *err);
+// Begins the first exchange, unless `code` says that there is nothing to begin. Frees it and passes the code
+// on when it fails.
+ow_code fetch_launch(ow_http_fetch *fetch, ow_code code, int64_t timeout_us,
+                     ow_http_fetch **ret_fetch, ow_err *err);
 // Frees a fetch that the library does not work on.
 void fetch_free(ow_http_fetch *fetch);
 // The library is done with one exchange of it: tells the caller, or follows a redirect.
@@ -72,12 +81,19 @@ void fetch_ended(ow_http_fetch *fetch, CURLcode result);
 
 // The fetch's own copy of what is asked for. Codes as ow_http_fetch_start.
 ow_code request_take(ow_http_fetch *fetch, const ow_http_fetch_options *options, ow_err *err);
+// Whether a host, as the library writes it, may be asked for. Codes as ow_http_fetch_start.
+ow_code request_check_host(const ow_egress *egress, const char *host, ow_err *err);
 // Whether its URL may be asked for. Codes as ow_http_fetch_start.
 ow_code request_check_url(const ow_http_fetch *fetch, ow_err *err);
 // Moves on to where the response points. Codes as ow_http_done.
 ow_code request_redirect(ow_http_fetch *fetch, const char *location, ow_err *err);
 // Tells the library what to send. Codes: resource_exhausted.
 ow_code request_apply(ow_http_fetch *fetch, ow_err *err);
+
+// ---- mail.c ----
+
+// Tells the library what to send, when it is a mail. Codes: resource_exhausted.
+ow_code mail_apply(ow_http_fetch *fetch, ow_err *err);
 
 // ---- client.c ----
 

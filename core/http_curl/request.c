@@ -37,7 +37,7 @@ static ow_code check_scheme(const ow_egress *egress, const char *scheme, ow_err 
 }
 
 // The library has brought the host into its plain form: "0x7f.1" is "127.0.0.1" here.
-static ow_code check_host(const ow_egress *egress, const char *host, ow_err *err) {
+ow_code request_check_host(const ow_egress *egress, const char *host, ow_err *err) {
     char name[256];
     size_t size = strlen(host);
     bool bracketed = host[0] == '[' && size > 2;
@@ -63,7 +63,7 @@ ow_code request_check_url(const ow_http_fetch *fetch, ow_err *err) {
                        ? check_scheme(fetch->client->egress, scheme, err)
                        : bad_url(err);
     if (code == OW_OK) {
-        code = host != NULL ? check_host(fetch->client->egress, host, err) : bad_url(err);
+        code = host != NULL ? request_check_host(fetch->client->egress, host, err) : bad_url(err);
     }
     curl_free(scheme);
     curl_free(host);

@@ -3,6 +3,7 @@
 #include "services/telemetry/text.h"
 
 #include "core/crypto/hash.h"
+#include "core/http/mail.h"
 #include "core/id/id.h"
 
 #include <inttypes.h>
@@ -18,6 +19,7 @@ enum {
     WINDOW_DEFAULT_S = 60,
     SILENCE_MAX_S = 604800,
     URL_MAX_BYTES = 2048,
+    EMAILS_MAX = 10,
     SECRET_BYTES = 24,
     SECRET_BYTES_MAX = 64,
 };
@@ -125,6 +127,30 @@ static bool url_is_sound(const char *url) {
     return known && strlen(url) <= URL_MAX_BYTES;
 }
 
+static bool names_function(const alarm_function *call) {
+    return call != NULL && name_is_sound(call->virtual_server) && name_is_sound(call->function) &&
+           strlen(call->qualifier) <= NAME_MAX_BYTES;
+}
+
+static bool emails_are_sound(const alarm_rule *r) {
+    for (size_t i = 0; i < r->n_emails; i++) {
+        if (!ow_mail_is_address(r->emails[i])) {
+            return false;
+        }
+    }
+    return r->n_emails > 0 && r->n_emails <= EMAILS_MAX;
+}
+
+static bool target_is_sound(const alarm_rule *r) {
+    int targets = (r->webhook_url[0] != 0) + (r->n_emails > 0) + (r->call != NULL);
+    return targets == 1 &&
+           (url_is_sound(r->webhook_url) || emails_are_sound(r) || names_function(r->call));
+}
+
+alarm_target alarm_target_of(const alarm_rule *rule) {
+    return rule->call != NULL ? ALARM_FUNCTION : rule->n_emails > 0 ? ALARM_EMAIL : ALARM_WEBHOOK;
+}
+
 static bool level_is_sound(const char *name) {
     return name[0] == 0 || strcmp(level_name(level_of(name, strlen(name))), name) == 0;
 }
@@ -147,8 +173,9 @@ static const char *bad_field(const alarm_rule *r) {
     if (r->silence_s < 0 || r->silence_s > SILENCE_MAX_S) {
         return "silence_s: 0 to 604800";
     }
-    if (!url_is_sound(r->webhook_url)) {
-        return "webhook_url: https://...";
+    if (!target_is_sound(r)) {
+        return "one of webhook_url: https://...; emails: 1 to 10 addresses; call: a virtual server "
+               "and a function";
     }
     if (!level_is_sound(r->min_level) || search_parse(r->text, &ignored, NULL) != OW_OK) {
         return "text or min_level: as in QueryLogs";

@@ -13,6 +13,9 @@ ow_code alarm_check(const alarm_rule *rule, ow_err *err);
 
 bool alarm_is_of_log(const alarm_rule *rule);
 
+typedef enum alarm_target { ALARM_WEBHOOK, ALARM_EMAIL, ALARM_FUNCTION } alarm_target;
+alarm_target alarm_target_of(const alarm_rule *sound_rule);
+
 // The value of a measure over a window, from all that happened in it.
 double alarm_value(const alarm_rule *rule, const point *sum);
 bool alarm_breaks(const alarm_rule *rule, double value);

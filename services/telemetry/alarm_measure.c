@@ -123,13 +123,16 @@ ow_code alarm_measure(ow_db_conn *db, const alarm_row *row, int64_t now_us, ow_a
 
 // ---- What is told ----
 
-const char *alarm_body(const alarm_row *row, alarm_event event, int64_t now_us, ow_arena *arena) {
+const char *alarm_body(const alarm_row *row, alarm_event event, const char *notice_id,
+                       int64_t now_us, ow_arena *arena) {
     ow_json_writer w;
     const alarm_rule *rule = row->rule;
     ow_json_writer_init(&w, arena, BODY_MAX);
     ow_json_object_open(&w);
     ow_json_name(&w, "type");
     ow_json_text(&w, alarm_event_type(event));
+    ow_json_name(&w, "notice_id");
+    ow_json_text(&w, notice_id);
     ow_json_name(&w, "timestamp_us");
     ow_json_int64_text(&w, now_us);
     ow_json_name(&w, "data");

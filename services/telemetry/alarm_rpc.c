@@ -15,10 +15,30 @@ static ow_code check_title(const ow_run *run) {
                          "name a title in Overworld-Title");
 }
 
+static const char *target_in(const alarm_rule *rule, ow_arena *arena) {
+    switch (alarm_target_of(rule)) {
+    case ALARM_WEBHOOK:
+        return rule->webhook_url;
+    case ALARM_FUNCTION:
+        return ow_arena_printf_in(arena, "%s/%s %s", rule->call->virtual_server,
+                                  rule->call->function, rule->call->qualifier);
+    case ALARM_EMAIL:
+        break;
+    }
+    const char *list = "";
+    for (size_t i = 0; i < rule->n_emails && list != NULL; i++) {
+        list = ow_arena_printf_in(arena, "%s%s%s", list, i > 0 ? " " : "", rule->emails[i]);
+    }
+    return list;
+}
+
 static const char *rule_state(const alarm_rule *rule, ow_arena *arena) {
-    return ow_audit_state_in(arena, "ttttis", "name", rule->name, "measure", rule->measure,
-                             "virtual_server", rule->virtual_server, "webhook_url",
-                             rule->webhook_url, "window_s", (int64_t)rule->window_s, "secret");
+    const char *target = target_in(rule, arena);
+    return target != NULL
+               ? ow_audit_state_in(arena, "ttttis", "name", rule->name, "measure", rule->measure,
+                                   "virtual_server", rule->virtual_server, "target", target,
+                                   "window_s", (int64_t)rule->window_s, "secret")
+               : NULL;
 }
 
 static ow_code audit(ow_run *run, const alarm_change *c, const char *action, const char *before,
@@ -63,7 +83,9 @@ static ow_code create(ow_run *run) {
         .rule = request->rule,
     };
     reply->alarm_id = c->alarm_id;
-    reply->webhook_secret = c->secret;
+    if (alarm_target_of(request->rule) == ALARM_WEBHOOK) {
+        reply->webhook_secret = c->secret;
+    }
     ow_code code = alarm_store_create(run->db, &row, run->err);
     return code == OW_OK
                ? audit(run, c, "alarm.create", "", rule_state(request->rule, run->call->arena))
@@ -171,7 +193,7 @@ ow_code alarm_test_store(ow_run *run) {
     notice_row notice = {
         .notice_id = c->notice_id,
         .alarm_id = c->alarm_id,
-        .body = alarm_body(&row, ALARM_TEST, c->now_us, arena),
+        .body = alarm_body(&row, ALARM_TEST, c->notice_id, c->now_us, arena),
         .created_us = c->now_us,
         .due_us = c->now_us,
     };

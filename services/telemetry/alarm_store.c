@@ -171,13 +171,12 @@ ow_code notice_store_add(ow_db_conn *db, const notice_row *n, int64_t *ret_lost,
         "tttii", n->notice_id, n->alarm_id, n->body, n->created_us, n->due_us);
 }
 
-static const char *rule_url(ow_rows *rows, ow_arena *arena) {
+static const alarm_rule *read_rule(ow_rows *rows, int column, ow_arena *arena) {
     ProtobufCAllocator storage;
     size_t size;
-    const void *bytes = ow_rows_blob(rows, 5, &size);
-    const alarm_rule *rule = overworld__telemetry__v1__alarm_rule__unpack(
-        ow_arena_protobuf(arena, &storage), size, bytes);
-    return rule != NULL ? rule->webhook_url : NULL;
+    const void *bytes = ow_rows_blob(rows, column, &size);
+    return overworld__telemetry__v1__alarm_rule__unpack(ow_arena_protobuf(arena, &storage), size,
+                                                        bytes);
 }
 
 ow_code notice_store_next(ow_db_conn *db, int64_t now_us, ow_arena *arena, notice_row *ret_notice,
@@ -186,7 +185,7 @@ ow_code notice_store_next(ow_db_conn *db, int64_t now_us, ow_arena *arena, notic
     ow_code code = ow_db_query(
         db, &rows, err,
         "SELECT notices.notice_id, notices.alarm_id, notices.body, notices.attempts,"
-        " alarms.secret, alarms.rule FROM notices JOIN alarms ON alarms.alarm_id = notices.alarm_id"
+        " alarms.secret, alarms.rule, alarms.title_id FROM notices JOIN alarms ON alarms.alarm_id = notices.alarm_id"
         " WHERE notices.due_us <= $1 ORDER BY notices.due_us, notices.notice_id LIMIT 1",
         "i", now_us);
     code = code == OW_OK ? ow_rows_next(rows, ret_found, err) : code;
@@ -199,11 +198,13 @@ ow_code notice_store_next(ow_db_conn *db, int64_t now_us, ow_arena *arena, notic
         .body = ow_arena_strdup_in(arena, ow_rows_text(rows, 2)),
         .attempts = ow_rows_int(rows, 3),
         .secret = ow_arena_strdup_in(arena, ow_rows_text(rows, 4)),
-        .url = rule_url(rows, arena),
+        .rule = read_rule(rows, 5, arena),
+        .title_id = ow_arena_strdup_in(arena, ow_rows_text(rows, 6)),
     };
     ow_rows_close(rows);
     bool whole = ret_notice->notice_id != NULL && ret_notice->alarm_id != NULL &&
-                 ret_notice->body != NULL && ret_notice->secret != NULL && ret_notice->url != NULL;
+                 ret_notice->body != NULL && ret_notice->secret != NULL &&
+                 ret_notice->rule != NULL && ret_notice->title_id != NULL;
     return whole ? OW_OK : no_memory(err);
 }
 

@@ -40,7 +40,8 @@ ow_code alarm_store_look(ow_db_conn *db, const alarm_row *row, ow_err *err);
 typedef struct notice_row {
     const char *notice_id, *alarm_id, *body;
     int64_t created_us, due_us, attempts;
-    const char *url, *secret; // of the alarm; only when read
+    const char *title_id, *secret; // of the alarm; only when read, as the next
+    const alarm_rule *rule;
 } notice_row;
 
 // Adds a notice; the oldest one goes when there are too many. *ret_lost: how many went.

@@ -1,22 +1,28 @@
-// Alarms: the rules by themselves, and the service with a target of the test's own.
+// Alarms as the service has them, with targets of the test's own.
 
 #include "services/telemetry/alarm_logic.h"
 #include "services/telemetry/blocks_for_test.h"
 #include "services/telemetry/telemetry.h"
 #include "tests/stage/stage.h"
 
+#include "core/crypto/secret.h"
 #include "core/http/client.h"
 #include "core/http/server.h"
+#include "core/http_curl/smtp_for_test.h"
 #include "core/loop/loop.h"
+
+#include "overworld/runner/v1/runner.pb-c.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define SERVICE (&overworld__telemetry__v1__telemetry__descriptor)
 #define TEXT(literal) ((char *)(uintptr_t)(literal))
 #define SECOND_US ((int64_t)1000000)
+#define PASSWORD_FLAG "--telemetry.smtp_password_file="
 
 enum { GOT_MAX = 64, BODY_ROOM = 2000 };
 
@@ -24,6 +30,14 @@ typedef struct got {
     char body[BODY_ROOM];
     char id[64], timestamp[32], signature[100];
 } got;
+
+// A runner of the test's own: the function that is called.
+typedef struct fake_runner {
+    ProtobufCService *service;
+    int calls, failures; // the first so many fail
+    char payload[BODY_ROOM], title[OW_ID_MAX], name[100], source[20];
+    ow_principal_kind kind;
+} fake_runner;
 
 typedef struct fixture {
     stage stage;
@@ -35,6 +49,9 @@ typedef struct fixture {
     got got[GOT_MAX]; // what was taken
     int count;
     int wanted;
+    fake_runner runner;
+    smtp_server smtp;
+    char line[4000]; // the last mail
     char url[100];
     char secret[ALARM_SECRET_MAX];
     char alarm_id[OW_ID_MAX];
@@ -88,12 +105,60 @@ static void on_gone(void *self, ow_http_request *request) {
     ow_http_reply(request, &(ow_http_answer){.status = 499});
 }
 
+static ow_code invoke(ow_run *run) {
+    fake_runner *r = run->self;
+    const Overworld__Runner__V1__InvokeRequest *request = run->request;
+    Overworld__Runner__V1__InvokeResponse *reply = run->reply;
+    r->kind = run->call->principal->kind;
+    snprintf(r->title, sizeof r->title, "%s", run->call->principal->title);
+    snprintf(r->source, sizeof r->source, "%s", request->source);
+    snprintf(r->name, sizeof r->name, "%s/%s@%s", request->virtual_server, request->function,
+             request->qualifier);
+    snprintf(r->payload, sizeof r->payload, "%.*s", (int)request->payload.len,
+             (const char *)request->payload.data);
+    if (r->calls++ < r->failures) {
+        reply->reason = TEXT("user_error");
+        reply->message = TEXT("not today");
+    }
+    return OW_OK;
+}
+
+static const ow_method runner_methods[] = {{"Invoke", 0, {{OW_LOOP, invoke}}}, {0}};
+
+static void offer_runner(fixture *f) {
+    ow_err err;
+    ow_service_options options = {
+        .descriptor = &overworld__runner__v1__runner__descriptor,
+        .methods = runner_methods,
+        .api = f->stage.api,
+        .self = &f->runner,
+        .loop = f->stage.loop,
+        .is_stand_in = true,
+    };
+    ow_directory_expect_here(f->stage.directory, options.descriptor);
+    assert_ow_ok(ow_service_new(&options, &f->runner.service, &err), &err);
+    assert_ow_ok(ow_directory_offer(f->stage.directory, f->runner.service, &err), &err);
+}
+
 static int set_up(void **state) {
     fixture *f = calloc(1, sizeof *f);
     ow_err err;
+    char smtp[100];
+    char password[STAGE_PATH_MAX + 100];
+    ow_secret secret = {TEXT("open sesame"), strlen("open sesame")};
     assert_non_null(f);
     *state = f;
-    stage_open(&f->stage, &ow_telemetry_module, OW_CHANNEL_LOCAL, NULL);
+    smtp_open(&f->smtp, "plain");
+    const char *folder = getenv("TEST_TMPDIR");
+    snprintf(password, sizeof password, PASSWORD_FLAG "%s/password",
+             folder != NULL ? folder : "/tmp");
+    unlink(password + strlen(PASSWORD_FLAG));
+    assert_ow_ok(ow_secret_store(password + strlen(PASSWORD_FLAG), &secret, &err), &err);
+    snprintf(smtp, sizeof smtp, "--telemetry.smtp_server=smtp://127.0.0.1:%d", f->smtp.port);
+    const char *flags[] = {smtp, password, "--telemetry.smtp_user=alice",
+                           "--telemetry.smtp_from=overworld@example.com", NULL};
+    stage_open(&f->stage, &ow_telemetry_module, OW_CHANNEL_LOCAL, flags);
+    offer_runner(f);
     f->budget.max = 1 << 20;
     f->status = 204;
     ow_http_options server = {
@@ -133,7 +198,10 @@ static int tear_down(void **state) {
     f->stage.env.outgoing = NULL;
     stage_restart(&f->stage);
     ow_http_client_close(f->client);
+    ow_directory_withdraw(f->stage.directory, f->runner.service);
+    ow_service_free(f->runner.service);
     stage_close(&f->stage);
+    smtp_close(&f->smtp);
     test_block_free(&f->block);
     free(f);
     return 0;
@@ -216,87 +284,6 @@ static void until_got(fixture *f, int count) {
 
 static bool is_of(const got *g, const char *type) {
     return strstr(g->body, type) != NULL;
-}
-
-// ---- Rules by themselves ----
-
-typedef struct moment {
-    int at_s;
-    bool breaks;
-    alarm_event wanted;
-} moment;
-
-// Silence: 100 s.
-static const moment moments[] = {
-    {0, false, ALARM_NOTHING},      {10, true, ALARM_FIRING},      {20, true, ALARM_NOTHING},
-    {900, true, ALARM_NOTHING},     {910, false, ALARM_RECOVERED}, {920, false, ALARM_NOTHING},
-    {930, true, ALARM_NOTHING},  // within the silence of the recovery
-    {940, false, ALARM_NOTHING}, // nobody was told that it fires
-    {950, true, ALARM_NOTHING},     {1000, true, ALARM_NOTHING},   {1010, true, ALARM_FIRING},
-    {1020, false, ALARM_RECOVERED},
-};
-
-static void tells_once_and_once_that_it_is_over(void **state) {
-    (void)state;
-    alarm_state s = {.firing = false};
-    for (size_t i = 0; i < sizeof moments / sizeof *moments; i++) {
-        const moment *m = &moments[i];
-        alarm_event event = alarm_look(&s, m->breaks, 100 * SECOND_US, (m->at_s + 1) * SECOND_US);
-        if (event != m->wanted) {
-            fail_msg("at %d s: %d, wanted %d", m->at_s, event, m->wanted);
-        }
-        assert_int_equal(s.firing, m->breaks);
-    }
-}
-
-// The example of the specification's reference libraries.
-static void signs_as_standard_webhooks(void **state) {
-    (void)state;
-    char signature[ALARM_SIGNATURE_MAX];
-    webhook w = {
-        .id = "msg_p5jXN8AQM9LWM0D4loKWxJek",
-        .secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-        .body = "{\"test\": 2432232314}",
-        .timestamp_s = 1614265330,
-    };
-    assert_true(webhook_sign(&w, signature));
-    assert_string_equal(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
-    w.secret = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-    assert_false(webhook_sign(&w, signature));
-    w.secret = "whsec_*";
-    assert_false(webhook_sign(&w, signature));
-    char secret[ALARM_SECRET_MAX];
-    char other[ALARM_SECRET_MAX];
-    webhook_make_secret(secret);
-    webhook_make_secret(other);
-    assert_string_not_equal(secret, other);
-    w.secret = secret;
-    assert_true(webhook_sign(&w, signature));
-}
-
-static void measures_what_the_rule_names(void **state) {
-    (void)state;
-    static const struct {
-        const char *measure;
-        double wanted;
-    } cases[] = {{"calls", 60},        {"rate", 1},      {"errors", 15},
-                 {"error_rate", 0.25}, {"throttled", 7}, {"cold_starts", 3},
-                 {"p50_ms", 0.1},      {"p95_ms", 3.2},  {"p99_ms", 3.2}};
-    point p = {.calls = 60, .errors = 15, .throttled = 7, .cold_starts = 3};
-    p.durations[0] = 54;
-    p.durations[5] = 6;
-    alarm_rule rule = OVERWORLD__TELEMETRY__V1__ALARM_RULE__INIT;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        rule.measure = TEXT(cases[i].measure);
-        double value = alarm_value(&rule, &p);
-        assert_true(value > cases[i].wanted - 1e-9 && value < cases[i].wanted + 1e-9);
-    }
-    point none = {.calls = 0};
-    rule.measure = TEXT("error_rate");
-    assert_true(alarm_value(&rule, &none) == 0);
-    assert_int_equal(notice_delay_us(1), 5 * SECOND_US);
-    assert_int_equal(notice_delay_us(2), 10 * SECOND_US);
-    assert_int_equal(notice_delay_us(60), 7200 * SECOND_US);
 }
 
 // ---- The service ----
@@ -396,6 +383,112 @@ static void sends_a_test_and_goes(void **state) {
     assert_string_equal(f->stage.err.reason, "no_alarm");
 }
 
+static bool has_mail(void *self) {
+    fixture *f = self;
+    return smtp_next(&f->smtp, f->line, sizeof f->line);
+}
+
+static void must_have(const fixture *f, const char *text) {
+    if (strstr(f->line, text) == NULL) {
+        fail_msg("%s: not in %s", text, f->line);
+    }
+}
+
+static void until_error(fixture *f, const char *text) {
+    for (int i = 0; i < 5000 && strstr(list(f)->alarms[0]->last_error, text) == NULL; i++) {
+        ow_loop_turn(f->stage.loop, 2000, NULL);
+    }
+    assert_non_null(strstr(list(f)->alarms[0]->last_error, text));
+}
+
+static void mails_one_alarm_and_one_recovery(void **state) {
+    fixture *f = *state;
+    char *to[] = {TEXT("ops@example.com"), TEXT("late@busy.test")};
+    alarm_rule rule = rule_of(f, "errors", 3);
+    rule.webhook_url = TEXT("");
+    rule.emails = to;
+    rule.n_emails = 2;
+    create(f, &rule);
+    assert_string_equal(f->secret, "");
+    run(f, 4, "crashed");
+    look(f, 1); // the server is busy at first
+    until_error(f, "mail_refused: ");
+    look(f, 1);
+    stage_until(&f->stage, has_mail, f);
+    must_have(f, "\"from\": \"FROM:<overworld@example.com>");
+    must_have(f, "\"to\": [\"TO:<ops@example.com>\", \"TO:<late@busy.test>\"]");
+    must_have(f, "\"login\": true");
+    must_have(f, "\\r\\nTo: ops@example.com,\\r\\n late@busy.test\\r\\n");
+    must_have(f, "\\r\\nSubject: [overworld] too-many fires\\r\\n");
+    must_have(f, "The alarm too-many fires: errors of all is 4, and from 3 is told.");
+    must_have(f, "alarm.firing");
+    look(f, 2); // it still fires
+    assert_false(has_mail(f));
+    look(f, 6);
+    stage_until(&f->stage, has_mail, f);
+    must_have(f, "Subject: [overworld] too-many is over\\r\\n");
+    look(f, 3);
+    assert_false(has_mail(f));
+    assert_int_equal(list(f)->alarms[0]->waiting_notices, 0);
+}
+
+static void calls_a_function(void **state) {
+    fixture *f = *state;
+    alarm_function call = OVERWORLD__TELEMETRY__V1__ALARM_FUNCTION__INIT;
+    alarm_rule rule = rule_of(f, "errors", 1);
+    rule.webhook_url = TEXT("");
+    rule.call = &call;
+    call.virtual_server = TEXT("ops");
+    call.function = TEXT("on_alarm");
+    create(f, &rule);
+    f->runner.failures = 1;
+    run(f, 1, "crashed");
+    look(f, 1);
+    assert_int_equal(f->runner.calls, 1);
+    assert_string_equal(list(f)->alarms[0]->last_error, "user_error: not today");
+    stage_restart(&f->stage); // what waits survives
+    look(f, 1);
+    assert_int_equal(f->runner.calls, 2);
+    assert_string_equal(f->runner.name, "ops/on_alarm@$DEFAULT");
+    assert_string_equal(f->runner.source, "event");
+    assert_string_equal(f->runner.title, "ttl_1");
+    assert_int_equal(f->runner.kind, OW_PLATFORM);
+    assert_non_null(strstr(f->runner.payload, "\"type\":\"alarm.firing\",\"notice_id\":\"ntc_"));
+    look(f, 8);
+    assert_int_equal(f->runner.calls, 3);
+    assert_non_null(strstr(f->runner.payload, "\"type\":\"alarm.recovered\""));
+    assert_string_equal(list(f)->alarms[0]->last_error, "");
+}
+
+static void refuses_bad_targets(void **state) {
+    fixture *f = *state;
+    char *injected[] = {TEXT("a@b.test>\r\nDATA")};
+    char *many[11];
+    alarm_function call = OVERWORLD__TELEMETRY__V1__ALARM_FUNCTION__INIT;
+    const alarm_rule sound = rule_of(f, "errors", 1);
+    alarm_rule bad[5];
+    for (size_t i = 0; i < 11; i++) {
+        many[i] = TEXT("a@b.test");
+        bad[i % 5] = sound;
+    }
+    bad[0].webhook_url = TEXT("");
+    bad[1].emails = many; // two targets
+    bad[1].n_emails = 1;
+    bad[2].webhook_url = bad[3].webhook_url = bad[4].webhook_url = TEXT("");
+    bad[2].emails = many;
+    bad[2].n_emails = 11;
+    bad[3].emails = injected;
+    bad[3].n_emails = 1;
+    call.virtual_server = TEXT("ops");
+    bad[4].call = &call; // no function
+    create_alarm_request request = OVERWORLD__TELEMETRY__V1__CREATE_ALARM_REQUEST__INIT;
+    for (size_t i = 0; i < 5; i++) {
+        request.rule = &bad[i];
+        assert_null(stage_call(&f->stage, SERVICE, "CreateAlarm", &request, &developer));
+        assert_string_equal(f->stage.err.reason, "bad_rule");
+    }
+}
+
 static void refuses_bad_rules(void **state) {
     fixture *f = *state;
     const alarm_rule sound = rule_of(f, "errors", 1);
@@ -464,13 +557,13 @@ static void a_repeated_request_makes_no_second_alarm(void **state) {
 int main(void) {
 #define CASE(name) OW_TEST_WITH(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        OW_TEST(tells_once_and_once_that_it_is_over),
-        OW_TEST(signs_as_standard_webhooks),
-        OW_TEST(measures_what_the_rule_names),
         CASE(tells_its_target_when_a_function_fails),
         CASE(counts_lines_of_the_log),
         CASE(keeps_notices_until_they_are_taken),
+        CASE(mails_one_alarm_and_one_recovery),
+        CASE(calls_a_function),
         CASE(sends_a_test_and_goes),
+        CASE(refuses_bad_targets),
         CASE(refuses_bad_rules),
         CASE(a_repeated_request_makes_no_second_alarm),
     };

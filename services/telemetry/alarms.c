@@ -3,7 +3,6 @@
 #include "core/id/id.h"
 #include "core/log/log.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +11,6 @@ enum {
     LOOK_EVERY_US = 10 * 1000 * 1000,
     STEERED_US = 20 * 1000,          // how often a clock that a test moves is looked at
     TELL_EVERY_US = 5 * 1000 * 1000, // when notices wait for another attempt
-    TIMEOUT_US = 10 * 1000 * 1000,   // of a target
-    RESPONSE_MAX = 64 * 1024,
     LOOK_ARENA_MAX = 64 << 20,
     TELL_ARENA_MAX = 1 << 20,
 };
@@ -36,7 +33,7 @@ typedef struct telling {
     notice_row notice;
     bool found, gone, again; // again: somebody kicked meanwhile
     char why[ERROR_TEXT_MAX];
-    ow_http_fetch *fetch;
+    delivery delivery;
 } telling;
 
 struct alarms {
@@ -86,7 +83,7 @@ static ow_code add_notice(alarms *a, ow_db_conn *db, const alarm_row *row, alarm
     notice_row notice = {
         .notice_id = id,
         .alarm_id = row->alarm_id,
-        .body = alarm_body(row, event, l->now_us, l->arena),
+        .body = alarm_body(row, event, id, l->now_us, l->arena),
         .created_us = l->now_us,
         .due_us = l->now_us,
     };
@@ -207,7 +204,8 @@ static void tell_written(void *self, ow_code code, const ow_err *err) {
 }
 
 // The attempt is over: "" when the target took it.
-static void settle(alarms *a, const char *why, bool for_good) {
+static void settle(void *self, const char *why, bool for_good) {
+    alarms *a = self;
     telling *t = &a->tell;
     snprintf(t->why, sizeof t->why, "%s", why);
     t->notice.attempts++;
@@ -223,53 +221,6 @@ static void settle(alarms *a, const char *why, bool for_good) {
     ow_db_write(a->options.db, &t->job);
 }
 
-static void on_told(void *self, ow_code code, const ow_http_response *response, const ow_err *err) {
-    alarms *a = self;
-    a->tell.fetch = NULL;
-    if (code != OW_OK) {
-        settle(a, err->reason, false);
-        return;
-    }
-    int status = ow_http_response_status(response);
-    char why[40] = "";
-    if (status < 200 || status > 299) {
-        snprintf(why, sizeof why, "status %d", status);
-    }
-    settle(a, why, status == 410); // gone, says the specification, is not to be asked again
-}
-
-static void send_notice(alarms *a) {
-    const notice_row *n = &a->tell.notice;
-    char signature[ALARM_SIGNATURE_MAX];
-    char timestamp[24];
-    webhook w = {n->notice_id, n->secret, n->body, wall_us(a) / 1000000};
-    if (a->options.client == NULL || !webhook_sign(&w, signature)) {
-        settle(a, "no_client_or_secret", false);
-        return;
-    }
-    snprintf(timestamp, sizeof timestamp, "%" PRId64, w.timestamp_s);
-    ow_http_header_line headers[] = {{"Content-Type", "application/json"},
-                                     {"webhook-id", n->notice_id},
-                                     {"webhook-timestamp", timestamp},
-                                     {"webhook-signature", signature}};
-    ow_http_fetch_options fetch = {
-        .method = "POST",
-        .url = n->url,
-        .headers = headers,
-        .header_count = sizeof headers / sizeof *headers,
-        .body = n->body,
-        .size = strlen(n->body),
-        .timeout_us = TIMEOUT_US,
-        .response_limit = RESPONSE_MAX,
-        .on_done = on_told,
-        .self = a,
-    };
-    ow_err err;
-    if (ow_http_fetch_start(a->options.client, &fetch, &a->tell.fetch, &err) != OW_OK) {
-        settle(a, err.reason, false);
-    }
-}
-
 static void tell_was_read(void *self, ow_code code, const ow_err *err) {
     alarms *a = self;
     if (code != OW_OK && !a->stopping) {
@@ -279,7 +230,7 @@ static void tell_was_read(void *self, ow_code code, const ow_err *err) {
         tell_ended(a, TELL_EVERY_US);
         return;
     }
-    send_notice(a);
+    delivery_start(&a->tell.delivery, &a->tell.notice);
 }
 
 static void on_tell(void *self) {
@@ -315,6 +266,7 @@ alarms *alarms_new(const alarms_options *options) {
     }
     ow_metrics *m = options->metrics;
     a->options = *options;
+    a->tell.delivery = (delivery){.targets = &a->options.targets, .on_told = settle, .self = a};
     a->look_timer = (ow_timer){.on_due = on_look, .self = a};
     a->tell_timer = (ow_timer){.on_due = on_tell, .self = a};
     a->sent = ow_metrics_counter(m, "overworld_telemetry_notices_sent_total",
@@ -333,8 +285,8 @@ void alarms_stop(alarms *a) {
     a->stopping = true;
     ow_loop_timer_cancel(a->options.loop, &a->look_timer);
     ow_loop_timer_cancel(a->options.loop, &a->tell_timer);
-    if (a->tell.fetch != NULL) {
-        a->tell.fetch = ow_http_fetch_cancel(a->tell.fetch);
+    if (a->tell.delivery.fetch != NULL || a->tell.delivery.call != NULL) {
+        delivery_cancel(&a->tell.delivery);
         a->tell.arena = ow_arena_free(a->tell.arena);
     }
 }

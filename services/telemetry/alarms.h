@@ -3,9 +3,9 @@
 // Looks at all alarms every ten seconds, and tells their targets what they have to say. Loop thread.
 
 #include "services/telemetry/alarm_store.h"
+#include "services/telemetry/alarm_targets.h"
 
 #include "core/clock/clock.h"
-#include "core/http/client.h"
 #include "core/metrics/metrics.h"
 #include "core/rpc/service.h"
 
@@ -15,8 +15,8 @@ typedef struct alarms_options {
     ow_loop *loop;
     ow_db *db;
     const ow_clock *clock;
-    ow_http_client *client; // NULL: nothing can be told, all of it waits
     ow_metrics *metrics;
+    targets targets; // what its mail settings point to stays the caller's
 } alarms_options;
 
 // Heap. NULL when out of memory. Looks for the first time ten seconds from now.
@@ -30,7 +30,8 @@ alarms *alarms_free(alarms *a);
 void alarms_kick(alarms *a);
 
 // A notice's body, as JSON; in `arena`. NULL: no memory.
-const char *alarm_body(const alarm_row *row, alarm_event event, int64_t now_us, ow_arena *arena);
+const char *alarm_body(const alarm_row *row, alarm_event event, const char *notice_id,
+                       int64_t now_us, ow_arena *arena);
 
 // What an alarm has seen in the window that ends now. In a read step.
 ow_code alarm_measure(ow_db_conn *db, const alarm_row *row, int64_t now_us, ow_arena *arena,

@@ -11,6 +11,7 @@
 
 #include "core/backup/backup.h"
 #include "core/clock/clock.h"
+#include "core/crypto/secret.h"
 #include "core/metrics/metrics.h"
 #include "core/module/env.h"
 #include "core/module/module.h"
@@ -24,6 +25,7 @@ typedef struct telemetry_config {
     int64_t max_waiting_queries;
     char *otlp_endpoint, *otlp_header;
     int64_t otlp_max_waiting;
+    char *smtp_server, *smtp_user, *smtp_password_file, *smtp_from;
 } telemetry_config;
 
 // Deletes old blocks in slices. Embedded in telemetry.
@@ -57,6 +59,7 @@ typedef struct telemetry {
     retainer retainer;
     exporter *exporter; // NULL: nobody wants traces
     alarms *alarms;
+    ow_secret smtp_password;
     ow_counter *blocks, *records, *bytes, *dropped, *uncounted;
 } telemetry;
 

@@ -5,6 +5,7 @@
 #include "overworld/telemetry/v1/telemetry.pb-c.h"
 
 typedef Overworld__Telemetry__V1__Alarm alarm_msg;
+typedef Overworld__Telemetry__V1__AlarmFunction alarm_function;
 typedef Overworld__Telemetry__V1__AlarmRule alarm_rule;
 typedef Overworld__Telemetry__V1__AppendRequest append_request;
 typedef Overworld__Telemetry__V1__CreateAlarmRequest create_alarm_request;

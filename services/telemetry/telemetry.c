@@ -4,7 +4,10 @@
 #include "services/telemetry/migrations/migrations.h"
 
 #include "core/hosting/hosting.h"
+#include "core/http/mail.h"
 #include "core/rpc/directory.h"
+
+#include "overworld/runner/v1/runner.pb-c.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -64,6 +67,28 @@ static const ow_config_key config_keys[] = {
      .min = 1 << 16,
      .max = (int64_t)1 << 32,
      .doc = "How much of them may wait to be sent; more is dropped and counted."},
+    {.name = "smtp_server",
+     .type = OW_CONFIG_STRING,
+     .offset = offsetof(telemetry_config, smtp_server),
+     .default_value = "",
+     .doc = "By whom alarms are mailed, as smtps://mail.example.com:465, or smtp://...:587 with "
+            "STARTTLS, which only a loopback address may lack; empty: they are not. The rules of "
+            "server.egress_* hold."},
+    {.name = "smtp_user",
+     .type = OW_CONFIG_STRING,
+     .offset = offsetof(telemetry_config, smtp_user),
+     .default_value = "",
+     .doc = "Whom to log in as there; empty: without a login."},
+    {.name = "smtp_password_file",
+     .type = OW_CONFIG_STRING,
+     .offset = offsetof(telemetry_config, smtp_password_file),
+     .default_value = "",
+     .doc = "File with the password, which others must not be able to read."},
+    {.name = "smtp_from",
+     .type = OW_CONFIG_STRING,
+     .offset = offsetof(telemetry_config, smtp_from),
+     .default_value = "",
+     .doc = "The sender's address, as overworld@example.com."},
     {0},
 };
 
@@ -124,6 +149,48 @@ static ow_code offer_service(telemetry *t, ow_err *err) {
     return ow_hosting_offer(t->env, &options, &t->service, err);
 }
 
+static ow_code check_mail(const telemetry_config *c, ow_err *err) {
+    if (c->smtp_server[0] == 0) {
+        return OW_OK;
+    }
+    if (!ow_mail_is_address(c->smtp_from)) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_config",
+                       "telemetry.smtp_from must be the address that mails come from");
+    }
+    if ((c->smtp_user[0] != 0) != (c->smtp_password_file[0] != 0)) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_config",
+                       "telemetry.smtp_user and telemetry.smtp_password_file go together");
+    }
+    return ow_mail_check_server(c->smtp_server, err);
+}
+
+static ow_code open_alarms(telemetry *t, ow_err *err) {
+    const telemetry_config *c = &t->config;
+    ow_code code = check_mail(c, err);
+    if (code == OW_OK && c->smtp_password_file[0] != 0) {
+        code = ow_secret_load(c->smtp_password_file, &t->smtp_password, err);
+    }
+    if (code != OW_OK) {
+        return code;
+    }
+    alarms_options options = {
+        .loop = t->env->loop,
+        .db = t->db,
+        .clock = t->env->clock,
+        .metrics = t->env->metrics,
+        .targets = {.loop = t->env->loop,
+                    .clock = t->env->clock,
+                    .client = t->env->outgoing,
+                    .runner = ow_directory_get(t->env->directory,
+                                               &overworld__runner__v1__runner__descriptor),
+                    .mail = {c->smtp_server, c->smtp_user, t->smtp_password.bytes, c->smtp_from}},
+    };
+    t->alarms = options.targets.runner != NULL ? alarms_new(&options) : NULL;
+    return t->alarms != NULL
+               ? OW_OK
+               : ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for telemetry");
+}
+
 static ow_code open_exporter(telemetry *t, ow_err *err) {
     if (t->config.otlp_endpoint[0] == 0) {
         return OW_OK;
@@ -151,18 +218,8 @@ static ow_code start(void *self, ow_err *err) {
     if (t->queries == NULL) {
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for telemetry");
     }
-    alarms_options alarms = {
-        .loop = t->env->loop,
-        .db = t->db,
-        .clock = t->env->clock,
-        .client = t->env->outgoing,
-        .metrics = t->env->metrics,
-    };
-    t->alarms = alarms_new(&alarms);
-    if (t->alarms == NULL) {
-        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for telemetry");
-    }
-    code = open_exporter(t, err);
+    code = open_alarms(t, err);
+    code = code == OW_OK ? open_exporter(t, err) : code;
     code = code == OW_OK ? offer_service(t, err) : code;
     if (code == OW_OK) {
         t->retainer.loop = t->env->loop;
@@ -216,6 +273,7 @@ static void free_self(void *self) {
     ow_service_free(t->service);
     ow_backup_free(t->backup);
     queries_free(t->queries);
+    ow_secret_deinit(&t->smtp_password);
     free(t);
 }
 
