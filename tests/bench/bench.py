@@ -579,6 +579,18 @@ def bench_limits(report, options):
                f"two buckets a call, {runs[0]['players']} players in turn; CPU")
 
 
+def bench_cron(report, options):
+    """When an expression comes next. One that never comes is searched for 400 years."""
+    runs = [json.loads(subprocess.run([at("core/cron/when"), "--time"], text=True, capture_output=True,
+                                      check=True).stdout) for _ in range(options.rounds)]
+    each = {text: statistics.median(run[text] for run in runs) / 1000 for text in runs[0]}
+    never = each.pop("0 0 30 2 *")
+    typical = statistics.median(each.values())
+    report.row("cron/next", typical, "µs", 1, typical <= 1,
+               f"median of {len(each)} expressions in Europe/Berlin; slowest {max(each.values()):.2f} µs, "
+               f"one that never comes {never:.0f} µs")
+
+
 def publish_number(server, number):
     """Publishes a version of "bench-alias" whose function answers its number."""
     folder = tempfile.mkdtemp(prefix="overworld-bench-alias-")
@@ -671,7 +683,7 @@ def bench_alias(report, options):
 
 BENCHES = {"alias": bench_alias, "token": bench_token, "call": bench_call, "records": bench_records, "split": bench_split,
            "cold": bench_cold, "start": bench_start, "write": bench_write, "dev": bench_dev,
-           "idle": bench_idle, "limits": bench_limits}
+           "idle": bench_idle, "limits": bench_limits, "cron": bench_cron}
 
 
 def write_table(path, rows, command):
