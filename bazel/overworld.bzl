@@ -139,6 +139,7 @@ def ow_proto_descriptors(name, protos, strip = "proto", **kwargs):
             "$(location //proto/check)",
         ),
         tools = ["//proto/check"],
+        visibility = ["//visibility:public"],
     )
     ow_embed(name = name, files = {name: name + ".pb"}, **kwargs)
 

@@ -112,6 +112,7 @@ bool cli_interrupted(void);
 cli_exit cmd_login(cli *c);
 cli_exit cmd_whoami(cli *c);
 cli_exit cmd_status(cli *c);
+cli_exit cmd_portal(cli *c);
 cli_exit cmd_vs_create(cli *c);
 cli_exit cmd_vs_list(cli *c);
 cli_exit cmd_vs_show(cli *c);

@@ -94,6 +94,21 @@ cli_exit cmd_status(cli *c) {
     return CLI_OK;
 }
 
+// The link's code stands behind '#', which browsers send to nobody.
+cli_exit cmd_portal(cli *c) {
+    Overworld__Identity__V1__CreateSignInLinkRequest request =
+        OVERWORLD__IDENTITY__V1__CREATE_SIGN_IN_LINK_REQUEST__INIT;
+    Overworld__Identity__V1__CreateSignInLinkResponse *made;
+    cli_exit code =
+        cli_rpc(c, IDENTITY "CreateSignInLink", &request.base,
+                &overworld__identity__v1__create_sign_in_link_response__descriptor, true, &made);
+    if (code == CLI_OK && !c->json) {
+        printf("%s/sign-in#%s\n", c->url, made->code);
+        cli_say(c, "The link signs you in once, within ten minutes. Open it in a browser.");
+    }
+    return code;
+}
+
 // ---- Server keys ----
 
 cli_exit cmd_key_create(cli *c) {

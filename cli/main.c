@@ -245,6 +245,8 @@ static const cli_command commands[] = {
     {"whoami", "", "say as whom the server sees you", 0, 0, NULL, cmd_whoami, "ow whoami"},
     {"status", "", "is all well: services, addresses, sandbox", 0, 0, NULL, cmd_status,
      "ow status --json"},
+    {"portal", "", "print a link that signs you in to the web console once", 0, 0, NULL, cmd_portal,
+     "ow portal"},
     {"vs create", "NAME", "make an empty virtual server", 1, 1, create_flags, cmd_vs_create,
      "ow vs create chat"},
     {"vs deploy", "DIR", "build a folder with a virtualserver.json and make it $LATEST", 1, 1,

@@ -39,7 +39,7 @@ in_use() {
 
 dev_up() {
     export OVERWORLD_DATA=${OVERWORLD_DATA:-$root/.overworld}
-    local started=$SECONDS bin ow url
+    local started=$SECONDS bin ow url portal
     local -a flags=("$@")
 
     need_packages up
@@ -70,11 +70,14 @@ dev_up() {
     step "the sample game client (examples/client) calls it"
     "$bin/examples/client/client" "$url" || die "the sample client failed (see above)"
 
+    portal=$("$ow" portal 2>/dev/null) || die "no link for the web console was made"
     cat >&2 <<END
 
 Overworld runs, ready $((SECONDS - started)) s after ./dev up.
 
   public address   $url   (game clients, dedicated servers)
+  web console      $portal
+                   (signs you in once, within ten minutes; \`ow portal\` prints a new link)
   console address  $(address console)   (everything; loopback only)
   data folder      $OVERWORLD_DATA
 

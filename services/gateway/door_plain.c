@@ -1,4 +1,4 @@
-// /healthz, /readyz, /metrics, and what is nowhere.
+// /healthz, /readyz, /metrics, the portal, and what is nowhere.
 
 #include "services/gateway/internal.h"
 
@@ -70,18 +70,23 @@ static const page *find_page(const exchange *x) {
 static void on_head(exchange *x) {
     const page *found = find_page(x);
     const char *http_method = ow_http_method(x->http);
-    if (found == NULL) {
+    if (found == NULL && !portal_has(x)) {
         exchange_refuse(x, 404, OW_NOT_FOUND, "not_found", "there is nothing here");
         return;
     }
-    x->method_text = found->path;
+    x->method_text = found != NULL ? found->path : "portal";
     if (strcmp(http_method, "GET") != 0 && strcmp(http_method, "HEAD") != 0) {
         exchange_refuse_method(x, "GET, HEAD");
     }
 }
 
 static void on_body(exchange *x) {
-    find_page(x)->serve(x);
+    const page *found = find_page(x);
+    if (found != NULL) {
+        found->serve(x);
+    } else {
+        portal_serve(x);
+    }
 }
 
 const door plain_door = {"plain", false, false, false, on_head, on_body};

@@ -1,16 +1,18 @@
 #include "services/gateway/internal.h"
 
 #include "core/http/text.h"
+#include "services/gateway/portal_cookie.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SPARE_MAX 1024
-#define REPLY_HEADERS_MAX 7
+#define OWN_HEADERS_MAX 8
 #define NUMBER_TEXT_MAX 24
 #define CONTENT_TYPE_MAX 200
 #define SECOND 1000000
+#define AUTHORIZATION_ROOM (PORTAL_TOKEN_MAX + 8)
 
 // ---- life ----
 
@@ -120,10 +122,25 @@ static const char *number_text(char text[static NUMBER_TEXT_MAX], int64_t number
     return at;
 }
 
+// The portal lives on the console's origin: whatever else is answered there must not be run as one of
+// its pages.
+static size_t add_console_headers(ow_http_header_line *headers, size_t count,
+                                  const exchange_answer *answer) {
+    count = add_header(headers, count, "X-Content-Type-Options", "nosniff");
+    for (size_t i = 0; i < answer->more_header_count; i++) {
+        headers[count++] = answer->more_headers[i];
+    }
+    return answer->more_header_count > 0 ? count
+                                         : add_header(headers, count, "Content-Security-Policy",
+                                                      "sandbox; default-src 'none'");
+}
+
+const door *const gateway_doors[DOORS] = {&call_door,  &connect_door, &bundle_door,
+                                          &plain_door, &sign_in_door, &sign_out_door};
+
 static void count_reply(const exchange *x, int status) {
-    static const door *const doors[DOORS] = {&call_door, &connect_door, &bundle_door, &plain_door};
     for (int i = 0; i < DOORS; i++) {
-        if (doors[i] == x->door) {
+        if (gateway_doors[i] == x->door) {
             const door_metrics *metrics = &x->gw->metrics[i];
             ow_counter_add(metrics->requests[status / 100 % STATUS_CLASSES], 1);
             ow_histogram_observe(metrics->durations, ow_loop_now_us(x->gw->loop) - x->started_us);
@@ -132,7 +149,7 @@ static void count_reply(const exchange *x, int status) {
 }
 
 void exchange_reply(exchange *x, const exchange_answer *answer) {
-    ow_http_header_line headers[REPLY_HEADERS_MAX];
+    ow_http_header_line headers[OWN_HEADERS_MAX + EXCHANGE_MORE_HEADERS];
     char traceparent[OW_TRACEPARENT_MAX];
     char version[NUMBER_TEXT_MAX];
     char retry_after[NUMBER_TEXT_MAX];
@@ -153,6 +170,9 @@ void exchange_reply(exchange *x, const exchange_answer *answer) {
     }
     if (answer->allow != NULL) {
         count = add_header(headers, count, "Allow", answer->allow);
+    }
+    if (!x->from->is_public) {
+        count = add_console_headers(headers, count, answer);
     }
     count_reply(x, answer->status);
     records_add(x, answer);
@@ -325,6 +345,9 @@ static const door *choose_door(exchange *x, const char *path) {
     if (starts_with(path, "/v1/bundles/")) {
         return &bundle_door;
     }
+    if (!x->from->is_public && starts_with(path, "/session")) {
+        return path[sizeof "/session" - 1] == '/' ? &sign_in_door : &sign_out_door;
+    }
     // Connect's paths are "/package.Service/Method".
     const char *slash = strchr(path + 1, '/');
     return slash != NULL && memchr(path, '.', (size_t)(slash - path)) != NULL ? &connect_door
@@ -341,9 +364,24 @@ static void take_trace(exchange *x) {
     }
 }
 
+// The portal's cookie as an Authorization; false when there is none that counts here.
+static bool take_cookie(const exchange *x, char authorization[static AUTHORIZATION_ROOM]) {
+    char token[PORTAL_TOKEN_MAX];
+    if (x->from->is_public || !portal_cookie_token(ow_http_header(x->http, "Cookie"), token) ||
+        !portal_is_own_request(x->http)) {
+        return false;
+    }
+    snprintf(authorization, AUTHORIZATION_ROOM, "Bearer %s", token);
+    return true;
+}
+
 // No token at all is nobody.
 static ow_code authenticate(exchange *x, ow_err *err) {
+    char of_cookie[AUTHORIZATION_ROOM];
     const char *authorization = ow_http_header(x->http, "Authorization");
+    if (authorization == NULL && take_cookie(x, of_cookie)) {
+        authorization = of_cookie;
+    }
     if (authorization == NULL) {
         return OW_OK;
     }

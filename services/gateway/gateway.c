@@ -163,17 +163,16 @@ static void collect(void *self) {
 }
 
 static void register_metrics(gateway *gw) {
-    static const door *const doors[DOORS] = {&call_door, &connect_door, &bundle_door, &plain_door};
     static const char *const classes[STATUS_CLASSES] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
     ow_metrics *metrics = gw->env->metrics;
     for (int i = 0; i < DOORS; i++) {
         for (int c = 0; c < STATUS_CLASSES; c++) {
-            ow_metric_labels labels = {{"door", "status"}, {doors[i]->name, classes[c]}};
+            ow_metric_labels labels = {{"door", "status"}, {gateway_doors[i]->name, classes[c]}};
             gw->metrics[i].requests[c] =
                 ow_metrics_counter(metrics, "overworld_gateway_requests_total",
                                    "Requests from outside, by door and status", &labels);
         }
-        ow_metric_labels labels = {{"door"}, {doors[i]->name}};
+        ow_metric_labels labels = {{"door"}, {gateway_doors[i]->name}};
         gw->metrics[i].durations = ow_metrics_histogram(
             metrics, "overworld_gateway_request_seconds",
             "Time from the headers to the reply, by door", &labels, &ow_histogram_of_durations);

@@ -61,9 +61,11 @@ typedef struct door {
     void (*on_body)(exchange *x); // the body is there
 } door;
 
-enum { DOOR_CALL, DOOR_CONNECT, DOOR_BUNDLE, DOOR_PLAIN, DOORS };
+enum { DOOR_CALL, DOOR_CONNECT, DOOR_BUNDLE, DOOR_PLAIN, DOOR_SIGN_IN, DOOR_SIGN_OUT, DOORS };
 
-extern const door call_door, connect_door, bundle_door, plain_door;
+extern const door call_door, connect_door, bundle_door, plain_door, sign_in_door, sign_out_door;
+// By the numbers above.
+extern const door *const gateway_doors[DOORS];
 
 typedef struct door_metrics {
     ow_counter *requests[STATUS_CLASSES];
@@ -165,14 +167,18 @@ struct exchange {
 
 extern const ow_http_handler exchange_handler; // its self is a listener
 
+enum { EXCHANGE_MORE_HEADERS = 5 };
+
 typedef struct exchange_answer {
     int status;
     const char *content_type;
     const void *body;
     size_t size;
-    const char *reason; // for the record; "" when it went well
-    int retry_after_s;  // 0: no such header
-    const char *allow;  // of a 405; else NULL
+    const char *reason;                      // for the record; "" when it went well
+    int retry_after_s;                       // 0: no such header
+    const char *allow;                       // of a 405; else NULL
+    const ow_http_header_line *more_headers; // of the door; at most EXCHANGE_MORE_HEADERS
+    size_t more_header_count;
 } exchange_answer;
 
 // Replies, records, and ends the exchange: it is gone afterwards.
@@ -213,6 +219,13 @@ void tls_remember(listener *at, const tls_files *files);
 // Looks at the files of the listeners from time to time.
 void tls_watch(gateway *gw);
 void tls_unwatch(gateway *gw);
+
+// ---- portal.c ----
+
+// Is this the address of something of the portal's?
+bool portal_has(const exchange *x);
+// Replies with it.
+void portal_serve(exchange *x);
 
 // ---- records.c ----
 

@@ -282,11 +282,21 @@ ow_code store_members_list(ow_db_conn *db, const member_range *range, take_membe
 
 // ---- Passwords ----
 
+static ow_code drop_links(ow_db_conn *db, const char *operator_id, ow_err *err) {
+    return ow_db_exec(db, NULL, err,
+                      "DELETE FROM operator_tokens WHERE operator_id = $1 AND kind = 'link'", "t",
+                      operator_id);
+}
+
 static ow_code end_sessions(ow_db_conn *db, const char *operator_id, int64_t *ret_ended,
                             ow_err *err) {
-    return ow_db_exec(db, ret_ended, err,
-                      "DELETE FROM operator_tokens WHERE operator_id = $1 AND kind = 'session'",
-                      "t", operator_id);
+    ow_code code = drop_links(db, operator_id, err);
+    return code == OW_OK
+               ? ow_db_exec(
+                     db, ret_ended, err,
+                     "DELETE FROM operator_tokens WHERE operator_id = $1 AND kind = 'session'", "t",
+                     operator_id)
+               : code;
 }
 
 ow_code store_member_set_password(ow_db_conn *db, const author *by, const char *operator_id,
@@ -471,15 +481,46 @@ ow_code store_api_key_revoke(ow_db_conn *db, const author *by, const char *key_i
                          : code;
 }
 
+// ---- Links to sign in with ----
+
+ow_code store_sign_in_link_put(ow_db_conn *db, const author *by, const operator_token_row *link,
+                               ow_err *err) {
+    ow_code code = drop_expired(db, link->created_us, err);
+    code = code == OW_OK ? drop_links(db, link->operator_id, err) : code;
+    code = code == OW_OK ? insert_token(db, link, "link", err) : code;
+    return code == OW_OK ? audit_member(db, by, "operator.make_link", link->operator_id,
+                                        key_state(by, link), err)
+                         : code;
+}
+
+ow_code store_sign_in_link_take(ow_db_conn *db, const uint8_t *sha256, int64_t now_us,
+                                operator_token_row *ret_link, ow_err *err) {
+    ow_rows *rows = NULL;
+    bool found = false;
+    ow_code code = ow_db_query(db, &rows, err,
+                               "SELECT " TOKEN_COLUMNS " FROM operator_tokens"
+                               " WHERE token_sha256 = $1 AND kind = 'link' AND expires_us > $2",
+                               "bi", sha256, (size_t)OW_SHA256_SIZE, now_us);
+    code = code == OW_OK ? ow_rows_next(rows, &found, err) : code;
+    code = code == OW_OK && found ? read_token(rows, ret_link, err) : code;
+    ow_rows_close(rows);
+    if (code == OW_OK && !found) {
+        return ow_fail(err, OW_UNAUTHENTICATED, "bad_link",
+                       "this link was used, is older than ten minutes, or was replaced by a newer "
+                       "one");
+    }
+    return code == OW_OK ? drop_links(db, ret_link->operator_id, err) : code;
+}
+
 // ---- What gateways verify with ----
 
 static ow_code load_tokens(ow_db_conn *db, int64_t now_us, operator_rows *to, ow_err *err) {
     ow_rows *rows = NULL;
-    ow_code code =
-        ow_db_query(db, &rows, err,
-                    "SELECT " TOKEN_COLUMNS " FROM operator_tokens"
-                    " WHERE expires_us = 0 OR expires_us > $1 ORDER BY token_id LIMIT $2",
-                    "ii", now_us, (int64_t)OPERATOR_TOKENS_MAX);
+    ow_code code = ow_db_query(db, &rows, err,
+                               "SELECT " TOKEN_COLUMNS " FROM operator_tokens"
+                               " WHERE kind <> 'link' AND (expires_us = 0 OR expires_us > $1)"
+                               " ORDER BY token_id LIMIT $2",
+                               "ii", now_us, (int64_t)OPERATOR_TOKENS_MAX);
     bool more = true;
     while (code == OW_OK && (code = ow_rows_next(rows, &more, err)) == OW_OK && more) {
         code = read_token(rows, &to->tokens[to->token_count], err);

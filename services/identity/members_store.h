@@ -72,7 +72,8 @@ ow_code store_member_set_password(ow_db_conn *db, const author *by, const char *
 // ---- Tokens ----
 
 typedef struct operator_token_row {
-    char token_id[OW_ID_MAX]; // "opt_": a session, "apk_": an API key, an operator's id: the file
+    char token_id
+        [OW_ID_MAX]; // "opt_": a session, "osl_": a link, "apk_": an API key, an operator's id: the file
     char operator_id[OW_ID_MAX];
     char name[KEY_NAME_MAX];
     char role[ROLE_MAX]; // at most
@@ -89,6 +90,14 @@ ow_code store_operator_session_begin(ow_db_conn *db, const author *by,
 // Ends the operator's session of that hash, or all of them (NULL).
 ow_code store_operator_sessions_end(ow_db_conn *db, const author *by, const uint8_t *sha256,
                                     int64_t *ret_ended, ow_err *err);
+
+// A code that its operator may change for a session once; it takes the place of the operator's last
+// one. Codes: resource_exhausted "too_many_tokens".
+ow_code store_sign_in_link_put(ow_db_conn *db, const author *by, const operator_token_row *link,
+                               ow_err *err);
+// Takes the link of that hash away. Codes: unauthenticated "bad_link".
+ow_code store_sign_in_link_take(ow_db_conn *db, const uint8_t *sha256, int64_t now_us,
+                                operator_token_row *ret_link, ow_err *err);
 
 // Codes: resource_exhausted "too_many_tokens".
 ow_code store_api_key_create(ow_db_conn *db, const author *by, const operator_token_row *key,

@@ -57,7 +57,7 @@ static attempt attempt_of(const ow_run *run, const char *account) {
         .kind = "operator", .title = "", .account = account, .address = client_address(run)};
 }
 
-static ow_code take_attempt(ow_run *run, const char *account) {
+ow_code operator_attempt_take(ow_run *run, const char *account) {
     identity *self = run->self;
     attempt who = attempt_of(run, account);
     int64_t wait_us = attempts_take(self->attempts, &who, ow_clock_mono_us(self->env->clock));
@@ -78,23 +78,27 @@ static ow_code bad_login(ow_run *run) {
                    "there is no such e-mail address and password");
 }
 
-ow_code operator_login_check(ow_run *run) {
-    const operator_login_request *request = run->request;
+void operator_session_make(ow_run *run, operator_entering *state) {
     const identity *self = run->self;
-    operator_entering *state = run->state;
-    ow_code code = normalize_email(request->email, state->email, run->err);
-    code = code == OW_OK ? check_password_form(request->password, run->err) : code;
-    code = code == OW_OK ? take_attempt(run, state->email) : code;
-    if (code != OW_OK) {
-        return code;
-    }
-    state->by = author_of(run);
     operator_token_row *session = &state->session;
+    state->by = author_of(run);
     session->created_us = state->by.entry.at_us;
     session->expires_us = session->created_us + self->config.operator_session;
     snprintf(session->role, sizeof session->role, "admin");
     ow_id_make(session->token_id, "opt_", session->created_us);
     operator_token_make("ows_", state->token, session->sha256);
+}
+
+ow_code operator_login_check(ow_run *run) {
+    const operator_login_request *request = run->request;
+    operator_entering *state = run->state;
+    ow_code code = normalize_email(request->email, state->email, run->err);
+    code = code == OW_OK ? check_password_form(request->password, run->err) : code;
+    code = code == OW_OK ? operator_attempt_take(run, state->email) : code;
+    if (code != OW_OK) {
+        return code;
+    }
+    operator_session_make(run, state);
     return OW_OK;
 }
 
@@ -171,7 +175,7 @@ ow_code operator_password_check(ow_run *run) {
         code = check_new_password(request->new_password, "", PASSWORD_MIN, run->err);
     }
     state->by = author_of(run);
-    return code == OW_OK ? take_attempt(run, state->by.entry.principal) : code;
+    return code == OW_OK ? operator_attempt_take(run, state->by.entry.principal) : code;
 }
 
 ow_code operator_password_find(ow_run *run) {

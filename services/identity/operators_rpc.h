@@ -30,11 +30,33 @@ typedef struct operator_entering {
     operator_rows rows;
 } operator_entering;
 
+// Fills `session` for a new session: its times, its id, a fresh token.
+void operator_session_make(ow_run *run, operator_entering *state);
+// Counts a try of an account from the caller's address. Codes: resource_exhausted
+// "too_many_attempts".
+ow_code operator_attempt_take(ow_run *run, const char *account);
+
 ow_code operator_login_check(ow_run *run);
 ow_code operator_login_find(ow_run *run);
 ow_code operator_login_verify(ow_run *run);
 ow_code operator_login_store(ow_run *run);
 ow_code operator_login_reply(ow_run *run);
+
+// ---- sign_in_links_rpc.c ----
+
+typedef struct link_making {
+    author by;
+    operator_token_row link;
+    char code[OPERATOR_TOKEN_SIZE];
+} link_making;
+
+ow_code sign_in_link_check(ow_run *run);
+ow_code sign_in_link_store(ow_run *run);
+ow_code sign_in_link_reply(ow_run *run);
+ow_code redeem_link_check(ow_run *run);
+ow_code redeem_link_store(ow_run *run);
+
+// ---- operators_rpc.c, continued ----
 
 typedef struct operator_leaving {
     author by;

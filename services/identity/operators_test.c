@@ -36,8 +36,9 @@ static void look_away(fixture *f, told *t) {
     answer_deinit(&t->watch);
 }
 
-// The entry of a token; copied into *ret_token. False: it is not good.
-static bool is_good(fixture *f, const char *token, token_msg *ret_token) {
+// The entry of a token; its numbers are copied into *ret_token, its role into `role`. False: it is not
+// good.
+static bool is_good_for(fixture *f, const char *token, token_msg *ret_token, char role[16]) {
     uint8_t hash[OW_SHA256_SIZE];
     bool found = false;
     told t;
@@ -47,11 +48,17 @@ static bool is_good(fixture *f, const char *token, token_msg *ret_token) {
         const token_msg *each = t.state->operator_tokens[i];
         if (each->sha256.len == sizeof hash && memcmp(each->sha256.data, hash, sizeof hash) == 0) {
             *ret_token = *each;
+            snprintf(role, 16, "%s", each->role);
             found = true;
         }
     }
     look_away(f, &t);
     return found;
+}
+
+static bool is_good(fixture *f, const char *token, token_msg *ret_token) {
+    char role[16];
+    return is_good_for(f, token, ret_token, role);
 }
 
 static void expect_role(fixture *f, const char *operator_id, const char *title, const char *role) {
@@ -351,6 +358,75 @@ static void many_guesses_at_once_are_no_more(void **state) {
 
 // ---- API keys ----
 
+// ---- Links ----
+
+static void make_link(fixture *f, const who *by, char code[static 64]) {
+    Overworld__Identity__V1__CreateSignInLinkRequest request =
+        OVERWORLD__IDENTITY__V1__CREATE_SIGN_IN_LINK_REQUEST__INIT;
+    answer a;
+    ASK_OK(f, by, "CreateSignInLink", &request, &a);
+    const create_sign_in_link_response *reply = (const create_sign_in_link_response *)a.message;
+    assert_int_equal(reply->expires_at->seconds - ow_clock_wall_us(f->clock) / SECOND_US, 600);
+    snprintf(code, 64, "%s", reply->code);
+    answer_deinit(&a);
+}
+
+static redeem_sign_in_link_request redeem_of(const char *code) {
+    redeem_sign_in_link_request request =
+        OVERWORLD__IDENTITY__V1__REDEEM_SIGN_IN_LINK_REQUEST__INIT;
+    request.code = (char *)(uintptr_t)code;
+    return request;
+}
+
+static void refuse_link(fixture *f, const char *code) {
+    redeem_sign_in_link_request request = redeem_of(code);
+    ASK_REFUSED(f, &nobody, "RedeemSignInLink", &request, OW_UNAUTHENTICATED, "bad_link");
+}
+
+static void a_link_signs_in_once(void **state) {
+    fixture *f = *state;
+    person ann;
+    char code[64];
+    char role[16];
+    token_msg token;
+    add(f, &first, "ann@example.com", "developer", &ann);
+    make_link(f, &ann.as, code);
+    assert_false(is_good(f, code, &token)); // a link is no bearer token
+    refuse_link(f, "owl_of_nobody");
+    redeem_sign_in_link_request request = redeem_of(code);
+    answer a;
+    ASK_OK(f, &nobody, "RedeemSignInLink", &request, &a);
+    const operator_login_response *reply = (const operator_login_response *)a.message;
+    assert_string_equal(reply->operator_id, ann.id);
+    assert_true(is_good_for(f, reply->token, &token, role));
+    assert_string_equal(role, "viewer"); // no more than she asked with
+    answer_deinit(&a);
+    refuse_link(f, code);
+}
+
+static void a_link_is_replaced_ended_and_expires(void **state) {
+    fixture *f = *state;
+    person ann;
+    char code[64];
+    char newer[64];
+    add(f, &first, "ann@example.com", "developer", &ann);
+    make_link(f, &ann.as, code);
+    make_link(f, &ann.as, newer);
+    refuse_link(f, code);
+    Overworld__Identity__V1__OperatorLogoutRequest everywhere =
+        OVERWORLD__IDENTITY__V1__OPERATOR_LOGOUT_REQUEST__INIT;
+    everywhere.everywhere = true;
+    answer a;
+    ASK_OK(f, &ann.as, "OperatorLogout", &everywhere, &a);
+    answer_deinit(&a);
+    refuse_link(f, newer);
+    make_link(f, &ann.as, code);
+    ow_clock_advance(f->clock, INT64_C(600) * SECOND_US);
+    refuse_link(f, code);
+    redeem_sign_in_link_request request = redeem_of("");
+    ASK_REFUSED(f, &nobody, "RedeemSignInLink", &request, OW_INVALID_ARGUMENT, "bad_code");
+}
+
 static void api_keys_come_and_go(void **state) {
     fixture *f = *state;
     token_msg token;
@@ -450,6 +526,7 @@ static void a_repeated_member_is_added_once(void **state) {
         CASE(whoever_has_no_role_left_is_gone, mode), CASE(members_are_listed_in_pages, mode),     \
         CASE(sessions_end_one_by_one_or_all, mode), CASE(a_new_password_ends_sessions, mode),      \
         CASE(guesses_are_few, mode), CASE(many_guesses_at_once_are_no_more, mode),                 \
+        CASE(a_link_signs_in_once, mode), CASE(a_link_is_replaced_ended_and_expires, mode),        \
         CASE(api_keys_come_and_go, mode), CASE(a_repeated_request_shows_the_same_secret, mode),    \
         CASE(a_repeated_member_is_added_once, mode)
 

@@ -1,0 +1,76 @@
+// generate.mjs SET OUT: writes types and calls of the API from a FileDescriptorSet, one file for each
+// .proto. JSON as proto3 defines it: 64-bit integers, bytes and times are strings; what has its
+// default is left out, so every field may be missing.
+
+import { createFileRegistry, fromBinary, getOption } from "@bufbuild/protobuf";
+import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+
+const [set, out] = process.argv.slice(2);
+const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, readFileSync(set)));
+const access = registry.getExtension("overworld.api.access");
+const callers = registry.getEnum("overworld.api.Caller");
+
+const INTEGER_64 = new Set([3, 4, 6, 16, 18]);
+const SCALARS = { 1: "number", 2: "number", 8: "boolean", 9: "string", 12: "string" };
+const scalar = (type) => (INTEGER_64.has(type) ? "string" : (SCALARS[type] ?? "number"));
+
+const own = (file) => file.name.startsWith("overworld/") && file.name !== "overworld/api/access";
+const stem = (file) => file.name.split("/").at(-1);
+const lower = (name) => name[0].toLowerCase() + name.slice(1);
+
+function typeOf(field, uses) {
+  const one = (message, enumeration, type) => {
+    if (message?.typeName === "google.protobuf.Timestamp") return "string";
+    if (message?.typeName.startsWith("google.")) return "unknown";
+    const named = message ?? enumeration;
+    if (!named) return scalar(type);
+    uses.set(named.name, named.file);
+    return named.name;
+  };
+  if (field.fieldKind === "list") return `${one(field.message, field.enum, field.scalar)}[]`;
+  return one(field.message, field.enum, field.scalar);
+}
+
+function operatorRule(method) {
+  const rule = getOption(method, access);
+  const names = rule.allow.map((number) => callers.values.find((v) => v.number === number).name);
+  const role = ["VIEWER", "DEVELOPER", "ADMIN"].find((name) => names.includes(name));
+  const external = role !== undefined || names.some((name) => name !== "SERVICE");
+  return external && { role: role ? `"${role.toLowerCase()}"` : "null", every: rule.everyTitle };
+}
+
+function write(file) {
+  const uses = new Map();
+  const body = [];
+  for (const each of file.enums) {
+    body.push(`export type ${each.name} = ${each.values.map((v) => `"${v.name}"`).join(" | ")};\n`);
+  }
+  for (const message of file.messages) {
+    const fields = message.fields.map((f) => `  ${f.jsonName}?: ${typeOf(f, uses)};\n`).join("");
+    body.push(`export interface ${message.name} {\n${fields}}\n`);
+  }
+  for (const service of file.services) {
+    for (const method of service.methods) {
+      const rule = operatorRule(method);
+      if (!rule) continue;
+      for (const type of [method.input, method.output]) uses.set(type.name, type.file);
+      const stream = method.methodKind === "server_streaming";
+      body.push(
+        `export const ${lower(method.name)} = /* @__PURE__ */ ${stream ? "streaming" : "method"}<` +
+          `${method.input.name}, ${method.output.name}>(\n  "/${service.typeName}/${method.name}", ` +
+          `${rule.role}, ${rule.every},\n);\n`,
+      );
+    }
+  }
+  const imports = [...uses]
+    .filter(([, from]) => from !== file)
+    .map(([name, from]) => `import type { ${name} } from "./${stem(from)}";\n`);
+  const kinds = ["method", "streaming"].filter((k) => body.some((b) => b.includes(`*/ ${k}<`)));
+  const calls = kinds.length ? `import { ${kinds.join(", ")} } from "../api/method";\n` : "";
+  const text = `// Made from proto/${file.name}.proto by generate.mjs.\n${calls}${imports.join("")}\n`;
+  writeFileSync(`${out}/${stem(file)}.ts`, text + body.join("\n"));
+}
+
+mkdirSync(out, { recursive: true });
+for (const file of registry.files) if (own(file)) write(file);

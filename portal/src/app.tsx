@@ -1,0 +1,147 @@
+// The frame around every page, and who gets to see it.
+
+import { ErrorBoundary, LocationProvider, Route, Router, useLocation } from "preact-iso";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { signOut } from "./api/client";
+import { chooseLanguage, language, languages, loadLanguage, t, type Key, type Language } from "./i18n";
+import { places, Pages, type Place } from "./pages";
+import { chooseTitle, loadSession, session, titles } from "./session";
+import { SignIn } from "./sign-in";
+import { nextTheme, theme } from "./theme";
+import { Button, Empty, Icon, Notice, Remarks, Skeleton } from "./ui/parts";
+
+const GROUPS: [Place["group"], Key][] = [["observe", "nav.observe"], ["build", "nav.build"], ["operate", "nav.operate"]];
+
+function Mark() {
+  return (
+    <svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.75" aria-hidden="true">
+      <circle cx="12" cy="12" r="9.2" /><path d="M2.8 12h18.4M12 2.8c3.6 3 3.6 15.4 0 18.4M12 2.8c-3.6 3-3.6 15.4 0 18.4" />
+    </svg>
+  );
+}
+
+function Navigation({ open, onGo }: { open: boolean; onGo: () => void }) {
+  const { path } = useLocation();
+  return (
+    <nav class={`nav ${open ? "open" : ""}`} aria-label={t("nav.main")} onClick={(event) => { if ((event.target as Element).closest("a")) onGo(); }}>
+      <a class="brand" href="/"><Mark />Overworld</a>
+      {GROUPS.map(([group, name]) => {
+        const items = places.filter((place) => place.group === group);
+        return items.length > 0 && (
+          <div key={group}>
+            <h2>{t(name)}</h2>
+            <ul>
+              {items.map((place) => (
+                <li key={place.path}>
+                  <a href={place.at} {...((place.at === "/" ? path === "/" : path === place.at || path.startsWith(`${place.at}/`)) ? { "aria-current": "page" } : {})}>
+                    <Icon name={place.icon} />{t(place.name)}
+                  </a>
+                </li>
+              ))}
+            </ul>
+          </div>
+        );
+      })}
+    </nav>
+  );
+}
+
+const THEME_ICONS = { system: "monitor", light: "sun", dark: "moon" } as const;
+
+function Bar({ onMenu }: { onMenu: () => void }) {
+  const who = session.value!;
+  return (
+    <header class="bar">
+      <Button class="menu" kind="quiet" icon="menu" aria-label={t("nav.open")} onClick={onMenu} />
+      {titles.value.length > 1 && (
+        <select aria-label={t("title")} style={{ width: "auto" }} value={who.title ?? ""} onChange={(event) => { void chooseTitle(event.currentTarget.value); }}>
+          {titles.value.map((each) => <option key={each.titleId} value={each.titleId}>{each.name}</option>)}
+        </select>
+      )}
+      <div class="grow" />
+      <Button kind="quiet" icon={THEME_ICONS[theme.value]} aria-label={`${t("theme")}: ${t(`theme.${theme.value}`)}`} title={`${t("theme")}: ${t(`theme.${theme.value}`)}`} onClick={nextTheme} />
+      <select aria-label={t("language")} style={{ width: "auto" }} value={language.value} onChange={(event) => { void chooseLanguage(event.currentTarget.value as Language); }}>
+        {Object.entries(languages).map(([code, name]) => <option key={code} value={code} lang={code}>{name}</option>)}
+      </select>
+      <Account />
+    </header>
+  );
+}
+
+function Account() {
+  const who = session.value!;
+  const leave = async (everywhere: boolean): Promise<void> => {
+    await signOut(everywhere).catch(() => {});
+    session.value = null;
+  };
+  return (
+    <>
+      <button type="button" class="button quiet" popovertarget="account" aria-label={t("account")}><Icon name="user" /></button>
+      <div id="account" popover="auto" class="menu-card">
+        <p class="break"><strong>{who.id}</strong><br /><span class="muted">{who.role}{who.everyTitle ? ` · ${t("account.every")}` : ""}</span></p>
+        <Button icon="signOut" onClick={() => { void leave(false); }}>{t("account.out")}</Button>
+        <Button kind="quiet" onClick={() => { void leave(true); }}>{t("account.out_everywhere")}</Button>
+      </div>
+    </>
+  );
+}
+
+function NotFound() {
+  return <Empty icon="search" title={t("nowhere")} action={<a class="button" href="/">{t("nav.home")}</a>}>{t("nowhere.text")}</Empty>;
+}
+
+function First() {
+  const { route } = useLocation();
+  useEffect(() => route("/vs", true), []);
+  return null;
+}
+
+function Shell() {
+  const [open, setOpen] = useState(false);
+  const main = useRef<HTMLElement>(null);
+  const { path } = useLocation();
+  useEffect(() => {
+    window.scrollTo(0, 0);
+  }, [path]);
+  return (
+    <div class="shell" key={`${session.value?.title}`}>
+      <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); main.current?.focus(); }}>{t("skip")}</a>
+      <Navigation open={open} onGo={() => setOpen(false)} />
+      {open && <button type="button" class="scrim" aria-label={t("close")} onClick={() => setOpen(false)} />}
+      <div>
+        <Bar onMenu={() => setOpen(true)} />
+        <main id="main" tabIndex={-1} ref={main}>
+          <ErrorBoundary onError={() => {}}>
+            <Router>
+              <Route path="/" component={First} />
+              <Route path="/sign-in" component={First} />
+              <Route path="/vs" component={Pages.virtualServers} />
+              <Route path="/vs/:name/:tab?" component={Pages.virtualServer} />
+              <Route default component={NotFound} />
+            </Router>
+          </ErrorBoundary>
+        </main>
+      </div>
+      <Remarks />
+    </div>
+  );
+}
+
+function Gate() {
+  const [failed, setFailed] = useState(false);
+  useEffect(() => {
+    if (session.value === undefined) loadSession().catch(() => setFailed(true));
+  }, []);
+  if (failed) {
+    return <div class="entrance"><Notice tone="bad" title={t("unreachable")} action={<Button onClick={() => location.reload()}>{t("again")}</Button>} /></div>;
+  }
+  if (session.value === undefined) return <div class="entrance"><Skeleton /></div>;
+  return session.value === null ? <SignIn /> : <Shell />;
+}
+
+export function App() {
+  useEffect(() => {
+    void loadLanguage();
+  }, []);
+  return <LocationProvider><Gate /></LocationProvider>;
+}

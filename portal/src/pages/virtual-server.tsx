@@ -1,0 +1,112 @@
+import { useRoute } from "preact-iso";
+import type { ComponentChildren } from "preact";
+import { call } from "../api/client";
+import { useQuery } from "../api/query";
+import { count, duration, num, percent } from "../format";
+import { getVirtualServer, type FunctionInfo, type VirtualServer as Server } from "../gen/registry";
+import { t, type Key } from "../i18n";
+import { healthOf, quantile, readWindow, type Window } from "../series";
+import { Badge, Empty, Loaded, Page, Panel, Sparkline, Time } from "../ui/parts";
+import { HealthBadge, versionText } from "./virtual-servers";
+
+const TABS: [string, Key][] = [["", "vs.tab.overview"]];
+
+export function VirtualServer() {
+  const { params } = useRoute();
+  const name = params["name"] ?? "";
+  const tab = params["tab"] ?? "";
+  const server = useQuery(`vs:${name}`, (signal) => call(getVirtualServer, { name }, signal), 10_000);
+  return (
+    <Page title={name} sub={server.data?.description} cli={`ow vs show ${name}`}>
+      <nav class="tabs" aria-label={t("vs.parts")}>
+        {TABS.map(([path, label]) => (
+          <a key={path} href={`/vs/${name}${path && `/${path}`}`} {...(tab === path ? { "aria-current": "page" } : {})}>{t(label)}</a>
+        ))}
+      </nav>
+      <Loaded query={server}>{(found) => <Overview server={found} />}</Loaded>
+    </Page>
+  );
+}
+
+function Overview({ server }: { server: Server }) {
+  const name = server.name ?? "";
+  const health = useQuery(`vs:${name}:health`, (signal) => readWindow(60, { virtualServer: name }, signal), 10_000);
+  return (
+    <div class="stack">
+      {health.data && <Figures window={health.data} />}
+      <Panel title={t("functions")} bare>
+        {(server.latest?.functions ?? []).length === 0
+          ? <Empty icon="file" title={t("vs.nocode")}>{t("vs.nocode.text")}</Empty>
+          : <Functions server={server} window={health.data} />}
+      </Panel>
+      <Panel title={t("aliases")} bare><Aliases server={server} /></Panel>
+    </div>
+  );
+}
+
+function Figure({ name, children }: { name: string; children: ComponentChildren }) {
+  return <div class="figure"><dt>{name}</dt><dd>{children}</dd></div>;
+}
+
+function Figures({ window }: { window: Window }) {
+  const sum = healthOf(window, () => true);
+  const p50 = quantile(sum.durations, 0.5);
+  const p95 = quantile(sum.durations, 0.95);
+  return (
+    <dl class="figures">
+      <Figure name={t("calls60")}>{count(sum.calls)}</Figure>
+      <Figure name={t("errors")}><span class={sum.errors ? "bad" : ""}>{count(sum.errors)}</span> <small>{percent(sum.errors, sum.calls)}</small></Figure>
+      <Figure name="p50">{p50 === undefined ? "–" : <>≤ {duration(p50)}</>}</Figure>
+      <Figure name="p95">{p95 === undefined ? "–" : <>≤ {duration(p95)}</>}</Figure>
+      <Figure name={t("cold")}>{count(sum.coldStarts)}</Figure>
+    </dl>
+  );
+}
+
+function Functions({ server, window }: { server: Server; window: Window | undefined }) {
+  return (
+    <div class="table-wrap">
+      <table>
+        <thead><tr><th>{t("name")}</th><th>{t("health")}</th><th>{t("exposure")}</th><th class="number">{t("calls60")}</th><th class="number">p95</th><th>{t("traffic")}</th><th class="number">{t("timeout")}</th><th class="number">{t("memory")}</th></tr></thead>
+        <tbody>{server.latest?.functions?.map((fn) => <FunctionRow key={fn.name} fn={fn} window={window} />)}</tbody>
+      </table>
+    </div>
+  );
+}
+
+function FunctionRow({ fn, window }: { fn: FunctionInfo; window: Window | undefined }) {
+  const sum = window && healthOf(window, (s) => s.function === fn.name);
+  const p95 = sum && quantile(sum.durations, 0.95);
+  return (
+    <tr>
+      <td><span class="name">{fn.name}</span></td>
+      <td><HealthBadge empty={false} calls={sum?.calls ?? 0} errors={sum?.errors ?? 0} /></td>
+      <td><Badge>{fn.exposure}</Badge></td>
+      <td class="number">{sum ? count(sum.calls) : "–"}</td>
+      <td class="number">{p95 === undefined ? "–" : `≤ ${duration(p95)}`}</td>
+      <td>{sum && <Sparkline values={sum.callsOver} label={t("calls.spark", { n: count(sum.calls) })} />}</td>
+      <td class="number">{duration(num(fn.timeoutMs) * 1000)}</td>
+      <td class="number">{fn.memoryMb} MB</td>
+    </tr>
+  );
+}
+
+function Aliases({ server }: { server: Server }) {
+  return (
+    <div class="table-wrap">
+      <table>
+        <thead><tr><th>{t("name")}</th><th>{t("alias.targets")}</th><th>{t("alias.visibility")}</th><th>{t("changed")}</th></tr></thead>
+        <tbody>
+          {server.aliases?.map((alias) => (
+            <tr key={alias.name}>
+              <td class="mono">{alias.name}</td>
+              <td>{alias.targets?.map((target) => `${versionText(target.version) === "$LATEST" ? target.version : `v${target.version}`}${num(target.weight) < 10000 ? ` ${num(target.weight) / 100} %` : ""}`).join(" · ")}</td>
+              <td>{alias.isPublic ? <Badge tone="accent">{t("alias.public")}</Badge> : <Badge>{t("alias.private")}</Badge>}</td>
+              <td><Time at={alias.updatedAt} /></td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

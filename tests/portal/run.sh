@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Runs the portal's unit tests, then its pages in a browser against a server of its own. Pictures of every
+# page are kept with the test's outputs.
+set -euo pipefail
+here=$PWD/tests/portal
+lock=$(sha256sum portal/package-lock.json | cut -c1-16)
+modules=${XDG_CACHE_HOME:-$HOME/.cache}/overworld/portal/$lock # as portal/build.sh leaves it
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cat portal/sizes.txt
+
+mkdir "$work/pages" "$work/unit"
+cp "$here"/*.mjs "$work/pages/"
+cp -RL portal/package.json portal/tsconfig.json portal/src "$work/unit/"
+ln -s "$modules/node_modules" "$work/node_modules"
+(cd "$work/unit" && ../node_modules/.bin/vitest run --reporter=dot)
+export ROOT=$PWD PICTURES=${TEST_UNDECLARED_OUTPUTS_DIR:-$work/pictures}
+mkdir -p "$PICTURES"
+exec node --test --test-concurrency=1 "$work"/pages/*.test.mjs
