@@ -55,6 +55,7 @@ static void wipe_secrets(ow_ctx *ctx) {
 
 void context_reset(ow_ctx *ctx) {
     wipe_secrets(ctx);
+    platform_reset(ctx);
     for (size_t i = 0; i < ctx->tree_count; i++) {
         cJSON_Delete(ctx->trees[i]);
     }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -8,6 +9,7 @@
 
 #define CALL_FUNCTION 1u // the host's OW_HOST_CALL_FUNCTION
 #define CALL_SECRET 2u   // the host's OW_HOST_CALL_SECRET
+#define CALL_METHOD 3u   // the host's OW_HOST_CALL_METHOD
 
 typedef int function_entry(ow_ctx *ctx);
 
@@ -22,7 +24,22 @@ struct ow_ctx {
     size_t tree_count;
     size_t tree_capacity;
     struct kept_secret *secrets; // wiped when the call ends
+    struct kept_block *blocks;   // freed when the call ends
+    // of the last call of the platform that was not done
+    char error_reason[64];
+    char error_message[384];
 };
+
+// Asks the platform for a method of the host API ("kv.get"). The reply is unpacked by `reply`'s
+// descriptor, with a NUL behind every value, and lives until the call ends.
+ow_status platform_call(ow_ctx *ctx, const char *method, const ProtobufCMessage *request,
+                        const ProtobufCMessageDescriptor *reply, ProtobufCMessage **ret_reply);
+
+// The same with a status of the runtime's own; for what need not be asked. Returns `status`.
+ow_status platform_fail(ow_ctx *ctx, ow_status status, const char *reason, const char *message);
+
+// Frees what replies of this call left.
+void platform_reset(ow_ctx *ctx);
 
 // Ends a call: frees what was kept for it.
 void context_reset(ow_ctx *ctx);

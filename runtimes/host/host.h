@@ -154,7 +154,7 @@ typedef struct ow_host_ready {
 typedef struct ow_host_call {
     uint64_t request;   // id of the request being served; 0 during ow_init
     uint32_t number;    // give it back with the answer
-    uint32_t kind;      // OW_HOST_CALL_FUNCTION, ..._SECRET; others are free for kv and the like
+    uint32_t kind;      // OW_HOST_CALL_FUNCTION, ..._SECRET, ..._METHOD
     const char *target; // "function" or "virtual_server/function"; NUL-terminated, ≤ 255 bytes
     const char *content_type;
     const void *payload; // shared with the instance like a reply: copy once, then look
@@ -163,6 +163,7 @@ typedef struct ow_host_call {
 
 #define OW_HOST_CALL_FUNCTION 1u
 #define OW_HOST_CALL_SECRET 2u // target: the secret's name
+#define OW_HOST_CALL_METHOD 3u // target: a method of the host API; payload: its request
 
 // All optional but `completed` and `exited`. `ctx` is the one given to ow_host_open, `user` of an
 // instance is read with ow_host_instance_user.

@@ -72,6 +72,10 @@ typedef struct ow_rt_answer {
     const char *code;
 } ow_rt_answer;
 
+// Room for a call's payload of up to OW_REGION_PAYLOAD_MAX bytes: ow_rt_call with the same pointer
+// copies nothing.
+void *ow_rt_call_area(ow_rt *rt);
+
 int ow_rt_call(ow_rt *rt, uint32_t kind, const char *target, const char *content_type,
                const void *data, size_t length, ow_rt_answer *ret_answer);
 

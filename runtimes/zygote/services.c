@@ -143,6 +143,10 @@ const void *ow_rt_file(const ow_rt *rt, const char *name, size_t *ret_length) {
     return NULL;
 }
 
+void *ow_rt_call_area(ow_rt *rt) {
+    return ow_region_call(rt->region);
+}
+
 int ow_rt_call(ow_rt *rt, uint32_t kind, const char *target, const char *content_type,
                const void *data, size_t length, ow_rt_answer *ret_answer) {
     if (length > OW_REGION_PAYLOAD_MAX || strlen(target) > 255) {
@@ -154,7 +158,7 @@ int ow_rt_call(ow_rt *rt, uint32_t kind, const char *target, const char *content
     if (!ow_frame_put(rt->frame, target) || !ow_frame_put(rt->frame, content_type)) {
         return EINVAL;
     }
-    if (length > 0) {
+    if (length > 0 && data != ow_region_call(rt->region)) {
         memcpy(ow_region_call(rt->region), data, length);
     }
     int failed = ow_frame_send(CONTROL_FD, rt->frame);

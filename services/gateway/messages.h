@@ -4,6 +4,7 @@
 
 #include "proto/google/rpc/status.pb-c.h"
 #include "proto/overworld/gateway/v1/gateway.pb-c.h"
+#include "proto/overworld/data/v1/data.pb-c.h"
 #include "proto/overworld/identity/v1/identity.pb-c.h"
 #include "proto/overworld/registry/v1/registry.pb-c.h"
 #include "proto/overworld/runner/v1/runner.pb-c.h"

@@ -10,6 +10,7 @@
 #define ON_PUBLIC_LISTENER (OW_ALLOW_PUBLIC | OW_ALLOW_PLAYER | OW_ALLOW_SERVER)
 
 static const ProtobufCServiceDescriptor *const services[] = {
+    &overworld__data__v1__data__descriptor,
     &overworld__gateway__v1__gateway__descriptor,
     &overworld__identity__v1__identity__descriptor,
     &overworld__registry__v1__registry__descriptor,

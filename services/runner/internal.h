@@ -12,6 +12,7 @@
 #include "core/rpc/subscription.h"
 #include "services/runner/blobs.h"
 #include "services/runner/builds.h"
+#include "services/runner/host_api.h"
 #include "services/runner/invoke.h"
 #include "services/runner/pools.h"
 #include "services/runner/records.h"
@@ -57,6 +58,7 @@ struct runner {
     struct runtimes runtimes;
     struct builds builds;
     struct secrets secrets;
+    struct host_api host_api;
     struct blobs *blobs;
     struct records *records;
     ProtobufCService *service, *registry, *telemetry, *peers;

@@ -3,9 +3,9 @@
 // One call of a function, from the request to the reply, and the calls that functions make.
 
 #include "core/rpc/service.h"
+#include "services/runner/nested.h"
 #include "services/runner/pools.h"
 
-struct nested;
 struct runner;
 
 #define PRINCIPAL_TEXT_MAX (OW_ID_MAX + 64)
@@ -56,13 +56,5 @@ static inline struct invocation *invocation_of(struct request *request) {
     return (struct invocation *)request;
 }
 
-// ---- nested.c: calls that functions make
-
-void nested_begin(struct runner *runner, struct instance *instance, const ow_host_call *call);
-
-// Its instance is gone, or its caller was answered: nobody waits for it any more.
-void nested_abandon_of(struct instance *instance);
-void nested_cancel(struct nested *nested);
-
-// For invoke.c: the invocation's last word is said; resume it.
+// For nested.c: the invocation's last word is said; resume it.
 void invocation_finish(struct invocation *invocation);

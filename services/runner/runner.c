@@ -117,11 +117,22 @@ static void host_completed(void *ctx, ow_host_instance *handle, const ow_host_co
 }
 
 static void host_called(void *ctx, ow_host_instance *handle, const ow_host_call *call) {
-    if (call->kind == OW_HOST_CALL_SECRET) {
-        secrets_answer(ctx, ow_host_instance_user(handle), call);
-        return;
+    struct instance *instance = ow_host_instance_user(handle);
+    ow_err err = {0};
+    switch (call->kind) {
+    case OW_HOST_CALL_FUNCTION:
+        nested_begin(ctx, instance, call);
+        break;
+    case OW_HOST_CALL_SECRET:
+        secrets_answer(ctx, instance, call);
+        break;
+    case OW_HOST_CALL_METHOD:
+        host_api_call(ctx, instance, call);
+        break;
+    default:
+        (void)ow_fail(&err, OW_UNIMPLEMENTED, "unimplemented", "there is no such host call");
+        nested_refuse(instance, call->number, &err);
     }
-    nested_begin(ctx, ow_host_instance_user(handle), call);
 }
 
 static void host_exited(void *ctx, ow_host_instance *handle, const ow_host_exit *exit) {
@@ -241,6 +252,7 @@ static ow_code open_parts(struct runner *runner, ow_err *err) {
                                   .loop = runner->loop,
                                   .pool = env->pool};
     ow_code code = blobs_new(&blobs, &runner->blobs, err);
+    code = code == OW_OK ? host_api_open(runner, err) : code;
     code = code == OW_OK ? records_new(&records, &runner->records, err) : code;
     code = code == OW_OK ? ow_host_open(&host, &host_events, runner, &runner->host, err) : code;
     code = code == OW_OK ? ow_service_new(&service, &runner->service, err) : code;
@@ -338,6 +350,15 @@ static bool runner_drained(void *self) {
     return quiet || runner->scheduler.now_us >= runner->drain_until_us + RECORDS_DRAIN_US;
 }
 
+// What instances still wait for ends without them.
+static void abandon_calls(struct runner *runner) {
+    for (struct pool *pool = runner->scheduler.pools; pool != NULL; pool = pool->next) {
+        for (struct instance *at = pool->instances; at != NULL; at = at->next) {
+            nested_abandon_of(at);
+        }
+    }
+}
+
 static void runner_stop(void *self) {
     struct runner *runner = self;
     runner->draining = true;
@@ -361,6 +382,7 @@ static void runner_stop(void *self) {
         ow_metrics_collector_remove(runner->env->metrics, &runner->collector);
         runner->collector.self = NULL;
     }
+    abandon_calls(runner);
     secrets_deinit(runner); // answers of registry that are still to come find nobody
     runner->host = ow_host_free(runner->host); // ends zygotes and instances
 }
@@ -384,6 +406,7 @@ static void runner_free(void *self) {
     runner->blobs = blobs_free(runner->blobs);
     runner->records = records_free(runner->records);
     runner->service = ow_service_free(runner->service);
+    host_api_close(runner);
     routes_deinit(&runner->routes);
     free(runner->cache_folder);
     free(runner->build_binary);

@@ -15,6 +15,7 @@
 
 #define IDENTITY "/overworld.identity.v1.Identity/"
 #define REGISTRY "/overworld.registry.v1.Registry/"
+#define DATA "/overworld.data.v1.Data/"
 #define TELEMETRY "/overworld.telemetry.v1.Telemetry/"
 
 enum { TEXT_MAX = 1 << 16, KEPT_MAX = 8 };
@@ -103,6 +104,11 @@ static const change changes[] = {
     {IDENTITY "StartBackup", "{}", 1, NULL, 0, "", "", 0},
     {REGISTRY "StartBackup", "{}", 1, NULL, 0, "", "", 0},
     {TELEMETRY "StartBackup", "{}", 1, NULL, 0, "", "", 0},
+    // Part of the same backup; data has no chain.
+    {DATA "StartBackup", "{}", 0, NULL, 0, NULL, NULL, 0},
+    // What games remember is theirs: the audit is about who runs them.
+    {DATA "KvSet", "{\"scope\":{\"kind\":\"TITLE\"},\"key\":\"a\",\"value\":\"MQ==\"}", 0, NULL, 0,
+     NULL, NULL, 0},
     // Waits for what comes: it only reads.
     {TELEMETRY "QueryLogs", "{}", 0, NULL, 0, NULL, NULL, 0},
     // With two titles, those above would have to name one.

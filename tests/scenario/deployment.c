@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 enum {
-    PROCESSES_MAX = 6,
+    PROCESSES_MAX = 12,
     FLAGS_MAX = 24,
     // Promised bounds are seconds; sanitizer builds on a busy machine get many times that.
     READY_MS = 30000,
@@ -45,8 +45,8 @@ struct deployment {
     const char *const *environment;
 };
 
-static const char *const split_services[] = {"identity", "registry", "telemetry", "runner",
-                                             "gateway"};
+static const char *const split_services[] = {"identity", "registry", "telemetry",
+                                             "data",     "runner",   "gateway"};
 
 int64_t now_ms(void) {
     struct timespec now;

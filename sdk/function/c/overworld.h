@@ -137,6 +137,55 @@ int ow_call(ow_ctx *ctx, const char *function, const void *data, size_t length, 
  * NULL, says why). The reply is freed by Overworld when the function returns. */
 cJSON *ow_call_json(ow_ctx *ctx, const char *function, cJSON *request, ow_result *result);
 
+/* ---- what is remembered: keys and values --------------------------------------------------- */
+
+/* How a call of the platform ended. */
+typedef enum ow_status {
+    OW_DONE = 0,
+    OW_NOTHING,  /* there is no such thing */
+    OW_CONFLICT, /* somebody else was faster: read again, then try again */
+    OW_FULL,     /* a quota does not allow it */
+    OW_DENIED,   /* not for this function, or not behind this caller */
+    OW_INVALID,  /* what you gave cannot be */
+    OW_AWAY,     /* the platform could not do it now, or did not answer: it may have been done */
+} ow_status;
+
+/* Of the last call of the platform in this call of the function that did not end with OW_DONE: a
+ * stable word ("stale_version", "kv_full") and a sentence. "" when there was none. */
+const char *ow_error_reason(ow_ctx *ctx);
+const char *ow_error_message(ow_ctx *ctx);
+
+/* Whose keys: every function of a virtual server shares OW_KV_SERVER, every function of the title
+ * OW_KV_TITLE. OW_KV_PLAYER are those of the player on whose behalf this runs; a function that runs
+ * for no player may name one by id instead ("plr_..."). */
+#define OW_KV_SERVER "server"
+#define OW_KV_TITLE "title"
+#define OW_KV_PLAYER "player"
+
+/* Valid until the function returns; a NUL stands behind the value. */
+typedef struct ow_kv_item {
+    const char *key;
+    const void *value;
+    size_t length;
+    int64_t version;    /* never the same twice for a key */
+    int64_t updated_us; /* microseconds since 1970 */
+    int64_t expires_us; /* 0: never */
+} ow_kv_item;
+
+/* Reads a key. OW_NOTHING when it is not there; `item` is then all zero. */
+ow_status ow_kv_get(ow_ctx *ctx, const char *scope, const char *key, ow_kv_item *item);
+
+/* Writes a key: 1 to 256 bytes of UTF-8; values up to 256 KB. It is stored when this returns. After
+ * `ttl_ms` milliseconds the key is gone; 0: it stays. */
+ow_status ow_kv_set(ow_ctx *ctx, const char *scope, const char *key, const void *value,
+                    size_t length, int64_t ttl_ms);
+
+/* Writes it only if nobody did since you read it: `version` is that of the item, 0 when there was
+ * none. OW_CONFLICT when it is another one now. The new version goes to `new_version` (may be
+ * NULL). */
+ow_status ow_kv_cas(ow_ctx *ctx, const char *scope, const char *key, const void *value,
+                    size_t length, int64_t version, int64_t *new_version);
+
 /* ---- what the bundle brings ---------------------------------------------------------------- */
 
 /* A file of the bundle, by its path in it; NULL when there is none. Valid as long as the instance

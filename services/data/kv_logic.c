@@ -1,0 +1,149 @@
+#include "services/data/kv_logic.h"
+
+#include "core/json/check.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TTL_MAX_MS (INT64_C(10) * 366 * 24 * 3600 * 1000)
+#define LAST_CHARACTER "\xF4\x8F\xBF\xBF" // U+10FFFF
+
+// ---- Scopes ----
+
+static bool is_name(const char *text) {
+    size_t length = strlen(text);
+    if (length == 0 || length > KV_NAME_MAX ||
+        !((text[0] | 0x20) >= 'a' && (text[0] | 0x20) <= 'z')) {
+        return false;
+    }
+    return strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") ==
+           length;
+}
+
+static ow_code bad_scope(ow_err *err, const char *why) {
+    return ow_fail(err, OW_INVALID_ARGUMENT, "bad_scope", "%s", why);
+}
+
+static ow_code server_scope(const scope_msg *wanted, const char **ret_owner, ow_err *err) {
+    if (!is_name(wanted->virtual_server) || wanted->player_id[0] != '\0') {
+        return bad_scope(err, "a virtual server's scope has virtual_server and nothing else");
+    }
+    *ret_owner = wanted->virtual_server;
+    return OW_OK;
+}
+
+static ow_code title_scope(const scope_msg *wanted, const char **ret_owner, ow_err *err) {
+    if (wanted->virtual_server[0] != '\0' || wanted->player_id[0] != '\0') {
+        return bad_scope(err, "the title's scope has neither virtual_server nor player_id");
+    }
+    *ret_owner = "";
+    return OW_OK;
+}
+
+static ow_code player_scope(const scope_msg *wanted, const char **ret_owner, ow_err *err) {
+    if (!ow_id_is(wanted->player_id, "plr_") || wanted->virtual_server[0] != '\0') {
+        return bad_scope(err, "a player's scope has player_id and nothing else");
+    }
+    *ret_owner = wanted->player_id;
+    return OW_OK;
+}
+
+static const struct {
+    char letter;
+    ow_code (*owner)(const scope_msg *wanted, const char **ret_owner, ow_err *err);
+} kinds[] = {
+    [KV_OF_SERVER] = {'v', server_scope},
+    [KV_OF_TITLE] = {'t', title_scope},
+    [KV_OF_PLAYER] = {'p', player_scope},
+};
+
+ow_code kv_scope_of(const char *title, const scope_msg *wanted, kv_scope *ret_scope, ow_err *err) {
+    const char *owner = NULL;
+    if (title[0] == '\0') {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "no_title", "name the title in Overworld-Title");
+    }
+    int kind = wanted != NULL ? (int)wanted->kind : 0;
+    if (kind < KV_OF_SERVER || kind > KV_OF_PLAYER) {
+        return bad_scope(err, "scope.kind is VIRTUAL_SERVER, TITLE or PLAYER");
+    }
+    ow_code code = kinds[kind].owner(wanted, &owner, err);
+    if (code == OW_OK) {
+        ret_scope->kind = (kv_kind)kind;
+        snprintf(ret_scope->title, sizeof ret_scope->title, "%s", title);
+        snprintf(ret_scope->text, sizeof ret_scope->text, "%s:%c:%s", title, kinds[kind].letter,
+                 owner);
+    }
+    return code;
+}
+
+// ---- Keys and values ----
+
+static bool has_control(const char *text) {
+    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
+        if (*at < 0x20 || *at == 0x7F) {
+            return true;
+        }
+    }
+    return false;
+}
+
+ow_code kv_check_key(const char *key, ow_err *err) {
+    size_t length = strlen(key);
+    if (length == 0 || length > KV_KEY_MAX || !ow_utf8_check(key, length) || has_control(key) ||
+        strstr(key, LAST_CHARACTER) != NULL) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_key",
+                       "a key has 1 to %d bytes of UTF-8 without control characters", KV_KEY_MAX);
+    }
+    return OW_OK;
+}
+
+ow_code kv_check_value(size_t size, ow_err *err) {
+    if (size > KV_VALUE_MAX) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "value_too_large",
+                       "a value has at most %d bytes, this one %zu", KV_VALUE_MAX, size);
+    }
+    return OW_OK;
+}
+
+ow_code kv_expiry(int64_t now_us, int64_t ttl_ms, int64_t *ret_expires_us, ow_err *err) {
+    if (ttl_ms < 0 || ttl_ms > TTL_MAX_MS) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_ttl",
+                       "ttl_ms is 0 (for good) to 10 years in milliseconds");
+    }
+    *ret_expires_us = ttl_ms == 0 ? 0 : now_us + ttl_ms * 1000;
+    return OW_OK;
+}
+
+ow_code kv_check_condition(const condition_msg *condition, ow_err *err) {
+    if (condition == NULL) {
+        return OW_OK;
+    }
+    bool versioned = condition->kind == OVERWORLD__DATA__V1__CONDITION__KIND__VERSION;
+    if (condition->kind > OVERWORLD__DATA__V1__CONDITION__KIND__VERSION ||
+        (versioned ? condition->version < 1 : condition->version != 0)) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_condition",
+                       "condition.kind is ANY, ABSENT, or VERSION with a version");
+    }
+    return OW_OK;
+}
+
+bool kv_parse_number(const void *text, size_t size, int64_t *ret_number) {
+    char copy[24];
+    if (size == 0 || size >= sizeof copy) {
+        return false;
+    }
+    memcpy(copy, text, size);
+    copy[size] = '\0';
+    char *end = NULL;
+    errno = 0;
+    long long number = strtoll(copy, &end, 10);
+    bool digits =
+        (copy[0] >= '0' && copy[0] <= '9') || (copy[0] == '-' && copy[1] >= '0' && copy[1] <= '9');
+    if (!digits || *end != '\0' || errno != 0 || end != copy + size) {
+        return false;
+    }
+    *ret_number = number;
+    return true;
+}

@@ -1,0 +1,63 @@
+#pragma once
+
+// All SQL of keys and values. Inside a job of the store, on its thread.
+
+#include "core/arena/arena.h"
+#include "core/db/db.h"
+#include "services/data/kv_logic.h"
+
+typedef struct kv_entry {
+    const char *key;
+    const void *value;
+    size_t size;
+    int64_t version, updated_us, expires_us; // expires_us 0: never
+} kv_entry;
+
+typedef struct kv_quota {
+    int64_t keys, bytes;
+} kv_quota;
+
+typedef struct kv_quotas {
+    kv_quota title;  // all scopes of a title together
+    kv_quota shared; // the scope of a virtual server, and that of the title
+    kv_quota player; // the scope of a player
+} kv_quotas;
+
+typedef enum kv_action { KV_GET, KV_SET, KV_DELETE, KV_INCREMENT } kv_action;
+
+// One operation of a transaction, and what came of it.
+typedef struct kv_operation {
+    kv_action action;
+    const kv_scope *scope;
+    const char *key;
+    const void *value; // KV_SET
+    size_t size;
+    int64_t expires_us; // KV_SET, and KV_INCREMENT of a key that is not there
+    int64_t delta;      // KV_INCREMENT
+    int condition;      // Overworld__Data__V1__Condition__Kind, of all but KV_GET
+    int64_t version;    // that it needs
+
+    bool was_there;
+    int64_t new_version; // KV_SET, KV_INCREMENT
+    int64_t number;      // KV_INCREMENT: what it came to
+    kv_entry entry;      // KV_GET, when it was there; in the arena
+} kv_operation;
+
+typedef struct kv_change {
+    kv_operation *operations;
+    size_t count;
+    int64_t now_us;
+    const kv_quotas *quotas;
+    ow_arena *arena;
+    size_t at; // the operation that failed
+} kv_change;
+
+// The entry of a key as of `now_us`, in the arena; `*ret_found` false when there is none. Codes: the
+// store's, resource_exhausted "out_of_memory".
+ow_code kv_store_get(ow_db_conn *db, const kv_scope *scope, const char *key, int64_t now_us,
+                     ow_arena *arena, kv_entry *ret_entry, bool *ret_found, ow_err *err);
+
+// Carries out all operations, or none: the job fails with the first that cannot be. Codes: the store's;
+// aborted "stale_version"; failed_precondition "not_a_number"; out_of_range "overflow";
+// resource_exhausted "kv_full"; not_found "player_deleted".
+ow_code kv_store_apply(ow_db_conn *db, kv_change *change, ow_err *err);

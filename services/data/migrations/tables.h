@@ -1,0 +1,3 @@
+#pragma once
+
+extern const char data_kv_tables[];
