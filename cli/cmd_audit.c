@@ -29,6 +29,7 @@ static const struct {
      "/overworld.identity.v1.Identity/VerifyAudit"},
     {"registry", "/overworld.registry.v1.Registry/ListAudit",
      "/overworld.registry.v1.Registry/VerifyAudit"},
+    {"events", "/overworld.events.v1.Queue/ListAudit", "/overworld.events.v1.Queue/VerifyAudit"},
     {"telemetry", "/overworld.telemetry.v1.Telemetry/ListAudit",
      "/overworld.telemetry.v1.Telemetry/VerifyAudit"},
 };

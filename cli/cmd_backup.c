@@ -31,6 +31,7 @@ static const struct {
     {"/overworld.registry.v1.Registry/StartBackup", "/overworld.registry.v1.Registry/ReadBackup",
      false},
     {"/overworld.data.v1.Data/StartBackup", "/overworld.data.v1.Data/ReadBackup", false},
+    {"/overworld.events.v1.Queue/StartBackup", "/overworld.events.v1.Queue/ReadBackup", false},
     {"/overworld.telemetry.v1.Telemetry/StartBackup",
      "/overworld.telemetry.v1.Telemetry/ReadBackup", true},
 };

@@ -373,7 +373,8 @@ static void stub_free(void *self) {
 }
 
 static void start_modules(platform *p, const char *const *more_flags) {
-    static const char *const names[] = {"identity", "registry", "runner", "telemetry"};
+    static const char *const names[] = {"events", "identity", "registry", "runner", "telemetry"};
+    enum { STUBS = sizeof names / sizeof names[0] };
     static const ow_config_key none[] = {{0}};
     const char *flags[24] = {"--gateway.public_port=0", "--gateway.console_port=0",
                              "--gateway.header_timeout=1s"};
@@ -383,17 +384,17 @@ static void start_modules(platform *p, const char *const *more_flags) {
     for (; more_flags != NULL && *more_flags != NULL; more_flags++) {
         flags[flag_count++] = *more_flags;
     }
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < STUBS; i++) {
         table[i] = (ow_module){.name = names[i], .doc = "", .init = stub_init, .free = stub_free};
         tables[i] = (ow_config_table){names[i], none, 0};
     }
-    table[4] = ow_gateway_module;
-    tables[4] =
+    table[STUBS] = ow_gateway_module;
+    tables[STUBS] =
         (ow_config_table){"gateway", ow_gateway_module.config, ow_gateway_module.config_size};
     char *environment[] = {NULL};
     ow_err err;
     if (ow_config_load(tables, NULL, flags, flag_count, environment, &p->config, &err) != OW_OK ||
-        ow_modules_new(table, 5, "all", &p->modules, &err) != OW_OK) {
+        ow_modules_new(table, STUBS + 1, "all", &p->modules, &err) != OW_OK) {
         fail_msg("%s", err.message);
     }
     p->env.modules = p->modules;

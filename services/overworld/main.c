@@ -4,12 +4,14 @@
 #include "core/error/error.h"
 #include "core/module/module.h"
 #include "overworld/data/v1/data.pb-c.h"
+#include "overworld/events/v1/queue.pb-c.h"
 #include "overworld/gateway/v1/gateway.pb-c.h"
 #include "overworld/identity/v1/identity.pb-c.h"
 #include "overworld/registry/v1/registry.pb-c.h"
 #include "overworld/runner/v1/runner.pb-c.h"
 #include "overworld/telemetry/v1/telemetry.pb-c.h"
 #include "services/data/data.h"
+#include "services/events/events.h"
 #include "services/gateway/gateway.h"
 #include "services/identity/identity.h"
 #include "services/overworld/options.h"
@@ -35,6 +37,7 @@ static const struct {
     {&ow_telemetry_module, &overworld__telemetry__v1__telemetry__descriptor},
     {&ow_data_module, &overworld__data__v1__data__descriptor},
     {&ow_runner_module, &overworld__runner__v1__runner__descriptor},
+    {&ow_events_module, &overworld__events__v1__queue__descriptor},
     {&ow_gateway_module, &overworld__gateway__v1__gateway__descriptor},
 };
 

@@ -1,0 +1,22 @@
+#pragma once
+
+// Short names for what protoc-c generates.
+
+#include "overworld/events/v1/queue.pb-c.h"
+#include "overworld/runner/v1/runner.pb-c.h"
+
+typedef Overworld__Events__V1__Attempt attempt_msg;
+typedef Overworld__Events__V1__Destination destination_msg;
+typedef Overworld__Events__V1__Enqueued enqueued_msg;
+typedef Overworld__Events__V1__EnqueueRequest enqueue_request;
+typedef Overworld__Events__V1__EnqueueResponse enqueue_response;
+typedef Overworld__Events__V1__Execution execution_msg;
+typedef Overworld__Events__V1__ExecutionFacts execution_facts;
+typedef Overworld__Events__V1__ExecutionOutcome execution_outcome;
+typedef Overworld__Events__V1__ExecutionPrincipal principal_msg;
+typedef Overworld__Events__V1__GetExecutionRequest get_execution_request;
+typedef Overworld__Events__V1__NewExecution new_execution_msg;
+typedef Overworld__Events__V1__RetryPolicy retry_msg;
+
+typedef Overworld__Runner__V1__InvokeRequest invoke_request;
+typedef Overworld__Runner__V1__InvokeResponse invoke_response;

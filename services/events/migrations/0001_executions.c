@@ -1,0 +1,56 @@
+#include "services/events/migrations/migrations.h"
+
+#include "core/audit/audit.h"
+
+// `state` is an execution_state. `facts` is a packed ExecutionFacts with the payload unless that is large and
+// stands in `payloads`; `outcome` a packed ExecutionOutcome. `lane` names what runs one by one, `subscription`
+// what is counted for `concurrency`. From `delete_us` on it need not be kept. The indexes hold what is on its way and little else.
+const char events_executions[] =
+    "CREATE TABLE executions ("
+    "  execution_id TEXT NOT NULL PRIMARY KEY,"
+    "  title_id TEXT NOT NULL,"
+    "  state BIGINT NOT NULL,"
+    "  due_us BIGINT NOT NULL,"
+    "  created_us BIGINT NOT NULL,"
+    "  since_us BIGINT NOT NULL,"
+    "  started_us BIGINT NOT NULL,"
+    "  ended_us BIGINT NOT NULL,"
+    "  delete_us BIGINT NOT NULL,"
+    "  attempt BIGINT NOT NULL,"
+    "  throttles BIGINT NOT NULL,"
+    "  epoch BIGINT NOT NULL,"
+    "  lease_until_us BIGINT NOT NULL,"
+    "  lane TEXT NOT NULL,"
+    "  subscription TEXT NOT NULL,"
+    "  concurrency BIGINT NOT NULL,"
+    "  deduplication_key TEXT NOT NULL,"
+    "  size BIGINT NOT NULL,"
+    "  reason TEXT NOT NULL,"
+    "  message TEXT NOT NULL,"
+    "  facts OW_BLOB NOT NULL,"
+    "  outcome OW_BLOB);"
+
+    "CREATE INDEX executions_due ON executions (due_us, execution_id) WHERE state = 1;"
+    "CREATE INDEX executions_lane ON executions (lane, execution_id) WHERE lane <> '' AND state < 5;"
+    "CREATE INDEX executions_parked ON executions (subscription, due_us) WHERE state = 3;"
+    "CREATE INDEX executions_running ON executions (subscription) WHERE state = 4;"
+    "CREATE INDEX executions_leased ON executions (lease_until_us) WHERE state = 4;"
+    "CREATE INDEX executions_dead ON executions (title_id, execution_id) WHERE state = 6;"
+    "CREATE INDEX executions_settled ON executions (delete_us, size) WHERE delete_us > 0;"
+    "CREATE UNIQUE INDEX executions_deduplicated ON executions (title_id, deduplication_key)"
+    "  WHERE deduplication_key <> '';"
+
+    "CREATE TABLE payloads ("
+    "  execution_id TEXT NOT NULL PRIMARY KEY,"
+    "  payload OW_BLOB NOT NULL);"
+
+    "CREATE TABLE attempts ("
+    "  execution_id TEXT NOT NULL,"
+    "  epoch BIGINT NOT NULL,"
+    "  number BIGINT NOT NULL,"
+    "  began_us BIGINT NOT NULL,"
+    "  ended_us BIGINT NOT NULL,"
+    "  reason TEXT NOT NULL,"
+    "  message TEXT NOT NULL,"
+    "  invocation_id TEXT NOT NULL,"
+    "  PRIMARY KEY (execution_id, epoch));" OW_AUDIT_TABLES;

@@ -1,0 +1,6 @@
+#include "services/events/migrations/migrations.h"
+
+const ow_db_migration events_migrations[] = {
+    {1, events_executions},
+    {0, NULL},
+};

@@ -1,0 +1,10 @@
+#pragma once
+
+// The tables of events, one file a number; see core/db/db.h.
+
+#include "core/db/db.h"
+
+extern const char events_executions[];
+
+// Ends with number 0.
+extern const ow_db_migration events_migrations[];

@@ -1,0 +1,212 @@
+// The methods of the queue: accepting and showing.
+
+#include "services/events/internal.h"
+
+#include "core/audit/methods.h"
+
+#include <string.h>
+
+enum { EXECUTIONS_MAX = 500, BYTES_MAX = 4 << 20 };
+
+void events_make_id(events *e, int64_t now_us, char id[static OW_ID_MAX]) {
+    char fresh[OW_ID_MAX];
+    ow_id_make(fresh, "exe_", now_us);
+    execution_id_after(id, e->last_execution_id, fresh);
+    memcpy(e->last_execution_id, id, OW_ID_MAX);
+}
+
+static ow_code check_title(const ow_run *run) {
+    return run->call->principal->title[0] != '\0'
+               ? OW_OK
+               : ow_fail(run->err, OW_FAILED_PRECONDITION, "title_needed",
+                         "name a title in Overworld-Title");
+}
+
+static ow_code no_memory(ow_err *err) {
+    return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for executions");
+}
+
+// ---- Enqueue ----
+
+typedef struct enqueue_state {
+    new_execution *executions;
+    size_t count;
+    int64_t first_due_us;
+    uint64_t duplicates;
+} enqueue_state;
+
+static execution_origin origin_of(const ow_run *run, int64_t now_us) {
+    const ow_call *call = run->call;
+    return (execution_origin){
+        .title_id = call->principal->title,
+        .request_id = call->request_id,
+        .client_address = call->client_address,
+        .principal = call->principal,
+        .trace = &call->trace,
+        .now_us = now_us,
+    };
+}
+
+static ow_code check_size(const enqueue_request *request, ow_err *err) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < request->n_executions; i++) {
+        bytes += request->executions[i]->payload.len;
+    }
+    if (request->n_executions > EXECUTIONS_MAX || bytes > BYTES_MAX) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "too_many",
+                       "at most %d executions and %d MB at once", EXECUTIONS_MAX, BYTES_MAX >> 20);
+    }
+    return OW_OK;
+}
+
+static ow_code prepare_each(ow_run *run, const enqueue_request *request, enqueue_state *s) {
+    events *e = run->self;
+    int64_t now_us = ow_clock_wall_us(e->env->clock);
+    execution_origin origin = origin_of(run, now_us);
+    execution_limits limits = {.concurrency = e->config.concurrency};
+    ow_code code = OW_OK;
+    for (size_t i = 0; code == OW_OK && i < request->n_executions; i++) {
+        new_execution *new = &s->executions[i];
+        code = execution_prepare(request->executions[i], &origin, &limits, run->call->arena, new,
+                                 run->err);
+        events_make_id(e, now_us, new->execution_id);
+        if (i == 0 || new->item.due_us < s->first_due_us) {
+            s->first_due_us = new->item.due_us;
+        }
+        s->count++;
+    }
+    return code;
+}
+
+static ow_code make_replies(ow_run *run, size_t count) {
+    enqueue_response *reply = run->reply;
+    ow_arena *arena = run->call->arena;
+    reply->executions = ow_arena_calloc(arena, count + 1, sizeof *reply->executions);
+    enqueued_msg *each = ow_arena_calloc(arena, count + 1, sizeof *each);
+    char *ids = ow_arena_calloc(arena, count + 1, OW_ID_MAX);
+    if (reply->executions == NULL || each == NULL || ids == NULL) {
+        return no_memory(run->err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        overworld__events__v1__enqueued__init(&each[i]);
+        each[i].execution_id = ids + i * OW_ID_MAX;
+        reply->executions[i] = &each[i];
+    }
+    reply->n_executions = count;
+    return OW_OK;
+}
+
+static ow_code enqueue_check(ow_run *run) {
+    const enqueue_request *request = run->request;
+    enqueue_state *s = run->state;
+    ow_code code = check_title(run);
+    code = code == OW_OK ? check_size(request, run->err) : code;
+    if (code != OW_OK) {
+        return code;
+    }
+    s->executions =
+        ow_arena_calloc(run->call->arena, request->n_executions + 1, sizeof *s->executions);
+    if (s->executions == NULL) {
+        return no_memory(run->err);
+    }
+    code = prepare_each(run, request, s);
+    return code == OW_OK ? make_replies(run, s->count) : code;
+}
+
+static ow_code enqueue_store(ow_run *run) {
+    enqueue_response *reply = run->reply;
+    enqueue_state *s = run->state;
+    ow_code code = OW_OK;
+    for (size_t i = 0; code == OW_OK && i < s->count; i++) {
+        bool duplicate;
+        enqueued_msg *told = reply->executions[i];
+        memcpy(told->execution_id, s->executions[i].execution_id, OW_ID_MAX);
+        code =
+            execution_insert(run->db, &s->executions[i], &duplicate, told->execution_id, run->err);
+        told->duplicate = duplicate;
+        s->duplicates += duplicate;
+    }
+    return code;
+}
+
+static ow_code enqueue_kick(ow_run *run) {
+    events *e = run->self;
+    const enqueue_state *s = run->state;
+    ow_counter_add(e->accepted, s->count - s->duplicates);
+    ow_counter_add(e->duplicates, s->duplicates);
+    if (s->count > s->duplicates) {
+        worker_kick(e->worker, s->first_due_us);
+    }
+    return OW_OK;
+}
+
+// ---- GetExecution ----
+
+// From outside, players and server keys see what they asked for themselves.
+static bool may_see(const ow_call *call, const execution_row *row) {
+    ow_principal owner = execution_principal(row);
+    if (!call->from_outside || call->principal->kind == OW_OPERATOR) {
+        return true;
+    }
+    return owner.kind == call->principal->kind && strcmp(owner.id, call->principal->id) == 0;
+}
+
+static ow_code get_read(ow_run *run) {
+    const get_execution_request *request = run->request;
+    execution_msg *reply = run->reply;
+    ow_arena *arena = run->call->arena;
+    execution_row row;
+    ow_code code = check_title(run);
+    if (code == OW_OK) {
+        code = execution_read(run->db, run->call->principal->title, request->execution_id, arena,
+                              &row, run->err);
+    }
+    if (code == OW_OK && !may_see(run->call, &row)) {
+        code = ow_fail(run->err, OW_NOT_FOUND, "no_execution", "there is no execution %s",
+                       request->execution_id);
+    }
+    if (code == OW_OK) {
+        code = execution_load_payload(run->db, &row, arena, run->err);
+    }
+    if (code == OW_OK) {
+        code = execution_read_attempts(run->db, row.execution_id, arena, &reply->attempts,
+                                       &reply->n_attempts, run->err);
+    }
+    if (code != OW_OK) {
+        return code;
+    }
+    reply->payload_size = (int64_t)row.facts->wanted->payload.len;
+    if (request->payload) {
+        reply->payload = row.facts->wanted->payload;
+    }
+    return execution_fill(&row, arena, reply) ? OW_OK : no_memory(run->err);
+}
+
+// ---- Backup ----
+
+static ow_code start_backup(ow_run *run) {
+    events *self = run->self;
+    return ow_backup_start_step(self->backup, run);
+}
+
+static ow_code started_backup(ow_run *run) {
+    events *self = run->self;
+    return ow_backup_started_step(self->backup, run);
+}
+
+static ow_code read_backup(ow_run *run) {
+    events *self = run->self;
+    return ow_backup_read_step(self->backup, run);
+}
+
+const ow_method queue_methods[] = {
+    {"Enqueue",
+     sizeof(enqueue_state),
+     {{OW_LOOP, enqueue_check}, {OW_WRITE, enqueue_store}, {OW_LOOP, enqueue_kick}}},
+    {"GetExecution", 0, {{OW_READ, get_read}}},
+    {"ListAudit", 0, {{OW_READ, ow_audit_list_step}}},
+    {"VerifyAudit", 0, {{OW_READ, ow_audit_verify_step}}},
+    {"StartBackup", 0, {{OW_READ, start_backup}, {OW_LOOP, started_backup}}},
+    {"ReadBackup", 0, {{OW_POOL, read_backup}}},
+    {0},
+};

@@ -1,0 +1,429 @@
+// The queue as its callers see it: real store, steered clock, a runner that does what the test says. Run
+// with "packed" the calls are encoded and deferred.
+
+#include "services/events/events.h"
+#include "services/events/messages.h"
+#include "tests/stage/stage.h"
+
+#include "core/metrics/metrics.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define QUEUE (&overworld__events__v1__queue__descriptor)
+#define TEXT(literal) ((char *)(uintptr_t)(literal))
+#define MINUTE ((int64_t)60 * 1000000)
+#define SEEN_MAX 512
+
+static ow_channel_kind channel;
+
+static const stage_caller platform = {.kind = OW_PLATFORM, .title = "ttl_1"};
+static const stage_caller viewer = {.kind = OW_OPERATOR, .role = OW_ROLE_VIEWER, .title = "ttl_1"};
+static const stage_caller alice = {.kind = OW_PLAYER, .id = "plr_alice", .title = "ttl_1"};
+static const stage_caller bob = {.kind = OW_PLAYER, .id = "plr_bob", .title = "ttl_1"};
+
+// A run that the fake runner was asked for.
+typedef struct seen {
+    char function[64], payload[64], principal[64], request_id[OW_ID_MAX], source[32];
+} seen;
+
+typedef struct fixture {
+    stage stage;
+    ProtobufCService *runner;
+    const char *reason; // what runs end with
+    bool hold;          // runs stay until they are let go
+    ow_run *held[SEEN_MAX];
+    int held_count, cancelled;
+    seen seen[SEEN_MAX];
+    int count;
+    int wanted;             // runs to wait for
+    const char *id, *state; // an execution to wait for
+} fixture;
+
+// ---- The runner ----
+
+static void on_cancel(ow_call *call, void *self) {
+    fixture *f = self;
+    for (int i = 0; i < f->held_count; i++) {
+        if (f->held[i] != NULL && f->held[i]->call == call) {
+            ow_run *run = f->held[i];
+            f->held[i] = NULL;
+            f->cancelled++;
+            ow_fail(run->err, OW_CANCELLED, "cancelled", "cancelled");
+            ow_run_resume(run, OW_CANCELLED);
+            return;
+        }
+    }
+}
+
+static ow_code invoke(ow_run *run) {
+    fixture *f = run->self;
+    const invoke_request *request = run->request;
+    invoke_response *reply = run->reply;
+    assert_true(f->count < SEEN_MAX);
+    seen *at = &f->seen[f->count++];
+    snprintf(at->function, sizeof at->function, "%s", request->function);
+    snprintf(at->payload, sizeof at->payload, "%.*s", (int)request->payload.len,
+             (const char *)request->payload.data);
+    snprintf(at->principal, sizeof at->principal, "%s", run->call->principal->id);
+    snprintf(at->request_id, sizeof at->request_id, "%s", run->call->request_id);
+    snprintf(at->source, sizeof at->source, "%s", request->source);
+    reply->invocation_id = TEXT("inv_1");
+    reply->reason = TEXT(f->reason);
+    reply->message = TEXT(f->reason[0] != 0 ? "it went wrong" : "");
+    reply->content_type = TEXT("application/json");
+    if (f->reason[0] == 0) {
+        reply->payload = (ProtobufCBinaryData){4, (uint8_t *)"true"};
+    }
+    if (!f->hold) {
+        return OW_OK;
+    }
+    f->held[f->held_count++] = run;
+    run->call->on_cancel = on_cancel;
+    run->call->on_cancel_self = f;
+    return OW_PENDING;
+}
+
+static void let_go(fixture *f, int index) {
+    ow_run *run = f->held[index];
+    assert_non_null(run);
+    f->held[index] = NULL;
+    run->call->on_cancel = NULL;
+    ow_run_resume(run, OW_OK);
+}
+
+static const ow_method runner_methods[] = {
+    {"Invoke", 0, {{OW_LOOP, invoke}}},
+    {0},
+};
+
+static void offer_runner(fixture *f) {
+    ow_err err;
+    ow_service_options options = {
+        .descriptor = &overworld__runner__v1__runner__descriptor,
+        .methods = runner_methods,
+        .api = f->stage.api,
+        .self = f,
+        .loop = f->stage.loop,
+        .is_stand_in = true,
+    };
+    assert_int_equal(ow_service_new(&options, &f->runner, &err), OW_OK);
+    assert_int_equal(ow_directory_offer(f->stage.directory, f->runner, &err), OW_OK);
+}
+
+static int set_up(void **state) {
+    fixture *f = calloc(1, sizeof *f);
+    f->reason = "";
+    stage_open(&f->stage, &ow_events_module, channel, NULL);
+    offer_runner(f);
+    stage_start(&f->stage);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    fixture *f = *state;
+    for (int i = 0; i < f->held_count; i++) {
+        if (f->held[i] != NULL) {
+            let_go(f, i);
+        }
+    }
+    stage_close(&f->stage);
+    ow_service_free(f->runner);
+    free(f);
+    return 0;
+}
+
+// ---- Asking ----
+
+static new_execution_msg job(const char *payload) {
+    static principal_msg for_alice;
+    new_execution_msg made = OVERWORLD__EVENTS__V1__NEW_EXECUTION__INIT;
+    overworld__events__v1__execution_principal__init(&for_alice);
+    for_alice.kind = TEXT("player");
+    for_alice.id = TEXT("plr_alice");
+    made.principal = &for_alice;
+    made.virtual_server = TEXT("chat");
+    made.function = TEXT("moderate");
+    made.source = TEXT("client");
+    made.payload = (ProtobufCBinaryData){strlen(payload), (uint8_t *)TEXT(payload)};
+    return made;
+}
+
+static enqueue_response *enqueue_as(fixture *f, const new_execution_msg *wanted,
+                                    const stage_caller *who) {
+    new_execution_msg *list[] = {(new_execution_msg *)(uintptr_t)wanted};
+    enqueue_request request = OVERWORLD__EVENTS__V1__ENQUEUE_REQUEST__INIT;
+    request.executions = list;
+    request.n_executions = 1;
+    return stage_call(&f->stage, QUEUE, "Enqueue", &request, who);
+}
+
+static const char *enqueue(fixture *f, const new_execution_msg *wanted) {
+    enqueue_response *reply = enqueue_as(f, wanted, &platform);
+    if (reply == NULL) {
+        fail_msg("Enqueue: %s: %s", f->stage.err.reason, f->stage.err.message);
+    }
+    return reply->executions[0]->execution_id;
+}
+
+static execution_msg *get(fixture *f, const char *id, const stage_caller *who) {
+    get_execution_request request = OVERWORLD__EVENTS__V1__GET_EXECUTION_REQUEST__INIT;
+    request.execution_id = TEXT(id);
+    request.payload = true;
+    return stage_call(&f->stage, QUEUE, "GetExecution", &request, who);
+}
+
+static bool has_run(void *self) {
+    const fixture *f = self;
+    return f->count >= f->wanted;
+}
+
+static void wait_for_runs(fixture *f, int count) {
+    f->wanted = count;
+    stage_until(&f->stage, has_run, f);
+}
+
+// Asks until it is in that state.
+static execution_msg *wait_for_state(fixture *f, const char *id, const char *state) {
+    int64_t until_us = ow_loop_now_us(f->stage.loop) + 15 * 1000000;
+    while (ow_loop_now_us(f->stage.loop) < until_us) {
+        execution_msg *found = get(f, id, &viewer);
+        assert_non_null(found);
+        if (strcmp(found->state, state) == 0) {
+            return found;
+        }
+    }
+    fail_msg("%s is never %s", id, state);
+    return NULL;
+}
+
+// ---- Cases ----
+
+static void what_is_accepted_runs_and_is_seen(void **state) {
+    fixture *f = *state;
+    new_execution_msg wanted = job("{\"a\":1}");
+    const char *id = enqueue(f, &wanted);
+    execution_msg *done = wait_for_state(f, id, "done");
+    assert_int_equal(f->count, 1);
+    assert_string_equal(f->seen[0].payload, "{\"a\":1}");
+    assert_string_equal(f->seen[0].principal, "plr_alice");
+    assert_string_equal(f->seen[0].source, "client");
+    assert_string_equal(f->seen[0].request_id, done->request_id);
+    assert_int_equal(done->result.len, 4);
+    assert_memory_equal(done->result.data, "true", 4);
+    assert_string_equal(done->qualifier, "$DEFAULT");
+    assert_int_equal(done->attempt, 1);
+    assert_int_equal(done->n_attempts, 0);
+    assert_memory_equal(done->payload.data, "{\"a\":1}", 7);
+}
+
+static void a_large_payload_comes_whole(void **state) {
+    fixture *f = *state;
+    size_t size = (size_t)200 << 10;
+    char *large = malloc(size + 1);
+    memset(large, 'x', size);
+    large[size] = 0;
+    new_execution_msg wanted = job(large);
+    execution_msg *done = wait_for_state(f, enqueue(f, &wanted), "done");
+    assert_int_equal(done->payload.len, size);
+    assert_memory_equal(done->payload.data, large, size);
+    assert_int_equal(done->payload_size, size);
+    free(large);
+}
+
+static void the_same_key_is_the_same_execution(void **state) {
+    fixture *f = *state;
+    new_execution_msg wanted = job("1");
+    wanted.deduplication_key = TEXT("tmr:1:2");
+    char first[OW_ID_MAX];
+    snprintf(first, sizeof first, "%s", enqueue(f, &wanted));
+    wait_for_state(f, first, "done");
+    enqueue_response *again = enqueue_as(f, &wanted, &platform);
+    assert_true(again->executions[0]->duplicate);
+    assert_string_equal(again->executions[0]->execution_id, first);
+    assert_int_equal(f->count, 1);
+    // In another title it is another key.
+    stage_caller elsewhere = {.kind = OW_PLATFORM, .title = "ttl_2"};
+    assert_false(enqueue_as(f, &wanted, &elsewhere)->executions[0]->duplicate);
+}
+
+static void a_failure_is_tried_again_and_given_up(void **state) {
+    fixture *f = *state;
+    f->reason = "user_error";
+    new_execution_msg wanted = job("1");
+    const char *id = enqueue(f, &wanted);
+    for (int attempt = 1; attempt < 3; attempt++) {
+        wait_for_runs(f, attempt);
+        execution_msg *waiting = wait_for_state(f, id, "waiting");
+        assert_string_equal(waiting->reason, "user_error");
+        ow_clock_advance(f->stage.clock, MINUTE << attempt);
+    }
+    execution_msg *dead = wait_for_state(f, id, "dead");
+    assert_int_equal(f->count, 3);
+    assert_int_equal(dead->n_attempts, 3);
+    assert_int_equal(dead->attempts[0]->number, 1);
+    assert_int_equal(dead->attempts[2]->number, 3);
+    assert_string_equal(dead->attempts[1]->reason, "user_error");
+    assert_string_equal(dead->attempts[1]->invocation_id, "inv_1");
+    assert_string_equal(dead->message, "it went wrong");
+}
+
+static void a_refusal_is_final(void **state) {
+    fixture *f = *state;
+    f->reason = "refused";
+    new_execution_msg wanted = job("1");
+    execution_msg *dead = wait_for_state(f, enqueue(f, &wanted), "dead");
+    assert_string_equal(dead->reason, "refused");
+    assert_int_equal(f->count, 1);
+}
+
+static void throttling_is_no_attempt(void **state) {
+    fixture *f = *state;
+    f->reason = "throttled";
+    new_execution_msg wanted = job("1");
+    const char *id = enqueue(f, &wanted);
+    for (int i = 1; i <= 5; i++) {
+        wait_for_runs(f, i);
+        execution_msg *waiting = wait_for_state(f, id, "waiting");
+        assert_int_equal(waiting->attempt, 0);
+        ow_clock_advance(f->stage.clock, 5 * MINUTE);
+    }
+    f->reason = "";
+    ow_clock_advance(f->stage.clock, 5 * MINUTE);
+    assert_int_equal(wait_for_state(f, id, "done")->attempt, 1);
+}
+
+static void what_is_due_later_runs_later(void **state) {
+    fixture *f = *state;
+    new_execution_msg wanted = job("1");
+    int64_t due_us = ow_clock_wall_us(f->stage.clock) + MINUTE;
+    Google__Protobuf__Timestamp due = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    due.seconds = due_us / 1000000 + 1;
+    wanted.due = &due;
+    const char *id = enqueue(f, &wanted);
+    new_execution_msg now = job("2");
+    wait_for_state(f, enqueue(f, &now), "done");
+    assert_int_equal(f->count, 1);
+    assert_string_equal(get(f, id, &viewer)->state, "waiting");
+    ow_clock_advance(f->stage.clock, MINUTE + 1000000);
+    wait_for_state(f, id, "done");
+}
+
+static void one_of_a_key_runs_after_the_other(void **state) {
+    fixture *f = *state;
+    f->hold = true;
+    char text[] = "0";
+    for (int i = 0; i < 4; i++) {
+        text[0] = (char)('0' + i);
+        new_execution_msg wanted = job(text);
+        wanted.ordering_key = TEXT(i == 3 ? "other" : "room");
+        enqueue(f, &wanted);
+    }
+    wait_for_runs(f, 2); // 0 and, of the other key, 3
+    assert_string_equal(f->seen[0].payload, "0");
+    assert_string_equal(f->seen[1].payload, "3");
+    for (int i = 1; i < 3; i++) {
+        let_go(f, i == 1 ? 0 : 2);
+        wait_for_runs(f, 2 + i);
+        assert_int_equal(f->seen[1 + i].payload[0], '0' + i);
+    }
+}
+
+static void no_more_of_a_subscription_run_than_it_says(void **state) {
+    fixture *f = *state;
+    f->hold = true;
+    for (int i = 0; i < 10; i++) {
+        new_execution_msg wanted = job("1");
+        wanted.concurrency = 2;
+        wanted.subscription_key = TEXT("sub_1");
+        enqueue(f, &wanted);
+    }
+    new_execution_msg other = job("2");
+    wait_for_runs(f, 2);
+    enqueue(f, &other);
+    wait_for_runs(f, 3); // the others do not wait for them
+    assert_string_equal(f->seen[2].payload, "2");
+    for (int i = 0, next = 3; i < 11; i++) {
+        let_go(f, i);
+        next += i != 2 && next < 11;
+        wait_for_runs(f, next);
+        assert_true(f->count <= 3 + i + 1);
+    }
+    assert_int_equal(f->count, 11);
+}
+
+static void others_do_not_see_it(void **state) {
+    fixture *f = *state;
+    new_execution_msg wanted = job("1");
+    const char *id = enqueue(f, &wanted);
+    stage_caller elsewhere = {.kind = OW_OPERATOR, .role = OW_ROLE_ADMIN, .title = "ttl_2"};
+    assert_null(get(f, id, &elsewhere));
+    assert_string_equal(f->stage.err.reason, "no_execution");
+    assert_null(get(f, id, &bob));
+    assert_string_equal(f->stage.err.reason, "no_execution");
+    assert_non_null(get(f, id, &alice));
+    assert_non_null(get(f, id, &viewer));
+    assert_null(enqueue_as(f, &wanted, &alice));
+    assert_string_equal(f->stage.err.reason, "not_allowed");
+}
+
+static void bad_ones_are_refused_whole(void **state) {
+    fixture *f = *state;
+    new_execution_msg good = job("1");
+    new_execution_msg deep = job("1");
+    deep.depth = 9;
+    new_execution_msg *list[] = {&good, &deep};
+    enqueue_request request = OVERWORLD__EVENTS__V1__ENQUEUE_REQUEST__INIT;
+    request.executions = list;
+    request.n_executions = 2;
+    assert_null(stage_call(&f->stage, QUEUE, "Enqueue", &request, &platform));
+    assert_string_equal(f->stage.err.reason, "chain_too_deep");
+    char *large = calloc(1, ((size_t)256 << 10) + 2);
+    memset(large, 'x', ((size_t)256 << 10) + 1);
+    new_execution_msg too_large = job(large);
+    assert_null(enqueue_as(f, &too_large, &platform));
+    assert_string_equal(f->stage.err.reason, "payload_too_large");
+    free(large);
+    new_execution_msg after = job("2");
+    wait_for_state(f, enqueue(f, &after), "done");
+    assert_int_equal(f->count, 1);
+}
+
+static void a_restart_goes_on(void **state) {
+    fixture *f = *state;
+    f->reason = "crashed";
+    new_execution_msg wanted = job("1");
+    char id[OW_ID_MAX];
+    snprintf(id, sizeof id, "%s", enqueue(f, &wanted));
+    wait_for_runs(f, 1);
+    wait_for_state(f, id, "waiting");
+    stage_restart(&f->stage);
+    f->reason = "";
+    ow_clock_advance(f->stage.clock, 2 * MINUTE);
+    execution_msg *done = wait_for_state(f, id, "done");
+    assert_int_equal(f->count, 2);
+    assert_int_equal(done->attempt, 2);
+    assert_int_equal(done->n_attempts, 1);
+}
+
+int main(int argc, char **argv) {
+    channel = argc > 1 && strcmp(argv[1], "packed") == 0 ? OW_CHANNEL_PACKED : OW_CHANNEL_LOCAL;
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        CASE(what_is_accepted_runs_and_is_seen),
+        CASE(a_large_payload_comes_whole),
+        CASE(the_same_key_is_the_same_execution),
+        CASE(a_failure_is_tried_again_and_given_up),
+        CASE(a_refusal_is_final),
+        CASE(throttling_is_no_attempt),
+        CASE(what_is_due_later_runs_later),
+        CASE(one_of_a_key_runs_after_the_other),
+        CASE(no_more_of_a_subscription_run_than_it_says),
+        CASE(others_do_not_see_it),
+        CASE(bad_ones_are_refused_whole),
+        CASE(a_restart_goes_on),
+    };
+    return cmocka_run_group_tests_name("queue", tests, NULL, NULL);
+}

@@ -1,0 +1,58 @@
+#pragma once
+
+// One run of an execution, from its claim until what became of it is written down. For the worker.
+
+#include "services/events/executions.h"
+
+#include "core/clock/clock.h"
+#include "core/metrics/metrics.h"
+
+typedef struct run run;
+
+typedef struct run_place {
+    ow_loop *loop;
+    const ow_clock *clock;
+    ProtobufCService *runner;
+    int64_t run_us, keep_us, keep_dead_us;
+    void (*on_ended)(void *self, run *ended); // the runner has answered; once
+    void *self;
+} run_place;
+
+struct run {
+    run *next;
+    run_place place;
+    claimed *claimed; // owned; holds the run itself
+    ow_call *call;    // while the runner has it
+    invoke_request request;
+    // What the runner said.
+    const char *reason, *message;
+    int64_t retry_after_us;
+    execution_outcome outcome;
+    settlement settlement;
+    bool stale; // it was settled by others: nothing was written
+};
+
+// Takes over `claimed`, also when it fails. NULL: out of memory.
+run *run_new(const run_place *place, claimed *claimed);
+run *run_free(run *run);
+
+// Has the runner run it; place.on_ended comes then, perhaps before this returns.
+void run_begin(run *run);
+// on_ended comes soon, perhaps before this returns.
+void run_cancel(run *run);
+
+// Each fills the settlement. settle: as the runner has answered; `stopping`: it was us who ended it.
+void run_settle(run *run, int64_t now_us, bool stopping);
+void run_expire(run *run, int64_t now_us);
+void run_lapse(run *run, int64_t now_us);
+
+// What happened, counted.
+typedef struct run_metrics {
+    ow_metrics *metrics;
+    ow_counter *done, *again, *throttled, *dead, *stale;
+    ow_histogram *waits;
+} run_metrics;
+
+void run_metrics_init(run_metrics *m, ow_metrics *metrics);
+// Of a run that was written down.
+void run_count(const run_metrics *m, const run *run);
