@@ -191,6 +191,7 @@ static ow_code start_backup(ow_run *run) {
 
 static ow_code started_backup(ow_run *run) {
     events *self = run->self;
+    ow_backup_note(run, ow_clock_wall_us(self->env->clock));
     return ow_backup_started_step(self->backup, run);
 }
 
@@ -206,7 +207,9 @@ const ow_method queue_methods[] = {
     {"GetExecution", 0, {{OW_READ, get_read}}},
     {"ListAudit", 0, {{OW_READ, ow_audit_list_step}}},
     {"VerifyAudit", 0, {{OW_READ, ow_audit_verify_step}}},
-    {"StartBackup", 0, {{OW_READ, start_backup}, {OW_LOOP, started_backup}}},
+    {"StartBackup",
+     sizeof(ow_audit_entry),
+     {{OW_READ, start_backup}, {OW_LOOP, started_backup}, {OW_WRITE, ow_backup_audit_step}}},
     {"ReadBackup", 0, {{OW_POOL, read_backup}}},
     {0},
 };

@@ -16,6 +16,7 @@
 #define IDENTITY "/overworld.identity.v1.Identity/"
 #define REGISTRY "/overworld.registry.v1.Registry/"
 #define DATA "/overworld.data.v1.Data/"
+#define QUEUE "/overworld.events.v1.Queue/"
 #define TELEMETRY "/overworld.telemetry.v1.Telemetry/"
 
 enum { TEXT_MAX = 1 << 16, KEPT_MAX = 8 };
@@ -103,6 +104,7 @@ static const change changes[] = {
     {TELEMETRY "DeleteAlarm", "{\"alarmId\":\"%5\"}", 1, NULL, 0, "\"name\":\"busy\"", "", 0},
     {IDENTITY "StartBackup", "{}", 1, NULL, 0, "", "", 0},
     {REGISTRY "StartBackup", "{}", 1, NULL, 0, "", "", 0},
+    {QUEUE "StartBackup", "{}", 1, NULL, 0, "", "", 0},
     {TELEMETRY "StartBackup", "{}", 1, NULL, 0, "", "", 0},
     // Part of the same backup; data has no chain.
     {DATA "StartBackup", "{}", 0, NULL, 0, NULL, NULL, 0},
@@ -185,7 +187,7 @@ static void look_at(const char *service, seen *s) {
 // The newest entry of the service of that path, and how many there are in all.
 static seen look(const char *path) {
     seen s = {0};
-    static const char *const services[] = {IDENTITY, REGISTRY, TELEMETRY};
+    static const char *const services[] = {IDENTITY, REGISTRY, QUEUE, TELEMETRY};
     const char *wanted = NULL;
     for (size_t i = 0; i < sizeof services / sizeof services[0]; i++) {
         if (strncmp(path, services[i], strlen(services[i])) == 0) {
