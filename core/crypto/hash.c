@@ -22,6 +22,10 @@ void ow_sha256(const void *bytes, size_t size, uint8_t ret_digest[static OW_SHA2
     must(EVP_Digest(bytes, size, ret_digest, NULL, EVP_sha256(), NULL));
 }
 
+void ow_sha1(const void *bytes, size_t size, uint8_t ret_digest[static OW_SHA1_SIZE]) {
+    must(EVP_Digest(bytes, size, ret_digest, NULL, EVP_sha1(), NULL));
+}
+
 ow_sha256_stream *ow_sha256_stream_new(void) {
     ow_sha256_stream *stream = calloc(1, sizeof *stream);
     if (stream == NULL) {

@@ -20,6 +20,11 @@ ow_sha256_stream *ow_sha256_stream_free(ow_sha256_stream *stream);
 void ow_sha256_stream_add(ow_sha256_stream *stream, const void *bytes, size_t size);
 void ow_sha256_stream_finish(ow_sha256_stream *stream, uint8_t ret_digest[static OW_SHA256_SIZE]);
 
+#define OW_SHA1_SIZE 20
+
+// For a protocol that asks for it (WebSocket's handshake); it protects nothing.
+void ow_sha1(const void *bytes, size_t size, uint8_t ret_digest[static OW_SHA1_SIZE]);
+
 // RFC 2104 with SHA-256. About 2 µs; what runs on every call keeps a context (see token.h).
 void ow_hmac_sha256(const void *key, size_t key_size, const void *bytes, size_t size,
                     uint8_t ret_mac[static OW_SHA256_SIZE]);

@@ -22,6 +22,7 @@
 
 typedef struct ow_http_server ow_http_server;
 typedef struct ow_http_request ow_http_request;
+typedef struct ow_http_socket ow_http_socket;
 
 // Why the server itself cannot let a request through.
 typedef struct ow_http_rejection {
@@ -163,3 +164,26 @@ typedef struct ow_http_answer {
 
 // Ends the request for the handler.
 void ow_http_reply(ow_http_request *request, const ow_http_answer *answer);
+
+// ---- Another protocol instead of a reply ----
+
+// Who takes the connection. `socket` NULL: it broke before. `early` is what the client sent behind the
+// request already, valid during the call.
+typedef struct ow_http_upgrade {
+    const ow_http_header_line *headers; // "Upgrade" must be among them; copied
+    size_t header_count;
+    void (*on_socket)(void *self, ow_http_socket *socket, const void *early, size_t size);
+    void *self;
+} ow_http_upgrade;
+
+// Answers 101 and ends the request for the handler, in on_body. on_socket follows once, later, unless
+// this returns false: then nothing happened, and a reply is owed as before (out of memory, or too
+// late). The socket counts as a connection of its address until it is closed.
+bool ow_http_upgrade_reply(ow_http_request *request, const ow_http_upgrade *upgrade);
+
+// Does not block; of TLS connections it is a pipe to the library, which encrypts.
+int ow_http_socket_fd(const ow_http_socket *socket);
+// Closes the descriptor. All sockets must be closed before their server is. Accepts NULL; returns
+// NULL.
+ow_http_socket *ow_http_socket_close(ow_http_socket *socket);
+size_t ow_http_server_sockets(const ow_http_server *server);

@@ -83,7 +83,14 @@ static peer *peer_join(ow_http_server *server, const struct sockaddr *from) {
     return joined;
 }
 
-static void peer_leave(ow_http_server *server, peer *from) {
+peer *peer_hold(peer *held) {
+    if (held != NULL) {
+        held->connections++;
+    }
+    return held;
+}
+
+void peer_leave(ow_http_server *server, peer *from) {
     if (from != NULL && --from->connections == 0) {
         tdelete(from, &server->peers, by_address);
         free(from);
@@ -230,7 +237,7 @@ void connections_sweep(void *self) {
     for (list_link *at = server->connections.next; at != &server->connections; at = at->next) {
         connection *each = connection_of(at);
         bool late = each->deadline_us != 0 && now >= each->deadline_us;
-        bool idle = server->draining && each->request == NULL;
+        bool idle = server->draining && each->request == NULL && !each->is_upgraded;
         if (each->sends && takes_too_long(server, each, now)) {
             drop(server, each);
         } else if (late || idle) {

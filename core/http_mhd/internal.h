@@ -55,6 +55,7 @@ typedef struct connection {
     int fd;
     bool is_reserve; // beyond the limits: only what must always be answered is
     bool hung_up;
+    bool is_upgraded;     // it speaks something else; the library carries its TLS
     bool sends;           // a reply is on its way, at least in the kernel
     int64_t since_us;     // when it came, or its last reply was done
     int64_t deadline_us;  // the sweep closes it then; 0: none
@@ -103,7 +104,8 @@ struct ow_http_request {
     size_t reply_size;
     int64_t charged; // of the budget
     ow_http_sink sink;
-    uint64_t upload_turn; // the turn in which a piece of the body arrived last
+    ow_http_socket *upgrade; // 101 was queued
+    uint64_t upload_turn;    // the turn in which a piece of the body arrived last
 
     void *user;
     char method[METHOD_TEXT_MAX]; // cut: the longest known one is OPTIONS
@@ -138,8 +140,9 @@ struct ow_http_server {
     list_link waiting; // complete, not suspended; oldest first
     list_link suspended;
     list_link others; // all other requests
-    size_t connection_count, request_count;
-    size_t leaving_count;   // of the connections, those that were hung up on
+    size_t connection_count, request_count, socket_count;
+    size_t carried_count; // of the requests, those whose connection speaks another protocol by now
+    size_t leaving_count; // of the connections, those that were hung up on
     ow_http_request *spare; // to use again, linked by `user`
     size_t spare_count;
 };
@@ -151,6 +154,18 @@ ow_code address_listen(const char *address, int *ret_fd, char **ret_text, char *
                        ow_err *err);
 void address_of_peer(const struct sockaddr *address, char text[static PEER_TEXT_MAX]);
 
+// ---- connection.c ----
+
+// One more of this client's; NULL is not counted.
+peer *peer_hold(peer *held);
+void peer_leave(ow_http_server *server, peer *from);
+
+// ---- upgrade.c ----
+
+struct MHD_Response *upgrade_response(ow_http_request *request, const ow_http_upgrade *upgrade);
+// The request is over: without a connection nobody took one.
+void upgrade_abandon(ow_http_request *request);
+
 // ---- request.c ----
 
 ow_http_request *request_new(ow_http_server *server, connection *from, const char *uri);
@@ -160,6 +175,9 @@ void request_free(ow_http_request *request);
 void request_tell_gone(ow_http_request *request);
 // Answers 503 without the handler, which then owes a reply that is dropped.
 void request_abandon(ow_http_request *request);
+
+// Gives a response to the library.
+void request_queue(ow_http_request *request, unsigned status, struct MHD_Response *response);
 
 // libmicrohttpd's callbacks.
 enum MHD_Result on_access(void *self, struct MHD_Connection *mhd, const char *url,

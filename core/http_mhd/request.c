@@ -170,7 +170,7 @@ static void resume(ow_http_request *request) {
 
 // ---- replying ----
 
-static void queue(ow_http_request *request, unsigned status, struct MHD_Response *response) {
+void request_queue(ow_http_request *request, unsigned status, struct MHD_Response *response) {
     ow_http_server *server = request->server;
     MHD_queue_response(request->connection->mhd, status, response);
     MHD_destroy_response(response);
@@ -244,7 +244,7 @@ void ow_http_reply(ow_http_request *request, const ow_http_answer *answer) {
         return;
     }
     if (request->state == REQUEST_WAITING) {
-        queue(request, (unsigned)answer->status, response);
+        request_queue(request, (unsigned)answer->status, response);
         return;
     }
     request->held = response;
@@ -257,7 +257,7 @@ void ow_http_reply(ow_http_request *request, const ow_http_answer *answer) {
 static void queue_held(ow_http_request *request) {
     struct MHD_Response *response = request->held;
     request->held = NULL;
-    queue(request, request->held_status, response);
+    request_queue(request, request->held_status, response);
 }
 
 void request_abandon(ow_http_request *request) {
@@ -266,7 +266,7 @@ void request_abandon(ow_http_request *request) {
     if (request->state == REQUEST_WAITING) {
         struct MHD_Response *response = make_response(&stopping, true);
         if (response != NULL) {
-            queue(request, 503, response);
+            request_queue(request, 503, response);
         }
     }
     if (request->suspended) {
@@ -471,6 +471,8 @@ void on_completed(void *self, struct MHD_Connection *mhd, void **request_at,
                             server->options.idle_timeout_us + server->options.header_timeout_us);
     ow_loop_unwatch(server->loop, &request->hang_up);
     request->connection = NULL;
+    server->carried_count -= from->is_upgraded;
+    upgrade_abandon(request);
     if (!request->owned) {
         request_free(request);
         return;
@@ -525,6 +527,21 @@ const char *ow_http_header_from_last(const ow_http_request *request, const char 
 
 const char *ow_http_peer(const ow_http_request *request) {
     return request->peer;
+}
+
+bool ow_http_upgrade_reply(ow_http_request *request, const ow_http_upgrade *upgrade) {
+    if (request->connection == NULL || request->state != REQUEST_WAITING ||
+        request->server->draining) {
+        return false;
+    }
+    struct MHD_Response *response = upgrade_response(request, upgrade);
+    if (response == NULL) {
+        return false;
+    }
+    request->owned = false;
+    request->reply_size = 0;
+    request_queue(request, MHD_HTTP_SWITCHING_PROTOCOLS, response);
+    return true;
 }
 
 bool ow_http_is_reserve(const ow_http_request *request) {

@@ -120,7 +120,7 @@ static ow_code start_daemon(ow_http_server *server, ow_err *err) {
     };
     struct MHD_OptionItem *tls_options = server->tls != NULL ? tls : &tls[2];
     server->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_ITC |
             (server->tls != NULL ? MHD_USE_TLS : 0),
         0, NULL, NULL, on_access, server, MHD_OPTION_LISTEN_SOCKET, server->listen_fd,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)options->max_connections + RESERVE,
@@ -205,7 +205,11 @@ void ow_http_server_drain(ow_http_server *server) {
 }
 
 size_t ow_http_server_busy(const ow_http_server *server) {
-    return server->request_count;
+    return server->request_count - server->carried_count;
+}
+
+size_t ow_http_server_sockets(const ow_http_server *server) {
+    return server->socket_count;
 }
 
 size_t ow_http_server_connections(const ow_http_server *server) {
