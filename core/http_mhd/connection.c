@@ -169,6 +169,9 @@ static connection *connection_new(ow_http_server *server, struct MHD_Connection 
 
 static void connection_free(ow_http_server *server, connection *gone) {
     if (gone != NULL) {
+        if (gone->lingers && !gone->hung_up) {
+            linger_begin(server, gone);
+        }
         server->hand = server->hand == &gone->link ? gone->link.next : server->hand;
         server->hand = server->hand == &server->connections ? NULL : server->hand;
         list_remove(&gone->link);
@@ -244,6 +247,7 @@ void connections_sweep(void *self) {
             hang_up(server, each);
         }
     }
+    linger_sweep(server, now);
     if (!server->closing) {
         ow_loop_timer_set(server->loop, &server->sweep, now + SWEEP_US);
     }

@@ -409,6 +409,50 @@ static void refuses_large_bodies(void **state) {
     close(fd);
 }
 
+// Sends up to `size` bytes while the server turns; true when all were taken.
+static bool pour(fixture *f, int fd, size_t size) {
+    static const char piece[32768];
+    int64_t end = now_us() + 4 * PATIENCE_US;
+    while (size > 0 && now_us() < end) {
+        size_t part = size < sizeof piece ? size : sizeof piece;
+        ssize_t n = send(fd, piece, part, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno != EAGAIN) {
+            return false;
+        }
+        size -= n > 0 ? (size_t)n : 0;
+        turn(f);
+    }
+    return size == 0;
+}
+
+static void listens_to_those_it_refused(void **state) {
+    fixture *f = *state;
+    char text[8192];
+    static const char head[] = "POST /tiny HTTP/1.1\r\nHost: x\r\nContent-Length: 90000000\r\n\r\n";
+    int fd = dial(f);
+    send_text(fd, head, sizeof head - 1);
+    assert_true(receive(f, fd, "payload_too_large", text, sizeof text));
+    WAIT_FOR(f, ow_http_server_connections(f->server) == 0);
+    assert_true(pour(f, fd, 4 << 20));
+    close(fd);
+    // But not for ever: more than 8 MB are not listened to.
+    fd = dial(f);
+    send_text(fd, head, sizeof head - 1);
+    assert_true(receive(f, fd, "payload_too_large", text, sizeof text));
+    assert_false(pour(f, fd, 64 << 20));
+    close(fd);
+    // Nor is silence longer than some seconds.
+    fd = dial(f);
+    send_text(fd, head, sizeof head - 1);
+    assert_true(receive(f, fd, "payload_too_large", text, sizeof text));
+    int64_t end = now_us() + 5 * PATIENCE_US;
+    while (send(fd, "x", 1, MSG_NOSIGNAL) == 1) {
+        assert_true(now_us() < end);
+        turn(f);
+    }
+    close(fd);
+}
+
 static void keeps_its_budget(void **state) {
     fixture *f = *state;
     char text[8192];
@@ -617,6 +661,7 @@ int main(void) {
         CASE(keeps_the_connection_after_a_refusal_with_a_short_body),
         CASE(refuses_large_bodies),
         CASE(keeps_its_budget),
+        CASE(listens_to_those_it_refused),
         CASE(refuses_malformed_heads),
         CASE(refuses_nul_in_the_address),
         CASE(survives_oversized_heads),

@@ -56,6 +56,7 @@ typedef struct connection {
     bool is_reserve; // beyond the limits: only what must always be answered is
     bool hung_up;
     bool is_upgraded;     // it speaks something else; the library carries its TLS
+    bool lingers;         // it was refused while it may still send: see linger.c
     bool sends;           // a reply is on its way, at least in the kernel
     int64_t since_us;     // when it came, or its last reply was done
     int64_t deadline_us;  // the sweep closes it then; 0: none
@@ -134,6 +135,8 @@ struct ow_http_server {
     ow_turn_hook serve, after;
     ow_timer sweep;
     list_link connections; // connection.link
+    list_link lingering;   // what clients that were refused still send
+    size_t lingering_count;
     list_link *hand;   // in it, where the next search for an idle one begins; NULL: at the front
     tls_identity *tls; // the current one and those before it; NULL: plain HTTP
     void *peers;       // a tree of the addresses that have connections
@@ -213,6 +216,14 @@ void connection_expect_reader(connection *connection);
 void connections_sweep(void *self);
 void on_connection(void *self, struct MHD_Connection *mhd, void **context,
                    enum MHD_ConnectionNotificationCode what);
+
+// ---- linger.c ----
+
+// The library is about to close this connection: what its client goes on sending is thrown away for some
+// seconds and megabytes before the socket goes.
+void linger_begin(ow_http_server *server, const connection *left);
+// Ends those whose time is over; with INT64_MAX all.
+void linger_sweep(ow_http_server *server, int64_t now_us);
 
 // ---- tls.c ----
 

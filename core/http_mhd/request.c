@@ -175,6 +175,7 @@ void request_queue(ow_http_request *request, unsigned status, struct MHD_Respons
     MHD_queue_response(request->connection->mhd, status, response);
     MHD_destroy_response(response);
     request->state = REQUEST_QUEUED;
+    request->connection->lingers = request->close;
     connection_expect_reader(request->connection);
     // Queue first, resume then: the other way round costs one more call of the handler.
     if (request->suspended) {
@@ -368,6 +369,7 @@ static void take_head(ow_http_request *request, const char *method, const char *
     if (request->held != NULL && (request->close || !(short_body || chunked))) {
         connection_set_deadline(request->server, request->connection, 0);
         queue_held(request);
+        request->connection->lingers = true;
         return;
     }
     connection_set_deadline(request->server, request->connection,

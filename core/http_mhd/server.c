@@ -174,6 +174,7 @@ ow_code ow_http_server_open(const ow_http_options *options, ow_http_server **ret
     list_init(&server->waiting);
     list_init(&server->suspended);
     list_init(&server->others);
+    list_init(&server->lingering);
     ow_code code = address_listen(options->address, &server->listen_fd, &server->address,
                                   &server->unix_path, err);
     code = code == OW_OK ? tls_open(server, err) : code;
@@ -232,6 +233,7 @@ static void stop_daemon(ow_http_server *server) {
 }
 
 static void detach(ow_http_server *server) {
+    linger_sweep(server, INT64_MAX);
     ow_loop_timer_cancel(server->loop, &server->sweep);
     ow_loop_hook_remove(server->loop, OW_TURN_SERVE, &server->serve);
     ow_loop_hook_remove(server->loop, OW_TURN_FLUSH, &server->after);

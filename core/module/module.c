@@ -227,6 +227,15 @@ bool ow_modules_ready(const ow_modules *modules, const char **ret_name, const ch
     return true;
 }
 
+void ow_modules_reload(ow_modules *modules) {
+    for (size_t i = 0; i < modules->count; i++) {
+        const entry *entry = &modules->entries[i];
+        if (entry->state == STATE_STARTED && entry->module->reload != NULL) {
+            entry->module->reload(entry->self);
+        }
+    }
+}
+
 static bool drain_one(entry *entry, bool begun) {
     if (entry->state != STATE_STARTED) {
         return true;

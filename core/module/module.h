@@ -36,6 +36,9 @@ typedef struct ow_module {
     // thread.
     void (*drain)(void *self);
     bool (*drained)(void *self);
+    // Reads again what may change while it runs, without waiting for that to be noticed. May be NULL.
+    // Loop thread.
+    void (*reload)(void *self);
     // Ends what still runs, stops threads, closes stores. Never fails. Called when `start` was
     // called, also when that failed half-way, and before any module is freed: the loop turns a few
     // times in between, so that what was just ended can still be told.
@@ -67,6 +70,9 @@ void *ow_modules_self(const ow_modules *modules, const char *name);
 
 // True when every chosen module is ready; else names the first that is not and why. Loop thread.
 bool ow_modules_ready(const ow_modules *modules, const char **ret_name, const char **ret_why_not);
+
+// Asks every module that has started to reload. Loop thread.
+void ow_modules_reload(ow_modules *modules);
 
 // Drains one module after the other in reverse order of start, so that each can still use those it
 // needs. Call it each turn until it returns true. Afterwards no module is ready.

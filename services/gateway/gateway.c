@@ -395,6 +395,10 @@ static void gateway_drain(void *self) {
 }
 
 // Replies first, then the records of them.
+static void gateway_reload(void *self) {
+    tls_reload(self);
+}
+
 static bool gateway_drained(void *self) {
     gateway *gw = self;
     if (ow_http_server_busy(gw->public_side.server) > 0 ||
@@ -466,6 +470,7 @@ const ow_module ow_gateway_module = {
     .ready = gateway_ready,
     .drain = gateway_drain,
     .drained = gateway_drained,
+    .reload = gateway_reload,
     .stop = gateway_stop,
     .free = gateway_free,
 };

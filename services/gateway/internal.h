@@ -219,6 +219,8 @@ void tls_remember(listener *at, const tls_files *files);
 // Looks at the files of the listeners from time to time.
 void tls_watch(gateway *gw);
 void tls_unwatch(gateway *gw);
+// Reads them now, also when they seem unchanged.
+void tls_reload(gateway *gw);
 
 // ---- portal.c ----
 

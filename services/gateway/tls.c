@@ -64,14 +64,23 @@ static void look(listener *at) {
     }
 }
 
-static void on_due(void *self) {
-    gateway *gw = self;
+static void look_at_all(gateway *gw, bool even_unchanged) {
     listener *const all[] = {&gw->public_side, &gw->console_side};
     for (int i = 0; i < 2; i++) {
         if (all[i]->files != NULL && all[i]->server != NULL) {
+            all[i]->files_state = even_unchanged ? ~state_of(all[i]->files) : all[i]->files_state;
             look(all[i]);
         }
     }
+}
+
+void tls_reload(gateway *gw) {
+    look_at_all(gw, true);
+}
+
+static void on_due(void *self) {
+    gateway *gw = self;
+    look_at_all(gw, false);
     ow_loop_timer_set(gw->loop, &gw->tls_timer, ow_loop_now_us(gw->loop) + LOOK_US);
 }
 

@@ -127,21 +127,30 @@ static void on_drain_deadline(void *self) {
     ow_loop_stop(process->loop);
 }
 
+static void on_ending_signal(process *process, unsigned signal) {
+    if (process->draining) {
+        ow_log(OW_LOG_WARN, "second signal, ending at once", "signal=%u", signal);
+        _exit(EXIT_FAULT);
+    }
+    process->draining = true;
+    ow_log(OW_LOG_INFO, "draining", "signal=%u drain_ms=%" PRId64, signal,
+           process->config->drain_us / 1000);
+    int64_t due_us = ow_loop_now_us(process->loop) + process->config->drain_us;
+    if (ow_loop_timer_set(process->loop, &process->drain_deadline, due_us) != OW_OK) {
+        ow_loop_stop(process->loop);
+    }
+}
+
 static void on_signal(void *self, uint32_t events) {
     (void)events;
     process *process = self;
     struct signalfd_siginfo info;
     while (read(process->signals.fd, &info, sizeof info) == sizeof info) {
-        if (process->draining) {
-            ow_log(OW_LOG_WARN, "second signal, ending at once", "signal=%u", info.ssi_signo);
-            _exit(EXIT_FAULT);
-        }
-        process->draining = true;
-        ow_log(OW_LOG_INFO, "draining", "signal=%u drain_ms=%" PRId64, info.ssi_signo,
-               process->config->drain_us / 1000);
-        int64_t due_us = ow_loop_now_us(process->loop) + process->config->drain_us;
-        if (ow_loop_timer_set(process->loop, &process->drain_deadline, due_us) != OW_OK) {
-            ow_loop_stop(process->loop);
+        if (info.ssi_signo == SIGHUP) {
+            ow_log(OW_LOG_INFO, "reloading", "signal=%u", info.ssi_signo);
+            ow_modules_reload(process->modules);
+        } else {
+            on_ending_signal(process, info.ssi_signo);
         }
     }
 }
@@ -172,15 +181,16 @@ static int64_t on_turn(void *self) {
     return POLL_WHILE_DRAINING_US;
 }
 
-static void ending_signals(sigset_t *set) {
+static void watched_signals(sigset_t *set) {
     sigemptyset(set);
     sigaddset(set, SIGINT);
     sigaddset(set, SIGTERM);
+    sigaddset(set, SIGHUP);
 }
 
 static ow_code watch_signals(process *process, ow_err *err) {
     sigset_t set;
-    ending_signals(&set);
+    watched_signals(&set);
     // Before the first thread, so that all inherit it.
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR) {
         return ow_fail_errno(err, errno, "cannot set up signals");
@@ -204,7 +214,7 @@ static void unwatch_signals(process *process) {
         ow_loop_unwatch(process->loop, &process->signals);
         close(fd);
         sigset_t set;
-        ending_signals(&set);
+        watched_signals(&set);
         sigprocmask(SIG_UNBLOCK, &set, NULL);
     }
 }

@@ -1,5 +1,6 @@
 #include "services/overworld/process.h"
 
+#include "core/log/log.h"
 #include "core/module/env.h"
 #include "core/testing/ow_test.h"
 
@@ -52,8 +53,14 @@ static ow_code break_down_soon(void *self, ow_err *err) {
     return OW_OK;
 }
 
+static void say_reloaded(void *self) {
+    (void)self;
+    ow_log(OW_LOG_INFO, "reloaded by the module", "x=1");
+}
+
 static const ow_module table[] = {
     {.name = "easy", .init = fake_init, .free = fake_free},
+    {.name = "renewing", .init = fake_init, .reload = say_reloaded, .free = fake_free},
     {.name = "stuck", .init = fake_init, .drained = never, .free = fake_free},
     {.name = "failing", .init = fake_init, .start = fail_to_start, .free = fake_free},
     {.name = "breaking", .init = fake_init, .start = break_down_soon, .free = fake_free},
@@ -77,7 +84,7 @@ static void run_child(const child *child, const char *target, const char *drain_
     ow_modules *modules;
     dup2(log_fd, STDERR_FILENO);
     if (ow_config_load(tables, NULL, &drain_time, 1, NULL, &config, NULL) != OW_OK ||
-        ow_modules_new(table, 4, target, &modules, NULL) != OW_OK) {
+        ow_modules_new(table, sizeof table / sizeof table[0], target, &modules, NULL) != OW_OK) {
         _exit(99);
     }
     int status = process_run(&options, config, modules, no_services);
@@ -155,6 +162,18 @@ static void a_signal_ends_it_in_order(void **state) {
     }
 }
 
+static void a_hang_up_reloads_and_goes_on(void **state) {
+    (void)state;
+    child child;
+    start(&child, "renewing", "--server.drain_time=10s");
+    await_log(&child, "event=ready");
+    kill(child.pid, SIGHUP);
+    await_log(&child, "event=\"reloaded by the module\"");
+    kill(child.pid, SIGTERM);
+    await_log(&child, "event=stopped drained=true");
+    assert_int_equal(finish(&child), 0);
+}
+
 static void a_drain_has_an_end(void **state) {
     (void)state;
     child child;
@@ -198,6 +217,7 @@ static void an_unknown_outcome_ends_it(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_signal_ends_it_in_order),
+        cmocka_unit_test(a_hang_up_reloads_and_goes_on),
         cmocka_unit_test(a_drain_has_an_end),
         cmocka_unit_test(a_second_signal_ends_it_at_once),
         cmocka_unit_test(a_failed_start_says_why),

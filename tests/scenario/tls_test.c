@@ -5,6 +5,7 @@
 #include "core/testing/ow_test.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -202,6 +203,21 @@ static void renews_while_players_are_on_it(void **state) {
     ow_client_request request = {.method = "GET", .path = "/healthz", .without_token = true};
     assert_false(ow_client_send(plain, &request, NULL, &error));
     ow_client_free(plain);
+
+    // Files that look as they did are read again when somebody says so.
+    struct stat before[2];
+    assert_int_equal(stat(f.key, &before[0]), 0);
+    assert_int_equal(stat(f.certificate, &before[1]), 0);
+    make_pair(f.other_certificate, f.other_key);
+    assert_int_equal(RUN(output, "cp", "--no-preserve=all", f.other_key, f.key), 0);
+    assert_int_equal(RUN(output, "cp", "--no-preserve=all", f.other_certificate, f.certificate), 0);
+    utimensat(AT_FDCWD, f.key, (const struct timespec[]){before[0].st_atim, before[0].st_mtim}, 0);
+    utimensat(AT_FDCWD, f.certificate,
+              (const struct timespec[]){before[1].st_atim, before[1].st_mtim}, 0);
+    kill(deployment_pid(d, "gateway"), SIGHUP);
+    for (int64_t end = now_ms() + PATIENCE_MS; !answers(d, f.certificate);) {
+        assert_true(now_ms() < end);
+    }
 
     // A key that others can read is not taken, the old one stays.
     make_pair(f.other_certificate, f.other_key);
