@@ -34,9 +34,9 @@ function take_name(line) {
 }
 
 function comment_line(line) {
+    sub(/ ?\*\/$/, "", line)
     sub(/^\/\* ?/, "", line)
     sub(/^ \* ?/, "", line)
-    sub(/ ?\*\/$/, "", line)
     return line
 }
 

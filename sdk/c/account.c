@@ -6,7 +6,7 @@
 
 /* ---- Logging in ---- */
 
-enum { MOST_FIELDS = 4 };
+enum { MOST_FIELDS = 4, TOKEN_FIELDS = 3 };
 
 /* Each way of logging in: what must be given for it, and what goes with it. */
 static const struct way {
@@ -18,6 +18,7 @@ static const struct way {
     {IDENTITY "DeviceLogin", offsetof(ow_client_credentials, device_id), {"deviceId", NULL}, true},
     {IDENTITY "CustomLogin", offsetof(ow_client_credentials, custom_id), {"customId", NULL}, true},
     {IDENTITY "EmailLogin", offsetof(ow_client_credentials, email), {"email", "password"}, false},
+    {IDENTITY "OidcLogin", offsetof(ow_client_credentials, id_token), {NULL, NULL}, true},
 };
 
 static const char *proof_of(const ow_client_credentials *credentials, const struct way *way) {
@@ -38,15 +39,45 @@ static const struct way *way_of(const ow_client_credentials *credentials) {
     return found;
 }
 
+/* What the other texts need beside them. */
+static bool is_whole(const ow_client_credentials *credentials) {
+    return (credentials->email == NULL || credentials->password != NULL) &&
+           (credentials->id_token == NULL || credentials->provider != NULL);
+}
+
+static bool start_by_token(ow_client *client, const ow_client_credentials *credentials,
+                           const sdk_login_request *request, ow_client_on_login on_login,
+                           void *user, ow_client_error *error) {
+    const sdk_json_field token[TOKEN_FIELDS] = {
+        {"provider", credentials->provider, false},
+        {"idToken", credentials->id_token, false},
+        {"nonce", credentials->nonce, false},
+    };
+    char *object = sdk_json_object(token, TOKEN_FIELDS);
+    sdk_json_field fields[MOST_FIELDS];
+    if (object == NULL) {
+        return sdk_fail(error, "out_of_memory", "out of memory");
+    }
+    memcpy(fields, request->fields, sizeof fields);
+    fields[0].name = "token";
+    fields[0].text = object;
+    fields[0].is_value = true;
+    const sdk_login_request whole = {request->path, fields, MOST_FIELDS};
+    bool ok = sdk_login_start(client, &whole, on_login, user, error);
+    sdk_wipe_and_free(object);
+    return ok;
+}
+
 bool ow_client_login_with_start(ow_client *client, const ow_client_credentials *credentials,
                                 ow_client_on_login on_login, void *user, ow_client_error *error) {
     const struct way *way = way_of(credentials);
     if (client->server_key_id != NULL) {
         return sdk_fail(error, "invalid_argument", "this client logs in with a server key");
     }
-    if (way == NULL || (credentials->email != NULL && credentials->password == NULL)) {
+    if (way == NULL || !is_whole(credentials)) {
         return sdk_fail(error, "invalid_argument",
-                        "give one of device_id, custom_id, or email and password");
+                        "give one of device_id, custom_id, email and password, or provider and "
+                        "id_token");
     }
     const char *flag = way->may_find_only ? "existingOnly" : "create";
     bool is_set = way->may_find_only ? credentials->existing_only : credentials->create;
@@ -57,7 +88,9 @@ bool ow_client_login_with_start(ow_client *client, const ow_client_credentials *
         {flag, is_set ? "true" : NULL, true},
     };
     const sdk_login_request request = {way->path, fields, MOST_FIELDS};
-    return sdk_login_start(client, &request, on_login, user, error);
+    return credentials->id_token != NULL
+               ? start_by_token(client, credentials, &request, on_login, user, error)
+               : sdk_login_start(client, &request, on_login, user, error);
 }
 
 bool ow_client_login_device_start(ow_client *client, const char *device_id,

@@ -13,6 +13,7 @@ enum {
     DEFAULT_REPLY_BYTES = 8 * 1024 * 1024,
     DEFAULT_RUNNING = 64,
     DEFAULT_RETRIES = 3,
+    DEFAULT_QUEUE_MS = 3600000,
     LOGINS = 2, /* a login and a logout go past what waits for a place */
 };
 
@@ -113,6 +114,9 @@ static void copy_settings(ow_client *client, const ow_client_config *config) {
     client->max_retries = config->max_retries == 0  ? DEFAULT_RETRIES
                           : config->max_retries > 0 ? config->max_retries
                                                     : 0;
+    client->queue_timeout_ms = config->queue_timeout_ms == 0  ? DEFAULT_QUEUE_MS
+                               : config->queue_timeout_ms > 0 ? config->queue_timeout_ms
+                                                              : 0;
     client->on_event = config->on_event;
     client->on_event_user = config->on_event_user;
     client->session.usable_until_ms = SDK_NEVER;
@@ -167,6 +171,7 @@ int ow_client_poll(ow_client *client, int wait_ms) {
         sdk_operations_advance(client);
         client->transport->poll(client->transport_state, sdk_operations_patience(client, wait_ms));
         sdk_operations_conclude(client);
+        sdk_session_conclude(client);
         sdk_operations_advance(client);
     }
     return sdk_operations_count(client);

@@ -59,6 +59,12 @@ typedef struct session {
     bool is_renewal;
     ow_client_on_login on_login; /* of the login under way; NULL: nobody asked */
     void *on_login_user;
+    char *ticket; /* the place in the queue of the login under way; NULL: it has none */
+    bool is_asking;
+    bool is_refresh;   /* it began with a refresh token */
+    bool is_cancelled; /* nobody wants it any more */
+    int64_t ahead;     /* players */
+    int64_t ask_at_ms, queue_end_ms;
 } session;
 
 struct ow_client {
@@ -71,6 +77,7 @@ struct ow_client {
     size_t max_reply_bytes;
     int max_running;
     int max_retries;
+    int64_t queue_timeout_ms; /* 0: not at all */
     ow_client_on_event on_event;
     void *on_event_user;
     const ow_client_transport *transport;
@@ -143,8 +150,14 @@ bool sdk_can_renew(const ow_client *client);
 /* An operation waits for a token: begins a login unless one is under way. */
 void sdk_session_need(ow_client *client);
 
-/* Renews when it is time. */
+/* Renews, or asks for the place in the queue, when it is time. */
 void sdk_session_tick(ow_client *client);
+
+/* Ends a login that waits and was given up, or has waited for too long. */
+void sdk_session_conclude(ow_client *client);
+
+/* When it next asks for a place in the queue; SDK_NEVER: it does not. */
+int64_t sdk_session_asks_at(const ow_client *client);
 
 /* The server refused the token of this generation. */
 void sdk_session_token_refused(ow_client *client, unsigned generation);
@@ -174,6 +187,15 @@ typedef struct sdk_tokens {
     char *access, *refresh; /* allocated; refresh NULL when there is none */
     ow_client_login login;
 } sdk_tokens;
+
+typedef struct sdk_place {
+    char *ticket;  /* allocated; NULL: the answer has no place in a queue */
+    char *refresh; /* allocated; may be NULL */
+    int64_t ahead, poll_after_ms;
+} sdk_place;
+
+/* Reads a place in the queue from the answer to a login. */
+void sdk_read_place(const ow_client_reply *reply, sdk_place *ret_place);
 
 /* Reads the answer to a login or a renewal. */
 bool sdk_read_login(const ow_client_reply *reply, sdk_tokens *ret_tokens, ow_client_error *error);

@@ -69,6 +69,32 @@ bool sdk_read_login(const ow_client_reply *reply, sdk_tokens *ret_tokens, ow_cli
     return true;
 }
 
+/* proto3 JSON writes 64-bit numbers as strings, small ones as they are. */
+static int64_t read_number(sdk_json value) {
+    enum { MOST_DIGITS = 15 };
+    char text[24];
+    bool is_text = sdk_json_text(value, text, sizeof text);
+    const char *digits = is_text ? text : value.at;
+    size_t size = is_text ? strlen(text) : value.size;
+    int64_t number = 0;
+    for (size_t i = 0; i < size && i < MOST_DIGITS && digits[i] >= '0' && digits[i] <= '9'; i++) {
+        number = number * 10 + (digits[i] - '0');
+    }
+    return number;
+}
+
+void sdk_read_place(const ow_client_reply *reply, sdk_place *ret_place) {
+    sdk_json json = sdk_json_parse(reply->data, reply->size);
+    sdk_json queue = sdk_json_member(json, "queue");
+    memset(ret_place, 0, sizeof *ret_place);
+    ret_place->ticket = sdk_json_text_dup(sdk_json_member(queue, "ticket"));
+    if (ret_place->ticket != NULL) {
+        ret_place->ahead = read_number(sdk_json_member(queue, "ahead"));
+        ret_place->poll_after_ms = read_number(sdk_json_member(queue, "pollAfterS")) * 1000;
+        ret_place->refresh = sdk_json_text_dup(sdk_json_member(json, "refreshToken"));
+    }
+}
+
 /* ---- The server key ---- */
 
 static void hex(const uint8_t *bytes, size_t size, char *text) {

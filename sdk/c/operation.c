@@ -505,7 +505,7 @@ void sdk_operations_conclude(ow_client *client) {
 
 int sdk_operations_count(const ow_client *client) {
     return client->running.count + client->waiting.count + client->retrying.count +
-           client->ended.count;
+           client->ended.count + (sdk_session_asks_at(client) != SDK_NEVER ? 1 : 0);
 }
 
 static int64_t sooner(int64_t a, int64_t b) {
@@ -517,7 +517,7 @@ int sdk_operations_patience(const ow_client *client, int wait_ms) {
         return 0;
     }
     int64_t now = sdk_now_ms(client);
-    int64_t next = now + wait_ms;
+    int64_t next = sooner(now + wait_ms, sdk_session_asks_at(client));
     for (const operation *op = client->retrying.first; op != NULL; op = op->next) {
         next = sooner(next, op->due_ms);
     }

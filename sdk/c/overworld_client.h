@@ -75,6 +75,8 @@ typedef enum ow_client_event {
     OW_CLIENT_LOGGED_OUT =
         1,                 /* the server refused to renew the login: the game must log in again */
     OW_CLIENT_RENEWED = 2, /* there is a new access token */
+    OW_CLIENT_QUEUED = 3,  /* the login waits for a place, or has come forward: see
+                              ow_client_queue_ahead */
 } ow_client_event;
 
 /* `error` says why, NULL when all is well. Rule 4 holds here too. */
@@ -93,6 +95,8 @@ typedef struct ow_client_config {
     size_t max_reply_bytes;        /* 0: 8 MB */
     int max_running;               /* operations under way at once, more wait; 0: 64 */
     int max_retries;               /* more attempts where that is safe; 0: 3, negative: none */
+    long queue_timeout_ms;         /* how long a login may wait in the server's queue; 0: an hour;
+                                      negative: not at all, it fails as login_queued */
     ow_client_on_event on_event;   /* NULL: nobody listens */
     void *on_event_user;
     const struct ow_client_transport *transport; /* how requests travel; NULL: libcurl */
@@ -127,7 +131,7 @@ OW_CLIENT_API bool ow_client_login_device_start(ow_client *client, const char *d
                                                 ow_client_on_login on_login, void *user,
                                                 ow_client_error *error);
 
-/* Who a player is: one of device_id, custom_id, or email with password. */
+/* Who a player is: one of device_id, custom_id, email with password, or provider with id_token. */
 typedef struct ow_client_credentials {
     const char *device_id; /* as in ow_client_login_device */
     const char *custom_id; /* from the studio's own accounts, 8 to 128 printable ASCII characters */
@@ -135,11 +139,15 @@ typedef struct ow_client_credentials {
     const char
         *password; /* for an email: a new one has at least 8 characters, none everybody uses */
     const char *platform; /* free text for statistics, at most 32 characters; may be NULL */
-    bool existing_only;   /* of device_id and custom_id: not_found instead of a new player */
+    const char *provider; /* of OpenID Connect, by its name in the server's configuration */
+    const char *id_token; /* that the provider gave the game for this player */
+    const char *nonce;    /* when given, the id token must have been made for it; may be NULL */
+    bool existing_only;   /* but for email: not_found instead of a new player */
     bool create;          /* of email: a new player when the address is unknown */
 } ow_client_credentials;
 
-/* Logs a player in by any of them. Reasons: as above, bad_credentials, too_many_attempts. */
+/* Logs a player in by any of them. Reasons: as above, bad_credentials, too_many_attempts, and those of id
+ * tokens. */
 OW_CLIENT_API bool ow_client_login_with(ow_client *client, const ow_client_credentials *credentials,
                                         ow_client_login *ret_login, ow_client_error *error);
 OW_CLIENT_API bool ow_client_login_with_start(ow_client *client,
@@ -163,6 +171,22 @@ OW_CLIENT_API bool ow_client_resume(ow_client *client, const char *refresh_token
 OW_CLIENT_API bool ow_client_resume_start(ow_client *client, const char *refresh_token,
                                           ow_client_on_login on_login, void *user,
                                           ow_client_error *error);
+
+/*
+ * When as many players are in as the server takes, a login waits: the client asks for its place as often as
+ * the server wants, tells each answer by OW_CLIENT_QUEUED, and the login ends when the player is let in,
+ * gives up, has lost the place (no_ticket) or has waited for queue_timeout_ms (timeout). A renewal waits in
+ * the same way, while the old token lasts.
+ *
+ * ow_client_queue_ahead: how many are in front, at most; -1: nothing waits.
+ */
+OW_CLIENT_API int64_t ow_client_queue_ahead(const ow_client *client);
+
+/*
+ * Gives up a login that is under way, and its place in the queue: it ends as cancelled, unless the
+ * player was let in meanwhile. False: none is. May be called in a callback.
+ */
+OW_CLIENT_API bool ow_client_login_cancel(ow_client *client);
 
 /* The access token in use, "" when there is none. Borrowed until the next operation. */
 OW_CLIENT_API const char *ow_client_access_token(const ow_client *client);

@@ -9,6 +9,7 @@
 static void on_event(void *user, ow_client_event event, const ow_client_error *error) {
     world *w = user;
     w->renewed += event == OW_CLIENT_RENEWED;
+    w->queued += event == OW_CLIENT_QUEUED;
     if (event == OW_CLIENT_LOGGED_OUT) {
         w->logged_out++;
         snprintf(w->logged_out_reason, sizeof w->logged_out_reason, "%s", error->reason);

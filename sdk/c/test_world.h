@@ -16,7 +16,7 @@
 typedef struct world {
     fake_transport fake;
     ow_client *client;
-    int renewed, logged_out;
+    int renewed, logged_out, queued;
     char logged_out_reason[48];
 } world;
 
