@@ -117,9 +117,9 @@ static int64_t refusal_us(fixture *f, const char *address, ow_err *ret_err) {
     email_login_request request = email(address, OTHER, false);
     struct timespec begun, ended;
     answer a;
-    clock_gettime(CLOCK_MONOTONIC, &begun);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begun); // whatever else runs on this machine
     ask(f, &nobody, "EmailLogin", &request.base, &a);
-    clock_gettime(CLOCK_MONOTONIC, &ended);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ended);
     assert_ow_code(a.code, OW_UNAUTHENTICATED, &a.err);
     *ret_err = a.err;
     answer_deinit(&a);

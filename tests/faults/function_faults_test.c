@@ -176,8 +176,8 @@ static void the_kill_after_the_deadline_is_prompt(void **state) {
     (void)state;
     int64_t start = now_ms();
     expect_error(player, "faulty/endless", "{}", (refusal){504, "timeout"}, NULL);
-    // 300 ms of timeout, plus a start; five times that is generous.
-    assert_true(now_ms() - start < 300 * 5 + 1000);
+    // Five times 300 ms of timeout, and a start on a machine that is busy.
+    assert_true(now_ms() - start < 300 * 5 + 5000);
 }
 
 int main(void) {
