@@ -19,14 +19,18 @@ const own = (file) => file.name.startsWith("overworld/") && file.name !== "overw
 const stem = (file) => file.name.split("/").at(-1);
 const lower = (name) => name[0].toLowerCase() + name.slice(1);
 
+// A nested declaration carries the name of what it stands in.
+const title = (type) => (type.parent ? title(type.parent) : "") + type.name;
+const nested = (message) => [message, ...message.nestedMessages.flatMap(nested)];
+
 function typeOf(field, uses) {
   const one = (message, enumeration, type) => {
     if (message?.typeName === "google.protobuf.Timestamp") return "string";
     if (message?.typeName.startsWith("google.")) return "unknown";
     const named = message ?? enumeration;
     if (!named) return scalar(type);
-    uses.set(named.name, named.file);
-    return named.name;
+    uses.set(title(named), named.file);
+    return title(named);
   };
   if (field.fieldKind === "list") return `${one(field.message, field.enum, field.scalar)}[]`;
   return one(field.message, field.enum, field.scalar);
@@ -43,12 +47,13 @@ function operatorRule(method) {
 function write(file) {
   const uses = new Map();
   const body = [];
-  for (const each of file.enums) {
-    body.push(`export type ${each.name} = ${each.values.map((v) => `"${v.name}"`).join(" | ")};\n`);
+  const messages = file.messages.flatMap(nested).filter((m) => !m.proto.options?.mapEntry);
+  for (const each of [...file.enums, ...messages.flatMap((m) => m.nestedEnums)]) {
+    body.push(`export type ${title(each)} = ${each.values.map((v) => `"${v.name}"`).join(" | ")};\n`);
   }
-  for (const message of file.messages) {
+  for (const message of messages) {
     const fields = message.fields.map((f) => `  ${f.jsonName}?: ${typeOf(f, uses)};\n`).join("");
-    body.push(`export interface ${message.name} {\n${fields}}\n`);
+    body.push(`export interface ${title(message)} {\n${fields}}\n`);
   }
   for (const service of file.services) {
     for (const method of service.methods) {
