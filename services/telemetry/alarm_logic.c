@@ -2,11 +2,8 @@
 
 #include "services/telemetry/text.h"
 
-#include "core/crypto/hash.h"
 #include "core/http/mail.h"
-#include "core/id/id.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,8 +17,6 @@ enum {
     SILENCE_MAX_S = 604800,
     URL_MAX_BYTES = 2048,
     EMAILS_MAX = 10,
-    SECRET_BYTES = 24,
-    SECRET_BYTES_MAX = 64,
 };
 
 // ---- Measures ----
@@ -230,59 +225,4 @@ int64_t notice_delay_us(int64_t attempts) {
         seconds *= 2;
     }
     return (seconds < 7200 ? seconds : 7200) * 1000000;
-}
-
-// ---- Standard Webhooks ----
-
-static const char secret_prefix[] = "whsec_";
-
-// Ours is base64url without padding; theirs is the other alphabet, padded.
-static void to_base64(char *text, size_t size) {
-    for (size_t i = 0; i < size; i++) {
-        text[i] = text[i] == '-' ? '+' : text[i] == '_' ? '/' : text[i];
-    }
-    while (size % 4 != 0) {
-        text[size++] = '=';
-    }
-    text[size] = 0;
-}
-
-static int64_t from_base64(const char *text, uint8_t bytes[static SECRET_BYTES_MAX]) {
-    char url[ALARM_SECRET_MAX * 2];
-    size_t size = strcspn(text, "=");
-    if (size >= sizeof url) {
-        return -1;
-    }
-    for (size_t i = 0; i < size; i++) {
-        url[i] = text[i] == '+' ? '-' : text[i] == '/' ? '_' : text[i];
-    }
-    return ow_base64url_decode(url, size, bytes, SECRET_BYTES_MAX);
-}
-
-bool webhook_sign(const webhook *w, char signature[static ALARM_SIGNATURE_MAX]) {
-    uint8_t key[SECRET_BYTES_MAX];
-    uint8_t mac[OW_SHA256_SIZE];
-    size_t prefix = strlen(secret_prefix);
-    bool named = strncmp(w->secret, secret_prefix, prefix) == 0;
-    int64_t size = named ? from_base64(w->secret + prefix, key) : -1;
-    char *signed_text = NULL;
-    int length = size <= 0
-                     ? -1
-                     : asprintf(&signed_text, "%s.%" PRId64 ".%s", w->id, w->timestamp_s, w->body);
-    if (length < 0) {
-        return false;
-    }
-    ow_hmac_sha256(key, (size_t)size, signed_text, (size_t)length, mac);
-    free(signed_text);
-    memcpy(signature, "v1,", 3);
-    to_base64(signature + 3, ow_base64url_encode(mac, sizeof mac, signature + 3));
-    return true;
-}
-
-void webhook_make_secret(char secret[static ALARM_SECRET_MAX]) {
-    uint8_t bytes[SECRET_BYTES];
-    ow_random_bytes(bytes, sizeof bytes);
-    size_t prefix = strlen(secret_prefix);
-    memcpy(secret, secret_prefix, prefix);
-    to_base64(secret + prefix, ow_base64url_encode(bytes, sizeof bytes, secret + prefix));
 }

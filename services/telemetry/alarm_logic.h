@@ -1,12 +1,12 @@
 #pragma once
 
-// Alarms: which rules are sound, what a rule's value is, when something is said, and how it is signed.
+// Alarms: which rules are sound, what a rule's value is, when something is said.
 // No I/O, any thread.
 
 #include "services/telemetry/messages.h"
 #include "services/telemetry/series.h"
 
-enum { ALARM_SECRET_MAX = 64, ALARM_SIGNATURE_MAX = 80, NOTICE_ATTEMPTS_MAX = 16 };
+enum { NOTICE_ATTEMPTS_MAX = 16 };
 
 // Codes: invalid_argument "bad_rule" (the message names the field).
 ow_code alarm_check(const alarm_rule *rule, ow_err *err);
@@ -36,14 +36,3 @@ alarm_event alarm_look(alarm_state *state, bool breaks, int64_t silence_us, int6
 
 // How long after its n-th attempt (1, 2 ...) a notice is tried again.
 int64_t notice_delay_us(int64_t attempts);
-
-// The value of the header webhook-signature: https://www.standardwebhooks.com. `secret`:
-// "whsec_<base64>". False: the secret is malformed.
-typedef struct webhook {
-    const char *id, *secret, *body;
-    int64_t timestamp_s;
-} webhook;
-bool webhook_sign(const webhook *w, char signature[static ALARM_SIGNATURE_MAX]);
-
-// A new secret of 192 random bits.
-void webhook_make_secret(char secret[static ALARM_SECRET_MAX]);

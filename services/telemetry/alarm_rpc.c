@@ -67,7 +67,7 @@ ow_code alarm_create_check(ow_run *run) {
     alarm_change *c = run->state;
     ow_code code = begin(run, "");
     ow_id_make(c->alarm_id, "alm_", c->now_us);
-    webhook_make_secret(c->secret);
+    ow_webhook_make_secret(c->secret);
     code = code == OW_OK ? ow_request_key_check(request->request_key, run->err) : code;
     return code == OW_OK ? alarm_check(request->rule, run->err) : code;
 }

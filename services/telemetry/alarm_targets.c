@@ -1,5 +1,6 @@
 #include "services/telemetry/alarm_targets.h"
 
+#include "core/crypto/webhook.h"
 #include "core/http/mail.h"
 #include "core/json/tree.h"
 
@@ -54,10 +55,11 @@ static void on_fetched(void *self, ow_code code, const ow_http_response *respons
 }
 
 static void tell_webhook(delivery *d, const notice_row *n) {
-    char signature[ALARM_SIGNATURE_MAX];
+    char signature[OW_WEBHOOK_SIGNATURE_MAX];
     char timestamp[24];
-    webhook w = {n->notice_id, n->secret, n->body, ow_clock_wall_us(d->targets->clock) / 1000000};
-    if (!webhook_sign(&w, signature)) {
+    ow_webhook_message w = {n->notice_id, ow_clock_wall_us(d->targets->clock) / 1000000, n->body,
+                            strlen(n->body)};
+    if (!ow_webhook_sign(n->secret, &w, signature)) {
         tell(d, "bad_secret", false);
         return;
     }

@@ -6,6 +6,7 @@
 #include "tests/stage/stage.h"
 
 #include "core/crypto/secret.h"
+#include "core/crypto/webhook.h"
 #include "core/http/client.h"
 #include "core/http/server.h"
 #include "core/http_curl/smtp_for_test.h"
@@ -53,7 +54,7 @@ typedef struct fixture {
     smtp_server smtp;
     char line[4000]; // the last mail
     char url[100];
-    char secret[ALARM_SECRET_MAX];
+    char secret[OW_WEBHOOK_SECRET_MAX];
     char alarm_id[OW_ID_MAX];
 } fixture;
 
@@ -302,10 +303,10 @@ static void tells_its_target_when_a_function_fails(void **state) {
     assert_true(is_of(&f->got[0], "\"type\":\"alarm.firing\""));
     assert_true(is_of(&f->got[0], "\"value\":0.8"));
     assert_true(list(f)->alarms[0]->firing);
-    char signature[ALARM_SIGNATURE_MAX];
-    webhook w = {f->got[0].id, f->secret, f->got[0].body, strtoll(f->got[0].timestamp, NULL, 10)};
-    assert_true(webhook_sign(&w, signature));
-    assert_string_equal(f->got[0].signature, signature);
+    ow_webhook_headers headers = {f->got[0].id, f->got[0].timestamp, f->got[0].signature};
+    assert_int_equal(ow_webhook_verify(f->secret, &headers, f->got[0].body, strlen(f->got[0].body),
+                                       strtoll(f->got[0].timestamp, NULL, 10), NULL),
+                     OW_OK);
     look(f, 3); // it still fires
     assert_int_equal(f->count, 1);
     look(f, 6); // the window has passed
@@ -534,7 +535,7 @@ static void refuses_bad_rules(void **state) {
 static void a_repeated_request_makes_no_second_alarm(void **state) {
     fixture *f = *state;
     char first_id[OW_ID_MAX];
-    char first_secret[ALARM_SECRET_MAX];
+    char first_secret[OW_WEBHOOK_SECRET_MAX];
     alarm_rule rule = rule_of(f, "calls", 5);
     create_alarm_request request = OVERWORLD__TELEMETRY__V1__CREATE_ALARM_REQUEST__INIT;
     request.rule = &rule;

@@ -12,6 +12,7 @@
 #include "core/backup/backup.h"
 #include "core/clock/clock.h"
 #include "core/crypto/secret.h"
+#include "core/crypto/webhook.h"
 #include "core/metrics/metrics.h"
 #include "core/module/env.h"
 #include "core/module/module.h"
@@ -75,7 +76,7 @@ extern const ow_method telemetry_methods[];
 typedef struct alarm_change {
     int64_t now_us;
     char alarm_id[OW_ID_MAX], notice_id[OW_ID_MAX];
-    char secret[ALARM_SECRET_MAX];
+    char secret[OW_WEBHOOK_SECRET_MAX];
 } alarm_change;
 
 ow_code alarm_create_check(ow_run *run);
