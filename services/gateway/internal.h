@@ -44,6 +44,7 @@ typedef struct gateway_config {
     int64_t method_timeout, init_limit;
     int64_t token_cache;
     limits_config limits;
+    bool records;
 } gateway_config;
 
 enum { PLAIN_LOOPBACK, PLAIN_BEHIND_PROXY };

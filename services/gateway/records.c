@@ -82,7 +82,7 @@ void records_add(exchange *x, const exchange_answer *answer) {
     char principal[PRINCIPAL_TEXT_MAX];
     size_t bytes_in;
     // Probes and scrapes would drown what people look for.
-    if (x->door == &plain_door && answer->status < 400) {
+    if ((x->door == &plain_door && answer->status < 400) || !gw->config->records) {
         return;
     }
     const void *body = ow_http_body(x->http, &bytes_in);

@@ -35,6 +35,7 @@ struct runner_config {
     int64_t cache_bytes;
     int64_t builds;
     int64_t sandbox; // index in sandbox_choices
+    bool records;
 };
 
 struct runner;

@@ -25,6 +25,7 @@ struct records_options {
     const ow_clock *clock;
     ProtobufCService *telemetry;
     const char *process;
+    bool unwanted; // nothing is recorded
 };
 
 // Heap. Codes: internal.

@@ -243,7 +243,8 @@ static ow_code open_parts(struct runner *runner, ow_err *err) {
     struct records_options records = {.loop = runner->loop,
                                       .clock = env->clock,
                                       .telemetry = runner->telemetry,
-                                      .process = env->process};
+                                      .process = env->process,
+                                      .unwanted = !runner->config->records};
     ow_host_options host = {.build_binary = runner->build_binary};
     ow_service_options service = {.descriptor = &overworld__runner__v1__runner__descriptor,
                                   .methods = runner_methods,
@@ -449,6 +450,12 @@ static const ow_config_key keys[] = {
      .doc = "Where this machine allows neither namespaces nor Landlock, functions could read its "
             "files: require refuses to run them, best_effort runs them. Without seccomp they never "
             "run."},
+    {.name = "records",
+     .type = OW_CONFIG_BOOL,
+     .offset = offsetof(struct runner_config, records),
+     .default_value = "true",
+     .doc = "Whether runs and their lines go to telemetry; without, its log, traces, series and "
+            "alarms lack them."},
     {.name = NULL},
 };
 

@@ -3,6 +3,7 @@
 // Shared by the files of telemetry: the service as a whole.
 
 #include "services/telemetry/alarms.h"
+#include "services/telemetry/digest.h"
 #include "services/telemetry/exporter.h"
 #include "services/telemetry/query.h"
 #include "services/telemetry/series_query.h"

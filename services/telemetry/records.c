@@ -338,9 +338,7 @@ static bool same(slice a, slice b) {
     return a.length == b.length && memcmp(a.text, b.text, a.length) == 0;
 }
 
-ow_code summarize(const uint8_t *records, size_t size, uint32_t count, block_summary *ret_summary,
-                  ow_err *err) {
-    block_summary *s = ret_summary;
+summary_maker summary_begin(block_summary *s, uint32_t count) {
     s->top_level = LEVEL_DEBUG;
     s->count = 0;
     s->words_size = WORDS_MIN;
@@ -348,29 +346,23 @@ ow_code summarize(const uint8_t *records, size_t size, uint32_t count, block_sum
         s->words_size *= 2;
     }
     memset(s->words, 0, s->words_size);
-    record_cursor cursor = record_begin(records, size);
-    record_view v;
+    return (summary_maker){
+        .summary = s, .request = {"", 0}, .server = {"", 0}, .function = {"", 0}};
+}
+
+void summary_take(summary_maker *m, const record_view *v) {
+    block_summary *s = m->summary;
+    s->count++;
+    s->top_level = v->level > s->top_level ? v->level : s->top_level;
     // Neighbours are mostly about the same thing: what was just added is not added again.
-    slice request = {"", 0};
-    slice server = {"", 0};
-    slice function = {"", 0};
-    while (record_next(&cursor, &v)) {
-        s->count++;
-        s->top_level = v.level > s->top_level ? v.level : s->top_level;
-        if (!same(v.request_id, request)) {
-            request = v.request_id;
-            add_word(s, word_of_request(request));
-        }
-        if (!same(v.virtual_server, server) || !same(v.function, function)) {
-            server = v.virtual_server;
-            function = v.function;
-            add_word(s, word_of_server(server));
-            add_word(s, word_of_function(server, function));
-        }
+    if (!same(v->request_id, m->request)) {
+        m->request = v->request_id;
+        add_word(s, word_of_request(m->request));
     }
-    if (cursor.malformed || s->count != count) {
-        return ow_fail(err, OW_INVALID_ARGUMENT, "malformed_block",
-                       "the block is damaged behind record %u of %u", s->count, count);
+    if (!same(v->virtual_server, m->server) || !same(v->function, m->function)) {
+        m->server = v->virtual_server;
+        m->function = v->function;
+        add_word(s, word_of_server(m->server));
+        add_word(s, word_of_function(m->server, m->function));
     }
-    return OW_OK;
 }

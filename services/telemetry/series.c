@@ -121,14 +121,7 @@ static bool same_key(const series_key *a, const series_key *b) {
            same(a->title_id, b->title_id);
 }
 
-typedef struct gathering {
-    ow_arena *arena;
-    block_points *points;
-    int room;
-    uint16_t *index; // of a point + 1
-} gathering;
-
-static bool grow(gathering *g) {
+static bool grow(points_maker *g) {
     if (g->points->count < g->room) {
         return true;
     }
@@ -146,11 +139,12 @@ static bool grow(gathering *g) {
 }
 
 // NULL: no place.
-static point *point_of(gathering *g, const series_key *key) {
+static point *point_of(points_maker *g, const series_key *key) {
     size_t at = hash_key(key) & (INDEX_ROOM - 1);
     while (g->index[at] != 0) {
         block_point *found = &g->points->items[g->index[at] - 1];
         if (same_key(&found->key, key)) {
+            g->last = g->index[at];
             return &found->point;
         }
         at = (at + 1) & (INDEX_ROOM - 1);
@@ -162,6 +156,7 @@ static point *point_of(gathering *g, const series_key *key) {
     memset(made, 0, sizeof *made);
     made->key = *key;
     g->index[at] = (uint16_t)g->points->count;
+    g->last = g->points->count;
     return &made->point;
 }
 
@@ -170,30 +165,32 @@ static bool counts(const record_view *v) {
     return named && (v->kind == RECORD_INVOCATION || is_throttled(v));
 }
 
-ow_code points_of_block(slice records, ow_arena *arena, block_points *ret_points, ow_err *err) {
-    *ret_points = (block_points){0};
-    gathering g = {.arena = arena, .points = ret_points};
-    g.index = ow_arena_calloc(arena, INDEX_ROOM, sizeof *g.index);
-    if (g.index == NULL) {
-        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for a block's points");
-    }
-    record_cursor cursor = record_begin((const uint8_t *)records.text, records.length);
-    record_view v;
+bool points_begin(points_maker *g, block_points *points, ow_arena *arena) {
+    *points = (block_points){0};
+    *g = (points_maker){.arena = arena, .points = points};
+    g->index = ow_arena_calloc(arena, INDEX_ROOM, sizeof *g->index);
+    return g->index != NULL;
+}
+
+// Neighbours mostly belong to the same point.
+static point *point_like_last(points_maker *g, const series_key *key) {
+    block_point *last = g->last > 0 ? &g->points->items[g->last - 1] : NULL;
+    return last != NULL && same_key(&last->key, key) ? &last->point : point_of(g, key);
+}
+
+void points_take(points_maker *g, const record_view *v) {
     const int64_t step_us = (int64_t)SERIES_FINE_S * 1000000;
-    while (record_next(&cursor, &v)) {
-        if (!counts(&v)) {
-            continue;
-        }
-        series_key key = {v.title_id,  v.virtual_server, v.function,
-                          v.qualifier, v.version,        v.time_us - v.time_us % step_us};
-        point *p = point_of(&g, &key);
-        if (p != NULL) {
-            count_record(p, &v);
-        } else {
-            ret_points->lost++;
-        }
+    if (!counts(v)) {
+        return;
     }
-    return OW_OK;
+    series_key key = {v->title_id,  v->virtual_server, v->function,
+                      v->qualifier, v->version,        v->time_us - v->time_us % step_us};
+    point *p = point_like_last(g, &key);
+    if (p != NULL) {
+        count_record(p, v);
+    } else {
+        g->points->lost++;
+    }
 }
 
 // ---- As a message ----

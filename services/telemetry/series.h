@@ -46,8 +46,18 @@ typedef struct block_points {
     int64_t lost; // records that found no place
 } block_points;
 
-// The points of a block; text is borrowed from `records`. In `arena`. Codes: resource_exhausted.
-ow_code points_of_block(slice records, ow_arena *arena, block_points *ret_points, ow_err *err);
+// The points of a block in the making: begin, take each record. Text is borrowed from the records.
+typedef struct points_maker {
+    ow_arena *arena;
+    block_points *points;
+    int room;
+    uint16_t *index; // of a point + 1
+    int last;        // the point that was counted last + 1; 0: none
+} points_maker;
+
+// In `arena`. False: no memory.
+bool points_begin(points_maker *g, block_points *points, ow_arena *arena);
+void points_take(points_maker *g, const record_view *v);
 
 void point_add(point *to, const point *from);
 
