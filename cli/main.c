@@ -293,7 +293,7 @@ static const cli_command commands[] = {
     {"metrics", "", "what functions did: rate, errors, durations, by version and alias", 0, 0,
      metrics_flags, cmd_metrics, "ow metrics --vs chat --since 1h"},
     {"alarm create", "NAME MEASURE",
-     "say when calls, rate, errors, error_rate, throttled, cold_starts, p50_ms, p95_ms, p99_ms or log "
+     "say when calls, rate, errors, error_rate, throttled, cold_starts, p50_ms, p95_ms, p99_ms, instances, queue or log "
      "pass a bound",
      2, 2, alarm_flags, cmd_alarm_create,
      "ow alarm create failing error_rate --vs chat --above 0.05 --webhook https://example.com/hook"},

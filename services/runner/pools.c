@@ -207,6 +207,7 @@ static void free_entry(struct pools *pools, struct pool_entry *entry) {
     ow_loop_timer_cancel(entry->runner->loop, &entry->timer);
     ow_loop_timer_cancel(entry->runner->loop, &entry->retry);
     series_deinit(&entry->series);
+    levels_release(entry);
     leave_title(pools, entry->title);
     leave_family(pools, entry->family);
     ow_arena_free(entry->arena);
@@ -267,6 +268,7 @@ static struct pool_entry *make_entry(struct pools *pools, const struct route *ro
                                         .virtual_server = entry->virtual_server,
                                         .function = entry->function,
                                         .version = entry->version_text};
+    levels_register(entry);
     return entry;
 }
 
@@ -299,6 +301,7 @@ static void remove_entry(struct pools *pools, struct pool_entry *entry) {
                                          entry->function, entry->revision_id);
     *place = entry->next_hash;
     pools->count--;
+    levels_last(entry);
     pool_deinit(&entry->pool);
     free_entry(pools, entry);
 }
@@ -414,9 +417,11 @@ static void renumber(struct pool_entry *entry, const server_routes *server) {
         }
         const char *text = ow_arena_printf_in(entry->arena, "%lld", (long long)revision->version);
         if (text != NULL) {
+            levels_release(entry);
             entry->version = revision->version;
             entry->version_text = text;
             series_rename(&entry->series, text);
+            levels_register(entry);
         }
     }
 }

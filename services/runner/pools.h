@@ -9,6 +9,7 @@
 #include "core/rpc/call.h"
 #include "services/runner/blobs.h"
 #include "services/runner/instance.h"
+#include "services/runner/levels.h"
 #include "services/runner/messages.h"
 #include "services/runner/pool.h"
 #include "services/runner/runtimes.h"
@@ -58,6 +59,7 @@ struct pool_entry {
     ow_timer retry;    // of the blobs
     int64_t retired_us;
     struct series_set series;
+    struct levels levels;
 };
 
 struct pools {

@@ -234,6 +234,19 @@ void records_add_run(struct records *records, const struct record_owner *owner,
     ow_batch_add(records->batch, wall_us, &record.base);
 }
 
+void records_add_levels(struct records *records, const struct record_owner *owner, int64_t wall_us,
+                        levels_record *levels) {
+    if (records->options.unwanted) {
+        return;
+    }
+    telemetry_record record = record_of(owner, wall_us);
+    levels->virtual_server = borrow(owner->virtual_server);
+    levels->function = borrow(owner->function);
+    levels->version = owner->version;
+    record.levels = levels;
+    ow_batch_add(records->batch, wall_us, &record.base);
+}
+
 void records_flush(struct records *records) {
     ow_batch_flush(records->batch);
 }

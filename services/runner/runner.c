@@ -45,6 +45,7 @@ void runner_need_maintenance(struct runner *runner) {
 static void on_maintenance(void *self) {
     struct runner *runner = self;
     runner_tick(runner);
+    levels_maintain(runner);
     pools_maintain(&runner->pools);
     invoke_expire_parked(runner);
     routes_sweep(&runner->routes, runner->scheduler.now_us);
@@ -163,6 +164,7 @@ static void collect(void *self) {
     }
     ow_gauge_set(runner->instances_gauge, runner->scheduler.instances);
     ow_gauge_set(runner->waiting_gauge, waiting);
+    levels_collect(runner);
     ow_gauge_set(runner->stale_gauge, !runner->watch.is_fresh);
 }
 
@@ -289,6 +291,7 @@ static const ow_host_sandbox_level least_levels[] = {OW_HOST_SANDBOX_LANDLOCK,
 static ow_code runner_start(void *self, ow_err *err) {
     struct runner *runner = self;
     ow_code code = open_parts(runner, err);
+    levels_maintain(runner); // the first step begins
     if (code == OW_OK) {
         code = enter_loop(runner, err);
     }

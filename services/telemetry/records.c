@@ -165,11 +165,31 @@ static void take_line(record_view *v, const field *f) {
     }
 }
 
+static void take_levels(record_view *v, const field *f) {
+    static const size_t places[] = {
+        [1] = TEXT_FIELD(virtual_server),
+        [2] = TEXT_FIELD(function),
+    };
+    static const size_t numbers[] = {
+        [4] = offsetof(record_view, instances),
+        [5] = offsetof(record_view, instances_peak),
+        [6] = offsetof(record_view, waiting),
+        [7] = offsetof(record_view, waiting_peak),
+    };
+    take_text(v, places, sizeof places / sizeof *places, f);
+    if (f->number == 3) {
+        v->version = (int64_t)f->value;
+    } else if (f->number >= 4 && f->number < sizeof numbers / sizeof *numbers) {
+        *(int32_t *)(void *)((char *)v + numbers[f->number]) = (int32_t)f->value;
+    }
+}
+
 static bool view_inner(record_view *v, slice inner) {
     static void (*const takers[])(record_view *, const field *) = {
         [RECORD_REQUEST] = take_request,
         [RECORD_INVOCATION] = take_invocation,
         [RECORD_LINE] = take_line,
+        [RECORD_LEVELS] = take_levels,
     };
     const uint8_t *at = (const uint8_t *)inner.text;
     const uint8_t *end = at + inner.length;
@@ -199,6 +219,10 @@ static void take_outer(record_view *v, const field *f, slice *inner) {
     case 5:
     case 6:
         v->kind = (record_kind)(f->number - 4 + RECORD_REQUEST);
+        *inner = f->bytes;
+        break;
+    case 11:
+        v->kind = RECORD_LEVELS;
         *inner = f->bytes;
         break;
     default:

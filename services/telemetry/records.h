@@ -27,7 +27,8 @@ typedef enum record_kind {
     RECORD_NONE,
     RECORD_REQUEST,
     RECORD_INVOCATION,
-    RECORD_LINE
+    RECORD_LINE,
+    RECORD_LEVELS,
 } record_kind;
 
 typedef struct record_view {
@@ -45,6 +46,7 @@ typedef struct record_view {
     int64_t duration_us; // of an invocation or a request
     int64_t init_us, queued_us;
     bool failed, init_only;
+    int32_t instances, instances_peak, waiting, waiting_peak; // of levels
 } record_view;
 
 // Walks a block: false at its end or where it is malformed.

@@ -30,6 +30,7 @@ typedef struct reason_slot {
 typedef struct point {
     int64_t calls, errors, throttled, cold_starts;
     int64_t duration_us, init_us, queued_us;
+    int64_t instances, instances_peak, waiting, waiting_peak; // levels; peaks of 0: there were none
     int64_t durations[SERIES_BUCKETS], inits[SERIES_BUCKETS];
     reason_slot reasons[SERIES_REASONS_MAX];
     int reason_count;
@@ -59,7 +60,11 @@ typedef struct points_maker {
 bool points_begin(points_maker *g, block_points *points, ow_arena *arena);
 void points_take(points_maker *g, const record_view *v);
 
+// `from` is of a later time, where they have levels.
 void point_add(point *to, const point *from);
+
+// The same for points of different series at one time: levels are added up.
+void point_add_beside(point *to, const point *from);
 
 // As it is stored, in `arena`, and back. pack: NULL when the arena is full. unpack: text is borrowed
 // from the message, which lives in `arena`. Codes: data_loss "malformed_point".

@@ -569,6 +569,44 @@ static void counts_by_function_version_and_alias(void **state) {
     assert_string_equal(f->stage.err.reason, "bad_step");
 }
 
+static void keeps_levels_of_instances_and_queues(void **state) {
+    fixture *f = *state;
+    const int64_t minute_us = 60000000;
+    ow_clock_advance(f->stage.clock, minute_us - now_us(f) % minute_us);
+    int64_t begin_us = now_us(f);
+    test_block_invocation(&f->block, begin_us, &chat);
+    test_block_levels(&f->block, begin_us + 9999999, &chat, 2, 5, 7);
+    append(f, 0);
+    test_block_levels(&f->block, begin_us + 19999999, &chat, 1, 2, 0);
+    append(f, 0);
+    ow_clock_advance(f->stage.clock, minute_us);
+    series_request request = OVERWORLD__TELEMETRY__V1__QUERY_SERIES_REQUEST__INIT;
+    request.function = TEXT("moderate");
+    request.step_s = 10;
+    const series_response *reply = ask_series(f, &request);
+    assert_int_equal(reply->n_series, 2);
+    const series_msg *levels = reply->series[reply->series[0]->qualifier[0] == 0 ? 0 : 1];
+    assert_string_equal(levels->qualifier, "");
+    assert_int_equal(levels->version, 3);
+    assert_int_equal(levels->n_points, 2);
+    assert_int_equal(levels->points[0]->instances, 2);
+    assert_int_equal(levels->points[0]->instances_peak, 5);
+    assert_int_equal(levels->points[0]->waiting, 7);
+    assert_int_equal(levels->points[0]->waiting_peak, 14);
+    assert_int_equal(levels->points[1]->instances_peak, 2);
+    request.step_s = 60;
+    reply = ask_series(f, &request);
+    levels = reply->series[reply->series[0]->qualifier[0] == 0 ? 0 : 1];
+    assert_int_equal(levels->n_points, 1);
+    assert_int_equal(levels->points[0]->instances, 1);
+    assert_int_equal(levels->points[0]->instances_peak, 5);
+    query_request query = any(); // they are no entries of the log
+    const query_response *log = ask(f, &query);
+    for (size_t i = 0; i < log->n_entries; i++) {
+        assert_string_not_equal(log->entries[i]->request_id, "");
+    }
+}
+
 static void keeps_series_for_seven_days(void **state) {
     fixture *f = *state;
     test_block_invocation(&f->block, now_us(f), &chat);
@@ -644,6 +682,7 @@ int main(int argc, char **argv) {
         CASE(finds_text_without_reading_everything),
         CASE(shows_the_trace_of_a_request),
         CASE(counts_by_function_version_and_alias),
+        CASE(keeps_levels_of_instances_and_queues),
         CASE(keeps_series_for_seven_days),
         CASE(deletes_what_is_too_old),
         CASE(refuses_bad_questions_and_blocks),
