@@ -19,7 +19,7 @@
 
 // Trees freed at the end of a call -------------------------------------------------------------
 
-static cJSON *keep(ow_ctx *ctx, cJSON *tree) {
+cJSON *context_keep(ow_ctx *ctx, cJSON *tree) {
     if (!tree) {
         return NULL;
     }
@@ -77,7 +77,7 @@ cJSON *ow_payload_json(ow_ctx *ctx) {
         size_t length = 0;
         const char *data = ow_payload(ctx, &length);
         ctx->payload_parsed = true;
-        ctx->payload = keep(ctx, cJSON_ParseWithLength(data, length));
+        ctx->payload = context_keep(ctx, cJSON_ParseWithLength(data, length));
     }
     return ctx->payload;
 }
@@ -220,7 +220,7 @@ cJSON *ow_call_json(ow_ctx *ctx, const char *function, cJSON *request, ow_result
     cJSON_Delete(request);
     int failed = call_as(ctx, function, text, text ? strlen(text) : 0, "application/json", result);
     free(text);
-    return failed ? NULL : keep(ctx, cJSON_ParseWithLength(result->data, result->length));
+    return failed ? NULL : context_keep(ctx, cJSON_ParseWithLength(result->data, result->length));
 }
 
 // Bundle and JSON ------------------------------------------------------------------------------

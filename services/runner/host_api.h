@@ -64,3 +64,13 @@ ow_code host_api_kv_get(const struct host_api_caller *caller, ProtobufCMessage *
                         ow_err *err);
 ow_code host_api_kv_set(const struct host_api_caller *caller, ProtobufCMessage *request,
                         ow_err *err);
+ow_code host_api_kv_delete(const struct host_api_caller *caller, ProtobufCMessage *request,
+                           ow_err *err);
+ow_code host_api_kv_increment(const struct host_api_caller *caller, ProtobufCMessage *request,
+                              ow_err *err);
+ow_code host_api_kv_list(const struct host_api_caller *caller, ProtobufCMessage *request,
+                         ow_err *err);
+ow_code host_api_kv_batch(const struct host_api_caller *caller, ProtobufCMessage *request,
+                          ow_err *err);
+ow_code host_api_kv_delete_prefix(const struct host_api_caller *caller, ProtobufCMessage *request,
+                                  ow_err *err);

@@ -8,5 +8,11 @@
 const struct host_api_row host_api_rows[] = {
     {"kv.get", DATA, "KvGet", NESTED_IN_INIT_TOO, 64 * KB, host_api_kv_get},
     {"kv.set", DATA, "KvSet", NESTED_IN_INIT_TOO, 1 * MB, host_api_kv_set},
+    {"kv.delete", DATA, "KvDelete", NESTED_IN_INIT_TOO, 4 * KB, host_api_kv_delete},
+    {"kv.increment", DATA, "KvIncrement", NESTED_IN_INIT_TOO, 4 * KB, host_api_kv_increment},
+    {"kv.list", DATA, "KvList", NESTED_IN_INIT_TOO, 4 * KB, host_api_kv_list},
+    {"kv.batch", DATA, "KvBatch", NESTED_IN_INIT_TOO, 2 * MB, host_api_kv_batch},
+    {"kv.delete_prefix", DATA, "KvDeletePrefix", NESTED_IN_INIT_TOO, 4 * KB,
+     host_api_kv_delete_prefix},
     {.name = NULL},
 };
