@@ -121,6 +121,10 @@ int64_t ow_deadline_left_ms(ow_ctx *ctx) {
     return left > 0 ? left / 1000000 : 0;
 }
 
+int64_t ow_now_us(ow_ctx *ctx) {
+    return ow_rt_now_us(ctx->rt);
+}
+
 // The answer -----------------------------------------------------------------------------------
 
 int ow_reply(ow_ctx *ctx, const void *data, size_t length) {
@@ -189,6 +193,41 @@ void ow_log(ow_ctx *ctx, int level, const char *format, ...) {
         length = length < (int)sizeof large ? length : (int)sizeof large - 1;
         ow_rt_log(ctx->rt, level, large, (size_t)length);
     }
+}
+
+static bool is_plain(const char *text) {
+    return text[0] && strcspn(text, " \"=\\\t\r\n") == strlen(text);
+}
+
+// logfmt: a value that is no word stands in quotes. Cut when it does not fit.
+static size_t put_field(char *to, size_t at, size_t size, const char *key, const char *value) {
+    const char *quote = is_plain(value) ? "" : "\"";
+    int length = snprintf(to + at, size - at, " %s=%s", key, quote);
+    at += length > 0 ? (size_t)length : 0;
+    for (; *value && at + 3 < size; value++) {
+        if (*value == '"' || *value == '\\') {
+            to[at++] = '\\';
+        }
+        to[at++] = *value < ' ' && *value >= 0 ? ' ' : *value;
+    }
+    length = at < size ? snprintf(to + at, size - at, "%s", quote) : 0;
+    at += length > 0 ? (size_t)length : 0;
+    return at < size ? at : size - 1;
+}
+
+void ow_log_fields(ow_ctx *ctx, int level, const char *message, ...) {
+    char line[LINE_MAX_BYTES];
+    va_list fields;
+    int length = snprintf(line, sizeof line, "%s", message);
+    size_t at = length < (int)sizeof line ? (size_t)length : sizeof line - 1;
+    va_start(fields, message);
+    const char *key;
+    while (at < sizeof line - 1 && (key = va_arg(fields, const char *)) != NULL) {
+        const char *value = va_arg(fields, const char *);
+        at = put_field(line, at, sizeof line, key, value ? value : "");
+    }
+    va_end(fields);
+    ow_rt_log(ctx->rt, level, line, at);
 }
 
 // Other functions --------------------------------------------------------------------------------
@@ -268,6 +307,22 @@ const char *ow_env(ow_ctx *ctx, const char *name) {
     return getenv(name);
 }
 
+const char *ow_config(ow_ctx *ctx, const char *name, const char *fallback) {
+    const char *value = ow_env(ctx, name);
+    return value ? value : fallback;
+}
+
+static bool whole_number(const char *text, int64_t *value) {
+    int used = 0;
+    return text && strlen(text) <= 20 && sscanf(text, "%" SCNd64 "%n", value, &used) == 1 &&
+           text[used] == '\0';
+}
+
+int64_t ow_config_int64(ow_ctx *ctx, const char *name, int64_t fallback) {
+    int64_t value = 0;
+    return whole_number(ow_env(ctx, name), &value) ? value : fallback;
+}
+
 const char *ow_json_string(const cJSON *object, const char *key, const char *fallback) {
     const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
     return text ? text : fallback;
@@ -290,12 +345,8 @@ int64_t ow_json_int64(const cJSON *object, const char *key, int64_t fallback) {
             fabs(item->valuedouble) <= EXACT_MAX && item->valuedouble == trunc(item->valuedouble);
         return exact ? (int64_t)item->valuedouble : fallback;
     }
-    const char *text = cJSON_GetStringValue(item);
     int64_t value = 0;
-    int used = 0;
-    bool whole = text && strlen(text) <= 20 && sscanf(text, "%" SCNd64 "%n", &value, &used) == 1 &&
-                 text[used] == '\0';
-    return whole ? value : fallback;
+    return whole_number(cJSON_GetStringValue(item), &value) ? value : fallback;
 }
 
 cJSON *ow_json_add_int64(cJSON *object, const char *key, int64_t value) {

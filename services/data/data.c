@@ -125,7 +125,7 @@ static ow_code start(void *self, ow_err *err) {
                   .db = d->db,
                   .swept = ow_metrics_counter(d->env->metrics, "overworld_data_swept_keys_total",
                                               "Keys deleted after they expired", NULL)};
-    return sweeper_start(&d->sweeper)
+    return kv_sweeper_start(&d->sweeper)
                ? OW_OK
                : ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for data");
 }
@@ -137,7 +137,7 @@ static bool drained(void *self) {
 
 static void stop(void *self) {
     data *d = self;
-    sweeper_stop(&d->sweeper);
+    kv_sweeper_stop(&d->sweeper);
     if (d->service != NULL) {
         ow_directory_withdraw(d->env->directory, d->service);
     }
@@ -149,7 +149,7 @@ static void free_self(void *self) {
     if (d == NULL) {
         return;
     }
-    sweeper_free(&d->sweeper);
+    kv_sweeper_free(&d->sweeper);
     ow_service_free(d->service);
     ow_backup_free(d->backup);
     free(d);

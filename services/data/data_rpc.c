@@ -2,18 +2,21 @@
 
 #include "services/data/internal.h"
 
+#include "core/audit/audit.h"
+#include "core/audit/methods.h"
+
 enum { SECOND_US = 1000000 };
 
-ow_code no_memory(ow_run *run) {
+ow_code kv_no_memory(ow_run *run) {
     return ow_fail(run->err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for the answer");
 }
 
-int64_t now_us(const ow_run *run) {
+int64_t kv_now_us(const ow_run *run) {
     const data *self = run->self;
     return ow_clock_wall_us(self->env->clock);
 }
 
-ow_code scope_of(ow_run *run, const scope_msg *wanted, kv_scope *ret_scope) {
+ow_code kv_scope_wanted(ow_run *run, const scope_msg *wanted, kv_scope *ret_scope) {
     return kv_scope_of(run->call->principal->title, wanted, ret_scope, run->err);
 }
 
@@ -29,7 +32,7 @@ static Google__Protobuf__Timestamp *timestamp(ow_arena *arena, int64_t us) {
     return made;
 }
 
-entry_msg *entry_message(ow_arena *arena, const kv_entry *entry) {
+entry_msg *kv_entry_message(ow_arena *arena, const kv_entry *entry) {
     entry_msg *made = ow_arena_alloc(arena, sizeof *made);
     if (made == NULL) {
         return NULL;
@@ -56,6 +59,7 @@ static ow_code start_backup(ow_run *run) {
 
 static ow_code started_backup(ow_run *run) {
     data *self = run->self;
+    ow_backup_note(run, ow_clock_wall_us(self->env->clock));
     return ow_backup_started_step(self->backup, run);
 }
 
@@ -65,28 +69,32 @@ static ow_code read_backup(ow_run *run) {
 }
 
 const ow_method data_methods[] = {
-    {"KvGet", sizeof(getting), {{OW_LOOP, get_check}, {OW_READ, get_read}}},
-    {"KvList", sizeof(listing), {{OW_LOOP, list_check}, {OW_READ, list_read}}},
-    {"KvUsage", sizeof(kv_scope), {{OW_LOOP, usage_check}, {OW_READ, usage_read}}},
+    {"KvGet", sizeof(getting), {{OW_LOOP, kv_get_check}, {OW_READ, kv_get_read}}},
+    {"KvList", sizeof(listing), {{OW_LOOP, kv_list_check}, {OW_READ, kv_list_read}}},
+    {"KvUsage", sizeof(kv_scope), {{OW_LOOP, kv_usage_check}, {OW_READ, kv_usage_read}}},
     {"KvSet",
      sizeof(changing),
-     {{OW_LOOP, set_check}, {OW_WRITE, change_store}, {OW_LOOP, set_reply}}},
+     {{OW_LOOP, kv_set_check}, {OW_WRITE, kv_change_store}, {OW_LOOP, kv_set_reply}}},
     {"KvDelete",
      sizeof(changing),
-     {{OW_LOOP, delete_check}, {OW_WRITE, change_store}, {OW_LOOP, delete_reply}}},
+     {{OW_LOOP, kv_delete_check}, {OW_WRITE, kv_change_store}, {OW_LOOP, kv_delete_reply}}},
     {"KvIncrement",
      sizeof(changing),
-     {{OW_LOOP, increment_check}, {OW_WRITE, change_store}, {OW_LOOP, increment_reply}}},
+     {{OW_LOOP, kv_increment_check}, {OW_WRITE, kv_change_store}, {OW_LOOP, kv_increment_reply}}},
     {"KvBatch",
      sizeof(batching),
-     {{OW_LOOP, batch_check}, {OW_WRITE, batch_store}, {OW_LOOP, batch_reply}}},
+     {{OW_LOOP, kv_batch_check}, {OW_WRITE, kv_batch_store}, {OW_LOOP, kv_batch_reply}}},
     {"KvDeletePrefix",
      sizeof(erasing),
-     {{OW_LOOP, delete_prefix_check}, {OW_WRITE, delete_prefix_store}}},
+     {{OW_LOOP, kv_delete_prefix_check}, {OW_WRITE, kv_delete_prefix_store}}},
     {"ErasePlayer",
      sizeof(erasing),
-     {{OW_LOOP, erase_player_check}, {OW_WRITE, erase_player_store}}},
-    {"StartBackup", 0, {{OW_READ, start_backup}, {OW_LOOP, started_backup}}},
+     {{OW_LOOP, kv_erase_player_check}, {OW_WRITE, kv_erase_player_store}}},
+    {"ListAudit", 0, {{OW_READ, ow_audit_list_step}}},
+    {"VerifyAudit", 0, {{OW_READ, ow_audit_verify_step}}},
+    {"StartBackup",
+     sizeof(ow_audit_entry),
+     {{OW_READ, start_backup}, {OW_LOOP, started_backup}, {OW_WRITE, ow_backup_audit_step}}},
     {"ReadBackup", 0, {{OW_POOL, read_backup}}},
     {0},
 };

@@ -34,15 +34,15 @@ extern const ow_method data_methods[];
 // ---- data_rpc.c: what the methods' files share ----
 
 // resource_exhausted "out_of_memory". Any step.
-ow_code no_memory(ow_run *run);
+ow_code kv_no_memory(ow_run *run);
 
-int64_t now_us(const ow_run *run);
+int64_t kv_now_us(const ow_run *run);
 
 // The scope that is wanted, in the caller's title. Codes as kv_scope_of.
-ow_code scope_of(ow_run *run, const scope_msg *wanted, kv_scope *ret_scope);
+ow_code kv_scope_wanted(ow_run *run, const scope_msg *wanted, kv_scope *ret_scope);
 
 // The message of an entry that is in the arena already. NULL when out of memory.
-entry_msg *entry_message(ow_arena *arena, const kv_entry *entry);
+entry_msg *kv_entry_message(ow_arena *arena, const kv_entry *entry);
 
 // ---- kv_read_rpc.c: KvGet, KvList, KvUsage ----
 
@@ -51,8 +51,8 @@ typedef struct getting {
     int64_t now_us;
 } getting;
 
-ow_code get_check(ow_run *run);
-ow_code get_read(ow_run *run);
+ow_code kv_get_check(ow_run *run);
+ow_code kv_get_read(ow_run *run);
 
 typedef struct listing {
     kv_scope scope;
@@ -60,10 +60,10 @@ typedef struct listing {
     kv_range range;
 } listing;
 
-ow_code list_check(ow_run *run);
-ow_code list_read(ow_run *run);
-ow_code usage_check(ow_run *run);
-ow_code usage_read(ow_run *run);
+ow_code kv_list_check(ow_run *run);
+ow_code kv_list_read(ow_run *run);
+ow_code kv_usage_check(ow_run *run);
+ow_code kv_usage_read(ow_run *run);
 
 // ---- kv_change_rpc.c: everything that writes ----
 
@@ -73,22 +73,22 @@ typedef struct changing {
     kv_change change;
 } changing;
 
-ow_code change_store(ow_run *run);
-ow_code set_check(ow_run *run);
-ow_code set_reply(ow_run *run);
-ow_code delete_check(ow_run *run);
-ow_code delete_reply(ow_run *run);
-ow_code increment_check(ow_run *run);
-ow_code increment_reply(ow_run *run);
+ow_code kv_change_store(ow_run *run);
+ow_code kv_set_check(ow_run *run);
+ow_code kv_set_reply(ow_run *run);
+ow_code kv_delete_check(ow_run *run);
+ow_code kv_delete_reply(ow_run *run);
+ow_code kv_increment_check(ow_run *run);
+ow_code kv_increment_reply(ow_run *run);
 
 typedef struct batching {
     kv_scope *scopes; // one for each operation
     kv_change change;
 } batching;
 
-ow_code batch_check(ow_run *run);
-ow_code batch_store(ow_run *run);
-ow_code batch_reply(ow_run *run);
+ow_code kv_batch_check(ow_run *run);
+ow_code kv_batch_store(ow_run *run);
+ow_code kv_batch_reply(ow_run *run);
 
 typedef struct erasing {
     kv_scope scope;
@@ -97,7 +97,7 @@ typedef struct erasing {
     int64_t deleted;
 } erasing;
 
-ow_code delete_prefix_check(ow_run *run);
-ow_code delete_prefix_store(ow_run *run);
-ow_code erase_player_check(ow_run *run);
-ow_code erase_player_store(ow_run *run);
+ow_code kv_delete_prefix_check(ow_run *run);
+ow_code kv_delete_prefix_store(ow_run *run);
+ow_code kv_erase_player_check(ow_run *run);
+ow_code kv_erase_player_store(ow_run *run);

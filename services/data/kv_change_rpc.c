@@ -8,7 +8,7 @@ static ow_code change_check(ow_run *run, const scope_msg *scope, const char *key
                             const condition_msg *condition) {
     const data *self = run->self;
     changing *state = run->state;
-    ow_code code = scope_of(run, scope, &state->scope);
+    ow_code code = kv_scope_wanted(run, scope, &state->scope);
     code = code == OW_OK ? kv_check_key(key, run->err) : code;
     code = code == OW_OK ? kv_check_condition(condition, run->err) : code;
     state->operation.scope = &state->scope;
@@ -17,18 +17,18 @@ static ow_code change_check(ow_run *run, const scope_msg *scope, const char *key
     state->operation.version = condition != NULL ? condition->version : 0;
     state->change = (kv_change){.operations = &state->operation,
                                 .count = 1,
-                                .now_us = now_us(run),
+                                .now_us = kv_now_us(run),
                                 .quotas = &self->quotas,
                                 .arena = run->call->arena};
     return code;
 }
 
-ow_code change_store(ow_run *run) {
+ow_code kv_change_store(ow_run *run) {
     changing *state = run->state;
     return kv_store_apply(run->db, &state->change, run->err);
 }
 
-ow_code set_check(ow_run *run) {
+ow_code kv_set_check(ow_run *run) {
     const kv_set_request *request = run->request;
     changing *state = run->state;
     ow_code code = change_check(run, request->scope, request->key, request->condition);
@@ -41,28 +41,28 @@ ow_code set_check(ow_run *run) {
                          : code;
 }
 
-ow_code set_reply(ow_run *run) {
+ow_code kv_set_reply(ow_run *run) {
     const changing *state = run->state;
     kv_set_response *reply = run->reply;
     reply->version = state->operation.new_version;
     return OW_OK;
 }
 
-ow_code delete_check(ow_run *run) {
+ow_code kv_delete_check(ow_run *run) {
     const kv_delete_request *request = run->request;
     changing *state = run->state;
     state->operation.action = KV_DELETE;
     return change_check(run, request->scope, request->key, request->condition);
 }
 
-ow_code delete_reply(ow_run *run) {
+ow_code kv_delete_reply(ow_run *run) {
     const changing *state = run->state;
     kv_delete_response *reply = run->reply;
     reply->deleted = state->operation.was_there;
     return OW_OK;
 }
 
-ow_code increment_check(ow_run *run) {
+ow_code kv_increment_check(ow_run *run) {
     const kv_increment_request *request = run->request;
     changing *state = run->state;
     ow_code code = change_check(run, request->scope, request->key, NULL);
@@ -73,7 +73,7 @@ ow_code increment_check(ow_run *run) {
                          : code;
 }
 
-ow_code increment_reply(ow_run *run) {
+ow_code kv_increment_reply(ow_run *run) {
     const changing *state = run->state;
     kv_increment_response *reply = run->reply;
     reply->value = state->operation.number;
@@ -109,7 +109,8 @@ static ow_code check_operation(ow_run *run, const kv_operation_msg *wanted, kv_s
         .condition = wanted->condition != NULL ? (int)wanted->condition->kind : 0,
         .version = wanted->condition != NULL ? wanted->condition->version : 0,
     };
-    ow_code code = scope_of(run, wanted->scope != NULL ? wanted->scope : request->scope, scope);
+    ow_code code =
+        kv_scope_wanted(run, wanted->scope != NULL ? wanted->scope : request->scope, scope);
     code = code == OW_OK ? kv_check_key(wanted->key, run->err) : code;
     code = code == OW_OK ? kv_check_condition(wanted->condition, run->err) : code;
     code = code == OW_OK ? kv_check_value(wanted->value.len, run->err) : code;
@@ -137,7 +138,7 @@ static ow_code check_operations(ow_run *run) {
     return OW_OK;
 }
 
-ow_code batch_check(ow_run *run) {
+ow_code kv_batch_check(ow_run *run) {
     const kv_batch_request *request = run->request;
     const data *self = run->self;
     batching *state = run->state;
@@ -149,18 +150,18 @@ ow_code batch_check(ow_run *run) {
     state->change = (kv_change){
         .operations = ow_arena_calloc(arena, request->n_operations, sizeof(kv_operation)),
         .count = request->n_operations,
-        .now_us = now_us(run),
+        .now_us = kv_now_us(run),
         .quotas = &self->quotas,
         .arena = arena,
     };
     state->scopes = ow_arena_calloc(arena, request->n_operations, sizeof *state->scopes);
     if (state->change.operations == NULL || state->scopes == NULL) {
-        return no_memory(run);
+        return kv_no_memory(run);
     }
     return check_operations(run);
 }
 
-ow_code batch_store(ow_run *run) {
+ow_code kv_batch_store(ow_run *run) {
     batching *state = run->state;
     ow_code code = kv_store_apply(run->db, &state->change, run->err);
     if (code != OW_OK && !ow_code_is_fault(code)) {
@@ -179,13 +180,13 @@ static kv_result_msg *result_message(ow_arena *arena, const kv_operation *op) {
     made->version = op->new_version;
     made->value = op->number;
     if (op->action == KV_GET && op->was_there) {
-        made->entry = entry_message(arena, &op->entry);
+        made->entry = kv_entry_message(arena, &op->entry);
         return made->entry != NULL ? made : NULL;
     }
     return made;
 }
 
-ow_code batch_reply(ow_run *run) {
+ow_code kv_batch_reply(ow_run *run) {
     const batching *state = run->state;
     kv_batch_response *reply = run->reply;
     ow_arena *arena = run->call->arena;
@@ -193,31 +194,31 @@ ow_code batch_reply(ow_run *run) {
     for (size_t i = 0; reply->results != NULL && i < state->change.count; i++) {
         reply->results[i] = result_message(arena, &state->change.operations[i]);
         if (reply->results[i] == NULL) {
-            return no_memory(run);
+            return kv_no_memory(run);
         }
         reply->n_results++;
     }
-    return reply->results != NULL ? OW_OK : no_memory(run);
+    return reply->results != NULL ? OW_OK : kv_no_memory(run);
 }
 
 // ---- KvDeletePrefix, ErasePlayer ----
 
 static ow_code erase_check(ow_run *run, const scope_msg *scope, const char *prefix) {
     erasing *state = run->state;
-    ow_code code = scope_of(run, scope, &state->scope);
+    ow_code code = kv_scope_wanted(run, scope, &state->scope);
     state->range = (kv_range){.first = state->span.first,
                               .end = state->span.end,
                               .limit = KV_SLICE,
-                              .now_us = now_us(run)};
+                              .now_us = kv_now_us(run)};
     return code == OW_OK ? kv_span_of(prefix, "", false, &state->span, run->err) : code;
 }
 
-ow_code delete_prefix_check(ow_run *run) {
+ow_code kv_delete_prefix_check(ow_run *run) {
     const kv_delete_prefix_request *request = run->request;
     return erase_check(run, request->scope, request->prefix);
 }
 
-ow_code delete_prefix_store(ow_run *run) {
+ow_code kv_delete_prefix_store(ow_run *run) {
     erasing *state = run->state;
     kv_delete_prefix_response *reply = run->reply;
     ow_code code =
@@ -227,7 +228,7 @@ ow_code delete_prefix_store(ow_run *run) {
     return code;
 }
 
-ow_code erase_player_check(ow_run *run) {
+ow_code kv_erase_player_check(ow_run *run) {
     const erase_player_request *request = run->request;
     scope_msg scope = OVERWORLD__DATA__V1__SCOPE__INIT;
     scope.kind = OVERWORLD__DATA__V1__SCOPE__KIND__PLAYER;
@@ -235,7 +236,7 @@ ow_code erase_player_check(ow_run *run) {
     return erase_check(run, &scope, "");
 }
 
-ow_code erase_player_store(ow_run *run) {
+ow_code kv_erase_player_store(ow_run *run) {
     erasing *state = run->state;
     erase_player_response *reply = run->reply;
     ow_code code = kv_store_end(run->db, &state->scope, state->range.now_us, run->err);

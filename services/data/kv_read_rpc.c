@@ -4,29 +4,29 @@
 
 // ---- KvGet ----
 
-ow_code get_check(ow_run *run) {
+ow_code kv_get_check(ow_run *run) {
     const kv_get_request *request = run->request;
     getting *state = run->state;
     if (request->n_keys == 0 || request->n_keys > KV_KEYS_MAX) {
         return ow_fail(run->err, OW_INVALID_ARGUMENT, "bad_keys", "ask for 1 to %d keys",
                        KV_KEYS_MAX);
     }
-    ow_code code = scope_of(run, request->scope, &state->scope);
+    ow_code code = kv_scope_wanted(run, request->scope, &state->scope);
     for (size_t i = 0; i < request->n_keys && code == OW_OK; i++) {
         code = kv_check_key(request->keys[i], run->err);
     }
-    state->now_us = now_us(run);
+    state->now_us = kv_now_us(run);
     return code;
 }
 
-ow_code get_read(ow_run *run) {
+ow_code kv_get_read(ow_run *run) {
     const kv_get_request *request = run->request;
     const getting *state = run->state;
     kv_get_response *reply = run->reply;
     ow_arena *arena = run->call->arena;
     reply->entries = ow_arena_calloc(arena, request->n_keys, sizeof *reply->entries);
     if (reply->entries == NULL) {
-        return no_memory(run);
+        return kv_no_memory(run);
     }
     for (size_t i = 0; i < request->n_keys; i++) {
         kv_entry entry;
@@ -39,9 +39,9 @@ ow_code get_read(ow_run *run) {
         if (!found) {
             continue;
         }
-        entry_msg *made = entry_message(arena, &entry);
+        entry_msg *made = kv_entry_message(arena, &entry);
         if (made == NULL) {
-            return no_memory(run);
+            return kv_no_memory(run);
         }
         reply->entries[reply->n_entries++] = made;
     }
@@ -50,14 +50,14 @@ ow_code get_read(ow_run *run) {
 
 // ---- KvList ----
 
-ow_code list_check(ow_run *run) {
+ow_code kv_list_check(ow_run *run) {
     const kv_list_request *request = run->request;
     listing *state = run->state;
     if (request->page_size < 0 || request->page_size > KV_PAGE_MAX) {
         return ow_fail(run->err, OW_INVALID_ARGUMENT, "bad_page_size",
                        "page_size must be between 0 (the default) and %d", KV_PAGE_MAX);
     }
-    ow_code code = scope_of(run, request->scope, &state->scope);
+    ow_code code = kv_scope_wanted(run, request->scope, &state->scope);
     state->range = (kv_range){
         .first = state->span.first,
         .end = state->span.end,
@@ -65,7 +65,7 @@ ow_code list_check(ow_run *run) {
         .keys_only = request->keys_only,
         .limit = request->page_size == 0 ? KV_PAGE_DEFAULT : request->page_size,
         .max_bytes = KV_LIST_BYTES_MAX,
-        .now_us = now_us(run),
+        .now_us = kv_now_us(run),
     };
     return code == OW_OK ? kv_span_of(request->prefix, request->page_token, request->descending,
                                       &state->span, run->err)
@@ -77,26 +77,26 @@ static ow_code fill_list(ow_run *run, const kv_list *list) {
     ow_arena *arena = run->call->arena;
     reply->entries = ow_arena_calloc(arena, (size_t)list->count + 1, sizeof *reply->entries);
     if (reply->entries == NULL) {
-        return no_memory(run);
+        return kv_no_memory(run);
     }
     for (int i = 0; i < list->count; i++) {
-        entry_msg *made = entry_message(arena, &list->entries[i]);
+        entry_msg *made = kv_entry_message(arena, &list->entries[i]);
         if (made == NULL) {
-            return no_memory(run);
+            return kv_no_memory(run);
         }
         reply->entries[reply->n_entries++] = made;
     }
     if (list->more) {
         const char *token = kv_page_token(list->entries[list->count - 1].key, arena);
         if (token == NULL) {
-            return no_memory(run);
+            return kv_no_memory(run);
         }
         reply->next_page_token = (char *)(uintptr_t)token;
     }
     return OW_OK;
 }
 
-ow_code list_read(ow_run *run) {
+ow_code kv_list_read(ow_run *run) {
     const listing *state = run->state;
     kv_list list;
     ow_code code =
@@ -106,12 +106,12 @@ ow_code list_read(ow_run *run) {
 
 // ---- KvUsage ----
 
-ow_code usage_check(ow_run *run) {
+ow_code kv_usage_check(ow_run *run) {
     const kv_usage_request *request = run->request;
-    return scope_of(run, request->scope, run->state);
+    return kv_scope_wanted(run, request->scope, run->state);
 }
 
-ow_code usage_read(ow_run *run) {
+ow_code kv_usage_read(ow_run *run) {
     const data *self = run->self;
     const kv_scope *scope = run->state;
     kv_usage_response *reply = run->reply;

@@ -46,7 +46,7 @@ static void begin(sweeper *s) {
     ow_db_write(s->db, &s->job);
 }
 
-bool sweeper_start(sweeper *s) {
+bool kv_sweeper_start(sweeper *s) {
     s->timer = (ow_timer){.on_due = on_timer, .self = s};
     s->arena = ow_arena_new(SLICE_ARENA_MAX);
     if (s->arena == NULL) {
@@ -56,13 +56,13 @@ bool sweeper_start(sweeper *s) {
     return true;
 }
 
-void sweeper_stop(sweeper *s) {
+void kv_sweeper_stop(sweeper *s) {
     s->stopping = true;
     if (s->loop != NULL) {
         ow_loop_timer_cancel(s->loop, &s->timer);
     }
 }
 
-void sweeper_free(sweeper *s) {
+void kv_sweeper_free(sweeper *s) {
     s->arena = ow_arena_free(s->arena);
 }

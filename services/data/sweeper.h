@@ -10,7 +10,7 @@
 #include "core/metrics/metrics.h"
 
 typedef struct sweeper {
-    // Set by the owner before sweeper_start.
+    // Set by the owner before kv_sweeper_start.
     ow_loop *loop;
     ow_clock *clock;
     ow_db *db;
@@ -25,8 +25,8 @@ typedef struct sweeper {
 } sweeper;
 
 // False when out of memory.
-bool sweeper_start(sweeper *s);
+bool kv_sweeper_start(sweeper *s);
 // Before the database is closed. Accepts one that was never started.
-void sweeper_stop(sweeper *s);
+void kv_sweeper_stop(sweeper *s);
 // After the database was closed. Likewise.
-void sweeper_free(sweeper *s);
+void kv_sweeper_free(sweeper *s);

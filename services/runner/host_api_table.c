@@ -1,7 +1,9 @@
 #include "overworld/data/v1/data.pb-c.h"
+#include "overworld/runner/v1/runner.pb-c.h"
 #include "services/runner/host_api.h"
 
 #define DATA &overworld__data__v1__data__descriptor
+#define RUNNER &overworld__runner__v1__runner__descriptor
 #define KB (size_t)1024
 #define MB (size_t)(1024 * 1024)
 
@@ -14,5 +16,6 @@ const struct host_api_row host_api_rows[] = {
     {"kv.batch", DATA, "KvBatch", NESTED_IN_INIT_TOO, 2 * MB, host_api_kv_batch},
     {"kv.delete_prefix", DATA, "KvDeletePrefix", NESTED_IN_INIT_TOO, 4 * KB,
      host_api_kv_delete_prefix},
+    {"fetch", RUNNER, "Fetch", NESTED_IN_RUN, 2 * MB, host_api_fetch},
     {.name = NULL},
 };
