@@ -1,5 +1,6 @@
 // The functions of overworld.h, exported by the runtime binary to the code it loads.
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
@@ -199,35 +200,54 @@ static bool is_plain(const char *text) {
     return text[0] && strcspn(text, " \"=\\\t\r\n") == strlen(text);
 }
 
-// logfmt: a value that is no word stands in quotes. Cut when it does not fit.
-static size_t put_field(char *to, size_t at, size_t size, const char *key, const char *value) {
-    const char *quote = is_plain(value) ? "" : "\"";
-    int length = snprintf(to + at, size - at, " %s=%s", key, quote);
-    at += length > 0 ? (size_t)length : 0;
-    for (; *value && at + 3 < size; value++) {
-        if (*value == '"' || *value == '\\') {
-            to[at++] = '\\';
-        }
-        to[at++] = *value < ' ' && *value >= 0 ? ' ' : *value;
+// The part of a line that is written; what does not fit is left out.
+struct line {
+    char text[LINE_MAX_BYTES];
+    size_t length;
+};
+
+static void put(struct line *line, char c) {
+    if (line->length < sizeof line->text) {
+        line->text[line->length++] = c;
     }
-    length = at < size ? snprintf(to + at, size - at, "%s", quote) : 0;
-    at += length > 0 ? (size_t)length : 0;
-    return at < size ? at : size - 1;
+}
+
+static void put_text(struct line *line, const char *text) {
+    while (*text) {
+        put(line, *text++);
+    }
+}
+
+// logfmt: a value that is no word stands in quotes.
+static void put_value(struct line *line, const char *value) {
+    if (is_plain(value)) {
+        put_text(line, value);
+        return;
+    }
+    put(line, '"');
+    for (; *value; value++) {
+        if (*value == '"' || *value == '\\') {
+            put(line, '\\');
+        }
+        put(line, iscntrl((unsigned char)*value) ? ' ' : *value);
+    }
+    put(line, '"');
 }
 
 void ow_log_fields(ow_ctx *ctx, int level, const char *message, ...) {
-    char line[LINE_MAX_BYTES];
+    struct line line = {.length = 0};
     va_list fields;
-    int length = snprintf(line, sizeof line, "%s", message);
-    size_t at = length < (int)sizeof line ? (size_t)length : sizeof line - 1;
+    put_text(&line, message);
     va_start(fields, message);
-    const char *key;
-    while (at < sizeof line - 1 && (key = va_arg(fields, const char *)) != NULL) {
+    for (const char *key; (key = va_arg(fields, const char *)) != NULL;) {
         const char *value = va_arg(fields, const char *);
-        at = put_field(line, at, sizeof line, key, value ? value : "");
+        put(&line, ' ');
+        put_text(&line, key);
+        put(&line, '=');
+        put_value(&line, value ? value : "");
     }
     va_end(fields);
-    ow_rt_log(ctx->rt, level, line, at);
+    ow_rt_log(ctx->rt, level, line.text, line.length);
 }
 
 // Other functions --------------------------------------------------------------------------------

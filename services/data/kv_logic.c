@@ -171,18 +171,18 @@ const char *kv_page_token(const char *key, ow_arena *arena) {
 }
 
 bool kv_parse_number(const void *text, size_t size, int64_t *ret_number) {
-    char copy[24];
+    char copy[24] = "";
     if (size == 0 || size >= sizeof copy) {
         return false;
     }
     memcpy(copy, text, size);
-    copy[size] = '\0';
-    char *end = NULL;
+    const char *digits = copy + (copy[0] == '-');
+    if (digits[0] == '\0' || strspn(digits, "0123456789") != size - (size_t)(digits - copy)) {
+        return false;
+    }
     errno = 0;
-    long long number = strtoll(copy, &end, 10);
-    bool digits =
-        (copy[0] >= '0' && copy[0] <= '9') || (copy[0] == '-' && copy[1] >= '0' && copy[1] <= '9');
-    if (!digits || *end != '\0' || errno != 0 || end != copy + size) {
+    long long number = strtoll(copy, NULL, 10);
+    if (errno != 0) {
         return false;
     }
     *ret_number = number;
