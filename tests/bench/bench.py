@@ -84,7 +84,7 @@ class Server:
     def __init__(self, split=False, folder=None, flags=()):
         self.folder = folder or tempfile.mkdtemp(prefix="overworld-bench-")
         self.processes = []
-        targets = ["identity,registry,data", "telemetry", "runner", "gateway"] if split else ["all"]
+        targets = ["identity,registry,data,events", "telemetry", "runner", "gateway"] if split else ["all"]
         started = time.monotonic()
         try:
             os.unlink(os.path.join(self.folder, "run/gateway.json"))

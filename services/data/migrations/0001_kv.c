@@ -1,7 +1,5 @@
 #include "services/data/migrations/tables.h"
 
-#include "core/audit/audit.h"
-
 // kv_scopes.sequence gives the versions of a scope's entries and never goes back, so that no key has a
 // version twice, deleted or not. ended_us > 0: the player was deleted, nothing is written any more. keys
 // and bytes (of keys and values) count what has expired until it is swept.
@@ -28,4 +26,4 @@ const char data_kv_tables[] =
     "CREATE TABLE kv_titles ("
     "  title_id TEXT NOT NULL PRIMARY KEY,"
     "  keys BIGINT NOT NULL,"
-    "  bytes BIGINT NOT NULL);" OW_AUDIT_TABLES;
+    "  bytes BIGINT NOT NULL)";
