@@ -61,6 +61,34 @@ static char *describe_match(char **ids) {
     return print(request);
 }
 
+static int usage(void) {
+    fprintf(stderr, "usage: dedicated_server [URL] < messages\n"
+                    "       dedicated_server URL --match ID WINNER LOSER\n"
+                    "with OVERWORLD_SERVER_KEY and OVERWORLD_SERVER_SECRET set "
+                    "(ow key create my-server)\n");
+    return 2;
+}
+
+static int report(ow_client *client, const char *name, const char *payload) {
+    ow_client_error error;
+    outcome result = {name, false, 0};
+    ow_client_function function = {0};
+    function.name = name;
+    function.payload = payload;
+    function.size = strlen(payload);
+    /* arena counts a match once, chat changes nothing. */
+    function.may_repeat = true;
+    if (!ow_client_call_start(client, &function, on_reply, &result, &error)) {
+        fprintf(stderr, "%s\n", error.message);
+        return 1;
+    }
+    /* The match goes on here; a frame gives the client what is left of its 16 ms. */
+    while (!result.done) {
+        ow_client_poll(client, FRAME_MS);
+    }
+    return result.exit_code;
+}
+
 int main(int argc, char **argv) {
     bool match = argc == MATCH_ARGS && strcmp(argv[2], "--match") == 0;
     ow_client_config config = {0};
@@ -68,11 +96,7 @@ int main(int argc, char **argv) {
     config.server_key_id = getenv("OVERWORLD_SERVER_KEY");
     config.server_key_secret = getenv("OVERWORLD_SERVER_SECRET");
     if (config.server_key_id == NULL || (argc > 2 && !match)) {
-        fprintf(stderr, "usage: dedicated_server [URL] < messages\n"
-                        "       dedicated_server URL --match ID WINNER LOSER\n"
-                        "with OVERWORLD_SERVER_KEY and OVERWORLD_SERVER_SECRET set "
-                        "(ow key create my-server)\n");
-        return 2;
+        return usage();
     }
     ow_client_error error;
     ow_client *client = ow_client_new(&config, &error);
@@ -80,24 +104,9 @@ int main(int argc, char **argv) {
         fprintf(stderr, "%s\n", error.message);
         return 1;
     }
-    outcome result = {match ? "arena/match_over" : "chat/stats", false, 0};
     char *payload = match ? describe_match(argv + 3) : read_messages();
-    ow_client_function function = {0};
-    function.name = result.function;
-    function.payload = payload;
-    function.size = strlen(payload);
-    /* arena counts a match once, chat changes nothing. */
-    function.may_repeat = true;
-    if (!ow_client_call_start(client, &function, on_reply, &result, &error)) {
-        fprintf(stderr, "%s\n", error.message);
-        result.done = true;
-        result.exit_code = 1;
-    }
+    int exit_code = report(client, match ? "arena/match_over" : "chat/stats", payload);
     cJSON_free(payload);
-    /* The match goes on here; a frame gives the client what is left of its 16 ms. */
-    while (!result.done) {
-        ow_client_poll(client, FRAME_MS);
-    }
     ow_client_free(client);
-    return result.exit_code;
+    return exit_code;
 }

@@ -156,6 +156,24 @@ static void take(worker *w, const change *c, const int64_t *versions) {
     w->acked++;
 }
 
+static bool is_changed(const change *c, int index) {
+    for (int i = 0; i < c->count; i++) {
+        if (c->index[i] == index) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_others(worker *w, const change *c, const cell now[static KEYS]) {
+    for (int i = 0; i < KEYS; i++) {
+        if (!is_changed(c, i) && !same(&now[i], &w->cells[i])) {
+            complain(w, "lost", i, now[i].number, w->cells[i].number);
+        }
+        w->last_version = now[i].version > w->last_version ? now[i].version : w->last_version;
+    }
+}
+
 // Done or not: all of it, or nothing.
 static void resolve(worker *w, const change *c) {
     cell now[KEYS];
@@ -174,16 +192,7 @@ static void resolve(worker *w, const change *c) {
     if (!all && !none) {
         complain(w, "half done", c->index[0], now[c->index[0]].number, c->after[0].number);
     }
-    for (int i = 0; i < KEYS; i++) {
-        bool changed = false;
-        for (int k = 0; k < c->count; k++) {
-            changed = changed || c->index[k] == i;
-        }
-        if (!changed && !same(&now[i], &w->cells[i])) {
-            complain(w, "lost", i, now[i].number, w->cells[i].number);
-        }
-        w->last_version = now[i].version > w->last_version ? now[i].version : w->last_version;
-    }
+    check_others(w, c, now);
     memcpy(w->cells, now, sizeof now);
 }
 
