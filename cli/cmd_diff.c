@@ -30,6 +30,18 @@ static void add_part(parts *to, const char *kind, const char *name, const char *
     to->list[to->count++] = (part){kind, name, text != NULL ? text : ""};
 }
 
+static void add_fetch(parts *to, const Overworld__Registry__V1__FetchRules *rules) {
+    for (size_t i = 0; i < rules->n_hosts; i++) {
+        add_part(to, "fetch host", rules->hosts[i], "");
+    }
+    for (size_t i = 0; i < rules->n_networks; i++) {
+        add_part(to, "fetch network", rules->networks[i], "");
+    }
+    if (rules->plain) {
+        add_part(to, "fetch", "plain", "true");
+    }
+}
+
 static const char *function_text(cli *c, const Overworld__Registry__V1__FunctionInfo *f) {
     return ow_arena_printf_in(c->arena, "%s, %d ms, %d MB, entry %s%s", f->exposure, f->timeout_ms,
                               f->memory_mb, f->entry, f->log_payload ? ", logs payloads" : "");
@@ -55,6 +67,7 @@ static cli_exit read_version(cli *c, const char *version, parts *ret_parts) {
     }
     const Overworld__Registry__V1__Revision *r = contents->revision;
     size_t count = r->n_functions + r->n_env + contents->n_files;
+    count += r->fetch != NULL ? r->fetch->n_hosts + r->fetch->n_networks + 1 : 0;
     *ret_parts = (parts){.list = ow_arena_calloc(c->arena, count + 1, sizeof(part))};
     if (ret_parts->list == NULL) {
         return cli_fail(c, CLI_FAILED, "out of memory");
@@ -64,6 +77,9 @@ static cli_exit read_version(cli *c, const char *version, parts *ret_parts) {
     }
     for (size_t i = 0; i < r->n_env; i++) {
         add_part(ret_parts, "env", r->env[i]->name, r->env[i]->value);
+    }
+    if (r->fetch != NULL) {
+        add_fetch(ret_parts, r->fetch);
     }
     for (size_t i = 0; i < contents->n_files; i++) {
         add_part(ret_parts, "file", contents->files[i]->path,

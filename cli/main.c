@@ -69,6 +69,48 @@ static const cli_flag alias_set_flags[] = {
     {0},
 };
 
+#define SCOPE_FLAGS                                                                                \
+    {"vs", CLI_FLAG_TEXT, "NAME", "keys of this virtual server instead of the title's"}, {         \
+        "player", CLI_FLAG_TEXT, "ID", "keys of this player"                                       \
+    }
+#define VERSION_FLAG                                                                               \
+    {                                                                                              \
+        "version", CLI_FLAG_INT, "N",                                                              \
+            "only if the key is in this version; 0: only if it is not there"                       \
+    }
+
+static const cli_flag kv_flags[] = {SCOPE_FLAGS, {0}};
+
+static const cli_flag kv_set_flags[] = {
+    SCOPE_FLAGS,
+    VERSION_FLAG,
+    {"ttl", CLI_FLAG_INT, "SECONDS", "the key goes after so long"},
+    {"file", CLI_FLAG_TEXT, "FILE", "take the value from a file; - is standard input"},
+    {0},
+};
+
+static const cli_flag kv_delete_flags[] = {
+    SCOPE_FLAGS,
+    VERSION_FLAG,
+    {"prefix", CLI_FLAG_BOOL, NULL, "every key that begins so"},
+    {"yes", CLI_FLAG_TEXT, "PREFIX", "the prefix again, for scripts"},
+    {0},
+};
+
+static const cli_flag kv_increment_flags[] = {
+    SCOPE_FLAGS,
+    {"ttl", CLI_FLAG_INT, "SECONDS", "a key that is not there yet goes after so long"},
+    {0},
+};
+
+static const cli_flag kv_list_flags[] = {
+    SCOPE_FLAGS,
+    {"limit", CLI_FLAG_INT, "N", "keys at most, up to 200 (default 50)"},
+    {"page", CLI_FLAG_TEXT, "TOKEN", "go on behind the page that gave this"},
+    {"descending", CLI_FLAG_BOOL, NULL, "from the last key to the first"},
+    {0},
+};
+
 static const cli_flag secret_set_flags[] = {
     {"file", CLI_FLAG_TEXT, "FILE", "take the value from a file instead of standard input"},
     {0},
@@ -272,6 +314,18 @@ static const cli_command commands[] = {
      cmd_alias_rollback, "ow alias rollback chat live"},
     {"alias delete", "VS NAME", "delete an alias", 2, 2, delete_flags, cmd_alias_delete,
      "ow alias delete chat test --yes test"},
+    {"kv get", "KEY", "print a value that functions remember", 1, 1, kv_flags, cmd_kv_get,
+     "ow kv get --vs chat motd"},
+    {"kv set", "KEY [VALUE]", "set a value; without VALUE from standard input", 1, 2, kv_set_flags,
+     cmd_kv_set, "ow kv set --player plr_01HXG3K5N8Q2Z4V6B8D0F2H4J6 gold 100"},
+    {"kv delete", "KEY", "delete a key, or all that begin so", 1, 1, kv_delete_flags, cmd_kv_delete,
+     "ow kv delete --vs chat --prefix old/ --yes old/"},
+    {"kv list", "[PREFIX]", "list keys and values", 0, 1, kv_list_flags, cmd_kv_list,
+     "ow kv list --vs arena rank/"},
+    {"kv increment", "KEY [BY]", "add to a number", 1, 2, kv_increment_flags, cmd_kv_increment,
+     "ow kv increment visits 1"},
+    {"kv usage", "", "show how much there is and may be", 0, 0, kv_flags, cmd_kv_usage,
+     "ow kv usage --vs arena"},
     {"secret set", "VS NAME", "give a secret its next value, from standard input", 2, 2,
      secret_set_flags, cmd_secret_set, "ow secret set chat api-key < key.txt"},
     {"secret list", "VS", "list secrets and their versions, never values", 1, 1, NULL,

@@ -256,6 +256,14 @@ ow_code delete_check(ow_run *run) {
     return own_or_named(run, request->player_id, &change->player_id);
 }
 
+// Who is not there has nothing to be deleted elsewhere either.
+ow_code delete_find(ow_run *run) {
+    const account_change *change = run->state;
+    account found;
+    player_key key = {.title = change->by.entry.title, .player_id = change->player_id};
+    return store_account_find(run->db, &key, &found, run->err);
+}
+
 ow_code delete_store(ow_run *run) {
     account_change *change = run->state;
     return store_player_delete(run->db, &change->by, change->player_id, &change->ended, run->err);

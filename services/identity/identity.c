@@ -4,6 +4,8 @@
 #include "services/identity/migrations/migrations.h"
 #include "services/identity/sessions_store.h"
 
+#include "overworld/data/v1/data.pb-c.h"
+
 #include "core/hosting/hosting.h"
 #include "core/rpc/directory.h"
 
@@ -271,8 +273,9 @@ static ow_code start(void *self, ow_err *err) {
     if (code != OW_OK) {
         return code;
     }
+    i->data = ow_directory_get(i->env->directory, &overworld__data__v1__data__descriptor);
     i->verification = verification_new(&i->keys);
-    if (i->verification == NULL) {
+    if (i->verification == NULL || i->data == NULL) {
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for identity");
     }
     code = offer_service(i, err);

@@ -41,7 +41,7 @@ typedef struct identity {
     ow_backup *backup;
     admissions *admissions;
     providers *providers;
-    ProtobufCService *service;
+    ProtobufCService *service, *data; // data: what functions remember of players
     bool stopping;
     ow_db_job load_job;
     char first_operator_id[OW_ID_MAX]; // when there is none yet

@@ -28,6 +28,7 @@ static revision_msg *read_revision(tx *t, ow_rows *rows) {
     r->functions = body->functions;
     r->n_env = body->n_env;
     r->env = body->env;
+    r->fetch = body->fetch;
     return r;
 }
 

@@ -106,11 +106,18 @@ static const change changes[] = {
     {REGISTRY "StartBackup", "{}", 1, NULL, 0, "", "", 0},
     {QUEUE "StartBackup", "{}", 1, NULL, 0, "", "", 0},
     {TELEMETRY "StartBackup", "{}", 1, NULL, 0, "", "", 0},
-    // Part of the same backup; data has no chain.
-    {DATA "StartBackup", "{}", 0, NULL, 0, NULL, NULL, 0},
+    {DATA "StartBackup", "{}", 1, NULL, 0, "", "", 0},
     // What games remember is theirs: the audit is about who runs them.
     {DATA "KvSet", "{\"scope\":{\"kind\":\"TITLE\"},\"key\":\"a\",\"value\":\"MQ==\"}", 0, NULL, 0,
      NULL, NULL, 0},
+    {DATA "KvIncrement", "{\"scope\":{\"kind\":\"TITLE\"},\"key\":\"n\",\"delta\":\"1\"}", 0, NULL,
+     0, NULL, NULL, 0},
+    {DATA "KvDelete", "{\"scope\":{\"kind\":\"TITLE\"},\"key\":\"a\"}", 0, NULL, 0, NULL, NULL, 0},
+    {DATA "KvDeletePrefix", "{\"scope\":{\"kind\":\"TITLE\"},\"prefix\":\"a\"}", 0, NULL, 0, NULL,
+     NULL, 0},
+    {DATA "KvBatch",
+     "{\"scope\":{\"kind\":\"TITLE\"},\"operations\":[{\"kind\":\"GET\",\"key\":\"a\"}]}", 0, NULL,
+     0, NULL, NULL, 0},
     // Waits for what comes: it only reads.
     {TELEMETRY "QueryLogs", "{}", 0, NULL, 0, NULL, NULL, 0},
     // With two titles, those above would have to name one.
@@ -187,7 +194,7 @@ static void look_at(const char *service, seen *s) {
 // The newest entry of the service of that path, and how many there are in all.
 static seen look(const char *path) {
     seen s = {0};
-    static const char *const services[] = {IDENTITY, REGISTRY, QUEUE, TELEMETRY};
+    static const char *const services[] = {IDENTITY, REGISTRY, QUEUE, TELEMETRY, DATA};
     const char *wanted = NULL;
     for (size_t i = 0; i < sizeof services / sizeof services[0]; i++) {
         if (strncmp(path, services[i], strlen(services[i])) == 0) {
@@ -196,7 +203,7 @@ static seen look(const char *path) {
             look_at(services[i], &s);
         }
     }
-    if (wanted != NULL) { // data keeps no chain
+    if (wanted != NULL) {    // data keeps no chain
         look_at(wanted, &s); // last: its entry is what stays
     }
     return s;

@@ -153,12 +153,62 @@ static void keys_are_there_in_init(void **state) {
     expect_reply(player, "two/at_start", "{}", DONE("yes"));
 }
 
+// ---- Operators, and the player's end ----
+
+static void operators_read_and_write_with_ow(void **state) {
+    (void)state;
+    char out[4096];
+    assert_int_equal(OW(d, out, "kv", "set", "--vs", "one", "motd", "hello there"), 0);
+    expect_reply(player, "one/get", "{\"scope\":\"server\",\"key\":\"motd\"}", DONE("hello there"));
+    assert_int_equal(OW(d, out, "kv", "get", "--vs", "one", "motd"), 0);
+    assert_string_equal(out, "hello there\n");
+    assert_int_equal(OW(d, out, "kv", "get", "--vs", "two", "motd"), 4);
+    assert_int_equal(OW(d, out, "kv", "set", "--vs", "one", "--version", "0", "motd", "x"), 5);
+    assert_int_equal(OW(d, out, "kv", "increment", "visits", "41"), 0);
+    assert_int_equal(OW(d, out, "kv", "increment", "visits"), 0);
+    assert_string_equal(out, "42\n");
+    assert_int_equal(OW(d, out, "kv", "increment", "visits", "x"), 2);
+    assert_int_equal(OW(d, out, "kv", "list", "--json", "vis"), 0);
+    assert_non_null(strstr(out, "\"key\":\"visits\""));
+    assert_int_equal(OW(d, out, "kv", "list", "--vs", "one"), 0);
+    assert_non_null(strstr(out, "hello there"));
+    assert_int_equal(OW(d, out, "kv", "usage"), 0);
+    assert_int_equal(OW(d, out, "kv", "delete", "visits"), 0);
+    assert_int_equal(OW(d, out, "kv", "delete", "visits"), 4);
+    assert_int_equal(OW(d, out, "kv", "set", "old/1", "a"), 0);
+    assert_int_equal(OW(d, out, "kv", "set", "old/2", "b"), 0);
+    assert_int_equal(OW(d, out, "kv", "delete", "--prefix", "old/", "--yes", "old/"), 0);
+    assert_int_equal(OW(d, out, "kv", "get", "old/2"), 4);
+}
+
+// What is remembered of a player is in the export, and goes with the account.
+static void a_player_takes_it_along(void **state) {
+    (void)state;
+    ow_client_config config = {.url = deployment_public(d)};
+    ow_client *leaver = ow_client_new(&config, NULL);
+    ow_client_login login;
+    char out[8192];
+    assert_true(ow_client_login_device(leaver, "device-that-leaves", &login, NULL));
+    expect_reply(leaver, "one/set", "{\"scope\":\"player\",\"key\":\"mine\",\"value\":\"1\"}",
+                 DONE("set"));
+    assert_int_equal(OW(d, out, "player", "export", login.player_id), 0);
+    assert_non_null(strstr(out, "\"key\":\"mine\""));
+    assert_int_equal(OW(d, out, "player", "delete", login.player_id, "--yes", login.player_id), 0);
+    assert_int_equal(OW(d, out, "kv", "get", "--player", login.player_id, "mine"), 4);
+    assert_int_equal(OW(d, out, "kv", "set", "--player", login.player_id, "mine", "2"), 4);
+    ow_client_free(leaver);
+}
+
 int main(int argc, char **argv) {
     shape = deployment_shape_of(argc, argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_set_is_there),   cmocka_unit_test(a_stale_version_is_refused),
-        cmocka_unit_test(scopes_do_not_meet),     cmocka_unit_test(a_player_reaches_its_own_keys),
+        cmocka_unit_test(what_is_set_is_there),
+        cmocka_unit_test(a_stale_version_is_refused),
+        cmocka_unit_test(scopes_do_not_meet),
+        cmocka_unit_test(a_player_reaches_its_own_keys),
         cmocka_unit_test(keys_are_there_in_init),
+        cmocka_unit_test(operators_read_and_write_with_ow),
+        cmocka_unit_test(a_player_takes_it_along),
     };
     return cmocka_run_group_tests_name("kv", tests, set_up, tear_down);
 }
