@@ -123,8 +123,16 @@ static ow_code start_worker(events *e, ow_err *err) {
         .keep_dead_us = e->config.keep_dead_us,
         .alone = true, // the store is locked for this process
     };
+    upkeep_options upkeep = {
+        .loop = e->env->loop,
+        .db = e->db,
+        .clock = e->env->clock,
+        .metrics = e->env->metrics,
+        .max_bytes = e->config.max_bytes,
+    };
     e->worker = options.runner != NULL ? worker_new(&options) : NULL;
-    return e->worker != NULL
+    e->upkeep = upkeep_new(&upkeep);
+    return e->worker != NULL && e->upkeep != NULL
                ? OW_OK
                : ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for events");
 }
@@ -176,8 +184,12 @@ static void stop(void *self) {
     if (e->worker != NULL) {
         worker_stop(e->worker);
     }
+    if (e->upkeep != NULL) {
+        upkeep_stop(e->upkeep);
+    }
     e->db = ow_db_close(e->db);
     e->worker = worker_free(e->worker);
+    e->upkeep = upkeep_free(e->upkeep);
 }
 
 static void free_self(void *self) {

@@ -140,15 +140,29 @@ static void complete(complete_facts *c, const new_execution_msg *wanted,
     }
 }
 
-static bool pack_facts(const complete_facts *c, ow_arena *arena, new_execution *new) {
-    size_t size = overworld__events__v1__execution_facts__get_packed_size(&c->facts);
+static bool pack_facts(const execution_facts *facts, ow_arena *arena,
+                       ProtobufCBinaryData *ret_facts) {
+    size_t size = overworld__events__v1__execution_facts__get_packed_size(facts);
     uint8_t *bytes = ow_arena_alloc(arena, size);
     if (bytes == NULL) {
         return false;
     }
-    overworld__events__v1__execution_facts__pack(&c->facts, bytes);
-    new->facts = (ProtobufCBinaryData){size, bytes};
+    overworld__events__v1__execution_facts__pack(facts, bytes);
+    *ret_facts = (ProtobufCBinaryData){size, bytes};
     return true;
+}
+
+bool execution_repack(const execution_row *row, ProtobufCBinaryData payload,
+                      const char *content_type, ow_arena *arena, ProtobufCBinaryData *ret_facts,
+                      ProtobufCBinaryData *ret_apart) {
+    execution_facts facts = *row->facts;
+    new_execution_msg wanted = *row->facts->wanted;
+    bool apart = payload.len > PAYLOAD_INLINE_MAX;
+    facts.wanted = &wanted;
+    wanted.payload = apart ? (ProtobufCBinaryData){0, NULL} : payload;
+    wanted.content_type = content_type[0] != '\0' ? borrow(content_type) : wanted.content_type;
+    *ret_apart = apart ? payload : (ProtobufCBinaryData){0, NULL};
+    return pack_facts(&facts, arena, ret_facts);
 }
 
 static bool name_lanes(const new_execution_msg *wanted, const char *title_id, ow_arena *arena,
@@ -191,7 +205,8 @@ ow_code execution_prepare(const new_execution_msg *wanted, const execution_origi
     };
     ret_new->item.due_us = due_of(wanted, origin->now_us);
     ret_new->item.since_us = ret_new->item.due_us;
-    if (!pack_facts(&c, arena, ret_new) || !name_lanes(wanted, origin->title_id, arena, ret_new)) {
+    if (!pack_facts(&c.facts, arena, &ret_new->facts) ||
+        !name_lanes(wanted, origin->title_id, arena, ret_new)) {
         return no_memory(err);
     }
     ret_new->size = (int64_t)ret_new->facts.len;
