@@ -110,6 +110,10 @@ static ow_code open_store(events *e, ow_err *err) {
     return ow_hosting_open_store(e->env, &options, &e->db, err);
 }
 
+static void make_id(void *self, int64_t now_us, char id[static OW_ID_MAX]) {
+    events_make_id(self, now_us, id);
+}
+
 static ow_code start_worker(events *e, ow_err *err) {
     worker_options options = {
         .loop = e->env->loop,
@@ -121,6 +125,9 @@ static ow_code start_worker(events *e, ow_err *err) {
         .run_us = e->config.max_run_us,
         .keep_us = e->config.keep_us,
         .keep_dead_us = e->config.keep_dead_us,
+        .limits = {.concurrency = e->config.concurrency},
+        .make_id = make_id,
+        .make_id_self = e,
         .alone = true, // the store is locked for this process
     };
     upkeep_options upkeep = {

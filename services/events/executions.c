@@ -41,18 +41,15 @@ static ow_principal_kind kind_of(const char *name) {
 }
 
 static bool names_nothing(const destination_msg *to) {
-    bool function = is_name(to->virtual_server) && is_name(to->function) &&
-                    strlen(to->qualifier) <= NAME_MAX_SIZE;
-    return function == (to->event_type[0] != '\0') || !is_key(to->event_type);
+    return to != NULL && (!is_name(to->virtual_server) || !is_name(to->function) ||
+                          strlen(to->qualifier) > NAME_MAX_SIZE || to->event_type[0] != '\0');
 }
 
 static ow_code check_destinations(const new_execution_msg *wanted, ow_err *err) {
-    if ((wanted->on_success != NULL && names_nothing(wanted->on_success)) ||
-        (wanted->on_failure != NULL && names_nothing(wanted->on_failure))) {
-        return ow_fail(err, OW_INVALID_ARGUMENT, "invalid",
-                       "a destination is a function of a virtual server, or an event");
-    }
-    return OW_OK;
+    return names_nothing(wanted->on_success) || names_nothing(wanted->on_failure)
+               ? ow_fail(err, OW_INVALID_ARGUMENT, "invalid",
+                         "a destination is a function of a virtual server")
+               : OW_OK;
 }
 
 static ow_code check(const new_execution_msg *wanted, ow_err *err) {

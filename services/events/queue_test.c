@@ -482,6 +482,35 @@ static void make_dead(fixture *f, const char *payload, char id[static OW_ID_MAX]
     wait_for_state(f, id, "dead");
 }
 
+static void the_end_is_told(void **state) {
+    fixture *f = *state;
+    destination_msg to = OVERWORLD__EVENTS__V1__DESTINATION__INIT;
+    to.virtual_server = TEXT("chat");
+    to.function = TEXT("told");
+    new_execution_msg wanted = job("{\"a\":1}");
+    wanted.on_success = &to;
+    wanted.on_failure = &to;
+    execution_msg *done = wait_for_state(f, enqueue(f, &wanted), "done");
+    execution_msg *told = wait_for_state(f, done->destination_execution_id, "done");
+    assert_string_equal(told->function, "told");
+    assert_int_equal(told->depth, 1);
+    assert_string_equal(told->request_id, done->request_id);
+    const char *text = (const char *)told->payload.data;
+    assert_non_null(strstr(text, "\"state\":\"done\""));
+    assert_non_null(strstr(text, "\"body\":{\"a\":1}"));
+    assert_non_null(
+        strstr(text, "\"response\":{\"contentType\":\"application/json\",\"body\":true}"));
+    f->reason = "refused";
+    execution_msg *dead = wait_for_state(f, enqueue(f, &wanted), "dead");
+    told = wait_for_state(f, dead->destination_execution_id, "dead");
+    assert_non_null(strstr((const char *)told->payload.data, "\"reason\":\"refused\""));
+    // A chain ends somewhere.
+    wanted.depth = 8;
+    dead = wait_for_state(f, enqueue(f, &wanted), "dead");
+    assert_string_equal(dead->destination_execution_id, "");
+    assert_string_equal(dead->destination_reason, "chain_too_deep");
+}
+
 static void a_dead_one_is_mended_and_set_going(void **state) {
     fixture *f = *state;
     char id[OW_ID_MAX];
@@ -641,6 +670,7 @@ int main(int argc, char **argv) {
         CASE(a_restart_goes_on),
         CASE(one_that_waits_can_be_cancelled),
         CASE(one_that_runs_is_killed),
+        CASE(the_end_is_told),
         CASE(a_dead_one_is_mended_and_set_going),
         CASE(all_are_set_going_at_a_rate),
         CASE(dead_ones_are_thrown_away_with_a_reason),
