@@ -52,9 +52,25 @@ static ow_code check_destinations(const new_execution_msg *wanted, ow_err *err) 
                : OW_OK;
 }
 
+static bool are_names(const new_execution_msg *wanted) {
+    return is_name(wanted->virtual_server) && is_name(wanted->function) &&
+           strlen(wanted->qualifier) <= NAME_MAX_SIZE && is_name(wanted->source);
+}
+
+static bool are_keys(const new_execution_msg *wanted) {
+    const char *const keys[] = {wanted->ordering_key,     wanted->deduplication_key,
+                                wanted->subscription_key, wanted->content_type,
+                                wanted->trigger_id,       wanted->routing_key};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (!is_key(keys[i])) {
+            return false;
+        }
+    }
+    return wanted->concurrency >= 0;
+}
+
 static ow_code check(const new_execution_msg *wanted, ow_err *err) {
-    if (!is_name(wanted->virtual_server) || !is_name(wanted->function) ||
-        strlen(wanted->qualifier) > NAME_MAX_SIZE || !is_name(wanted->source)) {
+    if (!are_names(wanted)) {
         return ow_fail(err, OW_INVALID_ARGUMENT, "invalid",
                        "virtual_server, function and source have 1 to %d characters",
                        NAME_MAX_SIZE);
@@ -67,9 +83,7 @@ static ow_code check(const new_execution_msg *wanted, ow_err *err) {
         return ow_fail(err, OW_INVALID_ARGUMENT, "chain_too_deep",
                        "executions cause each other %d deep at most", DEPTH_MAX);
     }
-    if (!is_key(wanted->ordering_key) || !is_key(wanted->deduplication_key) ||
-        !is_key(wanted->subscription_key) || !is_key(wanted->content_type) ||
-        !is_key(wanted->trigger_id) || !is_key(wanted->routing_key) || wanted->concurrency < 0) {
+    if (!are_keys(wanted)) {
         return ow_fail(err, OW_INVALID_ARGUMENT, "invalid",
                        "keys have at most %d printable characters, concurrency is not negative",
                        KEY_MAX_SIZE);
