@@ -1,6 +1,7 @@
 // SQL of what a person does with executions: looking at many, and setting them going or aside.
 
-#include "services/events/executions_store.h"
+#include "services/events/executions_hands.h"
+
 #include "services/events/store_rows.h"
 
 #include <string.h>
@@ -60,36 +61,43 @@ static bool fits(const execution_filter *filter, const execution_row *row) {
             is_or_any(filter->source, wanted->source) && is_or_any(filter->reason, row->reason));
 }
 
+// Takes what fits; *ret_more: it stopped before the end. `last` is the id of the last one looked at.
+static ow_code take_fitting(ow_rows *rows, const execution_query *query, ow_arena *arena,
+                            execution_page *page, char last[static OW_ID_MAX], ow_err *err) {
+    bool more = true;
+    int looked_at = 0;
+    ow_code code = OW_OK;
+    while (page->count < query->limit && (code = ow_rows_next(rows, &more, err)) == OW_OK && more) {
+        execution_row *row = &page->rows[page->count];
+        code = execution_read_row(rows, arena, row, err);
+        if (code != OW_OK) {
+            return code;
+        }
+        looked_at++;
+        memcpy(last, row->execution_id, OW_ID_MAX);
+        page->count += fits(query->filter, row);
+    }
+    if (code == OW_OK && !more && looked_at < LOOKED_AT_MAX) {
+        last[0] = '\0';
+    }
+    return code;
+}
+
 ow_code executions_list(ow_db_conn *db, const execution_query *query, ow_arena *arena,
                         execution_page *ret_page, ow_err *err) {
     static const char after_all[] = "exf_";
     ow_rows *rows = NULL;
-    bool more = true;
-    int looked_at = 0;
     char last[OW_ID_MAX] = "";
     *ret_page = (execution_page){.next = ""};
     ret_page->rows = ow_arena_calloc(arena, (size_t)query->limit + 1, sizeof *ret_page->rows);
     if (ret_page->rows == NULL) {
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for a page");
     }
-    ow_code code = query_of(query->filter)(db, &rows, query,
-                                           query->below[0] != '\0' ? query->below : after_all, err);
-    while (code == OW_OK && ret_page->count < query->limit &&
-           (code = ow_rows_next(rows, &more, err)) == OW_OK && more) {
-        execution_row *row = &ret_page->rows[ret_page->count];
-        code = execution_read_row(rows, arena, row, err);
-        if (code == OW_OK) {
-            looked_at++;
-            memcpy(last, row->execution_id, sizeof last);
-            ret_page->count += fits(query->filter, row);
-        }
-    }
-    if (code == OW_OK && more) {
-        ow_rows_close(rows);
-    }
-    if (code == OW_OK && (more || looked_at == LOOKED_AT_MAX)) {
-        ret_page->next = ow_arena_strdup_in(arena, last);
-    }
+    const char *below = query->below[0] != '\0' ? query->below : after_all;
+    ow_code code = query_of(query->filter)(db, &rows, query, below, err);
+    code = code == OW_OK ? take_fitting(rows, query, arena, ret_page, last, err) : code;
+    ow_rows_close(rows);
+    ret_page->next = ow_arena_strdup_in(arena, last);
     return code == OW_OK && ret_page->next == NULL
                ? ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for a page")
                : code;

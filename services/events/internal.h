@@ -3,6 +3,7 @@
 // Shared by the files of events: the service as a whole.
 
 #include "services/events/executions.h"
+#include "services/events/executions_hands.h"
 #include "services/events/upkeep.h"
 #include "services/events/worker.h"
 

@@ -6,6 +6,7 @@
 // What a crash can do to the queue: a commit happens or does not; whoever asked for it may not hear of it; what a
 // worker remembers is lost, or comes back late (it was only paused).
 
+#include "services/events/executions_hands.h"
 #include "services/events/migrations/migrations.h"
 #include "services/events/runs.h"
 
@@ -112,9 +113,7 @@ static known *known_of(sim *s, const char *id) {
             return &s->known[i];
         }
     }
-    if (s->known_count == ROWS_MAX) {
-        return NULL;
-    }
+    assert_true(s->known_count < ROWS_MAX);
     known *made = &s->known[s->known_count++];
     *made = (known){.state = EXECUTION_WAITING};
     snprintf(made->id, sizeof made->id, "%.39s", id);
@@ -146,50 +145,62 @@ static ow_code insert(sim *s, const new_execution_msg *wanted, bool *ret_duplica
     return code;
 }
 
-static ow_code accept(sim *s) {
+// A wish with everything that points somewhere.
+typedef struct wish {
+    new_execution_msg wanted;
+    retry_msg retry;
+    destination_msg to;
+    Google__Protobuf__Timestamp due;
+    char key[32];
+} wish;
+
+static void wish_init(sim *s, wish *w) {
     static const char *const lanes[] = {"", "", "red", "blue"};
-    char key[32], again_key[32];
-    retry_msg retry = OVERWORLD__EVENTS__V1__RETRY_POLICY__INIT;
-    destination_msg to = OVERWORLD__EVENTS__V1__DESTINATION__INIT;
-    new_execution_msg wanted = OVERWORLD__EVENTS__V1__NEW_EXECUTION__INIT;
-    Google__Protobuf__Timestamp due = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    overworld__events__v1__new_execution__init(&w->wanted);
+    overworld__events__v1__retry_policy__init(&w->retry);
+    overworld__events__v1__destination__init(&w->to);
+    google__protobuf__timestamp__init(&w->due);
+    w->to.virtual_server = TEXT("vs");
+    w->to.function = TEXT("told");
+    w->retry.max_attempts = (int32_t)dice(s, 4);
+    w->retry.base_us = 1000 + (int64_t)dice(s, 10 * 1000000);
+    w->retry.max_age_us = (int64_t)(10 + dice(s, 300)) * 1000000;
+    w->due.seconds = s->now_us / 1000000 + (int64_t)dice(s, 20);
+    snprintf(w->key, sizeof w->key, "k%d", s->accepted);
+    new_execution_msg *wanted = &w->wanted;
+    wanted->virtual_server = TEXT("vs");
+    wanted->function = TEXT("fn");
+    wanted->source = TEXT("client");
+    wanted->payload = (ProtobufCBinaryData){1, (uint8_t *)TEXT("1")};
+    wanted->ordering_key = TEXT(lanes[dice(s, 4)]);
+    wanted->subscription_key = TEXT(chance(s, 50) ? "one" : "two");
+    wanted->concurrency = (int32_t)dice(s, 3);
+    wanted->retry = chance(s, 70) ? &w->retry : NULL;
+    wanted->on_failure = chance(s, 30) ? &w->to : NULL;
+    wanted->on_success = chance(s, 20) ? &w->to : NULL;
+    wanted->depth = (int32_t)dice(s, DEPTH_MAX + 1);
+    wanted->deduplication_key = w->key;
+    wanted->due = chance(s, 20) ? &w->due : NULL;
+}
+
+static ow_code accept(sim *s) {
+    wish w;
     if (s->accepted == EXECUTIONS_MAX) {
         return OW_OK;
     }
-    to.virtual_server = TEXT("vs");
-    to.function = TEXT("told");
-    retry.max_attempts = (int32_t)dice(s, 4);
-    retry.base_us = 1000 + (int64_t)dice(s, 10 * 1000000);
-    retry.max_age_us = (int64_t)(10 + dice(s, 300)) * 1000000;
-    wanted.virtual_server = TEXT("vs");
-    wanted.function = TEXT("fn");
-    wanted.source = TEXT("client");
-    wanted.payload = (ProtobufCBinaryData){1, (uint8_t *)TEXT("1")};
-    wanted.ordering_key = TEXT(lanes[dice(s, 4)]);
-    wanted.subscription_key = TEXT(chance(s, 50) ? "one" : "two");
-    wanted.concurrency = (int32_t)dice(s, 3);
-    wanted.retry = chance(s, 70) ? &retry : NULL;
-    wanted.on_failure = chance(s, 30) ? &to : NULL;
-    wanted.on_success = chance(s, 20) ? &to : NULL;
-    wanted.depth = (int32_t)dice(s, DEPTH_MAX + 1);
-    snprintf(key, sizeof key, "k%d", s->accepted);
-    wanted.deduplication_key = key;
-    due.seconds = s->now_us / 1000000 + (int64_t)dice(s, 20);
-    wanted.due = chance(s, 20) ? &due : NULL;
+    wish_init(s, &w);
     if (chance(s, 10)) {
         return OW_OK; // died before the commit: nobody was told, nothing is there
     }
     bool duplicate = false;
-    ow_code code = insert(s, &wanted, &duplicate);
+    ow_code code = insert(s, &w.wanted, &duplicate);
     if (duplicate) {
         break_off(s, "a new key is no duplicate", "");
     }
     s->accepted++;
     if (code == OW_OK && chance(s, 30)) {
         // Died behind the commit: whoever asked asks again.
-        snprintf(again_key, sizeof again_key, "%s", key);
-        wanted.deduplication_key = again_key;
-        code = insert(s, &wanted, &duplicate);
+        code = insert(s, &w.wanted, &duplicate);
         if (!duplicate) {
             break_off(s, "the same key is accepted once", "");
         }
@@ -214,31 +225,38 @@ static void drop_lease(sim *s, int index) {
     s->leases[index] = s->leases[--s->lease_count];
 }
 
-// A commit of what a run's end means. `stale_is_right`: the lease was lost, as far as the simulation knows.
+static void check_end(sim *s, const run *run, const known *k, bool stale) {
+    const queue_item *item = &run->claimed->row.item;
+    const settlement *end = &run->settlement;
+    bool by_lease = item->state == EXECUTION_RUNNING;
+    bool has_lease = by_lease && item->epoch == k->epoch && k->state == EXECUTION_RUNNING;
+    if (by_lease && !stale && item->epoch != k->epoch) {
+        break_off(s, "a lost lease settles nothing", k->id);
+    }
+    if (has_lease && stale) {
+        break_off(s, "whoever has the lease settles", k->id);
+    }
+    if (!stale && end->next.state == EXECUTION_DEAD &&
+        (run->reason[0] == '\0' || strcmp(end->reason, run->reason) != 0)) {
+        break_off(s, "the reason is that of the last run", k->id);
+    }
+}
+
+// A commit of what a run's end means.
 static ow_code write_end(sim *s, run *run) {
     const execution_row *row = &run->claimed->row;
-    known *k = known_of(s, row->execution_id);
-    bool is_current = k != NULL && row->item.epoch == k->epoch;
-    bool was_running = k != NULL && k->state == EXECUTION_RUNNING;
+    const known *k = known_of(s, row->execution_id);
     bool stale = true;
     execution_row forged = *row;
-    if (s->forgets_epochs && k != NULL) {
+    if (s->forgets_epochs) {
         forged.item.epoch = k->epoch;
         run->settlement.row = &forged;
     }
     ow_code code = execution_settle(s->db, &run->settlement, &stale, s->err);
     say(s, stale ? "stale" : execution_state_name(run->settlement.next.state), row->execution_id,
         row->item.epoch);
-    if (code == OW_OK && !stale && row->item.state == EXECUTION_RUNNING && !is_current) {
-        break_off(s, "a lost lease settles nothing", row->execution_id);
-    }
-    if (code == OW_OK && stale && is_current && was_running &&
-        row->item.state == EXECUTION_RUNNING) {
-        break_off(s, "whoever has the lease settles", row->execution_id);
-    }
-    if (code == OW_OK && !stale && run->settlement.next.state == EXECUTION_DEAD &&
-        (run->reason[0] == '\0' || strcmp(run->settlement.reason, run->reason) != 0)) {
-        break_off(s, "the reason is that of the last run", row->execution_id);
+    if (code == OW_OK) {
+        check_end(s, run, k, stale);
     }
     run_free(run);
     return code;
@@ -396,9 +414,6 @@ static ow_code show(sim *s, shown *all, int *ret_count) {
 
 static void check_one(sim *s, const shown *one) {
     known *k = known_of(s, one->id);
-    if (k == NULL) {
-        return;
-    }
     // Done and discarded are for good; a dead one waits again only by a person's hand.
     bool again = k->state == EXECUTION_DONE || k->state == EXECUTION_DISCARDED;
     if (again && one->state != k->state) {
@@ -413,31 +428,42 @@ static void check_one(sim *s, const shown *one) {
     k->state = one->state;
 }
 
+static bool is_same(const char *a, const char *b) {
+    return a[0] != '\0' && strcmp(a, b) == 0;
+}
+
+// One of the subscription runs, or may be claimed: either will release those that are parked.
+static bool has_mover(const shown *all, int count, const char *subscription) {
+    for (int i = 0; i < count; i++) {
+        bool moves = all[i].state == EXECUTION_WAITING || all[i].state == EXECUTION_RUNNING;
+        if (moves && is_same(all[i].subscription, subscription)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int count_in_turn(const shown *all, int count, const char *lane) {
+    int in_turn = 0;
+    for (int i = 0; i < count; i++) {
+        bool turn = all[i].state == EXECUTION_WAITING || all[i].state == EXECUTION_PARKED ||
+                    all[i].state == EXECUTION_RUNNING;
+        in_turn += turn && is_same(all[i].lane, lane);
+    }
+    return in_turn;
+}
+
 static void check_gates(sim *s, const shown *all, int count) {
     for (int i = 0; i < count; i++) {
-        int in_turn = 0, running = 0;
-        for (int j = 0; j < count; j++) {
-            bool turn = all[j].state == EXECUTION_WAITING || all[j].state == EXECUTION_PARKED ||
-                        all[j].state == EXECUTION_RUNNING;
-            in_turn += turn && all[i].lane[0] != '\0' && strcmp(all[i].lane, all[j].lane) == 0;
-            running += all[j].state == EXECUTION_RUNNING &&
-                       strcmp(all[i].subscription, all[j].subscription) == 0;
-        }
+        int in_turn = count_in_turn(all, count, all[i].lane);
         if (in_turn > 1) {
             break_off(s, "one of a lane at a time", all[i].id);
         }
         if (in_turn == 0 && all[i].state == EXECUTION_HELD) {
             break_off(s, "who is held has somebody before it", all[i].id);
         }
-        if (all[i].state == EXECUTION_PARKED && running == 0) {
-            bool released = false;
-            for (int j = 0; j < count; j++) {
-                released |= all[j].state == EXECUTION_WAITING &&
-                            strcmp(all[i].subscription, all[j].subscription) == 0;
-            }
-            if (!released) {
-                break_off(s, "who is parked will be released", all[i].id);
-            }
+        if (all[i].state == EXECUTION_PARKED && !has_mover(all, count, all[i].subscription)) {
+            break_off(s, "who is parked will be released", all[i].id);
         }
     }
 }
@@ -496,14 +522,18 @@ static int count_unsettled(sim *s) {
 }
 
 // Nobody dies any more: everything comes to an end.
+static ow_code quiet_round(sim *s) {
+    s->now_us += 30 * 1000000;
+    ow_code code = end_some(s);
+    code = code == OW_OK ? lapse(s) : code;
+    code = code == OW_OK ? claim(s, 0, CLAIM_MAX) : code;
+    return code == OW_OK ? check(s) : code;
+}
+
 static ow_code come_to_rest(sim *s) {
     ow_code code = OW_OK;
     for (int i = 0; code == OW_OK && s->broken == NULL && i < QUIET_ROUNDS; i++) {
-        s->now_us += 30 * 1000000;
-        code = end_some(s);
-        code = code == OW_OK ? lapse(s) : code;
-        code = code == OW_OK ? claim(s, 0, CLAIM_MAX) : code;
-        code = code == OW_OK ? check(s) : code;
+        code = quiet_round(s);
         if (s->lease_count == 0 && count_unsettled(s) == 0) {
             return code;
         }
