@@ -209,7 +209,7 @@ static seen look(const char *path) {
             look_at(services[i], &s);
         }
     }
-    if (wanted != NULL) { // data keeps no chain
+    if (wanted != NULL) {    // data keeps no chain
         look_at(wanted, &s); // last: its entry is what stays
     }
     return s;
