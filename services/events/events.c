@@ -110,6 +110,10 @@ static ow_code open_store(events *e, ow_err *err) {
     return ow_hosting_open_store(e->env, &options, &e->db, err);
 }
 
+static void make_id(void *self, int64_t now_us, char id[static OW_ID_MAX]) {
+    events_make_id(self, now_us, id);
+}
+
 static ow_code start_worker(events *e, ow_err *err) {
     worker_options options = {
         .loop = e->env->loop,
@@ -121,10 +125,21 @@ static ow_code start_worker(events *e, ow_err *err) {
         .run_us = e->config.max_run_us,
         .keep_us = e->config.keep_us,
         .keep_dead_us = e->config.keep_dead_us,
+        .limits = {.concurrency = e->config.concurrency},
+        .make_id = make_id,
+        .make_id_self = e,
         .alone = true, // the store is locked for this process
     };
+    upkeep_options upkeep = {
+        .loop = e->env->loop,
+        .db = e->db,
+        .clock = e->env->clock,
+        .metrics = e->env->metrics,
+        .max_bytes = e->config.max_bytes,
+    };
     e->worker = options.runner != NULL ? worker_new(&options) : NULL;
-    return e->worker != NULL
+    e->upkeep = upkeep_new(&upkeep);
+    return e->worker != NULL && e->upkeep != NULL
                ? OW_OK
                : ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for events");
 }
@@ -176,8 +191,12 @@ static void stop(void *self) {
     if (e->worker != NULL) {
         worker_stop(e->worker);
     }
+    if (e->upkeep != NULL) {
+        upkeep_stop(e->upkeep);
+    }
     e->db = ow_db_close(e->db);
     e->worker = worker_free(e->worker);
+    e->upkeep = upkeep_free(e->upkeep);
 }
 
 static void free_self(void *self) {

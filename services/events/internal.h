@@ -3,6 +3,8 @@
 // Shared by the files of events: the service as a whole.
 
 #include "services/events/executions.h"
+#include "services/events/executions_hands.h"
+#include "services/events/upkeep.h"
 #include "services/events/worker.h"
 
 #include "core/backup/backup.h"
@@ -27,6 +29,7 @@ typedef struct events {
     ow_backup *backup;
     ProtobufCService *queue;
     worker *worker;
+    upkeep *upkeep;
     char last_execution_id[OW_ID_MAX];
     ow_counter *accepted, *duplicates;
 } events;
@@ -35,6 +38,38 @@ typedef struct events {
 void events_make_id(events *e, int64_t now_us, char id[static OW_ID_MAX]);
 
 extern const ow_method queue_methods[];
+
+// ---- queue_rpc.c ----
+
+// Codes: failed_precondition "title_needed".
+ow_code events_check_title(const ow_run *run);
+// Of a call that wants something to run.
+execution_origin events_origin(const ow_run *run, int64_t now_us);
+// May this call see it? From outside, players and server keys see what they asked for themselves.
+bool events_may_see(const ow_call *call, const execution_row *row);
+
+// ---- queue_hands_rpc.c ----
+
+typedef struct hands_state {
+    int64_t now_us;
+    char new_id[OW_ID_MAX]; // of a rerun
+    execution_row row;
+    new_execution new;
+    bool ended_run;
+    int64_t first_due_us; // of those set going; 0: none
+} hands_state;
+
+ow_code executions_list_read(ow_run *run);
+ow_code hands_begin(ow_run *run);
+ow_code execution_cancel_store(ow_run *run);
+ow_code execution_cancel_kill(ow_run *run);
+ow_code execution_edit_store(ow_run *run);
+ow_code executions_redrive_store(ow_run *run);
+ow_code executions_discard_store(ow_run *run);
+ow_code hands_kick(ow_run *run);
+ow_code execution_rerun_read(ow_run *run);
+ow_code execution_rerun_prepare(ow_run *run);
+ow_code execution_rerun_store(ow_run *run);
 
 // ---- execution_reply.c ----
 

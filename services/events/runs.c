@@ -1,5 +1,7 @@
 #include "services/events/runs.h"
 
+#include "services/events/destinations.h"
+
 #include <string.h>
 
 enum { MESSAGE_MAX = 1000 };
@@ -151,6 +153,7 @@ static ProtobufCBinaryData pack(const run *run) {
 static void settle(run *run, const queue_item *next, int64_t now_us) {
     settlement *s = &run->settlement;
     bool dead = next->state == EXECUTION_DEAD;
+    destination_prepare(run, next, now_us);
     *s = (settlement){
         .row = &run->claimed->row,
         .next = *next,
@@ -158,6 +161,7 @@ static void settle(run *run, const queue_item *next, int64_t now_us) {
         .message = run->message,
         .outcome = pack(run),
         .ended_us = now_us,
+        .successor = run->successor,
     };
     if (state_is_settled(next->state)) {
         s->delete_us = now_us + (dead ? run->place.keep_dead_us : run->place.keep_us);

@@ -14,6 +14,9 @@ typedef struct run_place {
     const ow_clock *clock;
     ProtobufCService *runner;
     int64_t run_us, keep_us, keep_dead_us;
+    execution_limits limits;
+    void (*make_id)(void *self, int64_t now_us, char id[static OW_ID_MAX]);
+    void *make_id_self;
     void (*on_ended)(void *self, run *ended); // the runner has answered; once
     void *self;
 } run_place;
@@ -28,6 +31,7 @@ struct run {
     const char *reason, *message;
     int64_t retry_after_us;
     execution_outcome outcome;
+    new_execution *successor; // NULL: none
     settlement settlement;
     bool stale; // it was settled by others: nothing was written
 };

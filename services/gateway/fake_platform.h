@@ -43,7 +43,7 @@ typedef struct platform {
     ow_module table[6];
     ow_modules *modules;
     ow_module_env env;
-    ProtobufCService *identity, *registry, *runner, *telemetry;
+    ProtobufCService *identity, *registry, *runner, *telemetry, *queue;
     ow_key_ring *ring;
     int public_port, console_port;
     // Streams that are open.
@@ -60,6 +60,10 @@ typedef struct platform {
     int invocations, cancelled;
     ow_run *held[HELD_MAX];
     int held_count;
+    // What the queue was given.
+    char queued_function[64], queued_key[256], queued_payload[64];
+    int queued;
+    bool queue_is_full;
     // What the registry was given.
     size_t uploaded;
     int chunks;

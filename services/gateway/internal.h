@@ -97,7 +97,7 @@ struct gateway {
     ow_subscription watch_routes, watch_verification;
     watch_routes_request routes_request;
     watch_verification_request verification_request;
-    ProtobufCService *registry, *runner, *telemetry;
+    ProtobufCService *registry, *runner, *telemetry, *queue;
     ProtobufCService *own_service; // Gateway, offered to the directory
     ow_batch *records;
     ow_arena *scratch; // for bodies of errors; emptied after each
@@ -117,6 +117,7 @@ typedef struct call_state {
     invoke_request request;
     char routing_key[ROUTING_KEY_MAX]; // "": none was sent
     int64_t timeout_us;
+    bool is_async;
 } call_state;
 
 typedef struct connect_state {

@@ -11,6 +11,10 @@
 #include "proto/overworld/runner/v1/runner.pb-c.h"
 #include "proto/overworld/telemetry/v1/telemetry.pb-c.h"
 
+typedef Overworld__Events__V1__Enqueued enqueued_msg;
+typedef Overworld__Events__V1__EnqueueRequest enqueue_request;
+typedef Overworld__Events__V1__EnqueueResponse enqueue_response;
+typedef Overworld__Events__V1__NewExecution new_execution_msg;
 typedef Overworld__Identity__V1__VerificationState verification_state;
 typedef Overworld__Identity__V1__WatchVerificationRequest watch_verification_request;
 typedef Overworld__Registry__V1__RouteChange route_change;
