@@ -107,6 +107,10 @@ void cli_catch_interrupt(void);
 // True once for each Ctrl-C since.
 bool cli_interrupted(void);
 
+// Tables of their own, each ends with name == NULL.
+
+extern const cli_command event_commands[];
+
 // The commands, by file.
 
 cli_exit cmd_login(cli *c);

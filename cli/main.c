@@ -407,9 +407,30 @@ static void print_flags(FILE *out, const cli_flag *flags) {
     }
 }
 
+// Commands that stand with their own.
+static const cli_command *const more_commands[] = {event_commands};
+
+// The nth of all; NULL behind the last.
+static const cli_command *command_at(size_t n) {
+    const cli_command *at = commands;
+    size_t table = 0;
+    for (;; at++) {
+        while (at->name == NULL) {
+            if (table == sizeof more_commands / sizeof *more_commands) {
+                return NULL;
+            }
+            at = more_commands[table++];
+        }
+        if (n-- == 0) {
+            return at;
+        }
+    }
+}
+
 static void print_help(FILE *out) {
+    const cli_command *command;
     fputs("ow: Overworld's command line.\n\n  ow COMMAND [ARGUMENTS] [FLAGS]\n\nCommands\n", out);
-    for (const cli_command *command = commands; command->name != NULL; command++) {
+    for (size_t i = 0; (command = command_at(i)) != NULL; i++) {
         char left[48];
         snprintf(left, sizeof left, "%s %s", command->name, command->args);
         fprintf(out, "  %-34s %s\n", left, command->doc);
@@ -454,7 +475,8 @@ static bool is_word_of(const char *name, const char *first, const char *second) 
 
 // One- or two-word commands; *ret_words says how many were used.
 static const cli_command *find_command(const char *first, const char *second, int *ret_words) {
-    for (const cli_command *command = commands; command->name != NULL; command++) {
+    const cli_command *command;
+    for (size_t i = 0; (command = command_at(i)) != NULL; i++) {
         bool two = strchr(command->name, ' ') != NULL;
         if (is_word_of(command->name, first, two ? second : NULL)) {
             *ret_words = two ? 2 : 1;
@@ -492,9 +514,10 @@ static cli_exit unknown_command(const char *first, const char *second) {
     char given[64];
     snprintf(given, sizeof given, "%s%s%s", first, second != NULL ? " " : "",
              second != NULL ? second : "");
+    const cli_command *command;
     const char *nearest = NULL;
     size_t best = 4;
-    for (const cli_command *command = commands; command->name != NULL; command++) {
+    for (size_t i = 0; (command = command_at(i)) != NULL; i++) {
         size_t far = distance(given, command->name);
         size_t far_first = distance(first, command->name);
         far = far < far_first ? far : far_first;

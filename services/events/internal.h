@@ -5,6 +5,8 @@
 #include "services/events/executions.h"
 #include "services/events/executions_hands.h"
 #include "services/events/upkeep.h"
+#include "services/events/rules.h"
+#include "services/events/spreader.h"
 #include "services/events/worker.h"
 
 #include "core/backup/backup.h"
@@ -20,6 +22,7 @@ typedef struct events_config {
     int64_t max_running, max_waiting, concurrency;
     int64_t max_run_us;
     int64_t keep_us, keep_dead_us, max_bytes;
+    int64_t keep_events_us, max_event_bytes;
 } events_config;
 
 typedef struct events {
@@ -27,15 +30,24 @@ typedef struct events {
     events_config config;
     ow_db *db;
     ow_backup *backup;
-    ProtobufCService *queue;
+    ProtobufCService *queue, *service;
+    ProtobufCService *registry; // others
     worker *worker;
     upkeep *upkeep;
+    rules_cache *rules;
+    spreader *spreader;
     char last_execution_id[OW_ID_MAX];
     ow_counter *accepted, *duplicates;
 } events;
 
 // Makes the id of a new execution: they ascend, so that they say which was accepted first. Loop.
 void events_make_id(events *e, int64_t now_us, char id[static OW_ID_MAX]);
+
+// The first of a block of ids for the steps that are queued next; see spread_id. Loop.
+void events_reserve_ids(events *e, int64_t now_us, char base_id[static OW_ID_MAX]);
+
+// What a slice of spreading has made: sets the worker and the next slice going. Loop.
+void events_note_spread(events *e, const spread *done, int64_t now_us);
 
 extern const ow_method queue_methods[];
 

@@ -16,6 +16,17 @@ void events_make_id(events *e, int64_t now_us, char id[static OW_ID_MAX]) {
     memcpy(e->last_execution_id, id, OW_ID_MAX);
 }
 
+void events_reserve_ids(events *e, int64_t now_us, char base_id[static OW_ID_MAX]) {
+    enum { TAIL = 4 };
+    char id[OW_ID_MAX];
+    events_make_id(e, now_us, id);
+    size_t head = strlen(id) - TAIL;
+    memset(id + head, 'Z', TAIL); // the last of the block that it is in: the next block is whole
+    execution_id_after(base_id, id, id);
+    memcpy(e->last_execution_id, base_id, OW_ID_MAX);
+    memset(e->last_execution_id + head, 'Z', TAIL);
+}
+
 ow_code events_check_title(const ow_run *run) {
     return run->call->principal->title[0] != '\0'
                ? OW_OK

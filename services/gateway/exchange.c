@@ -135,8 +135,8 @@ static size_t add_console_headers(ow_http_header_line *headers, size_t count,
                                                       "sandbox; default-src 'none'");
 }
 
-const door *const gateway_doors[DOORS] = {&call_door,  &connect_door, &bundle_door,
-                                          &plain_door, &sign_in_door, &sign_out_door};
+const door *const gateway_doors[DOORS] = {&call_door,    &connect_door,  &bundle_door, &plain_door,
+                                          &sign_in_door, &sign_out_door, &events_door, &hooks_door};
 
 static void count_reply(const exchange *x, int status) {
     for (int i = 0; i < DOORS; i++) {
@@ -338,12 +338,20 @@ static bool is_call(exchange *x, const char *path) {
     return starts_with(path, "/v1/call/");
 }
 
+static const struct {
+    const char *prefix;
+    const door *door;
+} places[] = {
+    {"/v1/bundles/", &bundle_door}, {"/v1/events", &events_door}, {"/hooks/", &hooks_door}};
+
 static const door *choose_door(exchange *x, const char *path) {
     if (is_call(x, path)) {
         return &call_door;
     }
-    if (starts_with(path, "/v1/bundles/")) {
-        return &bundle_door;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        if (starts_with(path, places[i].prefix)) {
+            return places[i].door;
+        }
     }
     if (!x->from->is_public && starts_with(path, "/session")) {
         return path[sizeof "/session" - 1] == '/' ? &sign_in_door : &sign_out_door;

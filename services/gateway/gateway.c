@@ -352,6 +352,7 @@ static ow_code open_rooms(gateway *gw, ow_err *err) {
     gw->registry = ow_directory_get(directory, &overworld__registry__v1__registry__descriptor);
     gw->runner = ow_directory_get(directory, &overworld__runner__v1__runner__descriptor);
     gw->queue = ow_directory_get(directory, &overworld__events__v1__queue__descriptor);
+    gw->events = ow_directory_get(directory, &overworld__events__v1__events__descriptor);
     gw->telemetry = ow_directory_get(directory, &overworld__telemetry__v1__telemetry__descriptor);
     ow_code code = status_service_new(gw, err);
     code = code == OW_OK ? ow_directory_offer(directory, gw->own_service, err) : code;

@@ -62,9 +62,20 @@ typedef struct door {
     void (*on_body)(exchange *x); // the body is there
 } door;
 
-enum { DOOR_CALL, DOOR_CONNECT, DOOR_BUNDLE, DOOR_PLAIN, DOOR_SIGN_IN, DOOR_SIGN_OUT, DOORS };
+enum {
+    DOOR_CALL,
+    DOOR_CONNECT,
+    DOOR_BUNDLE,
+    DOOR_PLAIN,
+    DOOR_SIGN_IN,
+    DOOR_SIGN_OUT,
+    DOOR_EVENTS,
+    DOOR_HOOKS,
+    DOORS
+};
 
-extern const door call_door, connect_door, bundle_door, plain_door, sign_in_door, sign_out_door;
+extern const door call_door, connect_door, bundle_door, plain_door, sign_in_door, sign_out_door,
+    events_door, hooks_door;
 // By the numbers above.
 extern const door *const gateway_doors[DOORS];
 
@@ -97,7 +108,7 @@ struct gateway {
     ow_subscription watch_routes, watch_verification;
     watch_routes_request routes_request;
     watch_verification_request verification_request;
-    ProtobufCService *registry, *runner, *telemetry, *queue;
+    ProtobufCService *registry, *runner, *telemetry, *queue, *events;
     ProtobufCService *own_service; // Gateway, offered to the directory
     ow_batch *records;
     ow_arena *scratch; // for bodies of errors; emptied after each
@@ -135,6 +146,17 @@ typedef struct bundle_state {
     put_chunk_request request;
 } bundle_state;
 
+typedef struct events_state {
+    bool is_get;
+    char type[NAME_TEXT_MAX * 2]; // of those that are asked for
+    int32_t limit;
+    char trigger_id[OW_ID_MAX]; // "": a list
+} events_state;
+
+typedef struct hook_state {
+    char name[NAME_TEXT_MAX];
+} hook_state;
+
 // One request from outside and its reply.
 struct exchange {
     exchange *next, *previous;
@@ -162,6 +184,8 @@ struct exchange {
         call_state call;
         connect_state connect;
         bundle_state bundle;
+        events_state events;
+        hook_state hook;
     } state;
 };
 

@@ -4,6 +4,7 @@
 #include "core/error/error.h"
 #include "core/module/module.h"
 #include "overworld/data/v1/data.pb-c.h"
+#include "overworld/events/v1/events.pb-c.h"
 #include "overworld/events/v1/queue.pb-c.h"
 #include "overworld/gateway/v1/gateway.pb-c.h"
 #include "overworld/identity/v1/identity.pb-c.h"
@@ -41,11 +42,19 @@ static const struct {
     {&ow_gateway_module, &overworld__gateway__v1__gateway__descriptor},
 };
 
-enum { MODULE_COUNT = sizeof rows / sizeof rows[0] };
+// Modules with several services have the others here.
+static const platform_service more_services[] = {
+    {"events", &overworld__events__v1__events__descriptor},
+};
+
+enum {
+    MODULE_COUNT = sizeof rows / sizeof rows[0],
+    MORE_COUNT = sizeof more_services / sizeof more_services[0],
+};
 
 typedef struct tables {
     ow_module modules[MODULE_COUNT];
-    platform_service services[MODULE_COUNT + 1];
+    platform_service services[MODULE_COUNT + MORE_COUNT + 1];
     ow_config_table config[MODULE_COUNT + 2];
 } tables;
 
@@ -59,6 +68,9 @@ static void fill_tables(tables *tables) {
         tables->modules[i] = *module;
         tables->services[i] = (platform_service){module->name, rows[i].service};
         tables->config[i + 1] = (ow_config_table){module->name, keys, module->config_size};
+    }
+    for (size_t i = 0; i < MORE_COUNT; i++) {
+        tables->services[MODULE_COUNT + i] = more_services[i];
     }
 }
 

@@ -17,6 +17,7 @@
 #define REGISTRY "/overworld.registry.v1.Registry/"
 #define CALL "/v1/call/lab/"
 #define DATA "/overworld.data.v1.Data/"
+#define EVENTS "/overworld.events.v1.Events/"
 #define QUEUE "/overworld.events.v1.Queue/"
 #define TELEMETRY "/overworld.telemetry.v1.Telemetry/"
 
@@ -115,6 +116,31 @@ static const change changes[] = {
     {CALL "slow?mode=async", "{}", 0, "executionId", 7, NULL, NULL, 0},
     {QUEUE "CancelExecution", "{\"executionId\":\"%7\"}", 1, NULL, 0, "\"function\":\"slow\"",
      "\"state\":\"discarded\"", 0},
+    {EVENTS "DeclareEventType", "{\"name\":\"match.ended\",\"description\":\"over\"}", 1, NULL, 0,
+     "", "\"description\":\"over\"", 0},
+    {EVENTS "CreateSubscription",
+     "{\"virtualServer\":\"lab\",\"subscription\":{\"name\":\"one\",\"eventType\":\"match.*\","
+     "\"function\":\"echo\"}}",
+     1, "subscriptionId", 6, "", "\"event_type\":\"match.*\"", 0},
+    {EVENTS "UpdateSubscription",
+     "{\"subscriptionId\":\"%6\",\"etag\":\"1\",\"subscription\":{\"name\":\"one\","
+     "\"eventType\":\"match.ended\",\"function\":\"echo\"}}",
+     1, NULL, 0, "\"event_type\":\"match.*\"", "\"event_type\":\"match.ended\"", 0},
+    {EVENTS "SetSubscriptionDisabled", "{\"subscriptionId\":\"%6\",\"disabled\":true}", 1, NULL, 0,
+     "\"disabled\":false", "\"disabled\":true", 0},
+    {EVENTS "CreateWebhook",
+     "{\"webhook\":{\"name\":\"shop\",\"eventType\":\"shop.paid\",\"verification\":\"standard\"}}",
+     1, NULL, 0, "", "\"secret\":\"***\"", 0},
+    {EVENTS "SetWebhookDisabled", "{\"name\":\"shop\",\"disabled\":true}", 1, NULL, 0,
+     "\"disabled\":false", "\"disabled\":true", 0},
+    {EVENTS "DeleteWebhook", "{\"name\":\"shop\"}", 1, NULL, 0, "\"disabled\":true", "", 0},
+    // Events are no changes: the queue and the list of events show them.
+    {EVENTS "Publish", "{\"events\":[{\"type\":\"match.ended\",\"data\":\"e30=\"}]}", 0, NULL, 0,
+     NULL, NULL, 0},
+    {EVENTS "DeleteSubscription", "{\"subscriptionId\":\"%6\"}", 1, NULL, 0, "\"disabled\":true",
+     "", 0},
+    {EVENTS "DeleteEventType", "{\"name\":\"match.ended\"}", 1, NULL, 0, "\"description\":\"over\"",
+     "", 0},
     {IDENTITY "StartBackup", "{}", 1, NULL, 0, "", "", 0},
     {REGISTRY "StartBackup", "{}", 1, NULL, 0, "", "", 0},
     {QUEUE "StartBackup", "{}", 1, NULL, 0, "", "", 0},
@@ -210,7 +236,9 @@ static seen look(const char *path) {
     static const char *const services[] = {IDENTITY, REGISTRY, QUEUE, TELEMETRY, DATA};
     const char *wanted = NULL;
     for (size_t i = 0; i < sizeof services / sizeof services[0]; i++) {
-        if (strncmp(path, services[i], strlen(services[i])) == 0) {
+        // Services of one module have one chain.
+        size_t package = (size_t)(strrchr(services[i], '.') - services[i]);
+        if (strncmp(path, services[i], package) == 0) {
             wanted = services[i];
         } else {
             look_at(services[i], &s);
