@@ -347,6 +347,21 @@ static bool give_line(hub_gateway *gateway, hub_line *line) {
     return true;
 }
 
+// Whoever held the player by another connection is told that they do no more.
+static void change_holder(hub *h, hub_line *line, hub_gateway *gateway, uint64_t connection) {
+    hub_gateway *before = line->gateway;
+    uint64_t replaced = line->connection;
+    if (before != NULL) {
+        line_release(h, line);
+    }
+    line_set_holder(h, line, gateway, connection);
+    bool same = before == gateway && replaced == connection;
+    if (before != NULL && !same && !before->sink.close(before->sink.self, replaced, "replaced") &&
+        before != gateway) {
+        hub_detach(h, before);
+    }
+}
+
 ow_code hub_hold(hub *h, hub_gateway *gateway, uint64_t connection, hub_player player,
                  const char *cursor, ow_err *err) {
     cursor_place place;
@@ -358,17 +373,8 @@ ow_code hub_hold(hub *h, hub_gateway *gateway, uint64_t connection, hub_player p
     if (line == NULL) {
         return overloaded(err);
     }
-    hub_gateway *before = line->gateway;
-    uint64_t replaced = line->connection;
-    if (before != NULL) {
-        line_release(h, line);
-    }
     confirm(h, line, place.sequence);
-    line_set_holder(h, line, gateway, connection);
-    if (before != NULL && (before != gateway || replaced != connection) &&
-        !before->sink.close(before->sink.self, replaced, "replaced") && before != gateway) {
-        hub_detach(h, before);
-    }
+    change_holder(h, line, gateway, connection);
     uint64_t start = line->first != NULL ? line->first->sequence - 1 : h->sequence;
     hub_target ready = {connection, start};
     if (!gateway->sink.ready(gateway->sink.self, ready, is_lost(line, cursor, place)) ||

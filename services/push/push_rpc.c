@@ -263,10 +263,15 @@ static void join_polls(push *p, ow_run *run, poll_state *state, int64_t wait_us)
     ow_loop_timer_set(p->env->loop, &state->timer, ow_loop_now_us(p->env->loop) + wait_us);
 }
 
+static bool may_wait(const push *p, const ow_run *run, int64_t wait_us) {
+    const poll_response *reply = run->reply;
+    return reply->n_messages == 0 && !reply->lost && wait_us > 0 &&
+           p->polls < (size_t)p->config.max_polls && !p->stopping;
+}
+
 static ow_code poll(ow_run *run) {
     push *p = run->self;
     const poll_request *request = run->request;
-    poll_response *reply = run->reply;
     if (request->wait_ms < 0 || request->wait_ms > POLL_WAIT_MAX_MS) {
         return ow_fail(run->err, OW_INVALID_ARGUMENT, "bad_wait", "a poll waits 0 to %d ms",
                        POLL_WAIT_MAX_MS);
@@ -275,8 +280,7 @@ static ow_code poll(ow_run *run) {
     int64_t wait_us = (int64_t)request->wait_ms * MILLISECOND;
     int64_t left_us = ow_call_left_us(run->call) - MARGIN_US;
     wait_us = wait_us < left_us ? wait_us : left_us;
-    if (code != OW_OK || reply->n_messages > 0 || reply->lost || wait_us <= 0 ||
-        p->polls >= (size_t)p->config.max_polls || p->stopping) {
+    if (code != OW_OK || !may_wait(p, run, wait_us)) {
         return code;
     }
     poll_state *state = run->state;

@@ -142,13 +142,18 @@ static size_t next_frame(const ws_client *ws, const uint8_t **payload, size_t *s
     return left >= head + *size ? head + *size : 0;
 }
 
+static int take_close(const ws_client *ws, const uint8_t *payload, size_t size) {
+    send_frame(ws, CLOSE, payload, size >= 2 ? 2 : 0);
+    return size >= 2 ? payload[0] << 8 | payload[1] : 0;
+}
+
 const char *ws_hear(ws_client *ws, int timeout_ms, int *ret_code) {
     int64_t until = now_ms() + timeout_ms;
     const uint8_t *payload;
     size_t size;
-    if (ret_code != NULL) {
-        *ret_code = 0;
-    }
+    int unused;
+    ret_code = ret_code != NULL ? ret_code : &unused;
+    *ret_code = 0;
     for (;;) {
         size_t frame = next_frame(ws, &payload, &size);
         int64_t left = until - now_ms();
@@ -166,10 +171,7 @@ const char *ws_hear(ws_client *ws, int timeout_ms, int *ret_code) {
             return ws->text;
         }
         if (opcode == CLOSE) {
-            if (ret_code != NULL && size >= 2) {
-                *ret_code = payload[0] << 8 | payload[1];
-            }
-            send_frame(ws, CLOSE, payload, size >= 2 ? 2 : 0);
+            *ret_code = take_close(ws, payload, size);
             return NULL;
         }
         assert_int_equal(opcode, PING);
