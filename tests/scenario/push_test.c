@@ -392,6 +392,110 @@ static void bad_messages_are_refused(void **state) {
     assert_int_equal(status, 404);
 }
 
+// ---- the SDK ----
+
+typedef struct listener {
+    char payloads[200]; // of all that came, each behind a blank
+    int lost, moved;
+} listener;
+
+static void on_push(void *user, const ow_client_push *push) {
+    listener *l = user;
+    assert_string_equal(push->topic, "test");
+    assert_int_equal(push->size, strlen(push->payload));
+    snprintf(l->payloads + strlen(l->payloads), sizeof l->payloads - strlen(l->payloads), " %s",
+             push->payload);
+}
+
+static void on_event(void *user, ow_client_event event, const ow_client_error *error) {
+    listener *l = user;
+    (void)error;
+    l->lost += event == OW_CLIENT_PUSHES_LOST;
+    l->moved += event == OW_CLIENT_PUSHES_MOVED;
+}
+
+static void listen_as(player *p, const char *device, const deployment *at, listener *l) {
+    memset(l, 0, sizeof *l);
+    ow_client_config config = {
+        .url = deployment_public(at), .on_event = on_event, .on_event_user = l};
+    ow_client_login login;
+    p->client = ow_client_new(&config, NULL);
+    assert_true(ow_client_login_device(p->client, device, &login, NULL));
+    memcpy(p->id, login.player_id, sizeof p->id);
+    assert_true(ow_client_listen(p->client, on_push, l, NULL));
+}
+
+#define POLL_UNTIL(client, condition)                                                              \
+    do {                                                                                           \
+        int64_t until_ = now_ms() + PATIENCE_MS;                                                   \
+        while (!(condition) && now_ms() < until_) {                                                \
+            ow_client_poll((client), 50);                                                          \
+        }                                                                                          \
+        assert_true(condition);                                                                    \
+    } while (0)
+
+static void the_sdk_hears_confirms_and_comes_back(void **state) {
+    player p;
+    listener l;
+    char id[48];
+    (void)state;
+    listen_as(&p, "push-sdk-device", d, &l);
+    POLL_UNTIL(p.client, ow_client_is_listening(p.client));
+    push_to(operator, p.id, "1", id);
+    POLL_UNTIL(p.client, strcmp(l.payloads, " 1") == 0);
+    // Within the second in which it confirms, and somewhat more.
+    int64_t until = now_ms() + 1500;
+    while (now_ms() < until) {
+        ow_client_poll(p.client, 50);
+    }
+    wait_for_report(id, "delivered", 1);
+    // Its gateway goes: it connects again, and what was pushed meanwhile comes.
+    if (shape == SHAPE_SPLIT) {
+        deployment_kill(d, "gateway");
+        POLL_UNTIL(p.client, !ow_client_is_listening(p.client));
+        deployment_restart(d, "gateway");
+        assert_true(deployment_wait_ready(d, PATIENCE_MS));
+        POLL_UNTIL(p.client, ow_client_is_listening(p.client));
+    } else {
+        ow_client_listen_stop(p.client);
+        push_to(operator, p.id, "2", NULL);
+        assert_true(ow_client_listen(p.client, on_push, &l, NULL));
+        POLL_UNTIL(p.client, strcmp(l.payloads, " 1 2") == 0);
+    }
+    // Elsewhere the same player begins to listen.
+    player again;
+    listener other;
+    listen_as(&again, "push-sdk-device", d, &other);
+    POLL_UNTIL(again.client, ow_client_is_listening(again.client));
+    POLL_UNTIL(p.client, l.moved == 1);
+    assert_false(ow_client_is_listening(p.client));
+    ow_client_free(p.client);
+    ow_client_free(again.client);
+}
+
+static void where_sockets_are_refused_the_sdk_polls(void **state) {
+    static const char *const flags[] = {"--gateway.push_connections=0", NULL};
+    player p;
+    listener l;
+    (void)state;
+    if (shape != SHAPE_ONE_PROCESS) {
+        skip();
+    }
+    deployment *other = deployment_start(shape, flags);
+    ow_client *pusher = deployment_operator(other);
+    listen_as(&p, "push-poll-device", other, &l);
+    POLL_UNTIL(p.client, ow_client_is_listening(p.client));
+    push_to(pusher, p.id, "1", NULL);
+    POLL_UNTIL(p.client, strcmp(l.payloads, " 1") == 0);
+    push_to(pusher, p.id, "2", NULL);
+    push_to(pusher, p.id, "3", NULL);
+    POLL_UNTIL(p.client, strcmp(l.payloads, " 1 2 3") == 0);
+    assert_int_equal(l.lost, 0);
+    ow_client_free(p.client);
+    ow_client_free(pusher);
+    deployment_stop(other);
+}
+
 // The hub goes and comes back: who was connected stays so, and is told that something may be lost.
 static void the_hub_may_restart(void **state) {
     player p;
@@ -423,6 +527,8 @@ int main(int argc, char **argv) {
         OW_TEST(polling_gives_the_same),
         OW_TEST(a_poll_waits_for_what_comes),
         OW_TEST(bad_messages_are_refused),
+        OW_TEST(the_sdk_hears_confirms_and_comes_back),
+        OW_TEST(where_sockets_are_refused_the_sdk_polls),
         OW_TEST(the_hub_may_restart),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
