@@ -152,6 +152,7 @@ void ow_client_free(ow_client *client) {
     if (client == NULL) {
         return;
     }
+    sdk_push_free(client);
     if (client->transport_state != NULL) {
         client->transport->close(client->transport_state);
     }
@@ -166,12 +167,21 @@ void ow_client_free(ow_client *client) {
     free(client);
 }
 
+/* Who only listens waits for what comes. */
+static int patience(const ow_client *client, int wait_ms) {
+    bool only_listens = sdk_operations_count(client) == 0 && sdk_push_is_on(client);
+    int wait = only_listens && wait_ms > 0 ? wait_ms : sdk_operations_patience(client, wait_ms);
+    return sdk_push_patience(client, wait);
+}
+
 int ow_client_poll(ow_client *client, int wait_ms) {
     if (!client->is_calling_back) {
         sdk_operations_advance(client);
-        client->transport->poll(client->transport_state, sdk_operations_patience(client, wait_ms));
+        sdk_push_tick(client);
+        client->transport->poll(client->transport_state, patience(client, wait_ms));
         sdk_operations_conclude(client);
         sdk_session_conclude(client);
+        sdk_push_tick(client);
         sdk_operations_advance(client);
     }
     return sdk_operations_count(client);

@@ -22,7 +22,7 @@ check() {
 }
 
 warnings=(-pedantic -Wall -Wextra -Werror -I.)
-core=(sdk/c/{account,answer,client,json,login,operation,platform,session,sha256}.c)
+core=(sdk/c/{account,answer,client,json,login,operation,platform,push,session,sha256,websocket}.c)
 
 compile_all() {
     local compiler=$1 file
@@ -74,7 +74,7 @@ windows=x86_64-w64-mingw32
 windows_library() {
     compile_all "$windows-gcc" "${core[@]}" sdk/c/transport_none.c &&
         "$windows-ar" rcs "$work/liboverworld.a" "$work"/{account,answer,client,json,login,operation,platform}.o \
-            "$work"/{session,sha256,transport_none}.o
+            "$work"/{push,session,sha256,websocket,transport_none}.o
 }
 windows_dll() {
     "$windows-gcc" -std=c99 "${warnings[@]}" -DOW_CLIENT_SHARED -DOW_CLIENT_BUILD -shared "${core[@]}" \

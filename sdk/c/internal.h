@@ -67,6 +67,8 @@ typedef struct session {
     int64_t ask_at_ms, queue_end_ms;
 } session;
 
+typedef struct sdk_push sdk_push;
+
 struct ow_client {
     char *url;
     char *title;
@@ -84,6 +86,7 @@ struct ow_client {
     void *transport_state;
     const sdk_platform *platform;
     session session;
+    sdk_push *push;          /* NULL: the game never listened */
     operation_list waiting;  /* for a token, or for a place */
     operation_list retrying; /* for their time */
     operation_list running;
@@ -177,6 +180,19 @@ bool sdk_login_start(ow_client *client, const sdk_login_request *request,
 void sdk_session_end(ow_client *client);
 
 void sdk_session_free(ow_client *client);
+
+/* ---- push.c ---- */
+
+/* Does what pushes need now: connects, reads, confirms, polls. */
+void sdk_push_tick(ow_client *client);
+
+/* As sdk_operations_patience, for pushes. */
+int sdk_push_patience(const ow_client *client, int wait_ms);
+
+bool sdk_push_is_on(const ow_client *client);
+
+/* While the transport is still there. */
+void sdk_push_free(ow_client *client);
 
 /* ---- login.c: what is sent and what comes back ---- */
 

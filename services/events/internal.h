@@ -53,8 +53,6 @@ extern const ow_method queue_methods[];
 
 // ---- queue_rpc.c ----
 
-// Codes: failed_precondition "title_needed".
-ow_code events_check_title(const ow_run *run);
 // Of a call that wants something to run.
 execution_origin events_origin(const ow_run *run, int64_t now_us);
 // May this call see it? From outside, players and server keys see what they asked for themselves.

@@ -1,5 +1,6 @@
 // The methods of the queue for those who look after it: listing, cancelling, dead letters, running again.
 
+#include "services/events/event_reply.h"
 #include "services/events/internal.h"
 
 #include "core/audit/audit.h"

@@ -1,5 +1,6 @@
 // The methods of the queue: accepting and showing.
 
+#include "services/events/event_reply.h"
 #include "services/events/internal.h"
 
 #include "core/audit/methods.h"
@@ -25,13 +26,6 @@ void events_reserve_ids(events *e, int64_t now_us, char base_id[static OW_ID_MAX
     execution_id_after(base_id, id, id);
     memcpy(e->last_execution_id, base_id, OW_ID_MAX);
     memset(e->last_execution_id + head, 'Z', TAIL);
-}
-
-ow_code events_check_title(const ow_run *run) {
-    return run->call->principal->title[0] != '\0'
-               ? OW_OK
-               : ow_fail(run->err, OW_FAILED_PRECONDITION, "title_needed",
-                         "name a title in Overworld-Title");
 }
 
 static ow_code no_memory(ow_err *err) {

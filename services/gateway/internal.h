@@ -43,6 +43,7 @@ typedef struct gateway_config {
     int64_t idle_timeout, header_timeout, slow_grace, slow_rate;
     int64_t method_timeout, init_limit;
     int64_t token_cache;
+    int64_t push_connections, push_queue, push_ping;
     limits_config limits;
     bool records;
 } gateway_config;
@@ -66,6 +67,7 @@ enum {
     DOOR_CALL,
     DOOR_CONNECT,
     DOOR_BUNDLE,
+    DOOR_PUSH,
     DOOR_PLAIN,
     DOOR_SIGN_IN,
     DOOR_SIGN_OUT,
@@ -74,8 +76,8 @@ enum {
     DOORS
 };
 
-extern const door call_door, connect_door, bundle_door, plain_door, sign_in_door, sign_out_door,
-    events_door, hooks_door;
+extern const door call_door, connect_door, bundle_door, push_door, plain_door, sign_in_door,
+    sign_out_door, events_door, hooks_door;
 // By the numbers above.
 extern const door *const gateway_doors[DOORS];
 
@@ -105,6 +107,7 @@ struct gateway {
     proxies *proxies;
     verifier *verifier;
     limits *limits;
+    struct pushes *pushes;
     ow_subscription watch_routes, watch_verification;
     watch_routes_request routes_request;
     watch_verification_request verification_request;
@@ -193,7 +196,7 @@ struct exchange {
 
 extern const ow_http_handler exchange_handler; // its self is a listener
 
-enum { EXCHANGE_MORE_HEADERS = 5 };
+enum { EXCHANGE_MORE_HEADERS = 40 };
 
 typedef struct exchange_answer {
     int status;
@@ -212,6 +215,9 @@ void exchange_reply(exchange *x, const exchange_answer *answer);
 
 // The same with an error in the door's form.
 void exchange_fail(exchange *x, const failure *why);
+// With headers of its own.
+void exchange_fail_with(exchange *x, const failure *why, const ow_http_header_line *more,
+                        size_t more_count);
 void exchange_fail_err(exchange *x, const ow_err *err);
 // `reason` and `message` live on.
 void exchange_refuse(exchange *x, int status, ow_code code, const char *reason,
@@ -220,6 +226,10 @@ void exchange_refuse(exchange *x, int status, ow_code code, const char *reason,
 void exchange_throttle(exchange *x, int64_t wait_us);
 // 405 with the methods that are allowed.
 void exchange_refuse_method(exchange *x, const char *allow);
+
+// Answers 101 and hands the connection over; ends the exchange. When that cannot be, it answers 503 and
+// nobody takes the connection.
+void exchange_upgrade(exchange *x, const ow_http_upgrade *upgrade);
 
 // Makes x->call. `from_outside` false: the gateway itself calls for the principal. False: it ended
 // with 503.

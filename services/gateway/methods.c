@@ -15,6 +15,7 @@ static const ProtobufCServiceDescriptor *const services[] = {
     &overworld__events__v1__queue__descriptor,
     &overworld__gateway__v1__gateway__descriptor,
     &overworld__identity__v1__identity__descriptor,
+    &overworld__push__v1__push__descriptor,
     &overworld__registry__v1__registry__descriptor,
     &overworld__runner__v1__runner__descriptor,
     &overworld__telemetry__v1__telemetry__descriptor,

@@ -8,6 +8,7 @@
 #include "overworld/events/v1/queue.pb-c.h"
 #include "overworld/gateway/v1/gateway.pb-c.h"
 #include "overworld/identity/v1/identity.pb-c.h"
+#include "overworld/push/v1/push.pb-c.h"
 #include "overworld/registry/v1/registry.pb-c.h"
 #include "overworld/runner/v1/runner.pb-c.h"
 #include "overworld/telemetry/v1/telemetry.pb-c.h"
@@ -18,6 +19,7 @@
 #include "services/overworld/options.h"
 #include "services/overworld/process.h"
 #include "services/overworld/version.h"
+#include "services/push/push.h"
 #include "services/registry/registry.h"
 #include "services/runner/runner.h"
 #include "services/telemetry/telemetry.h"
@@ -37,6 +39,7 @@ static const struct {
     {&ow_registry_module, &overworld__registry__v1__registry__descriptor},
     {&ow_telemetry_module, &overworld__telemetry__v1__telemetry__descriptor},
     {&ow_data_module, &overworld__data__v1__data__descriptor},
+    {&ow_push_module, &overworld__push__v1__push__descriptor},
     {&ow_runner_module, &overworld__runner__v1__runner__descriptor},
     {&ow_events_module, &overworld__events__v1__queue__descriptor},
     {&ow_gateway_module, &overworld__gateway__v1__gateway__descriptor},

@@ -20,6 +20,7 @@
 #define EVENTS "/overworld.events.v1.Events/"
 #define QUEUE "/overworld.events.v1.Queue/"
 #define TELEMETRY "/overworld.telemetry.v1.Telemetry/"
+#define PUSH "/overworld.push.v1.Push/"
 
 enum { TEXT_MAX = 1 << 16, KEPT_MAX = 8 };
 
@@ -157,6 +158,10 @@ static const change changes[] = {
     {DATA "KvBatch",
      "{\"scope\":{\"kind\":\"TITLE\"},\"operations\":[{\"kind\":\"GET\",\"key\":\"a\"}]}", 0, NULL,
      0, NULL, NULL, 0},
+    // Messages are traffic, as calls are.
+    {PUSH "Send",
+     "{\"playerIds\":[\"plr_01HXG3K5N8Q2Z4V6B8D0F2H4J6\"],\"topic\":\"t\",\"payloadJson\":\"1\"}",
+     0, NULL, 0, NULL, NULL, 0},
     // Waits for what comes: it only reads.
     {TELEMETRY "QueryLogs", "{}", 0, NULL, 0, NULL, NULL, 0},
     // With two titles, those above would have to name one.
