@@ -102,7 +102,7 @@ void cli_table_print(const cli *c, const cli_table *table);
 // "3m ago", "2h ago" for a time in seconds since the epoch; "-" for 0. In the arena.
 const char *cli_ago(cli *c, int64_t seconds);
 
-// Holds Ctrl-C back from now on, so that a command that goes on until then can end in order.
+// Holds Ctrl-C (SIGTERM and SIGHUP, too) back from now on, so that a command that goes on until then can end in order.
 void cli_catch_interrupt(void);
 // True once for each Ctrl-C since.
 bool cli_interrupted(void);

@@ -21,8 +21,10 @@ static bool reserve(ow_http_request *request, size_t size) {
         return true;
     }
     ow_http_budget *budget = request->server->options.budget;
-    size_t room =
-        request->content_length >= 0 ? (size_t)request->content_length : request->body_room * 2;
+    size_t room = request->body_room * 2;
+    if (request->content_length >= 0 && room > (size_t)request->content_length) {
+        room = (size_t)request->content_length;
+    }
     room = room > size ? room : size;
     room = room < request->body_limit ? room : request->body_limit;
     int64_t more = (int64_t)room - request->charged;
@@ -48,8 +50,10 @@ const ow_http_rejection *body_begin(ow_http_request *request) {
     if (request->content_length > (int64_t)request->body_limit) {
         return &payload_too_large;
     }
+    size_t believed =
+        request->content_length < BODY_BELIEVED ? (size_t)request->content_length : BODY_BELIEVED;
     if (request->sink.on_bytes == NULL && request->content_length > 0 &&
-        !reserve(request, (size_t)request->content_length)) {
+        !reserve(request, believed)) {
         return &overloaded;
     }
     return NULL;

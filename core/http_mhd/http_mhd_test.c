@@ -456,22 +456,56 @@ static void listens_to_those_it_refused(void **state) {
 static void keeps_its_budget(void **state) {
     fixture *f = *state;
     char text[8192];
-    static const char head[] = "POST /now HTTP/1.1\r\nHost: x\r\nContent-Length: 90000\r\n\r\n";
+    static const char head[] = "POST /now HTTP/1.1\r\nHost: x\r\nContent-Length: 16000\r\n\r\n";
+    static char body[16000];
     int fds[12];
+    f->budget.max = 11 * 16000 + 1000;
     for (int i = 0; i < 11; i++) {
         fds[i] = dial(f);
         send_text(fds[i], head, sizeof head - 1);
         WAIT_FOR(f, f->heads == i + 1);
     }
-    assert_int_equal(f->budget.used, 11 * 90000);
+    assert_int_equal(f->budget.used, 11 * 16000);
     fds[11] = dial(f);
     send_text(fds[11], head, sizeof head - 1);
+    send_text(fds[11], body, sizeof body); // a short body is read before its refusal
     assert_true(receive(f, fds[11], "overloaded", text, sizeof text));
     assert_non_null(strstr(text, "HTTP/1.1 503"));
     for (int i = 0; i < 12; i++) {
         close(fds[i]);
     }
     WAIT_FOR(f, f->gones == 11);
+}
+
+// Twenty who say that they will send more than there is room for, and send next to nothing.
+static void large_promises_take_nothing_from_others(void **state) {
+    enum { LIARS = 20, SENT = 40000 };
+    fixture *f = *state;
+    static char body[SENT];
+    char text[8192];
+    static const char head[] = "POST /now HTTP/1.1\r\nHost: x\r\nContent-Length: 90000\r\n\r\n";
+    int fds[LIARS];
+    for (int i = 0; i < LIARS; i++) {
+        fds[i] = dial(f);
+        send_text(fds[i], head, sizeof head - 1);
+        send_text(fds[i], "[1,", 3);
+        WAIT_FOR(f, f->heads == i + 1);
+    }
+    assert_true(f->budget.used <= LIARS * 16384);
+    // An honest body is larger than what is believed, and comes whole.
+    memset(body, 'x', sizeof body);
+    int fd = dial(f);
+    int length = snprintf(text, sizeof text,
+                          "POST /now HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", SENT);
+    send_text(fd, text, (size_t)length);
+    send_text(fd, body, sizeof body);
+    assert_true(receive(f, fd, "POST /now?", text, sizeof text));
+    assert_non_null(strstr(text, "HTTP/1.1 200"));
+    close(fd);
+    for (int i = 0; i < LIARS; i++) {
+        close(fds[i]);
+    }
+    WAIT_FOR(f, f->gones == LIARS);
 }
 
 // What is refused before any handler sees it, and the status.
@@ -661,6 +695,7 @@ int main(void) {
         CASE(keeps_the_connection_after_a_refusal_with_a_short_body),
         CASE(refuses_large_bodies),
         CASE(keeps_its_budget),
+        CASE(large_promises_take_nothing_from_others),
         CASE(listens_to_those_it_refused),
         CASE(refuses_malformed_heads),
         CASE(refuses_nul_in_the_address),

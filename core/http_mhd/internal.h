@@ -16,6 +16,9 @@
 #define METHOD_TEXT_MAX 8
 #define URI_INLINE 256
 #define BODY_INLINE 1024
+// A body is believed to be as long as it says up to this; what is longer is counted as it comes, so that
+// saying so and sending slowly takes nothing from others.
+#define BODY_BELIEVED (16 * 1024)
 
 // A client that waits is asked about in each of libmicrohttpd's turns, which costs about a tenth of
 // a microsecond; suspending it and waking it again costs about five. So it is suspended once the

@@ -19,7 +19,10 @@
 #define PACE_US(asked) ((int64_t)(asked)*3 / 10)
 #define USUAL_GRACE_US 5000000
 #define USUAL_RATE 4096
-#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+// What a recorded connection cannot be read with later (no RSA key exchange), and no CBC.
+#define TLS_PRIORITIES                                                                             \
+    "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-CIPHER-ALL:"      \
+    "+AES-256-GCM:+CHACHA20-POLY1305:+AES-128-GCM:-MAC-ALL:+AEAD"
 #define MILLISECOND 1000
 
 // ---- turns ----

@@ -196,6 +196,13 @@ static void renews_while_players_are_on_it(void **state) {
     assert_int_not_equal(RUN(output, "openssl", "s_client", "-brief", "-tls1_1", "-cipher",
                              "ALL:@SECLEVEL=0", "-connect", host),
                          0);
+    // Of TLS 1.2 what keeps a recorded connection secret.
+    assert_int_equal(RUN(output, "openssl", "s_client", "-brief", "-tls1_2", "-cipher",
+                         "ECDHE-ECDSA-AES128-GCM-SHA256", "-connect", host),
+                     0);
+    assert_int_not_equal(RUN(output, "openssl", "s_client", "-brief", "-tls1_2", "-cipher",
+                             "ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0", "-connect", host),
+                         0);
     char url[128];
     snprintf(url, sizeof url, "http://%s", host);
     config = (ow_client_config){.url = url, .timeout_ms = 5000};
