@@ -10,6 +10,7 @@
 #include "proto/overworld/registry/v1/registry.pb-c.h"
 #include "proto/overworld/runner/v1/runner.pb-c.h"
 #include "proto/overworld/telemetry/v1/telemetry.pb-c.h"
+#include "proto/overworld/timers/v1/timers.pb-c.h"
 
 typedef Overworld__Identity__V1__VerificationState verification_state;
 typedef Overworld__Identity__V1__WatchVerificationRequest watch_verification_request;

@@ -350,7 +350,7 @@ static void hosts_are_joined_by_mutual_tls(void **state) {
     const char *const first[] = {"services/overworld/overworld",
                                  "up",
                                  data[0],
-                                 "--target=identity,registry,runner,telemetry,events",
+                                 "--target=identity,registry,runner,telemetry,events,timers",
                                  listen,
                                  certificate,
                                  key,
