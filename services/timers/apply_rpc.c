@@ -29,7 +29,7 @@ ow_code apply_begin(ow_run *run) {
         return ow_fail(run->err, OW_INVALID_ARGUMENT, "too_many_timers",
                        "a virtual server declares at most %d timers", APPLIED_MAX);
     }
-    return change_begin(run);
+    return timer_change_begin(run);
 }
 
 // ---- Problems ----

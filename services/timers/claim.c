@@ -69,6 +69,15 @@ static ow_code pause(const reader *rd, const round *r, timer_row *timer, const o
     return timer_save(rd, timer);
 }
 
+static ow_code add_planned(const reader *rd, round *r, const timer_row *timer, const plan *p) {
+    bool skips = strcmp(timer->spec->overlap, "skip") == 0;
+    ow_code code = add_missed(rd, r, timer, p, p->missed_more ? "late_and_more" : "late");
+    for (int i = 0; code == OW_OK && i < p->fire_count; i++) {
+        code = add_fire(rd, r, timer, &p->fires[i], skips && i > 0);
+    }
+    return code;
+}
+
 static ow_code claim_timer(const reader *rd, round *r, timer_row *timer) {
     schedule s;
     plan p;
@@ -85,14 +94,7 @@ static ow_code claim_timer(const reader *rd, round *r, timer_row *timer) {
     bool moved = false;
     int64_t last_us = p.fire_count > 0 ? p.fires[p.fire_count - 1].due_us : timer->last_due_us;
     ow_code code = timer_advance(rd, timer, p.next_us, last_us, &moved);
-    if (code != OW_OK || !moved) {
-        return code;
-    }
-    code = add_missed(rd, r, timer, &p, p.missed_more ? "late_and_more" : "late");
-    for (int i = 0; code == OW_OK && i < p.fire_count; i++) {
-        code = add_fire(rd, r, timer, &p.fires[i], skips && i > 0);
-    }
-    return code;
+    return code == OW_OK && moved ? add_planned(rd, r, timer, &p) : code;
 }
 
 static ow_code claim_timers(const reader *rd, round *r) {
@@ -110,14 +112,16 @@ static ow_code claim_timers(const reader *rd, round *r) {
 
 ow_code round_claim(ow_db_conn *db, round *r, ow_err *err) {
     const reader rd = {db, r->arena, err};
-    int64_t changed = 0;
     r->count = 0;
     r->missed = 0;
     r->slots = ow_arena_calloc(r->arena, ROUND_SLOTS_MAX, sizeof *r->slots);
     if (r->slots == NULL) {
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for timers");
     }
-    ow_code code = r->begin_anew ? timers_begin_anew(&rd, r->now_us, &changed) : OW_OK;
+    ow_code code = r->begin_anew ? timers_begin_anew(&rd, r->now_us) : OW_OK;
+    if (code == OW_OK && r->begin_anew) {
+        code = slots_begin_anew(&rd, r->now_us, r->now_us + LEASE_US);
+    }
     if (code == OW_OK) {
         code = slots_take_up(&rd, r->now_us, r->now_us + LEASE_US, ROUND_SLOTS_MAX / 2, hold, r);
     }

@@ -44,7 +44,7 @@ typedef struct timer_change {
 reader reader_of(ow_run *run);
 
 // Time, and that the call names a title. Any step but read and write ones.
-ow_code change_begin(ow_run *run);
+ow_code timer_change_begin(ow_run *run);
 
 // The timer as callers see it. False: arena full.
 bool fill_timer(timer_msg *m, const timer_row *row, ow_arena *arena);
@@ -88,10 +88,10 @@ typedef struct run_state {
     bool refused; // for good
 } run_state;
 
-ow_code run_begin(ow_run *run);   // loop
-ow_code run_claim(ow_run *run);   // write
-ow_code run_enqueue(ow_run *run); // loop
-ow_code run_settle(ow_run *run);  // write
+ow_code by_hand_begin(ow_run *run);   // loop
+ow_code by_hand_claim(ow_run *run);   // write
+ow_code by_hand_enqueue(ow_run *run); // loop
+ow_code by_hand_settle(ow_run *run);  // write
 
 // ---- apply_rpc.c ----
 

@@ -91,12 +91,9 @@ static char *make_token(const timer_row *row, bool soonest, ow_arena *arena) {
                                         spec_alias(row->spec));
 }
 
-ow_code timer_list(ow_run *run) {
+static ow_code filter_of(const ow_run *run, timer_filter *f) {
     const list_timers_request *request = run->request;
-    list_timers_response *reply = run->reply;
-    ow_arena *arena = run->call->arena;
-    const reader r = reader_of(run);
-    timer_filter f = {
+    *f = (timer_filter){
         .title_id = run->call->principal->title,
         .virtual_server = request->virtual_server,
         .function = request->function,
@@ -108,18 +105,30 @@ ow_code timer_list(ow_run *run) {
         .after_alias = "",
         .after_id = "",
     };
-    char *token = ow_arena_strdup_in(arena, request->page_token);
-    ow_code code = check_title(run);
-    code = code == OW_OK ? page_limit(request->page_size, &f.limit, run->err) : code;
-    if (code == OW_OK && (token == NULL || !read_token(token, &f))) {
-        return token == NULL ? no_room(run->err) : bad_token(run->err);
-    }
-    page p = {.arena = arena, .reply = reply};
-    reply->timers = ow_arena_calloc(arena, (size_t)f.limit + 1, sizeof *reply->timers);
-    if (code == OW_OK && reply->timers == NULL) {
+    char *token = ow_arena_strdup_in(run->call->arena, request->page_token);
+    if (token == NULL) {
         return no_room(run->err);
     }
-    code = code == OW_OK ? timers_list(&r, &f, take_timer, &p) : code;
+    ow_code code = check_title(run);
+    code = code == OW_OK ? page_limit(request->page_size, &f->limit, run->err) : code;
+    return code != OW_OK || read_token(token, f) ? code : bad_token(run->err);
+}
+
+ow_code timer_list(ow_run *run) {
+    list_timers_response *reply = run->reply;
+    ow_arena *arena = run->call->arena;
+    const reader r = reader_of(run);
+    page p = {.arena = arena, .reply = reply};
+    timer_filter f;
+    ow_code code = filter_of(run, &f);
+    if (code != OW_OK) {
+        return code;
+    }
+    reply->timers = ow_arena_calloc(arena, (size_t)f.limit + 1, sizeof *reply->timers);
+    if (reply->timers == NULL) {
+        return no_room(run->err);
+    }
+    code = timers_list(&r, &f, take_timer, &p);
     if (code == OW_OK && reply->n_timers == (size_t)f.limit) {
         reply->next_page_token = make_token(&p.last, f.soonest, arena);
         return reply->next_page_token != NULL ? OW_OK : no_room(run->err);
@@ -156,23 +165,28 @@ static ow_code fill_slots(ow_run *run, const slot_row *rows, int count) {
     return reply->slots != NULL ? OW_OK : no_room(run->err);
 }
 
-ow_code slot_list(ow_run *run) {
+static ow_code slot_filter_of(const ow_run *run, slot_filter *f) {
     const list_slots_request *request = run->request;
+    char *end = NULL;
+    *f = (slot_filter){.timer_id = request->timer_id,
+                       .state = request->state,
+                       .before_us = strtoll(request->page_token, &end, 10)};
+    if (*end != 0 || f->before_us < 0) {
+        return bad_token(run->err);
+    }
+    f->before_us = f->before_us > 0 ? f->before_us : NEVER;
+    ow_code code = check_title(run);
+    return code == OW_OK ? page_limit(request->page_size, &f->limit, run->err) : code;
+}
+
+ow_code slot_list(ow_run *run) {
     list_slots_response *reply = run->reply;
     const reader r = reader_of(run);
     timer_row row;
     slot_row rows[PAGE_MAX];
-    char *end = NULL;
     int count = 0;
-    slot_filter f = {.timer_id = request->timer_id,
-                     .state = request->state,
-                     .before_us = strtoll(request->page_token, &end, 10)};
-    ow_code code = check_title(run);
-    code = code == OW_OK ? page_limit(request->page_size, &f.limit, run->err) : code;
-    if (code == OW_OK && (*end != 0 || f.before_us < 0)) {
-        return bad_token(run->err);
-    }
-    f.before_us = f.before_us > 0 ? f.before_us : NEVER;
+    slot_filter f;
+    ow_code code = slot_filter_of(run, &f);
     code = code == OW_OK ? timer_find(&r, run->call->principal->title, f.timer_id, &row) : code;
     code = code == OW_OK ? slots_list(&r, &f, rows, &count) : code;
     code = code == OW_OK ? fill_slots(run, rows, count) : code;

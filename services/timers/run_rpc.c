@@ -12,7 +12,7 @@
 
 enum { SAME_TIME_MAX = 16 };
 
-ow_code run_begin(ow_run *run) {
+ow_code by_hand_begin(ow_run *run) {
     const timers *t = run->self;
     const run_timer_request *request = run->request;
     run_state *s = run->state;
@@ -64,7 +64,7 @@ static ow_code reply_with(ow_run *run) {
     return fill_slot(run->reply, &s->slot, run->call->arena) ? OW_OK : no_room(run->err);
 }
 
-ow_code run_claim(ow_run *run) {
+ow_code by_hand_claim(ow_run *run) {
     const run_timer_request *request = run->request;
     run_state *s = run->state;
     const reader r = reader_of(run);
@@ -95,7 +95,7 @@ static void on_enqueued(const enqueue_response *reply, void *closure_data) {
     ow_run_resume(run, OW_OK);
 }
 
-ow_code run_enqueue(ow_run *run) {
+ow_code by_hand_enqueue(ow_run *run) {
     const timers *t = run->self;
     run_state *s = run->state;
     if (s->repeated) {
@@ -125,7 +125,7 @@ static ow_code read_again(ow_run *run) {
     return code == OW_OK && count == 1 ? reply_with(run) : code;
 }
 
-ow_code run_settle(ow_run *run) {
+ow_code by_hand_settle(ow_run *run) {
     run_state *s = run->state;
     const reader r = reader_of(run);
     if (s->repeated) {

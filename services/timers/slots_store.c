@@ -69,6 +69,13 @@ ow_code slot_put_off(const reader *r, const char *timer_id, int64_t due_us, int6
                       "iti", try_us, timer_id, due_us);
 }
 
+ow_code slots_begin_anew(const reader *r, int64_t now_us, int64_t latest_us) {
+    return ow_db_exec(r->db, NULL, r->err,
+                      "UPDATE slots SET try_us = $1 WHERE try_us > $2"
+                      " AND try_us < 9223372036854775807",
+                      "ii", now_us, latest_us);
+}
+
 ow_code slots_take_up(const reader *r, int64_t now_us, int64_t try_us, int limit, slot_take take,
                       void *self) {
     ow_rows *rows = NULL;

@@ -172,14 +172,25 @@ static void miss(plan *p, int64_t due_us) {
     p->missed_last_us = due_us;
 }
 
+// The last one missed is fired after all.
+static void fire_last_missed(plan *p, int64_t before_last_us) {
+    p->fires[p->fire_count++] = (planned_slot){p->missed_last_us, true};
+    p->missed_count--;
+    p->missed_last_us = before_last_us;
+}
+
+// Slots before this one are not fired.
+static int64_t kept_from(const plan_rule *rule) {
+    bool all = rule->catch_up == CATCH_UP_ALL && rule->window_us > rule->missed_after_us;
+    return rule->now_us - (all ? rule->window_us : rule->missed_after_us);
+}
+
 void plan_make(const schedule *s, const plan_rule *rule, int64_t due_us, plan *ret_plan) {
     plan p = {0};
-    int64_t late_us = rule->now_us - rule->missed_after_us;
-    int64_t keep_us = rule->catch_up == CATCH_UP_ALL && rule->window_us > rule->missed_after_us
-                          ? rule->now_us - rule->window_us
-                          : late_us;
+    int64_t keep_us = kept_from(rule);
     // "once" needs a place of its own: that for the last one missed.
-    int room = rule->max_fires - (rule->catch_up == CATCH_UP_ONCE && rule->max_fires > 1 ? 1 : 0);
+    bool once = rule->catch_up == CATCH_UP_ONCE;
+    int room = rule->max_fires - (once && rule->max_fires > 1 ? 1 : 0);
     int64_t before_last_us = 0;
     int64_t at_us = due_us;
     while (at_us <= rule->now_us && p.fire_count < room) {
@@ -187,7 +198,8 @@ void plan_make(const schedule *s, const plan_rule *rule, int64_t due_us, plan *r
             before_last_us = p.missed_last_us;
             miss(&p, at_us);
         } else {
-            p.fires[p.fire_count++] = (planned_slot){at_us, at_us < late_us};
+            bool late = at_us < rule->now_us - rule->missed_after_us;
+            p.fires[p.fire_count++] = (planned_slot){at_us, late};
         }
         at_us = schedule_next(s, at_us);
         if (p.missed_count == PLAN_STEPS_MAX && at_us < keep_us) {
@@ -195,10 +207,8 @@ void plan_make(const schedule *s, const plan_rule *rule, int64_t due_us, plan *r
             at_us = schedule_next(s, keep_us - 1);
         }
     }
-    if (rule->catch_up == CATCH_UP_ONCE && p.missed_count > 0) {
-        p.fires[p.fire_count++] = (planned_slot){p.missed_last_us, true};
-        p.missed_count--;
-        p.missed_last_us = before_last_us;
+    if (once && p.missed_count > 0) {
+        fire_last_missed(&p, before_last_us);
     }
     p.next_us = at_us;
     *ret_plan = p;

@@ -19,7 +19,7 @@ ow_code no_room(ow_err *err) {
     return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "the answer is too large");
 }
 
-ow_code change_begin(ow_run *run) {
+ow_code timer_change_begin(ow_run *run) {
     const timers *t = run->self;
     timer_change *c = run->state;
     c->now_us = ow_clock_wall_us(t->env->clock);
@@ -116,7 +116,7 @@ static ow_code check_spec(const ow_run *run, const timer_spec *spec) {
 static ow_code create_check(ow_run *run) {
     const create_timer_request *request = run->request;
     timer_change *c = run->state;
-    ow_code code = change_begin(run);
+    ow_code code = timer_change_begin(run);
     ow_id_make(c->timer_id, "tmr_", c->now_us);
     code = code == OW_OK ? check_server(request->virtual_server, run->err) : code;
     code = code == OW_OK ? ow_request_key_check(request->request_key, run->err) : code;
@@ -226,7 +226,7 @@ static ow_code save(ow_run *run, const char *action, const char *before, timer_r
 
 static ow_code update_check(ow_run *run) {
     const update_timer_request *request = run->request;
-    ow_code code = change_begin(run);
+    ow_code code = timer_change_begin(run);
     return code == OW_OK ? check_spec(run, request->spec) : code;
 }
 
@@ -270,7 +270,7 @@ static ow_code pause_check(ow_run *run) {
         return ow_fail(run->err, OW_INVALID_ARGUMENT, "bad_reason", "a reason has at most %d bytes",
                        REASON_MAX);
     }
-    return change_begin(run);
+    return timer_change_begin(run);
 }
 
 static ow_code pause_store(ow_run *run) {
@@ -313,6 +313,7 @@ static ow_code start_backup(ow_run *run) {
 
 static ow_code started_backup(ow_run *run) {
     const timers *t = run->self;
+    ow_backup_note(run, ow_clock_wall_us(t->env->clock));
     return ow_backup_started_step(t->backup, run);
 }
 
@@ -330,17 +331,19 @@ const ow_method timers_methods[] = {
     {"UpdateTimer",
      sizeof(timer_change),
      {{OW_POOL, update_check}, {OW_WRITE, update_store}, {OW_LOOP, timer_tell}}},
-    {"DeleteTimer", sizeof(timer_change), {{OW_LOOP, change_begin}, {OW_WRITE, delete_store}}},
+    {"DeleteTimer",
+     sizeof(timer_change),
+     {{OW_LOOP, timer_change_begin}, {OW_WRITE, delete_store}}},
     {"PauseTimer", sizeof(timer_change), {{OW_LOOP, pause_check}, {OW_WRITE, pause_store}}},
     {"ResumeTimer",
      sizeof(timer_change),
-     {{OW_LOOP, change_begin}, {OW_WRITE, resume_store}, {OW_LOOP, timer_tell}}},
+     {{OW_LOOP, timer_change_begin}, {OW_WRITE, resume_store}, {OW_LOOP, timer_tell}}},
     {"RunTimer",
      sizeof(run_state),
-     {{OW_LOOP, run_begin},
-      {OW_WRITE, run_claim},
-      {OW_LOOP, run_enqueue},
-      {OW_WRITE, run_settle},
+     {{OW_LOOP, by_hand_begin},
+      {OW_WRITE, by_hand_claim},
+      {OW_LOOP, by_hand_enqueue},
+      {OW_WRITE, by_hand_settle},
       {OW_LOOP, timer_tell}}},
     {"PreviewTimer", sizeof(preview_state), {{OW_LOOP, preview_begin}, {OW_READ, preview_read}}},
     {"ListSlots", 0, {{OW_READ, slot_list}}},
@@ -350,7 +353,7 @@ const ow_method timers_methods[] = {
     {"ListAudit", 0, {{OW_READ, ow_audit_list_step}}},
     {"VerifyAudit", 0, {{OW_READ, ow_audit_verify_step}}},
     {"StartBackup",
-     0,
+     sizeof(ow_audit_entry),
      {{OW_READ, start_backup}, {OW_LOOP, started_backup}, {OW_WRITE, ow_backup_audit_step}}},
     {"ReadBackup", 0, {{OW_POOL, read_backup}}},
     {0},

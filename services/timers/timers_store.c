@@ -229,8 +229,8 @@ ow_code timers_of_server(const reader *r, const char *title_id, const char *serv
     return take_timers(r, code, rows, take, self);
 }
 
-ow_code timers_begin_anew(const reader *r, int64_t now_us, int64_t *ret_count) {
-    return ow_db_exec(r->db, ret_count, r->err,
+ow_code timers_begin_anew(const reader *r, int64_t now_us) {
+    return ow_db_exec(r->db, NULL, r->err,
                       "UPDATE timers SET next_due_us = every_us + $1, anchor_us = $1"
                       " WHERE every_us > 0 AND next_due_us > every_us + $1"
                       " AND next_due_us < 9223372036854775807",

@@ -63,7 +63,7 @@ ow_code timers_of_server(const reader *r, const char *title_id, const char *serv
                          timer_take take, void *self);
 
 // Intervals that would come later than one interval from now, because the clock was set back, begin anew.
-ow_code timers_begin_anew(const reader *r, int64_t now_us, int64_t *ret_count);
+ow_code timers_begin_anew(const reader *r, int64_t now_us);
 
 // The last deployment applied; 0: none.
 ow_code deployment_find(const reader *r, const char *title_id, const char *server,
@@ -96,6 +96,8 @@ ow_code slots_take_up(const reader *r, int64_t now_us, int64_t try_us, int limit
 
 // What became of a claimed slot; the timer remembers the last execution. A slot settled before stays.
 ow_code slot_settle(const reader *r, const slot_row *slot);
+// Claims whose next try lies behind `latest_us`, because the clock was set back, are tried now.
+ow_code slots_begin_anew(const reader *r, int64_t now_us, int64_t latest_us);
 // Not yet: again at `try_us`.
 ow_code slot_put_off(const reader *r, const char *timer_id, int64_t due_us, int64_t try_us);
 
