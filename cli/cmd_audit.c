@@ -32,8 +32,7 @@ static const struct {
     {"events", "/overworld.events.v1.Queue/ListAudit", "/overworld.events.v1.Queue/VerifyAudit"},
     {"telemetry", "/overworld.telemetry.v1.Telemetry/ListAudit",
      "/overworld.telemetry.v1.Telemetry/VerifyAudit"},
-    {"timers", "/overworld.timers.v1.Timers/ListAudit",
-     "/overworld.timers.v1.Timers/VerifyAudit"},
+    {"timers", "/overworld.timers.v1.Timers/ListAudit", "/overworld.timers.v1.Timers/VerifyAudit"},
 };
 
 enum { SERVICES = sizeof services / sizeof services[0] };

@@ -18,6 +18,7 @@
 #define DATA "/overworld.data.v1.Data/"
 #define QUEUE "/overworld.events.v1.Queue/"
 #define TELEMETRY "/overworld.telemetry.v1.Telemetry/"
+#define TIMERS "/overworld.timers.v1.Timers/"
 
 enum { TEXT_MAX = 1 << 16, KEPT_MAX = 8 };
 
@@ -102,10 +103,23 @@ static const change changes[] = {
      1, "alarmId", 5, "", "\"secret\":\"***\"", 0},
     {TELEMETRY "TestAlarm", "{\"alarmId\":\"%5\"}", 1, NULL, 0, "", "", 0},
     {TELEMETRY "DeleteAlarm", "{\"alarmId\":\"%5\"}", 1, NULL, 0, "\"name\":\"busy\"", "", 0},
+    {TIMERS "CreateTimer",
+     "{\"virtualServer\":\"lab\",\"spec\":{\"name\":\"tick\",\"function\":\"echo\",\"every\":\"3600s\"}}",
+     1, "timerId", 5, "", "\"every_us\":\"3600000000\"", 0},
+    {TIMERS "UpdateTimer",
+     "{\"timerId\":\"%5\",\"spec\":{\"name\":\"tick\",\"function\":\"echo\",\"every\":\"60s\"}}", 1,
+     NULL, 0, "\"every_us\":\"3600000000\"", "\"every_us\":\"60000000\"", 0},
+    {TIMERS "PauseTimer", "{\"timerId\":\"%5\",\"reason\":\"late\"}", 1, NULL, 0,
+     "\"paused\":false", "\"paused\":true", 0},
+    {TIMERS "ResumeTimer", "{\"timerId\":\"%5\"}", 1, NULL, 0, "\"paused\":true",
+     "\"paused\":false", 0},
+    {TIMERS "RunTimer", "{\"timerId\":\"%5\"}", 1, NULL, 0, "", "", 0},
+    {TIMERS "DeleteTimer", "{\"timerId\":\"%5\"}", 1, NULL, 0, "\"name\":\"tick\"", "", 0},
     {IDENTITY "StartBackup", "{}", 1, NULL, 0, "", "", 0},
     {REGISTRY "StartBackup", "{}", 1, NULL, 0, "", "", 0},
     {QUEUE "StartBackup", "{}", 1, NULL, 0, "", "", 0},
     {TELEMETRY "StartBackup", "{}", 1, NULL, 0, "", "", 0},
+    {TIMERS "StartBackup", "{}", 1, NULL, 0, "", "", 0},
     // Part of the same backup; data has no chain.
     {DATA "StartBackup", "{}", 0, NULL, 0, NULL, NULL, 0},
     // What games remember is theirs: the audit is about who runs them.
@@ -187,7 +201,7 @@ static void look_at(const char *service, seen *s) {
 // The newest entry of the service of that path, and how many there are in all.
 static seen look(const char *path) {
     seen s = {0};
-    static const char *const services[] = {IDENTITY, REGISTRY, QUEUE, TELEMETRY};
+    static const char *const services[] = {IDENTITY, REGISTRY, QUEUE, TELEMETRY, TIMERS};
     const char *wanted = NULL;
     for (size_t i = 0; i < sizeof services / sizeof services[0]; i++) {
         if (strncmp(path, services[i], strlen(services[i])) == 0) {
@@ -196,7 +210,7 @@ static seen look(const char *path) {
             look_at(services[i], &s);
         }
     }
-    if (wanted != NULL) { // data keeps no chain
+    if (wanted != NULL) {    // data keeps no chain
         look_at(wanted, &s); // last: its entry is what stays
     }
     return s;

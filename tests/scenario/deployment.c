@@ -46,7 +46,7 @@ struct deployment {
 };
 
 static const char *const split_services[] = {"identity", "registry", "telemetry", "data",
-                                             "runner",   "events",   "gateway"};
+                                             "runner",   "events",   "timers",    "gateway"};
 
 int64_t now_ms(void) {
     struct timespec now;

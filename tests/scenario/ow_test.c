@@ -164,8 +164,8 @@ static void players_are_looked_after(void **state) {
 static void timers_go_by_the_clock(void **state) {
     (void)state;
     char out[8192];
-    RUN(OK, "2099-02-27T09:00:00+01:00", "timer", "preview", "--cron", "0 0 9 LW 2 * 2099", "--zone",
-        "Europe/Berlin", "--count", "12");
+    RUN(OK, "2099-02-27T09:00:00+01:00", "timer", "preview", "--cron", "0 0 9 LW 2 * 2099",
+        "--zone", "Europe/Berlin", "--count", "12");
     RUN(USAGE, NULL, "timer", "create", "lab", "tick", "--every", "often");
     RUN(FAILED, NULL, "timer", "create", "lab", "tick", "--function", "echo", "--cron", "* * *");
     RUN(OK, "active", "timer", "create", "lab", "tick", "--function", "echo", "--every", "1s");
