@@ -227,6 +227,52 @@ static const cli_flag metrics_flags[] = {
     {0},
 };
 
+#define TIMER_FLAGS                                                                                \
+    {"cron", CLI_FLAG_TEXT, "EXPR", "when: 5, 6 or 7 fields, or @daily"},                          \
+        {"every", CLI_FLAG_TEXT, "T", "or each so long: 30s, 5m, 2h, 1d"},                         \
+        {"at", CLI_FLAG_TEXT, "TIME", "or once: 2026-01-31T08:00:00Z"},                            \
+        {"zone", CLI_FLAG_TEXT, "ZONE", "time zone of the expression (default UTC)"},              \
+        {"function", CLI_FLAG_TEXT, "NAME", "what is called"},                                     \
+        {"alias", CLI_FLAG_TEXT, "NAME", "through which alias (default $DEFAULT)"},                \
+        {"payload", CLI_FLAG_TEXT, "TEXT", "Message of the event, 4 KB at most"},                  \
+        {"catch-up", CLI_FLAG_TEXT, "RULE", "of missed slots: skip, once or all"},                 \
+        {"window", CLI_FLAG_TEXT, "T", "of all: none older than this (default 1h)"},               \
+        {"overlap", CLI_FLAG_TEXT, "RULE", "while the last one runs: allow, skip or queue"},       \
+        {"jitter", CLI_FLAG_TEXT, "T", "start up to so much later"}, {                             \
+        "ends", CLI_FLAG_TEXT, "TIME", "no slot after this"                                        \
+    }
+
+static const cli_flag timer_create_flags[] = {
+    TIMER_FLAGS,
+    {"paused", CLI_FLAG_BOOL, NULL, "make it, but do not start it"},
+    {0},
+};
+static const cli_flag timer_update_flags[] = {
+    TIMER_FLAGS,
+    {0},
+};
+static const cli_flag timer_preview_flags[] = {
+    TIMER_FLAGS,
+    {"count", CLI_FLAG_INT, "N", "how many, 100 at most (default 10)"},
+    {0},
+};
+static const cli_flag timer_list_flags[] = {
+    {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
+    {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
+    {"state", CLI_FLAG_TEXT, "STATE", "active, paused or ended"},
+    {"soonest", CLI_FLAG_BOOL, NULL, "those that come next first"},
+    {0},
+};
+static const cli_flag timer_pause_flags[] = {
+    {"reason", CLI_FLAG_TEXT, "TEXT", "why, for those who wonder"},
+    {0},
+};
+static const cli_flag timer_history_flags[] = {
+    {"state", CLI_FLAG_TEXT, "STATE", "fired, missed, skipped, failed or claimed"},
+    {"limit", CLI_FLAG_INT, "N", "how many, 200 at most (default 50)"},
+    {0},
+};
+
 static const cli_flag alarm_flags[] = {
     {"above", CLI_FLAG_TEXT, "N", "speak from this value on"},
     {"below", CLI_FLAG_TEXT, "N", "or below this one"},
@@ -356,6 +402,48 @@ static const cli_command commands[] = {
      cmd_alarm_delete, "ow alarm delete alm_01..."},
     {"alarm test", "ALARM_ID", "send a notice to see whether it arrives", 1, 1, NULL,
      cmd_alarm_test, "ow alarm test alm_01..."},
+    {"timer create", "VS NAME", "call a function by the clock", 2, 2, timer_create_flags,
+     cmd_timer_create,
+     "ow timer create chat trim --function trim --cron '0 4 * * *' --zone Asia/Shanghai"},
+    {"timer list", "", "list timers", 0, 0, timer_list_flags, cmd_timer_list,
+     "ow timer list --vs chat --soonest"},
+    {"timer show", "TIMER", "one timer, by its id or as VS/NAME", 1, 1, NULL, cmd_timer_show,
+     "ow timer show chat/trim"},
+    {"timer update", "TIMER", "change what is named, leave the rest", 1, 1, timer_update_flags,
+     cmd_timer_update, "ow timer update chat/trim --every 6h"},
+    {"timer pause", "TIMER", "let no slot fire until it is resumed", 1, 1, timer_pause_flags,
+     cmd_timer_pause, "ow timer pause chat/trim --reason 'maintenance'"},
+    {"timer resume", "TIMER", "go on with the next slot", 1, 1, NULL, cmd_timer_resume,
+     "ow timer resume chat/trim"},
+    {"timer run", "TIMER", "run it now, whatever its schedule says", 1, 1, NULL, cmd_timer_run,
+     "ow timer run chat/trim"},
+    {"timer preview", "[TIMER]", "when it comes next, or would", 0, 1, timer_preview_flags,
+     cmd_timer_preview, "ow timer preview --cron '0 9 LW * *' --zone Europe/Berlin"},
+    {"timer history", "TIMER", "what became of its slots, latest first", 1, 1, timer_history_flags,
+     cmd_timer_history, "ow timer history chat/trim --state missed"},
+    {"timer delete", "TIMER", "delete a timer and its history", 1, 1, delete_flags,
+     cmd_timer_delete, "ow timer delete chat/trim --yes trim"},
+    {"timer create", "VS NAME", "call a function by the clock", 2, 2, timer_create_flags,
+     cmd_timer_create,
+     "ow timer create chat trim --function trim --cron '0 4 * * *' --zone Asia/Shanghai"},
+    {"timer list", "", "list timers", 0, 0, timer_list_flags, cmd_timer_list,
+     "ow timer list --vs chat --soonest"},
+    {"timer show", "TIMER", "one timer, by its id or as VS/NAME", 1, 1, NULL, cmd_timer_show,
+     "ow timer show chat/trim"},
+    {"timer update", "TIMER", "change what is named, leave the rest", 1, 1, timer_update_flags,
+     cmd_timer_update, "ow timer update chat/trim --every 6h"},
+    {"timer pause", "TIMER", "let no slot fire until it is resumed", 1, 1, timer_pause_flags,
+     cmd_timer_pause, "ow timer pause chat/trim --reason 'maintenance'"},
+    {"timer resume", "TIMER", "go on with the next slot", 1, 1, NULL, cmd_timer_resume,
+     "ow timer resume chat/trim"},
+    {"timer run", "TIMER", "run it now, whatever its schedule says", 1, 1, NULL, cmd_timer_run,
+     "ow timer run chat/trim"},
+    {"timer preview", "[TIMER]", "when it comes next, or would", 0, 1, timer_preview_flags,
+     cmd_timer_preview, "ow timer preview --cron '0 9 LW * *' --zone Europe/Berlin"},
+    {"timer history", "TIMER", "what became of its slots, latest first", 1, 1, timer_history_flags,
+     cmd_timer_history, "ow timer history chat/trim --state missed"},
+    {"timer delete", "TIMER", "delete a timer and its history", 1, 1, NULL, cmd_timer_delete,
+     "ow timer delete chat/trim --yes trim"},
     {"key create", "NAME", "make a server key; its secret is shown once", 1, 1, key_create_flags,
      cmd_key_create, "ow key create match-server"},
     {"key list", "", "list server keys", 0, 0, NULL, cmd_key_list, "ow key list"},

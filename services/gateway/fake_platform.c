@@ -406,7 +406,8 @@ static void stub_free(void *self) {
 }
 
 static void start_modules(platform *p, const char *const *more_flags) {
-    static const char *const names[] = {"events", "identity", "registry", "runner", "telemetry"};
+    static const char *const names[] = {"events", "identity",  "registry",
+                                        "runner", "telemetry", "timers"};
     enum { STUBS = sizeof names / sizeof names[0] };
     static const ow_config_key none[] = {{0}};
     const char *flags[24] = {"--gateway.public_port=0", "--gateway.console_port=0",

@@ -39,8 +39,8 @@ typedef struct platform {
     struct ow_metrics *metrics;
     ow_directory *directory;
     ow_config *config;
-    ow_config_table tables[7];
-    ow_module table[6];
+    ow_config_table tables[8];
+    ow_module table[7];
     ow_modules *modules;
     ow_module_env env;
     ProtobufCService *identity, *registry, *runner, *telemetry, *queue;

@@ -475,7 +475,8 @@ static void gateway_free(void *self) {
     free(gw);
 }
 
-static const char *const needs[] = {"events", "identity", "registry", "runner", "telemetry", NULL};
+static const char *const needs[] = {"events",    "identity", "registry", "runner",
+                                    "telemetry", "timers",   NULL};
 
 const ow_module ow_gateway_module = {
     .name = "gateway",

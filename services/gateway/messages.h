@@ -12,6 +12,7 @@
 #include "proto/overworld/registry/v1/registry.pb-c.h"
 #include "proto/overworld/runner/v1/runner.pb-c.h"
 #include "proto/overworld/telemetry/v1/telemetry.pb-c.h"
+#include "proto/overworld/timers/v1/timers.pb-c.h"
 
 typedef Overworld__Events__V1__Enqueued enqueued_msg;
 typedef Overworld__Events__V1__EnqueueRequest enqueue_request;

@@ -19,6 +19,7 @@ static const ProtobufCServiceDescriptor *const services[] = {
     &overworld__registry__v1__registry__descriptor,
     &overworld__runner__v1__runner__descriptor,
     &overworld__telemetry__v1__telemetry__descriptor,
+    &overworld__timers__v1__timers__descriptor,
 };
 
 #define SERVICES (sizeof services / sizeof services[0])

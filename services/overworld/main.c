@@ -12,6 +12,7 @@
 #include "overworld/registry/v1/registry.pb-c.h"
 #include "overworld/runner/v1/runner.pb-c.h"
 #include "overworld/telemetry/v1/telemetry.pb-c.h"
+#include "overworld/timers/v1/timers.pb-c.h"
 #include "services/data/data.h"
 #include "services/events/events.h"
 #include "services/gateway/gateway.h"
@@ -23,6 +24,7 @@
 #include "services/registry/registry.h"
 #include "services/runner/runner.h"
 #include "services/telemetry/telemetry.h"
+#include "services/timers/timers.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -42,6 +44,7 @@ static const struct {
     {&ow_push_module, &overworld__push__v1__push__descriptor},
     {&ow_runner_module, &overworld__runner__v1__runner__descriptor},
     {&ow_events_module, &overworld__events__v1__queue__descriptor},
+    {&ow_timers_module, &overworld__timers__v1__timers__descriptor},
     {&ow_gateway_module, &overworld__gateway__v1__gateway__descriptor},
 };
 

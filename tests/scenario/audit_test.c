@@ -21,6 +21,7 @@
 #define QUEUE "/overworld.events.v1.Queue/"
 #define TELEMETRY "/overworld.telemetry.v1.Telemetry/"
 #define PUSH "/overworld.push.v1.Push/"
+#define TIMERS "/overworld.timers.v1.Timers/"
 
 enum { TEXT_MAX = 1 << 16, KEPT_MAX = 8 };
 
@@ -142,10 +143,23 @@ static const change changes[] = {
      "", 0},
     {EVENTS "DeleteEventType", "{\"name\":\"match.ended\"}", 1, NULL, 0, "\"description\":\"over\"",
      "", 0},
+    {TIMERS "CreateTimer",
+     "{\"virtualServer\":\"lab\",\"spec\":{\"name\":\"tick\",\"function\":\"echo\",\"every\":\"3600s\"}}",
+     1, "timerId", 5, "", "\"every_us\":\"3600000000\"", 0},
+    {TIMERS "UpdateTimer",
+     "{\"timerId\":\"%5\",\"spec\":{\"name\":\"tick\",\"function\":\"echo\",\"every\":\"60s\"}}", 1,
+     NULL, 0, "\"every_us\":\"3600000000\"", "\"every_us\":\"60000000\"", 0},
+    {TIMERS "PauseTimer", "{\"timerId\":\"%5\",\"reason\":\"late\"}", 1, NULL, 0,
+     "\"paused\":false", "\"paused\":true", 0},
+    {TIMERS "ResumeTimer", "{\"timerId\":\"%5\"}", 1, NULL, 0, "\"paused\":true",
+     "\"paused\":false", 0},
+    {TIMERS "RunTimer", "{\"timerId\":\"%5\"}", 1, NULL, 0, "", "", 0},
+    {TIMERS "DeleteTimer", "{\"timerId\":\"%5\"}", 1, NULL, 0, "\"name\":\"tick\"", "", 0},
     {IDENTITY "StartBackup", "{}", 1, NULL, 0, "", "", 0},
     {REGISTRY "StartBackup", "{}", 1, NULL, 0, "", "", 0},
     {QUEUE "StartBackup", "{}", 1, NULL, 0, "", "", 0},
     {TELEMETRY "StartBackup", "{}", 1, NULL, 0, "", "", 0},
+    {TIMERS "StartBackup", "{}", 1, NULL, 0, "", "", 0},
     {DATA "StartBackup", "{}", 1, NULL, 0, "", "", 0},
     // What games remember is theirs: the audit is about who runs them.
     {DATA "KvSet", "{\"scope\":{\"kind\":\"TITLE\"},\"key\":\"a\",\"value\":\"MQ==\"}", 0, NULL, 0,
@@ -238,7 +252,7 @@ static void look_at(const char *service, seen *s) {
 // The newest entry of the service of that path, and how many there are in all.
 static seen look(const char *path) {
     seen s = {0};
-    static const char *const services[] = {IDENTITY, REGISTRY, QUEUE, TELEMETRY, DATA};
+    static const char *const services[] = {IDENTITY, REGISTRY, QUEUE, TELEMETRY, DATA, TIMERS};
     const char *wanted = NULL;
     for (size_t i = 0; i < sizeof services / sizeof services[0]; i++) {
         // Services of one module have one chain.

@@ -45,8 +45,8 @@ struct deployment {
     const char *const *environment;
 };
 
-static const char *const split_services[] = {"identity", "registry", "telemetry", "data",
-                                             "push",     "runner",   "events",    "gateway"};
+static const char *const split_services[] = {
+    "identity", "registry", "telemetry", "data", "runner", "events", "push", "timers", "gateway"};
 
 int64_t now_ms(void) {
     struct timespec now;

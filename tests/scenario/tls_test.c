@@ -354,15 +354,16 @@ static void hosts_are_joined_by_mutual_tls(void **state) {
     snprintf(listen, sizeof listen, "--server.grpc_listen=127.0.0.1:%d", calls);
     snprintf(peers, sizeof peers, "--server.grpc_peers=*=127.0.0.1:%d", calls);
     snprintf(port, sizeof port, "--gateway.public_port=%d", http);
-    const char *const first[] = {"services/overworld/overworld",
-                                 "up",
-                                 data[0],
-                                 "--target=identity,registry,runner,telemetry,events,data",
-                                 listen,
-                                 certificate,
-                                 key,
-                                 authority,
-                                 NULL};
+    const char *const first[] = {
+        "services/overworld/overworld",
+        "up",
+        data[0],
+        "--target=identity,registry,runner,telemetry,events,timers,data,push",
+        listen,
+        certificate,
+        key,
+        authority,
+        NULL};
     const char *const second[] = {"services/overworld/overworld",
                                   "up",
                                   data[1],
