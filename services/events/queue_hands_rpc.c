@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PAGE_DEFAULT = 50, PAGE_MAX = 200, BULK_MAX = 500, REASON_MAX = 200 };
+enum { BULK_MAX = 500, REASON_MAX = 200 };
 
 static ow_code no_memory(ow_err *err) {
     return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for executions");
