@@ -62,7 +62,18 @@ static const cli_flag alias_create_flags[] = {
     {0},
 };
 
+#define KEEP_TRIGGERS                                                                              \
+    {                                                                                              \
+        "keep-triggers", CLI_FLAG_BOOL, NULL,                                                      \
+            "timers, subscriptions and routes in force stay as they are"                           \
+    }
+
+static const cli_flag alias_rollback_flags[] = {
+    KEEP_TRIGGERS,
+    {0},
+};
 static const cli_flag alias_set_flags[] = {
+    KEEP_TRIGGERS,
     {"public", CLI_FLAG_BOOL, NULL, "players may name it"},
     {"private", CLI_FLAG_BOOL, NULL, "only server keys and operators may"},
     {"split", CLI_FLAG_TEXT, "HOW", "key: a player stays on one side; random"},
@@ -356,8 +367,8 @@ static const cli_command commands[] = {
      "ow alias list chat"},
     {"alias set", "VS NAME [V[=W]] [V[=W]]", "lead an alias elsewhere: 4, or 10 % with 3 4=10", 2,
      4, alias_set_flags, cmd_alias_set, "ow alias set chat live 3 4=10"},
-    {"alias rollback", "VS NAME", "back to the version that had all the traffic before", 2, 2, NULL,
-     cmd_alias_rollback, "ow alias rollback chat live"},
+    {"alias rollback", "VS NAME", "back to the version that had all the traffic before", 2, 2,
+     alias_rollback_flags, cmd_alias_rollback, "ow alias rollback chat live"},
     {"alias delete", "VS NAME", "delete an alias", 2, 2, delete_flags, cmd_alias_delete,
      "ow alias delete chat test --yes test"},
     {"kv get", "KEY", "print a value that functions remember", 1, 1, kv_flags, cmd_kv_get,
