@@ -144,6 +144,50 @@ static const cli_flag invoke_flags[] = {
     {"file", CLI_FLAG_TEXT, "FILE", "take the payload from a file; - is standard input"},
     {"content-type", CLI_FLAG_TEXT, "TYPE", "of the payload (default application/json)"},
     {"logs", CLI_FLAG_BOOL, NULL, "then print the call's log on standard error"},
+    {"async", CLI_FLAG_BOOL, NULL, "put it into the queue and print the execution's id"},
+    {"key", CLI_FLAG_TEXT, "KEY", "with --async: the same key is the same execution"},
+    {0},
+};
+
+static const cli_flag exec_list_flags[] = {
+    {"state", CLI_FLAG_TEXT, "STATE", "waiting, running, done, dead or discarded"},
+    {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
+    {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
+    {"source", CLI_FLAG_TEXT, "SOURCE", "client, timer, event, webhook, manual ..."},
+    {"reason", CLI_FLAG_TEXT, "REASON", "that failed for this"},
+    {"limit", CLI_FLAG_INT, "N", "at most so many (default 50)"},
+    {0},
+};
+
+static const cli_flag rerun_flags[] = {
+    {"file", CLI_FLAG_TEXT, "FILE", "take another payload from a file; - is standard input"},
+    {"qualifier", CLI_FLAG_TEXT, "Q", "alias or version (default: the same)"},
+    {0},
+};
+
+static const cli_flag dead_edit_flags[] = {
+    {"file", CLI_FLAG_TEXT, "FILE", "take the payload from a file; - is standard input"},
+    {"content-type", CLI_FLAG_TEXT, "TYPE", "of the payload (default: as it is)"},
+    {0},
+};
+
+static const cli_flag redrive_flags[] = {
+    {"all", CLI_FLAG_BOOL, NULL, "all that fit"},
+    {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
+    {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
+    {"source", CLI_FLAG_TEXT, "SOURCE", "client, timer, event, webhook, manual ..."},
+    {"reason", CLI_FLAG_TEXT, "REASON", "that failed for this"},
+    {"rate", CLI_FLAG_INT, "N", "so many a second (default: all at once)"},
+    {0},
+};
+
+static const cli_flag discard_flags[] = {
+    {"all", CLI_FLAG_BOOL, NULL, "all that fit"},
+    {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
+    {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
+    {"source", CLI_FLAG_TEXT, "SOURCE", "client, timer, event, webhook, manual ..."},
+    {"dead-of", CLI_FLAG_TEXT, "REASON", "that failed for this"},
+    {"reason", CLI_FLAG_TEXT, "TEXT", "why they are thrown away (needed)"},
     {0},
 };
 
@@ -397,6 +441,24 @@ static const cli_command commands[] = {
      "ow dev examples/chat"},
     {"fn invoke", "VS FUNCTION [PAYLOAD]", "run a function by hand", 2, 3, invoke_flags,
      cmd_fn_invoke, "ow fn invoke chat moderate '{\"text\": \"damn\"}'"},
+    {"exec list", "", "executions of the queue, newest first", 0, 0, exec_list_flags, cmd_exec_list,
+     "ow exec list --vs chat --state waiting"},
+    {"exec show", "EXECUTION", "an execution with its payload, result and failed attempts", 1, 1,
+     NULL, cmd_exec_show, "ow exec show exe_01..."},
+    {"exec cancel", "EXECUTION", "end one that waits or runs", 1, 1, NULL, cmd_exec_cancel,
+     "ow exec cancel exe_01..."},
+    {"exec rerun", "EXECUTION [PAYLOAD]", "run a past one again as a new one", 1, 2, rerun_flags,
+     cmd_exec_rerun, "ow exec rerun exe_01..."},
+    {"dead list", "", "executions that were given up", 0, 0, exec_list_flags, cmd_dead_list,
+     "ow dead list --vs chat --reason user_error"},
+    {"dead show", "EXECUTION", "one of them with its payload and every attempt", 1, 1, NULL,
+     cmd_exec_show, "ow dead show exe_01..."},
+    {"dead edit", "EXECUTION [PAYLOAD]", "change what it was called with", 1, 2, dead_edit_flags,
+     cmd_dead_edit, "ow dead edit exe_01... '{\"room\": 7}'"},
+    {"dead redrive", "[EXECUTION ...]", "let them begin anew", 0, CLI_ARGS_MAX, redrive_flags,
+     cmd_dead_redrive, "ow dead redrive --all --reason user_error --rate 10"},
+    {"dead discard", "[EXECUTION ...]", "throw them away", 0, CLI_ARGS_MAX, discard_flags,
+     cmd_dead_discard, "ow dead discard exe_01... --reason 'of a test'"},
     {"logs", "", "find what happened", 0, 0, logs_flags, cmd_logs,
      "ow logs --vs chat --since 5m --follow"},
     {"trace", "REQUEST_ID", "where the time of one request went", 1, 1, NULL, cmd_trace,
