@@ -58,6 +58,9 @@ const ow_method events_methods[] = {
       {OW_LOOP, publish_reserve},
       {OW_WRITE, publish_store},
       {OW_LOOP, publish_kick}}},
+    {"ApplyTriggers",
+     sizeof(rule_change),
+     {{OW_LOOP, apply_triggers_check}, {OW_WRITE, apply_triggers_store}}},
     {"TrySubscription", 0, {{OW_READ, try_subscription}}},
     {0},
 };

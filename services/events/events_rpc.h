@@ -96,6 +96,11 @@ ow_code receive_webhook_kick(ow_run *run);
 
 ow_code relay_check(ow_run *run);
 
+// ---- triggers_rpc.c ----
+
+ow_code apply_triggers_check(ow_run *run);
+ow_code apply_triggers_store(ow_run *run);
+
 // ---- occurrences_rpc.c ----
 
 ow_code list_occurrences(ow_run *run);

@@ -123,6 +123,7 @@ void run_begin(run *run) {
     request->content_type = wanted->content_type;
     request->payload = wanted->payload;
     request->routing_key = wanted->routing_key;
+    request->depth = wanted->depth + 1;
     overworld__runner__v1__runner__invoke(run->place.runner, request, on_invoked, run->call);
 }
 

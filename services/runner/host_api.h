@@ -58,6 +58,11 @@ void host_api_close(struct runner *runner);
 // Answers an instance's call of kind OW_HOST_CALL_METHOD, now or later.
 void host_api_call(struct runner *runner, struct instance *instance, const ow_host_call *call);
 
+// ---- host_api_publish.c
+
+ow_code host_api_publish(const struct host_api_caller *caller, ProtobufCMessage *request,
+                         ow_err *err);
+
 // ---- host_api_kv.c
 
 ow_code host_api_kv_get(const struct host_api_caller *caller, ProtobufCMessage *request,
