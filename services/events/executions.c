@@ -56,7 +56,8 @@ static ow_code check_destinations(const new_execution_msg *wanted, ow_err *err) 
 }
 
 static ow_code check(const new_execution_msg *wanted, ow_err *err) {
-    if (!is_name(wanted->virtual_server) || !is_name(wanted->function) ||
+    bool to_url = wanted->url[0] != '\0' && wanted->subscription_key[0] != '\0';
+    if ((!to_url && (!is_name(wanted->virtual_server) || !is_name(wanted->function))) ||
         strlen(wanted->qualifier) > NAME_MAX_SIZE || !is_name(wanted->source)) {
         return ow_fail(err, OW_INVALID_ARGUMENT, "invalid",
                        "virtual_server, function and source have 1 to %d characters",

@@ -2,10 +2,12 @@
 
 // Short names for what protoc-c generates.
 
+#include "overworld/events/v1/events.pb-c.h"
 #include "overworld/events/v1/queue.pb-c.h"
 #include "overworld/runner/v1/runner.pb-c.h"
 
 typedef Overworld__Events__V1__Attempt attempt_msg;
+typedef Overworld__Events__V1__DeliverWebhookRequest deliver_request;
 typedef Overworld__Events__V1__Destination destination_msg;
 typedef Overworld__Events__V1__Enqueued enqueued_msg;
 typedef Overworld__Events__V1__EnqueueRequest enqueue_request;
