@@ -141,6 +141,17 @@ static const char *bad_target(const char *virtual_server, const subscription_msg
     return NULL;
 }
 
+static bool format_is_sound(const subscription_msg *s) {
+    static const char *const formats[] = {"", "envelope", "cloudevents", "cloudevents-binary"};
+    bool known = s->url[0] != '\0' || s->format[0] == '\0';
+    bool found = false;
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+        found = found || strcmp(formats[i], s->format) == 0;
+    }
+    // Binary mode has no batches.
+    return known && found && (s->batch_size <= 1 || strcmp(s->format, formats[3]) != 0);
+}
+
 static const char *bad_field(const subscription_msg *s) {
     struct {
         bool sound;
@@ -152,6 +163,7 @@ static const char *bad_field(const subscription_msg *s) {
         {declared_alias_is_sound(s->alias), "alias: the name of one, or nothing"},
         {s->secret[0] == '\0' || declared_name_is_sound(s->secret),
          "secret: the name of a secret of the virtual server"},
+        {format_is_sound(s), "format: envelope, cloudevents or cloudevents-binary, for a URL"},
         {args_are_sound(s->args), "args: JSON of at most 4 KB"},
         {batch_is_sound(s), "batch_size, batch_wait: at most 100 events and 5 minutes"},
         {s->concurrency >= 0 && s->concurrency <= CONCURRENCY_MAX, "concurrency: at most 1000"},

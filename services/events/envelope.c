@@ -2,6 +2,7 @@
 
 #include "core/cloudevents/cloudevents.h"
 #include "core/crypto/hash.h"
+#include "core/json/moment.h"
 #include "core/json/pointer.h"
 #include "core/json/writer.h"
 
@@ -89,6 +90,47 @@ const char *envelope_batch_in(ow_arena *arena, const envelope_items *items,
     ow_json_array_close(&w);
     write_args(&w, args);
     ow_json_object_close(&w);
+    return ow_json_writer_end(&w, ret_size);
+}
+
+// ---- CloudEvents ----
+
+const char *envelope_cloudevent_in(ow_arena *arena, const occurrence_facts *facts,
+                                   size_t *ret_size) {
+    const new_event_msg *from = facts->event;
+    char time[OW_MOMENT_MAX] = "";
+    if (from->time != NULL) {
+        ow_moment_print(from->time->seconds * 1000000 + from->time->nanos / 1000, time);
+    }
+    ow_cloudevent event = {.id = from->id,
+                           .source = from->source,
+                           .type = from->type,
+                           .subject = from->subject,
+                           .time = time,
+                           .dataschema = "",
+                           .datacontenttype = from->content_type,
+                           .has_data = from->data.len > 0,
+                           .data = from->data.data,
+                           .size = from->data.len};
+    for (size_t i = 0; i < from->n_extensions && i < OW_CLOUDEVENT_EXTENSIONS_MAX; i++) {
+        const extension_msg *x = from->extensions[i];
+        if (strcmp(x->name, "dataschema") == 0) {
+            event.dataschema = x->value;
+        } else {
+            event.extensions[event.extension_count++] = (ow_cloudevent_pair){x->name, x->value};
+        }
+    }
+    return ow_cloudevent_json_in(arena, &event, PAYLOAD_ROOM, ret_size);
+}
+
+const char *envelope_list_in(ow_arena *arena, const envelope_items *items, size_t *ret_size) {
+    ow_json_writer w;
+    ow_json_writer_init(&w, arena, PAYLOAD_ROOM);
+    ow_json_array_open(&w);
+    for (size_t i = 0; i < items->count; i++) {
+        ow_json_raw(&w, items->texts[i], items->sizes[i]);
+    }
+    ow_json_array_close(&w);
     return ow_json_writer_end(&w, ret_size);
 }
 

@@ -35,6 +35,11 @@ typedef struct envelope_items {
 const char *envelope_batch_in(ow_arena *arena, const envelope_items *items,
                               const char *execution_id, const char *args, size_t *ret_size);
 
+// The event itself as CloudEvents' JSON, and a batch of such items.
+const char *envelope_cloudevent_in(ow_arena *arena, const occurrence_facts *facts,
+                                   size_t *ret_size);
+const char *envelope_list_in(ow_arena *arena, const envelope_items *items, size_t *ret_size);
+
 // The value that a pointer names, as a key of at most ORDERING_KEY_MAX printable characters: a text, number,
 // true or false; a long one by its hash. "" when there is none.
 void ordering_key_of(const ow_json *data, const char *pointer,

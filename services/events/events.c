@@ -137,6 +137,7 @@ static ow_code start_worker(events *e, ow_err *err) {
         .clock = e->env->clock,
         .metrics = e->env->metrics,
         .runner = ow_directory_get(e->env->directory, &overworld__runner__v1__runner__descriptor),
+        .events = ow_directory_get(e->env->directory, &overworld__events__v1__events__descriptor),
         .max_running = (int)e->config.max_running,
         .run_us = e->config.max_run_us,
         .keep_us = e->config.keep_us,

@@ -58,6 +58,12 @@ const ow_method events_methods[] = {
       {OW_LOOP, publish_reserve},
       {OW_WRITE, publish_store},
       {OW_LOOP, publish_kick}}},
+    {"DeliverWebhook",
+     sizeof(deliver_state),
+     {{OW_READ, deliver_find}, {OW_LOOP, deliver_send}, {OW_WRITE, deliver_settle}}},
+    {"ApplyTriggers",
+     sizeof(rule_change),
+     {{OW_LOOP, apply_triggers_check}, {OW_WRITE, apply_triggers_store}}},
     {"TrySubscription", 0, {{OW_READ, try_subscription}}},
     {0},
 };

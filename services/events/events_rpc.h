@@ -96,6 +96,25 @@ ow_code receive_webhook_kick(ow_run *run);
 
 ow_code relay_check(ow_run *run);
 
+// ---- deliver_rpc.c ----
+
+typedef struct deliver_state {
+    subscription_row row;
+    get_secret_values_request secrets;
+    struct ow_http_fetch *fetch;
+    bool over, gone;
+    char version[OW_ID_MAX];
+} deliver_state;
+
+ow_code deliver_find(ow_run *run);
+ow_code deliver_send(ow_run *run);
+ow_code deliver_settle(ow_run *run);
+
+// ---- triggers_rpc.c ----
+
+ow_code apply_triggers_check(ow_run *run);
+ow_code apply_triggers_store(ow_run *run);
+
 // ---- occurrences_rpc.c ----
 
 ow_code list_occurrences(ow_run *run);

@@ -53,7 +53,8 @@ static ow_code check_destinations(const new_execution_msg *wanted, ow_err *err) 
 }
 
 static bool are_names(const new_execution_msg *wanted) {
-    return is_name(wanted->virtual_server) && is_name(wanted->function) &&
+    bool to_url = wanted->url[0] != '\0' && wanted->subscription_key[0] != '\0';
+    return (to_url || (is_name(wanted->virtual_server) && is_name(wanted->function))) &&
            strlen(wanted->qualifier) <= NAME_MAX_SIZE && is_name(wanted->source);
 }
 

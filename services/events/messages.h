@@ -2,6 +2,7 @@
 
 // Short names for what protoc-c generates.
 
+#include "overworld/events/v1/events.pb-c.h"
 #include "overworld/events/v1/queue.pb-c.h"
 #include "overworld/runner/v1/runner.pb-c.h"
 
@@ -17,6 +18,7 @@ typedef Overworld__Events__V1__RedriveExecutionsRequest redrive_request;
 typedef Overworld__Events__V1__RedriveExecutionsResponse redrive_response;
 typedef Overworld__Events__V1__RerunExecutionRequest rerun_request;
 typedef Overworld__Events__V1__RerunExecutionResponse rerun_response;
+typedef Overworld__Events__V1__DeliverWebhookRequest deliver_request;
 typedef Overworld__Events__V1__Destination destination_msg;
 typedef Overworld__Events__V1__Enqueued enqueued_msg;
 typedef Overworld__Events__V1__EnqueueRequest enqueue_request;

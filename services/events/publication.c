@@ -96,7 +96,8 @@ static const char *source_of(const publisher *by, ow_arena *arena) {
 // A player is the source of what it publishes, whatever it says.
 static bool complete_event(const publisher *by, new_event_msg *event, int64_t now_us,
                            ow_arena *arena) {
-    bool named = event->source[0] != '\0' && by->principal->kind != OW_PLAYER;
+    bool player = by->outside && by->principal->kind == OW_PLAYER;
+    bool named = event->source[0] != '\0' && !player;
     if (!named) {
         event->source = borrow(source_of(by, arena));
     }
@@ -236,7 +237,7 @@ static ow_code check_type(const publisher *by, const rules *rules, const new_eve
                             : ow_fail(err, OW_NOT_FOUND, "no_event_type",
                                       "the title declares no event type %s", event->type);
     }
-    if (by->principal->kind == OW_PLAYER && !type->client) {
+    if (by->outside && by->principal->kind == OW_PLAYER && !type->client) {
         return ow_fail(err, OW_PERMISSION_DENIED, "not_for_clients",
                        "%s is not published by clients", event->type);
     }

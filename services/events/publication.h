@@ -20,6 +20,7 @@ typedef struct publisher {
     const char *via; // source of the executions
     int32_t depth;
     bool any_type; // also undeclared ones, and the platform's own
+    bool outside;  // a player speaks itself, not a function that runs for it
 } publisher;
 
 typedef struct publication {

@@ -17,6 +17,7 @@ static publisher publisher_of(const ow_run *run) {
         .trace = &call->trace,
         .via = "event",
         .depth = call->from_outside ? 0 : request->depth,
+        .outside = call->from_outside,
     };
 }
 

@@ -13,6 +13,7 @@ typedef struct run_place {
     ow_loop *loop;
     const ow_clock *clock;
     ProtobufCService *runner;
+    ProtobufCService *events; // sends webhooks
     int64_t run_us, keep_us, keep_dead_us;
     execution_limits limits;
     void (*make_id)(void *self, int64_t now_us, char id[static OW_ID_MAX]);
@@ -27,6 +28,7 @@ struct run {
     claimed *claimed; // owned; holds the run itself
     ow_call *call;    // while the runner has it
     invoke_request request;
+    deliver_request delivery; // when its target is a URL
     // What the runner said.
     const char *reason, *message;
     int64_t retry_after_us;

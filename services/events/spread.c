@@ -1,5 +1,7 @@
 #include "services/events/spread.h"
 
+#include "core/cloudevents/cloudevents.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -86,6 +88,18 @@ static ow_code insert(ow_db_conn *db, spread *s, const delivery *d, const new_ex
     return code;
 }
 
+// What goes to a function is JSON; what goes to a URL is what it asked for.
+static bool wants_cloudevents(const subscription_msg *declared) {
+    return declared->url[0] != '\0' && strncmp(declared->format, "cloudevents", 11) == 0;
+}
+
+static const char *content_type_of(const subscription_msg *declared) {
+    if (!wants_cloudevents(declared)) {
+        return "application/json";
+    }
+    return declared->batch_size > 1 ? OW_CLOUDEVENTS_JSON : OW_CLOUDEVENT_JSON;
+}
+
 static ow_code make_execution(ow_db_conn *db, spread *s, const delivery *d, ow_err *err) {
     const subscription_msg *declared = d->rule->declared;
     new_execution_msg wanted;
@@ -101,6 +115,8 @@ static ow_code make_execution(ow_db_conn *db, spread *s, const delivery *d, ow_e
         retry.base_us = micros(declared->retry->first_delay);
         retry.max_age_us = micros(declared->retry->max_age);
     }
+    wanted.url = declared->url;
+    wanted.content_type = borrow(content_type_of(declared));
     wanted.virtual_server = d->rule->virtual_server;
     wanted.function = declared->function;
     wanted.qualifier = declared->alias;
@@ -119,7 +135,10 @@ static ow_code make_execution(ow_db_conn *db, spread *s, const delivery *d, ow_e
 ow_code spread_payload(const occurrence_facts *facts, const subscription_msg *declared,
                        const char *execution_id, ow_arena *arena, ProtobufCBinaryData *ret_payload,
                        ow_err *err) {
-    const char *text = envelope_in(arena, facts, execution_id, declared->args, &ret_payload->len);
+    const char *text =
+        wants_cloudevents(declared)
+            ? envelope_cloudevent_in(arena, facts, &ret_payload->len)
+            : envelope_in(arena, facts, execution_id, declared->args, &ret_payload->len);
     ret_payload->data = (uint8_t *)(uintptr_t)text;
     return text != NULL ? OW_OK : no_memory(err);
 }
@@ -138,8 +157,11 @@ static ow_code make_batch_payload(spread *s, const batch_item *items, size_t cou
         list.texts[i] = (const char *)items[i].item.data;
         list.sizes[i] = items[i].item.len;
     }
-    const char *text = envelope_batch_in(s->arena, &list, d->execution_id, d->rule->declared->args,
-                                         &d->payload.len);
+    const subscription_msg *declared = d->rule->declared;
+    const char *text =
+        wants_cloudevents(declared)
+            ? envelope_list_in(s->arena, &list, &d->payload.len)
+            : envelope_batch_in(s->arena, &list, d->execution_id, declared->args, &d->payload.len);
     d->payload.data = (uint8_t *)(uintptr_t)text;
     return text != NULL ? OW_OK : no_memory(err);
 }
@@ -176,7 +198,9 @@ static ow_code add_to_batch(ow_db_conn *db, spread *s, delivery *d, ow_err *err)
         .trigger_id = d->facts->trigger_id,
         .due_us = s->now_us + (wait_us > 0 ? wait_us : BATCH_WAIT_US),
     };
-    const char *text = envelope_item_in(s->arena, d->facts, &item.item.len);
+    const char *text = wants_cloudevents(declared)
+                           ? envelope_cloudevent_in(s->arena, d->facts, &item.item.len)
+                           : envelope_item_in(s->arena, d->facts, &item.item.len);
     if (text == NULL) {
         return no_memory(err);
     }

@@ -547,6 +547,119 @@ static void a_webhook_is_verified_by_hmac(void **state) {
             "no_webhook");
 }
 
+// ---- What a manifest declares ----
+
+typedef struct wanted_triggers {
+    int64_t deployment;
+    subscription_msg *subscriptions[3];
+    size_t subscription_count;
+    webhook_msg *webhooks[2];
+    size_t webhook_count;
+    bool removed;
+} wanted_triggers;
+
+static apply_triggers_response *apply(fixture *f, wanted_triggers *wanted) {
+    static const stage_caller platform = {.kind = OW_PLATFORM, .title = "ttl_1"};
+    Overworld__Api__Triggers triggers = OVERWORLD__API__TRIGGERS__INIT;
+    apply_triggers_request request = OVERWORLD__API__APPLY_TRIGGERS_REQUEST__INIT;
+    request.virtual_server = TEXT("arena");
+    request.deployment = wanted->deployment;
+    request.removed = wanted->removed;
+    request.triggers = &triggers;
+    triggers.subscriptions = wanted->subscriptions;
+    triggers.n_subscriptions = wanted->subscription_count;
+    triggers.webhooks = wanted->webhooks;
+    triggers.n_webhooks = wanted->webhook_count;
+    return must(f, stage_call(&f->stage, EVENTS, "ApplyTriggers", &request, &platform));
+}
+
+static size_t count_subscriptions(fixture *f) {
+    list_subscriptions_request list = OVERWORLD__EVENTS__V1__LIST_SUBSCRIPTIONS_REQUEST__INIT;
+    list_subscriptions_response *all =
+        must(f, stage_call(&f->stage, EVENTS, "ListSubscriptions", &list, &viewer));
+    return all->n_subscriptions;
+}
+
+static subscription_state_msg *find_subscription(fixture *f, const char *name) {
+    list_subscriptions_request list = OVERWORLD__EVENTS__V1__LIST_SUBSCRIPTIONS_REQUEST__INIT;
+    list_subscriptions_response *all =
+        must(f, stage_call(&f->stage, EVENTS, "ListSubscriptions", &list, &viewer));
+    for (size_t i = 0; i < all->n_subscriptions; i++) {
+        if (strcmp(all->subscriptions[i]->declared->name, name) == 0) {
+            return all->subscriptions[i];
+        }
+    }
+    fail_msg("no subscription %s", name);
+    return NULL;
+}
+
+static void a_deployment_brings_its_subscriptions(void **state) {
+    fixture *f = *state;
+    must(f, declare(f, (type_wish){.name = "a"}));
+    subscription_msg hand = wish_of("hand", "a");
+    subscription_msg one = wish_of("one", "a");
+    subscription_msg two = wish_of("two", "a");
+    must(f, subscribe(f, &hand));
+    wanted_triggers first = {
+        .deployment = 5, .subscriptions = {&one, &two}, .subscription_count = 2};
+    apply_triggers_response *reply = apply(f, &first);
+    assert_int_equal(reply->deployment, 5);
+    assert_int_equal(reply->n_problems, 0);
+    assert_int_equal(count_subscriptions(f), 3);
+    assert_int_equal(publish(f, "a", "1")->matched, 3);
+    // An older one changes nothing.
+    wanted_triggers older = {.deployment = 4};
+    assert_int_equal(apply(f, &older)->deployment, 5);
+    assert_int_equal(count_subscriptions(f), 3);
+    // A switch stays thrown; what is not listed goes; a name that is taken is said.
+    set_subscription_disabled_request off =
+        OVERWORLD__EVENTS__V1__SET_SUBSCRIPTION_DISABLED_REQUEST__INIT;
+    off.subscription_id = find_subscription(f, "one")->subscription_id;
+    off.disabled = true;
+    must(f, stage_call(&f->stage, EVENTS, "SetSubscriptionDisabled", &off, &developer));
+    wanted_triggers next = {
+        .deployment = 6, .subscriptions = {&one, &hand}, .subscription_count = 2};
+    reply = apply(f, &next);
+    assert_int_equal(reply->n_problems, 1);
+    assert_string_equal(reply->problems[0]->reason, "name_taken");
+    assert_int_equal(count_subscriptions(f), 2);
+    assert_true(find_subscription(f, "one")->disabled);
+    assert_true(find_subscription(f, "one")->from_manifest);
+    assert_int_equal(publish(f, "a", "1")->matched, 1);
+    delete_subscription_request gone = OVERWORLD__EVENTS__V1__DELETE_SUBSCRIPTION_REQUEST__INIT;
+    gone.subscription_id = find_subscription(f, "one")->subscription_id;
+    refused(f, stage_call(&f->stage, EVENTS, "DeleteSubscription", &gone, &developer),
+            OW_FAILED_PRECONDITION, "from_manifest");
+    wanted_triggers removed = {.deployment = 7, .removed = true};
+    apply(f, &removed);
+    assert_int_equal(count_subscriptions(f), 0);
+}
+
+static void a_deployment_brings_its_webhooks(void **state) {
+    fixture *f = *state;
+    webhook_msg shop = OVERWORLD__API__WEBHOOK__INIT;
+    shop.name = TEXT("shop");
+    shop.event_type = TEXT("shop.paid");
+    shop.verification = TEXT("standard");
+    webhook_msg forge = shop;
+    forge.name = TEXT("forge");
+    forge.secret = TEXT("forge_key");
+    wanted_triggers wanted = {.deployment = 1, .webhooks = {&shop, &forge}, .webhook_count = 2};
+    apply_triggers_response *reply = apply(f, &wanted);
+    assert_int_equal(reply->n_problems, 1);
+    assert_string_equal(reply->problems[0]->reason, "no_secret");
+    list_webhooks_request list = OVERWORLD__EVENTS__V1__LIST_WEBHOOKS_REQUEST__INIT;
+    list_webhooks_response *all =
+        must(f, stage_call(&f->stage, EVENTS, "ListWebhooks", &list, &viewer));
+    assert_int_equal(all->n_webhooks, 1);
+    assert_string_equal(all->webhooks[0]->declared->secret, "forge_key");
+    assert_true(all->webhooks[0]->from_manifest);
+    wanted = (wanted_triggers){.deployment = 2};
+    apply(f, &wanted);
+    all = must(f, stage_call(&f->stage, EVENTS, "ListWebhooks", &list, &viewer));
+    assert_int_equal(all->n_webhooks, 0);
+}
+
 // ---- The platform's own ----
 
 static void the_platform_s_own_events_are_relayed_once(void **state) {
@@ -701,6 +814,8 @@ int main(int argc, char **argv) {
         OW_TEST_WITH(a_webhook_becomes_an_event, set_up, tear_down),
         OW_TEST_WITH(a_webhook_is_verified_by_hmac, set_up, tear_down),
         OW_TEST_WITH(the_platform_s_own_events_are_relayed_once, set_up, tear_down),
+        OW_TEST_WITH(a_deployment_brings_its_subscriptions, set_up, tear_down),
+        OW_TEST_WITH(a_deployment_brings_its_webhooks, set_up, tear_down),
         OW_TEST_WITH(a_subscription_changes_by_its_etag, set_up, tear_down),
         OW_TEST_WITH(asking_twice_makes_one, set_up, tear_down),
         OW_TEST_WITH(bad_subscriptions_are_refused, set_up, tear_down),

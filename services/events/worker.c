@@ -194,6 +194,7 @@ static run_place place_of(worker *w) {
         .loop = w->options.loop,
         .clock = w->options.clock,
         .runner = w->options.runner,
+        .events = w->options.events,
         .run_us = w->options.run_us,
         .keep_us = w->options.keep_us,
         .keep_dead_us = w->options.keep_dead_us,

@@ -15,7 +15,8 @@ typedef struct worker_options {
     const ow_clock *clock;
     ow_metrics *metrics;
     ProtobufCService *runner;
-    int max_running; // executions at a time
+    ProtobufCService *events; // sends webhooks
+    int max_running;          // executions at a time
     int64_t run_us;  // what a run may take, waiting for an instance included; the lease is longer
     int64_t keep_us; // settled ones
     int64_t keep_dead_us;
