@@ -6,6 +6,7 @@
 
 #include "core/json/tree.h"
 #include "core/testing/ow_test.h"
+#include "sdk/c/overworld_push.h"
 
 #include <stdio.h>
 #include <stdlib.h>
