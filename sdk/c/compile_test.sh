@@ -54,7 +54,7 @@ done
 posix_free() {
     local file foreign
     local c99='calloc free malloc realloc memcmp memcpy memmove memset snprintf vsnprintf sscanf
-        strchr strcmp strlen strncmp strpbrk strspn strstr strtol tolower'
+        strchr strcmp strcspn strlen strncmp strpbrk strspn strstr strtol tolower'
     for file in "${core[@]}"; do
         [ "$file" != sdk/c/platform.c ] || continue
         gcc -std=c99 -O0 -U_FORTIFY_SOURCE -fno-stack-protector -D__NO_CTYPE -I. -c "$file" \
