@@ -4,6 +4,7 @@
 
 #include "sdk/c/json.h"
 #include "sdk/c/overworld_client.h"
+#include "sdk/c/overworld_push.h"
 #include "sdk/c/overworld_transport.h"
 #include "sdk/c/platform.h"
 

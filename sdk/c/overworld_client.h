@@ -77,10 +77,8 @@ typedef enum ow_client_event {
     OW_CLIENT_RENEWED = 2, /* there is a new access token */
     OW_CLIENT_QUEUED = 3,  /* the login waits for a place, or has come forward: see
                               ow_client_queue_ahead */
-    OW_CLIENT_PUSHES_LOST =
-        3, /* pushes may be missing: fetch anew whatever state the game keeps by them */
-    OW_CLIENT_PUSHES_MOVED =
-        4, /* the same player listens elsewhere now; this client does no more */
+    OW_CLIENT_PUSHES_LOST = 4,  /* see overworld_push.h */
+    OW_CLIENT_PUSHES_MOVED = 5, /* likewise */
 } ow_client_event;
 
 /* `error` says why, NULL when all is well. Rule 4 holds here too. */
@@ -252,33 +250,6 @@ OW_CLIENT_API ow_client_reply *ow_client_reply_take(ow_client_reply *reply);
 
 /* Accepts NULL. */
 OW_CLIENT_API void ow_client_reply_free(ow_client_reply *reply);
-
-/* ---- Pushes ---- */
-
-/* A message that a function, a dedicated server or an operator sent to the player. Borrowed for the
- * callback. */
-typedef struct ow_client_push {
-    const char *id;
-    const char *topic;
-    const char *payload; /* JSON text, NUL-terminated */
-    size_t size;
-} ow_client_push;
-
-typedef void (*ow_client_on_push)(void *user, const ow_client_push *push);
-
-/*
- * Hears the player's pushes from now on: over a WebSocket that connects as soon as a player is logged in
- * and again whenever it breaks, by polls where that is refused or the transport has no streams. Nothing
- * is missed over breaks of less than a minute; what may be missing is told by OW_CLIENT_PUSHES_LOST. The
- * callback runs from ow_client_poll, which must be called at least every 20 s. Calling it again changes
- * the callback. Reasons: invalid_argument, out_of_memory.
- */
-OW_CLIENT_API bool ow_client_listen(ow_client *client, ow_client_on_push on_push, void *user,
-                                    ow_client_error *error);
-OW_CLIENT_API void ow_client_listen_stop(ow_client *client);
-
-/* Whether pushes come at this moment. */
-OW_CLIENT_API bool ow_client_is_listening(const ow_client *client);
 
 /* ---- Logout ---- */
 

@@ -301,6 +301,21 @@ static bool take_event(ow_client *client, sdk_ws_event event) {
     }
 }
 
+/* False: the connection is over. */
+static bool take_bytes(ow_client *client, size_t size) {
+    sdk_push *p = client->push;
+    sdk_ws_received(&p->ws, size);
+    p->due_ms = p->state == PUSH_OPEN ? sdk_now_ms(client) + SILENCE_MS : p->due_ms;
+    sdk_ws_event event = sdk_ws_next(&p->ws);
+    while (event != SDK_WS_NOTHING) {
+        if (!take_event(client, event)) {
+            return false;
+        }
+        event = sdk_ws_next(&p->ws);
+    }
+    return true;
+}
+
 /* Sends and receives what can be. False: the connection is over, or there was nothing to receive. */
 static bool pump(ow_client *client) {
     sdk_push *p = client->push;
@@ -316,16 +331,8 @@ static bool pump(ow_client *client) {
         on_end(client, 0);
         return false;
     }
-    if (received > 0) {
-        sdk_ws_received(&p->ws, (size_t)received);
-        p->due_ms = p->state == PUSH_OPEN ? sdk_now_ms(client) + SILENCE_MS : p->due_ms;
-    }
-    sdk_ws_event event = sdk_ws_next(&p->ws);
-    while (event != SDK_WS_NOTHING) {
-        if (!take_event(client, event)) {
-            return false;
-        }
-        event = sdk_ws_next(&p->ws);
+    if (received > 0 && !take_bytes(client, (size_t)received)) {
+        return false;
     }
     return received > 0 || (p->ws.out_size > 0 && sent > 0);
 }
