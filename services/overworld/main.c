@@ -23,6 +23,7 @@
 #include "services/push/push.h"
 #include "services/registry/registry.h"
 #include "services/runner/runner.h"
+#include "services/runner/spread.h"
 #include "services/telemetry/telemetry.h"
 #include "services/timers/timers.h"
 
@@ -64,6 +65,11 @@ typedef struct tables {
     ow_config_table config[MODULE_COUNT + 2];
 } tables;
 
+// How calls find their copy, where several processes may run one. NULL: it runs once.
+static const ow_spread_rules *spread_of(const ow_module *module) {
+    return module == &ow_runner_module ? &ow_runner_spread : NULL;
+}
+
 static void fill_tables(tables *tables) {
     static const ow_config_key none[] = {{0}};
     *tables = (struct tables){0};
@@ -72,7 +78,7 @@ static void fill_tables(tables *tables) {
         const ow_module *module = rows[i].module;
         const ow_config_key *keys = module->config == NULL ? none : module->config;
         tables->modules[i] = *module;
-        tables->services[i] = (platform_service){module->name, rows[i].service};
+        tables->services[i] = (platform_service){module->name, rows[i].service, spread_of(module)};
         tables->config[i + 1] = (ow_config_table){module->name, keys, module->config_size};
     }
     for (size_t i = 0; i < MORE_COUNT; i++) {
