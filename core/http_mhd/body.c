@@ -15,18 +15,21 @@ static const ow_http_rejection bad_chunks = {400, "bad_request",
                                              "the lines of a chunked body must end with CR LF"};
 static const ow_http_rejection bad_trailer = {400, "bad_request", "trailers are not accepted"};
 
+// Twice what there is, as far as the body may go, and at least `size`.
+static size_t next_room(const ow_http_request *request, size_t size) {
+    size_t most = request->content_length >= 0 ? (size_t)request->content_length : SIZE_MAX;
+    size_t room = request->body_room * 2 < most ? request->body_room * 2 : most;
+    room = room > size ? room : size;
+    return room < request->body_limit ? room : request->body_limit;
+}
+
 // Makes room for `size` bytes in all.
 static bool reserve(ow_http_request *request, size_t size) {
     if (size <= request->body_room) {
         return true;
     }
     ow_http_budget *budget = request->server->options.budget;
-    size_t room = request->body_room * 2;
-    if (request->content_length >= 0 && room > (size_t)request->content_length) {
-        room = (size_t)request->content_length;
-    }
-    room = room > size ? room : size;
-    room = room < request->body_limit ? room : request->body_limit;
+    size_t room = next_room(request, size);
     int64_t more = (int64_t)room - request->charged;
     if (room < size || budget->used + more > budget->max) {
         return false;

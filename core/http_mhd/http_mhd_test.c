@@ -660,6 +660,19 @@ static void listens_on_a_unix_socket(void **state) {
     close(fd);
 }
 
+static void an_ipv4_client_of_an_ipv6_socket_is_ipv4(void **state) {
+    fixture *f = *state;
+    char text[8192];
+    static const char ask[] = "GET /now HTTP/1.1\r\nHost: x\r\n\r\n";
+    ow_http_server_close(f->server);
+    open_server(f, "[::ffff:127.0.0.1]:0");
+    f->port = (int)strtol(strrchr(ow_http_server_address(f->server), ':') + 1, NULL, 10);
+    int fd = dial(f);
+    send_text(fd, ask, sizeof ask - 1);
+    assert_true(receive(f, fd, "GET /now? 127.0.0.1 [", text, sizeof text));
+    close(fd);
+}
+
 static void refuses_bad_addresses(void **state) {
     fixture *f = *state;
     static const char *const bad[] = {"",    "localhost:1",     "127.0.0.1", "127.0.0.1:",
@@ -705,6 +718,7 @@ int main(void) {
         CASE(drains),
         CASE(answers_503_to_those_who_still_wait_when_it_closes),
         CASE(listens_on_a_unix_socket),
+        CASE(an_ipv4_client_of_an_ipv6_socket_is_ipv4),
         CASE(refuses_bad_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -232,6 +232,9 @@ void ow_http_reply(ow_http_request *request, const ow_http_answer *answer) {
         request_free(request);
         return;
     }
+    if (request->state == REQUEST_RAW) {
+        refusal_send(request, answer);
+    }
     if (request->state == REQUEST_QUEUED) {
         drop_answer(answer);
         return;

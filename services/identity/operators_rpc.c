@@ -250,12 +250,8 @@ static ow_code check_key_role(ow_run *run, const char *role) {
                : code;
 }
 
-ow_code create_api_key_check(ow_run *run) {
-    static const char *const roles[] = {"", "viewer", "developer", "admin"};
+static ow_code check_api_key(ow_run *run, const char *role) {
     const create_api_key_request *request = run->request;
-    api_key_making *state = run->state;
-    operator_token_row *key = &state->key;
-    const char *role = request->role[0] != '\0' ? request->role : roles[run->call->principal->role];
     ow_code code = check_no_api_key(run);
     code = code == OW_OK ? check_key_name(request->name, run->err) : code;
     code = code == OW_OK ? check_key_role(run, role) : code;
@@ -264,6 +260,16 @@ ow_code create_api_key_check(ow_run *run) {
         code = ow_fail(run->err, OW_INVALID_ARGUMENT, "bad_days",
                        "days must be between 0 (for ever) and %d", DAYS_MAX);
     }
+    return code;
+}
+
+ow_code create_api_key_check(ow_run *run) {
+    static const char *const roles[] = {"", "viewer", "developer", "admin"};
+    const create_api_key_request *request = run->request;
+    api_key_making *state = run->state;
+    operator_token_row *key = &state->key;
+    const char *role = request->role[0] != '\0' ? request->role : roles[run->call->principal->role];
+    ow_code code = check_api_key(run, role);
     if (code != OW_OK) {
         return code;
     }
