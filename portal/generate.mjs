@@ -25,7 +25,7 @@ const nested = (message) => [message, ...message.nestedMessages.flatMap(nested)]
 
 function typeOf(field, uses) {
   const one = (message, enumeration, type) => {
-    if (message?.typeName === "google.protobuf.Timestamp") return "string";
+    if (/^google\.protobuf\.(Timestamp|Duration)$/.test(message?.typeName ?? "")) return "string";
     if (message?.typeName.startsWith("google.")) return "unknown";
     const named = message ?? enumeration;
     if (!named) return scalar(type);

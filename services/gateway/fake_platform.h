@@ -60,6 +60,8 @@ typedef struct platform {
     int invocations, cancelled;
     ow_run *held[HELD_MAX];
     int held_count;
+    ow_run *tail; // a stream of TailLogs that goes on
+    int tails_cancelled;
     // What the registry was given.
     size_t uploaded;
     int chunks;

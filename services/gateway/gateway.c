@@ -392,6 +392,7 @@ static bool gateway_ready(void *self, const char **why_not) {
 static void gateway_drain(void *self) {
     gateway *gw = self;
     gw->draining = true;
+    exchange_end_streams(gw);
     ow_http_server_drain(gw->public_side.server);
     ow_http_server_drain(gw->console_side.server);
 }
