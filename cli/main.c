@@ -43,9 +43,15 @@ static const cli_flag delete_flags[] = {
     {0},
 };
 
+static const cli_flag cat_flags[] = {
+    {"version", CLI_FLAG_TEXT, "VERSION", "a number; default: $LATEST"},
+    {0},
+};
+
 static const cli_flag deploy_flags[] = {
     {"publish", CLI_FLAG_BOOL, NULL, "also make it a numbered version and move $DEFAULT to it"},
     {"description", CLI_FLAG_TEXT, "TEXT", "what changed, for people"},
+    {"based-on", CLI_FLAG_TEXT, "REVISION", "fail when $LATEST is no longer this revision"},
     {"no-create", CLI_FLAG_BOOL, NULL, "fail when the virtual server does not exist yet"},
     {0},
 };
@@ -400,6 +406,8 @@ static const cli_command commands[] = {
      "ow vs versions chat"},
     {"vs diff", "VS A B", "what is different between two versions: 3 4, or 4 $LATEST", 3, 3, NULL,
      cmd_vs_diff, "ow vs diff chat 3 4"},
+    {"vs cat", "NAME PATH", "print a file of $LATEST, or of a version", 2, 2, cat_flags, cmd_vs_cat,
+     "ow vs cat chat chat.c --version 3"},
     {"vs list", "", "list virtual servers", 0, 0, NULL, cmd_vs_list, "ow vs list"},
     {"vs show", "NAME", "one virtual server: functions, aliases, versions", 1, 1, NULL, cmd_vs_show,
      "ow vs show chat"},

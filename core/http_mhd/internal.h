@@ -113,6 +113,11 @@ struct ow_http_request {
     ow_http_socket *upgrade; // 101 was queued
     uint64_t upload_turn;    // the turn in which a piece of the body arrived last
 
+    // Of a reply in pieces: what waits to be sent.
+    uint8_t *stream;
+    size_t stream_at, stream_size, stream_room;
+    bool streams, stream_ended;
+
     void *user;
     char method[METHOD_TEXT_MAX]; // cut: the longest known one is OPTIONS
     char peer[PEER_TEXT_MAX];
@@ -194,6 +199,20 @@ enum MHD_Result on_access(void *self, struct MHD_Connection *mhd, const char *ur
 void on_completed(void *self, struct MHD_Connection *mhd, void **request_at,
                   enum MHD_RequestTerminationCode why);
 void *on_uri(void *self, const char *uri, struct MHD_Connection *mhd);
+
+// Queues a reply for a request that waits.
+void request_queue(ow_http_request *request, unsigned status, struct MHD_Response *response);
+void request_add_headers(struct MHD_Response *response, const ow_http_answer *answer, bool close);
+bool request_closes(const ow_http_request *request, const ow_http_answer *answer);
+// Out of libmicrohttpd's turns, and in again.
+void request_suspend(ow_http_request *request);
+void request_resume(ow_http_request *request);
+// Closes the connection at once.
+void request_hang_up(ow_http_request *request);
+
+// ---- stream.c ----
+
+void stream_free(ow_http_request *request);
 
 // ---- body.c ----
 

@@ -369,8 +369,47 @@ static ow_code append(ow_run *run) {
     return OW_OK;
 }
 
+static void on_tail_cancelled(ow_call *call, void *self) {
+    platform *p = self;
+    ow_run *run = p->tail;
+    p->tail = NULL;
+    p->tails_cancelled++;
+    *run->err = call->err;
+    ow_run_finish(run, call->err.code);
+}
+
+// As many entries as the text says; "7 fail" ends with an error behind them, "7 hold" not at all.
+static ow_code tail_logs(ow_run *run) {
+    platform *p = run->self;
+    const Overworld__Telemetry__V1__QueryLogsRequest *request = run->request;
+    for (long i = strtol(request->text, NULL, 10); i > 0; i--) {
+        Overworld__Telemetry__V1__LogEntry entry = OVERWORLD__TELEMETRY__V1__LOG_ENTRY__INIT;
+        Overworld__Telemetry__V1__LogEntry *entries[] = {&entry};
+        Overworld__Telemetry__V1__TailLogsResponse message =
+            OVERWORLD__TELEMETRY__V1__TAIL_LOGS_RESPONSE__INIT;
+        entry.version = i;
+        message.entries = entries;
+        message.n_entries = 1;
+        if (ow_run_send(run, &message.base) != OW_OK) {
+            break;
+        }
+    }
+    if (strstr(request->text, "fail") != NULL) {
+        return ow_fail(run->err, OW_DATA_LOSS, "torn", "the log is torn");
+    }
+    if (strstr(request->text, "hold") != NULL) {
+        p->tail = run;
+        run->call->on_cancel = on_tail_cancelled;
+        run->call->on_cancel_self = p;
+        return OW_PENDING;
+    }
+    ow_run_finish(run, OW_OK);
+    return OW_PENDING;
+}
+
 static const ow_method telemetry_methods[] = {
     {"Append", 0, {{OW_LOOP, append}}},
+    {"TailLogs", 0, {{OW_LOOP, tail_logs}}},
     {0},
 };
 

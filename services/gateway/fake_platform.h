@@ -64,6 +64,8 @@ typedef struct platform {
     char queued_function[64], queued_key[256], queued_payload[64];
     int queued;
     bool queue_is_full;
+    ow_run *tail; // a stream of TailLogs that goes on
+    int tails_cancelled;
     // What the registry was given.
     size_t uploaded;
     int chunks;

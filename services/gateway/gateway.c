@@ -405,6 +405,7 @@ static void gateway_drain(void *self) {
     gateway *gw = self;
     gw->draining = true;
     pushes_drain(gw->pushes);
+    exchange_end_streams(gw);
     ow_http_server_drain(gw->public_side.server);
     ow_http_server_drain(gw->console_side.server);
 }

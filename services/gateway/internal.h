@@ -138,6 +138,7 @@ typedef struct connect_state {
     const method *method;
     bool is_json;
     bool is_get;
+    bool streams;
 } connect_state;
 
 typedef struct bundle_state {
@@ -168,8 +169,11 @@ struct exchange {
     const door *door;
     const stage_rule *stage; // by host or path; NULL: none
     ow_http_request *http;
-    ow_call *call;  // NULL before it is made
-    bool in_flight; // a service is working on it: its closure ends the exchange
+    ow_call *call;    // NULL before it is made
+    bool by_portal;   // the session came in the portal's cookie
+    bool streams;     // a reply in pieces has begun
+    int64_t streamed; // bytes of it
+    bool in_flight;   // a service is working on it: its closure ends the exchange
     ow_principal principal;
     ow_trace trace;
     uint8_t parent_span[8]; // of whoever asked; all 0: none was told
@@ -212,6 +216,15 @@ typedef struct exchange_answer {
 
 // Replies, records, and ends the exchange: it is gone afterwards.
 void exchange_reply(exchange *x, const exchange_answer *answer);
+
+// A reply in pieces instead: begin, write, and end, which frees the exchange. False: it must end now,
+// since memory is short or the client is too far behind.
+bool exchange_stream_begin(exchange *x, const char *content_type);
+bool exchange_stream_write(exchange *x, const void *bytes, size_t size);
+// `whole` false: the client is hung up on.
+void exchange_stream_end(exchange *x, const char *reason, bool whole);
+// Ends all of them; for the drain, which would wait for them.
+void exchange_end_streams(gateway *gw);
 
 // The same with an error in the door's form.
 void exchange_fail(exchange *x, const failure *why);

@@ -43,7 +43,7 @@ static ow_code add_service(methods *all, const ow_api *api, ow_directory *direct
             return ow_fail(err, OW_INTERNAL, "no_rule", "%s.%s has no access rule or no channel",
                            descriptor->name, each->name);
         }
-        if ((rule->allow & EXTERNAL) != 0 && !rule->server_streaming) {
+        if ((rule->allow & EXTERNAL) != 0) {
             all->items[all->count++] =
                 (method){rule, each->input, service, i, (rule->allow & ON_PUBLIC_LISTENER) != 0};
         }

@@ -145,6 +145,7 @@ ow_code deploy_prior(ow_run *run) {
     // Said before the build rather than after it.
     server_row row;
     code = store_server_find(&t, request->virtual_server, &row);
+    code = code == OW_OK ? store_check_base(&t, &row, request->based_on) : code;
     if (code == OW_NOT_FOUND && request->create) {
         *run->err = (ow_err){0};
         code = OW_OK;
@@ -411,6 +412,7 @@ static ow_code make_deployment(ow_run *run, deployment *ret_deployment) {
         .triggers_size = s->triggers_size,
         .create = request->create,
         .publish = request->publish,
+        .based_on = request->based_on,
     };
     return OW_OK;
 }

@@ -122,6 +122,13 @@ ow_code secret_values_open(ow_run *run);  // loop
 ow_code revision_read(ow_run *run);  // read
 ow_code revision_files(ow_run *run); // pool
 
+typedef struct file_reading {
+    revision_msg *revision;
+} file_reading;
+
+ow_code file_find(ow_run *run);
+ow_code file_read(ow_run *run);
+
 // ---- deploy.c ----
 enum { KNOWN_BUILDS_MAX = 4 };
 

@@ -368,6 +368,7 @@ const ow_method registry_methods[] = {
      sizeof(secret_reading),
      {{OW_READ, secret_values_read}, {OW_LOOP, secret_values_open}}},
     {"GetRevision", 0, {{OW_READ, revision_read}, {OW_POOL, revision_files}}},
+    {"GetFile", sizeof(file_reading), {{OW_READ, file_find}, {OW_POOL, file_read}}},
     {"ListVersions", 0, {{OW_READ, list_versions}}},
     {"ListAudit", 0, {{OW_READ, ow_audit_list_step}}},
     {"VerifyAudit", 0, {{OW_READ, ow_audit_verify_step}}},

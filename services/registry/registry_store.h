@@ -130,11 +130,15 @@ typedef struct deployment {
     const uint8_t *triggers; // packed Triggers; NULL: none
     size_t triggers_size;
     bool create, publish;
+    const char *based_on; // what $LATEST must still be; "": whatever
 } deployment;
 
+// Codes: aborted "stale_etag" ($LATEST is another revision than `based_on`, which is not "").
+ow_code store_check_base(tx *t, const server_row *row, const char *based_on);
+
 // Makes a revision $LATEST, and publishes it when asked. Fills revision and unchanged of the reply.
-// Codes: those of store_server_find and _create, failed_precondition "runtime_differs",
-// resource_exhausted "too_many_versions".
+// Codes: those of store_server_find and _create, failed_precondition "runtime_differs", aborted
+// "stale_etag", resource_exhausted "too_many_versions".
 ow_code store_deploy(tx *t, const deployment *d, deploy_response *reply);
 
 // Codes: not_found, failed_precondition "nothing_deployed", resource_exhausted "too_many_versions".

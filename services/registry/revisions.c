@@ -202,11 +202,19 @@ static ow_code publish(tx *t, server_row *row, revision_msg *r, const char *desc
     return code;
 }
 
+ow_code store_check_base(tx *t, const server_row *row, const char *based_on) {
+    return based_on[0] == 0 || strcmp(row->latest_revision, based_on) == 0
+               ? OW_OK
+               : ow_fail(t->err, OW_ABORTED, "stale_etag",
+                         "\"%s\" was deployed by somebody else meanwhile", row->name);
+}
+
 static ow_code find_or_create(tx *t, const deployment *d, server_row *ret_row) {
     ow_code code = store_server_find(t, d->server, ret_row);
     if (code == OW_NOT_FOUND && d->create) {
         code = store_server_create(t, d->server, d->runtime, "", ret_row);
     }
+    code = code == OW_OK ? store_check_base(t, ret_row, d->based_on) : code;
     if (code == OW_OK && strcmp(ret_row->runtime, d->runtime) != 0) {
         return ow_fail(t->err, OW_FAILED_PRECONDITION, "runtime_differs",
                        "the virtual server \"%s\" runs \"%s\", the bundle is for \"%s\"", d->server,
