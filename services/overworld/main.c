@@ -51,7 +51,7 @@ static const struct {
 
 // Modules with several services have the others here.
 static const platform_service more_services[] = {
-    {"events", &overworld__events__v1__events__descriptor},
+    {"events", &overworld__events__v1__events__descriptor, NULL},
 };
 
 enum {
