@@ -149,5 +149,5 @@ test("plain HTTP is answered 426", async () => {
   const reply = await fetch(`${server.public}/v1/push`);
   assert.equal(reply.status, 426);
   assert.equal(reply.headers.get("sec-websocket-version"), "13");
-  assert.equal((await reply.json()).reason, "upgrade_required");
+  assert.equal((await reply.json()).code, "upgrade_required");
 });
