@@ -1,5 +1,6 @@
 // A Connect request from anybody. Lines: Connect-Timeout-Ms, then a query; behind them a body. What is
-// read as JSON or from bytes can be packed, and reads the same again.
+// read as JSON or from bytes can be packed, and reads the same again. The body also in the envelope of a
+// stream's request: as it came, and sealed by us.
 
 #include "services/gateway/connect_input.h"
 
@@ -44,6 +45,40 @@ static void decode(connect_input input, ow_arena *arena) {
     }
 }
 
+// An envelope holds what stands behind its five bytes, all of it and nothing else.
+static void open_envelope(connect_input input, ow_arena *arena) {
+    const connect_input sealed = input;
+    if (connect_open_envelope(&input, NULL) != OW_OK) {
+        return;
+    }
+    if (input.bytes != sealed.bytes + CONNECT_ENVELOPE ||
+        input.size + CONNECT_ENVELOPE != sealed.size || sealed.bytes[0] != 0) {
+        abort();
+    }
+    decode(input, arena);
+}
+
+static void seal_and_open(connect_input input, ow_arena *arena) {
+    size_t size = input.size + CONNECT_ENVELOPE;
+    uint8_t *sealed = ow_arena_alloc(arena, size);
+    connect_input again = {.type = input.type, .bytes = (const char *)sealed, .size = size};
+    if (sealed == NULL) {
+        return;
+    }
+    connect_seal_envelope(input.size, false, sealed);
+    memcpy(sealed + CONNECT_ENVELOPE, input.bytes, input.size);
+    if (connect_open_envelope(&again, NULL) != OW_OK || again.size != input.size ||
+        memcmp(again.bytes, input.bytes, input.size) != 0) {
+        abort();
+    }
+    // The end of a stream is nothing that a request may be.
+    connect_seal_envelope(input.size, true, sealed);
+    again = (connect_input){.type = input.type, .bytes = (const char *)sealed, .size = size};
+    if (connect_open_envelope(&again, NULL) == OW_OK) {
+        abort();
+    }
+}
+
 static char *end_line(char *text) {
     char *end = strchr(text, '\n');
     if (end == NULL) {
@@ -74,6 +109,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     input.bytes = body;
     input.size = (size_t)(text + size - body);
     decode(input, arena);
+    open_envelope(input, arena);
+    seal_and_open(input, arena);
     ow_arena_free(arena);
     return 0;
 }
