@@ -37,7 +37,8 @@ struct client_call {
     bool stream;
     int pending; // tags that have not come back
     op begin, receive, end;
-    grpc_metadata sent[2];
+    grpc_metadata sent[3]; // the last one only with a tracestate
+    size_t sent_count;
     grpc_metadata_array initial, trailing;
     grpc_byte_buffer *request;
     grpc_byte_buffer *received;
@@ -58,7 +59,7 @@ static void release(client_call *c) {
     if (c->next != NULL) {
         c->next->prev = c->prev;
     }
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < c->sent_count; i++) {
         grpc_slice_unref(c->sent[i].value);
     }
     grpc_metadata_array_destroy(&c->initial);
@@ -160,7 +161,7 @@ static size_t sending_ops(client_call *c, grpc_op *ops) {
     ops[0] = (grpc_op){
         .op = GRPC_OP_SEND_INITIAL_METADATA,
         .flags = GRPC_INITIAL_METADATA_WAIT_FOR_READY,
-        .data.send_initial_metadata = {.count = 2, .metadata = c->sent},
+        .data.send_initial_metadata = {.count = c->sent_count, .metadata = c->sent},
     };
     ops[1] = (grpc_op){
         .op = GRPC_OP_SEND_MESSAGE,
@@ -256,6 +257,13 @@ static void fill_metadata(client_call *c) {
         .key = grpc_slice_from_static_string("traceparent"),
         .value = grpc_slice_from_copied_string(trace),
     };
+    c->sent_count = 2;
+    if (c->call->tracestate[0] != '\0') {
+        c->sent[c->sent_count++] = (grpc_metadata){
+            .key = grpc_slice_from_static_string("tracestate"),
+            .value = grpc_slice_from_copied_string(c->call->tracestate),
+        };
+    }
 }
 
 static void link_call(client_call *c) {

@@ -162,6 +162,7 @@ struct exchange {
         connect_state connect;
         bundle_state bundle;
     } state;
+    char tracestate[OW_TRACESTATE_MAX]; // not among what is zeroed for each request
 };
 
 // ---- exchange.c ----
