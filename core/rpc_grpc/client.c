@@ -15,6 +15,7 @@ struct remote {
     ProtobufCService base; // first
     ow_grpc *grpc;
     grpc_channel *channel;
+    int64_t leaving_until_us; // it said that it stops: not before then is it asked again
     remote *next;
     remote_method methods[];
 };
@@ -23,6 +24,7 @@ enum {
     SCRATCH_MAX = 2 * OW_CALL_MESSAGE_MAX,
     // A peer that is being (re)started is waited for; one that is gone is told soon.
     PATIENCE_US = 1500 * 1000,
+    LEAVING_US = 15 * 1000 * 1000, // a process drains for ten seconds, unless it is told otherwise
 };
 
 // One call on its way. In the call's arena.
@@ -87,6 +89,14 @@ static ProtobufCMessage *read_reply(client_call *c) {
     return reply;
 }
 
+// Its connection stays while it drains.
+static void note_leaving(client_call *c) {
+    const ow_err *err = &c->call->err;
+    if (err->code == OW_UNAVAILABLE && strcmp(err->reason, "stopping") == 0) {
+        c->to->leaving_until_us = ow_loop_now_us(c->grpc->loop) + LEAVING_US;
+    }
+}
+
 static void finish(client_call *c) {
     ow_call *call = c->call;
     ProtobufCClosure closure = c->closure;
@@ -97,6 +107,7 @@ static void finish(client_call *c) {
         ow_call_fail_cancelled(call);
     } else if (c->status != GRPC_STATUS_OK) {
         wire_read_error(c->status, c->status_message, &c->trailing, &call->err);
+        note_leaving(c);
     } else if (!c->stream) {
         reply = read_reply(c);
     }
@@ -362,10 +373,14 @@ static grpc_channel *open_channel(const ow_grpc *g, const ProtobufCServiceDescri
 }
 
 bool remote_is_connected(void *grpc, ProtobufCService *service) {
-    (void)grpc;
-    const remote *r = (const remote *)service;
-    return r->channel != NULL &&
-           grpc_channel_check_connectivity_state(r->channel, 1) == GRPC_CHANNEL_READY;
+    const ow_grpc *g = grpc;
+    remote *r = (remote *)service;
+    if (r->channel == NULL ||
+        grpc_channel_check_connectivity_state(r->channel, 1) != GRPC_CHANNEL_READY) {
+        r->leaving_until_us = 0; // it has left: the next connection is another process's
+        return false;
+    }
+    return r->leaving_until_us <= ow_loop_now_us(g->loop);
 }
 
 ProtobufCService *remote_connect(void *grpc, const ProtobufCServiceDescriptor *descriptor,
