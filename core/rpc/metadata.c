@@ -10,8 +10,9 @@ enum {
     VERSION = 1,
     FLAG_FROM_OUTSIDE = 1,
     FLAG_EVERY_TITLE = 2,
-    FLAG_TRACESTATE = 4,
-    FLAGS = FLAG_FROM_OUTSIDE | FLAG_EVERY_TITLE | FLAG_TRACESTATE,
+    FLAG_API_KEY = 4,
+    FLAG_TRACESTATE = 8,
+    FLAGS = FLAG_FROM_OUTSIDE | FLAG_EVERY_TITLE | FLAG_API_KEY | FLAG_TRACESTATE,
     IDS = 3,
 };
 
@@ -31,6 +32,7 @@ size_t ow_call_metadata_encode(const ow_call *call, uint8_t bytes[static OW_CALL
     *to++ = VERSION;
     *to++ = (uint8_t)((call->from_outside ? FLAG_FROM_OUTSIDE : 0) |
                       (call->principal->every_title ? FLAG_EVERY_TITLE : 0) |
+                      (call->principal->with_api_key ? FLAG_API_KEY : 0) |
                       (call->tracestate[0] != '\0' ? FLAG_TRACESTATE : 0));
     *to++ = (uint8_t)call->principal->kind;
     *to++ = (uint8_t)call->principal->role;
@@ -99,9 +101,10 @@ static void take_tracestate(reader *r, char text[static OW_TRACESTATE_MAX]) {
     text[r->good ? length : 0] = '\0';
 }
 
-// A role, and one that holds in every title, are an operator's alone.
+// A role, one that holds in every title, and API keys are an operator's alone.
 static bool is_sound(const ow_principal *who) {
-    return who->kind == OW_OPERATOR || (who->role == OW_ROLE_NONE && !who->every_title);
+    return who->kind == OW_OPERATOR ||
+           (who->role == OW_ROLE_NONE && !who->every_title && !who->with_api_key);
 }
 
 static bool any_set(const uint8_t *bytes, size_t size) {
@@ -120,6 +123,7 @@ ow_code ow_call_metadata_decode(const uint8_t *bytes, size_t size, ow_call_metad
     uint8_t flags = take_byte(&r, FLAGS);
     metadata.from_outside = (flags & FLAG_FROM_OUTSIDE) != 0;
     metadata.principal.every_title = (flags & FLAG_EVERY_TITLE) != 0;
+    metadata.principal.with_api_key = (flags & FLAG_API_KEY) != 0;
     metadata.principal.kind = take_byte(&r, OW_PLATFORM);
     metadata.principal.role = take_byte(&r, OW_ROLE_ADMIN);
     metadata.hops = take_byte(&r, UINT8_MAX);

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "runtimes/host/internal.h"
@@ -106,6 +107,16 @@ static void note_work(ow_host_instance *instance) {
     }
 }
 
+static int64_t clock_of(const ow_host_request *request, uint64_t now_ns) {
+    int64_t wall_us = request->wall_us;
+    if (wall_us == 0) {
+        struct timespec now;
+        clock_gettime(CLOCK_REALTIME, &now);
+        wall_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+    }
+    return wall_us - (int64_t)(now_ns / 1000);
+}
+
 static void publish(ow_host_instance *instance, uint32_t index) {
     ow_region *region = instance->region;
     region->submit_ring[instance->submit_head % OW_REGION_SLOTS] = index;
@@ -154,6 +165,7 @@ ow_code ow_host_instance_submit(ow_host_instance *instance, const ow_host_reques
     slot->meta_length = (uint32_t)meta_length;
     slot->payload_length = length;
     slot->deadline_ns = request->deadline_ns;
+    slot->clock_us = clock_of(request, instance->slots[index].submitted_ns);
     publish(instance, index);
     return OW_OK;
 }

@@ -47,8 +47,8 @@ struct deployment {
     char runners[64]; // "--server.runners=...", "": there is one
 };
 
-static const char *const split_services[] = {"identity", "registry", "telemetry", "data",
-                                             "runner",   "events",   "gateway"};
+static const char *const split_services[] = {
+    "identity", "registry", "telemetry", "data", "runner", "events", "push", "timers", "gateway"};
 
 int64_t now_ms(void) {
     struct timespec now;
