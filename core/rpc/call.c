@@ -39,27 +39,33 @@ static int64_t wall_now_us(void) {
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+// A text as the call keeps it; "" for none. False: no memory.
+static bool take_text(ow_call *call, const char *text, size_t room, const char **ret_text) {
+    *ret_text = "";
+    if (text != NULL && text[0] != '\0') {
+        *ret_text = ow_arena_memdup_in(call->arena, text, strnlen(text, room - 1));
+    }
+    return *ret_text != NULL;
+}
+
+static bool take_origin(ow_call *call, const ow_call_options *options) {
+    call->principal = &nobody;
+    if (options->principal != NULL) {
+        call->principal =
+            ow_arena_memdup_in(call->arena, options->principal, sizeof *options->principal);
+    }
+    return call->principal != NULL &&
+           take_text(call, options->client_address, OW_ADDRESS_MAX, &call->client_address) &&
+           take_text(call, options->tracestate, OW_TRACESTATE_MAX, &call->tracestate);
+}
+
 ow_call *ow_call_new(ow_loop *loop, const ow_call_options *options) {
     ow_call *call = call_alloc(loop, options->arena_max);
     if (call == NULL) {
         return NULL;
     }
-    call->principal = &nobody;
-    call->client_address = "";
-    if (options->client_address != NULL && options->client_address[0] != '\0') {
-        call->client_address =
-            ow_arena_memdup_in(call->arena, options->client_address,
-                               strnlen(options->client_address, OW_ADDRESS_MAX - 1));
-        if (call->client_address == NULL) {
-            return ow_call_free(call);
-        }
-    }
-    if (options->principal != NULL) {
-        call->principal =
-            ow_arena_memdup_in(call->arena, options->principal, sizeof *options->principal);
-        if (call->principal == NULL) {
-            return ow_call_free(call);
-        }
+    if (!take_origin(call, options)) {
+        return ow_call_free(call);
     }
     if (options->request_id != NULL) {
         memcpy(call->request_id, options->request_id, strnlen(options->request_id, OW_ID_MAX - 1));
@@ -83,6 +89,7 @@ ow_call *ow_call_child(ow_call *parent) {
     }
     call->principal = parent->principal;
     call->client_address = parent->client_address;
+    call->tracestate = parent->tracestate;
     memcpy(call->request_id, parent->request_id, sizeof call->request_id);
     call->trace = parent->trace;
     trace_derive_span(&call->trace, ++parent->spans);
@@ -110,6 +117,7 @@ ow_call *ow_call_from_metadata(ow_loop *loop, const ow_call_metadata *metadata,
         .principal = &metadata->principal,
         .request_id = metadata->request_id,
         .client_address = metadata->client_address,
+        .tracestate = metadata->tracestate,
         .trace = &metadata->trace,
         .timeout_us = timeout_us,
         .arena_max = 3 * OW_CALL_MESSAGE_MAX, // the request, the reply, and the work between

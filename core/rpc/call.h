@@ -39,7 +39,8 @@
     (8u << 20)                   // bytes of one encoded message, on every channel that encodes
 #define OW_NO_DEADLINE INT64_MAX // for streams that last
 #define OW_TRACEPARENT_MAX 56
-#define OW_ADDRESS_MAX 46 // an IPv6 address as text, with NUL
+#define OW_TRACESTATE_MAX 513 // with NUL
+#define OW_ADDRESS_MAX 46     // an IPv6 address as text, with NUL
 
 typedef enum ow_principal_kind {
     OW_NOBODY,
@@ -75,6 +76,9 @@ struct ow_call {
     const ow_principal *principal; // never NULL; shared by the tree of calls
     const char *client_address; // of whoever asked from outside, "203.0.113.7"; "" when nobody did;
                                 // never NULL; shared likewise
+    const char
+        *tracestate; // what other vendors want carried with the trace, as W3C's tracestate has
+                     // it; "" when there is none; never NULL; shared likewise
     char request_id[OW_ID_MAX]; // the same for all that one outside request causes
     ow_trace trace;             // of this call
     int64_t deadline_us;        // in ow_loop_now_us's time
@@ -106,6 +110,7 @@ typedef struct ow_call_options {
     const char *request_id;        // NULL: a new one is made
     const ow_trace *trace;         // NULL: a new trace begins
     const char *client_address;    // copied; NULL: nobody's
+    const char *tracestate;        // copied; NULL: none. Sound: see ow_tracestate_add
     int64_t timeout_us;            // > 0; OW_NO_DEADLINE
     size_t arena_max;              // 0: 16 MB
     bool from_outside;
@@ -141,18 +146,24 @@ bool ow_trace_parse(const char *text, ow_trace *ret_trace);
 void ow_trace_begin(ow_trace *trace);    // new trace id, new span, sampled
 void ow_trace_new_span(ow_trace *trace); // same trace, new span
 
+// Takes the value of a tracestate header in, behind what `state` has of headers before it. Members that are
+// malformed and those with a key that was there before are left out; of more than 32, or more than 512
+// characters, none is kept.
+void ow_tracestate_add(char state[static OW_TRACESTATE_MAX], const char *header);
+
 // What travels beside a call between processes, as one versioned binary record. The deadline goes
 // its own way (relative, the channel's).
 typedef struct ow_call_metadata {
     ow_principal principal;
     char request_id[OW_ID_MAX];
     char client_address[OW_ADDRESS_MAX];
+    char tracestate[OW_TRACESTATE_MAX];
     ow_trace trace;
     uint8_t hops;
     bool from_outside;
 } ow_call_metadata;
 
-#define OW_CALL_METADATA_MAX 200
+#define OW_CALL_METADATA_MAX 720
 
 // Writes the record of a call; returns its size. Any thread that may read the call.
 size_t ow_call_metadata_encode(const ow_call *call, uint8_t bytes[static OW_CALL_METADATA_MAX]);

@@ -2,6 +2,7 @@
 
 #include "core/testing/ow_test.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static ow_loop *loop;
@@ -198,6 +199,7 @@ static size_t a_record(uint8_t bytes[static OW_CALL_METADATA_MAX]) {
                         .title = "ttl_1"};
     ow_call_options options = {.principal = &who,
                                .client_address = "203.0.113.7",
+                               .tracestate = "rojo=1, congo=t61rcWkgMzE",
                                .timeout_us = 1000,
                                .from_outside = true};
     ow_call *call = ow_call_new(loop, &options);
@@ -226,8 +228,58 @@ static void metadata_comes_back(void **state) {
     assert_string_equal(call->client_address, "203.0.113.7");
     ow_call *child = ow_call_child(call);
     assert_string_equal(child->client_address, "203.0.113.7");
+    assert_string_equal(child->tracestate, "rojo=1, congo=t61rcWkgMzE");
     ow_call_free(child);
     ow_call_free(call);
+}
+
+static void tracestates_are_kept_as_far_as_they_are_sound(void **state) {
+    (void)state;
+    static const struct {
+        const char *header, *kept;
+    } cases[] = {
+        {"", ""},
+        {"foo=1", "foo=1"},
+        {"foo=1,bar=2", "foo=1,bar=2"},
+        {"foo=1 , \tbar= 2,", "foo=1,bar= 2"},
+        {",foo=1,,bar=2,", "foo=1,bar=2"},
+        {"foo=1,foo=2", "foo=1"},
+        {"a-_*/9=x", "a-_*/9=x"},
+        {"9a=x,9t@sys=y", "9t@sys=y"},
+        {"t@9sys=y,@sys=1,t@=1,t@a@b=1", ""},
+        {"t@a123456789abcd=1,t@a123456789abcde=2", "t@a123456789abcd=1"},
+        {"Foo=1,foo bar=2,foo=,foo==3,=4,foo", ""},
+        {"foo=\x01,bar=\xc3\xa4,baz=~!", "baz=~!"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char kept[OW_TRACESTATE_MAX] = "";
+        ow_tracestate_add(kept, cases[i].header);
+        assert_string_equal(kept, cases[i].kept);
+    }
+    char many[OW_TRACESTATE_MAX] = "";
+    char one[16];
+    for (int i = 0; i < 32; i++) {
+        snprintf(one, sizeof one, "k%d=%d", i, i);
+        ow_tracestate_add(many, one); // a header each
+    }
+    assert_non_null(strstr(many, "k0=0,k1=1,"));
+    assert_non_null(strstr(many, ",k31=31"));
+    ow_tracestate_add(many, "k7=again");
+    assert_null(strstr(many, "again"));
+    ow_tracestate_add(many, "k32=32");
+    assert_string_equal(many, "");
+    char longest[OW_TRACESTATE_MAX + 1];
+    memset(longest, 'v', sizeof longest);
+    memcpy(longest, "a=", 2);
+    longest[258] = ','; // a value of 256
+    memcpy(longest + 259, "b=", 2);
+    longest[512] = '\0';
+    ow_tracestate_add(many, longest);
+    assert_string_equal(many, longest);
+    longest[512] = 'v';
+    longest[513] = '\0';
+    ow_tracestate_add(many, longest);
+    assert_string_equal(many, "");
 }
 
 static void damaged_metadata_is_refused(void **state) {
@@ -244,7 +296,8 @@ static void damaged_metadata_is_refused(void **state) {
     static const struct {
         size_t at;
         uint8_t value;
-    } damage[] = {{0, 2}, {0, 0}, {1, 8}, {2, 5}, {2, 1}, {3, 4}, {30, 40}, {31, ' '}, {31, 0}};
+    } damage[] = {{0, 2}, {0, 0}, {1, 16},  {1, 7},    {2, 5},
+                  {2, 1}, {3, 4}, {30, 40}, {31, ' '}, {31, 0}};
     for (size_t i = 0; i < sizeof damage / sizeof damage[0]; i++) {
         uint8_t bad[OW_CALL_METADATA_MAX];
         memcpy(bad, bytes, size);
@@ -265,6 +318,7 @@ int main(void) {
         cmocka_unit_test(traceparent_is_read_and_written),
         cmocka_unit_test(malformed_traceparents_are_refused),
         cmocka_unit_test(new_traces_and_spans_differ),
+        cmocka_unit_test(tracestates_are_kept_as_far_as_they_are_sound),
         cmocka_unit_test(metadata_comes_back),
         cmocka_unit_test(damaged_metadata_is_refused),
     };

@@ -19,7 +19,8 @@ typedef struct ow_connector {
     // `copy`: which of several copies of the service (see ow_spread); NULL: there is one.
     ProtobufCService *(*connect)(void *self, const ProtobufCServiceDescriptor *descriptor,
                                  const char *copy, ow_err *err);
-    // Whether a call of what connect returned would be sent at once; begins to connect when not.
+    // Whether a call of what connect returned would be sent at once, and to a process that has not said that it
+    // is stopping; begins to connect when not.
     bool (*is_connected)(void *self, ProtobufCService *service);
     void *self;
 } ow_connector;

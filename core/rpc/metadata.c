@@ -4,17 +4,20 @@
 #include <string.h>
 
 // version, flags, principal kind, role, hops, trace id, span id, trace flags, then three texts, each
-// a length byte and its characters: principal id, title, request id, client address.
+// a length byte and its characters: principal id, title, request id, client address. Where the flags say so,
+// the tracestate behind them: two bytes of length, the low one first, and its characters.
 enum {
     VERSION = 1,
     FLAG_FROM_OUTSIDE = 1,
     FLAG_EVERY_TITLE = 2,
     FLAG_API_KEY = 4,
-    FLAGS = FLAG_FROM_OUTSIDE | FLAG_EVERY_TITLE | FLAG_API_KEY,
+    FLAG_TRACESTATE = 8,
+    FLAGS = FLAG_FROM_OUTSIDE | FLAG_EVERY_TITLE | FLAG_API_KEY | FLAG_TRACESTATE,
     IDS = 3,
 };
 
-static_assert(5 + 16 + 8 + 1 + IDS * OW_ID_MAX + OW_ADDRESS_MAX <= OW_CALL_METADATA_MAX,
+static_assert(5 + 16 + 8 + 1 + IDS * OW_ID_MAX + OW_ADDRESS_MAX + 2 + OW_TRACESTATE_MAX <=
+                  OW_CALL_METADATA_MAX,
               "the record fits");
 
 static uint8_t *put_text(uint8_t *to, const char *text, size_t room) {
@@ -29,7 +32,8 @@ size_t ow_call_metadata_encode(const ow_call *call, uint8_t bytes[static OW_CALL
     *to++ = VERSION;
     *to++ = (uint8_t)((call->from_outside ? FLAG_FROM_OUTSIDE : 0) |
                       (call->principal->every_title ? FLAG_EVERY_TITLE : 0) |
-                      (call->principal->with_api_key ? FLAG_API_KEY : 0));
+                      (call->principal->with_api_key ? FLAG_API_KEY : 0) |
+                      (call->tracestate[0] != '\0' ? FLAG_TRACESTATE : 0));
     *to++ = (uint8_t)call->principal->kind;
     *to++ = (uint8_t)call->principal->role;
     *to++ = call->hops;
@@ -42,6 +46,13 @@ size_t ow_call_metadata_encode(const ow_call *call, uint8_t bytes[static OW_CALL
     to = put_text(to, call->principal->title, OW_ID_MAX);
     to = put_text(to, call->request_id, OW_ID_MAX);
     to = put_text(to, call->client_address, OW_ADDRESS_MAX);
+    if (call->tracestate[0] != '\0') {
+        size_t length = strnlen(call->tracestate, OW_TRACESTATE_MAX - 1);
+        *to++ = (uint8_t)length;
+        *to++ = (uint8_t)(length >> 8);
+        memcpy(to, call->tracestate, length);
+        to += length;
+    }
     return (size_t)(to - bytes);
 }
 
@@ -74,6 +85,18 @@ static void take_text(reader *r, char *text, uint8_t room) {
     take(r, text, r->good ? length : 0);
     for (size_t i = 0; r->good && i < length; i++) {
         r->good = text[i] > ' ' && text[i] < 127;
+    }
+    text[r->good ? length : 0] = '\0';
+}
+
+// Printable ASCII and blanks between.
+static void take_tracestate(reader *r, char text[static OW_TRACESTATE_MAX]) {
+    size_t length = take_byte(r, UINT8_MAX);
+    length |= (size_t)take_byte(r, OW_TRACESTATE_MAX >> 8) << 8;
+    r->good = r->good && length > 0 && length < OW_TRACESTATE_MAX;
+    take(r, text, r->good ? length : 0);
+    for (size_t i = 0; r->good && i < length; i++) {
+        r->good = text[i] >= ' ' && text[i] < 127;
     }
     text[r->good ? length : 0] = '\0';
 }
@@ -111,6 +134,9 @@ ow_code ow_call_metadata_decode(const uint8_t *bytes, size_t size, ow_call_metad
     take_text(&r, metadata.principal.title, OW_ID_MAX);
     take_text(&r, metadata.request_id, OW_ID_MAX);
     take_text(&r, metadata.client_address, OW_ADDRESS_MAX);
+    if ((flags & FLAG_TRACESTATE) != 0) {
+        take_tracestate(&r, metadata.tracestate);
+    }
     if (!r.good || r.left != 0 || metadata.request_id[0] == '\0' ||
         !is_sound(&metadata.principal) ||
         !any_set(metadata.trace.trace_id, sizeof metadata.trace.trace_id)) {

@@ -99,3 +99,110 @@ bool ow_trace_parse(const char *text, ow_trace *ret_trace) {
     *ret_trace = trace;
     return true;
 }
+
+// ---- tracestate: https://www.w3.org/TR/trace-context/#tracestate-header ----
+
+enum { MEMBERS_MAX = 32, KEY_MAX = 256, TENANT_MAX = 241, SYSTEM_MAX = 14, VALUE_MAX = 256 };
+
+static bool is_small(char c) {
+    return c >= 'a' && c <= 'z';
+}
+
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+// The characters of a part of a key; what it may begin with is another matter.
+static bool is_key_part(const char *text, size_t size, size_t max) {
+    for (size_t i = 0; i < size; i++) {
+        char c = text[i];
+        if (!is_small(c) && !is_digit(c) && c != '_' && c != '-' && c != '*' && c != '/') {
+            return false;
+        }
+    }
+    return size > 0 && size <= max;
+}
+
+// "system", or "tenant@system", whose tenant may begin with a digit.
+static bool is_key(const char *text, size_t size) {
+    const char *at = memchr(text, '@', size);
+    if (at == NULL) {
+        return is_key_part(text, size, KEY_MAX) && is_small(text[0]);
+    }
+    size_t tenant = (size_t)(at - text);
+    return is_key_part(text, tenant, TENANT_MAX) && (is_small(text[0]) || is_digit(text[0])) &&
+           is_key_part(at + 1, size - tenant - 1, SYSTEM_MAX) && is_small(at[1]);
+}
+
+static bool is_value(const char *text, size_t size) {
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] < ' ' || text[i] > '~' || text[i] == '=') {
+            return false;
+        }
+    }
+    return size > 0 && size <= VALUE_MAX && text[size - 1] != ' ';
+}
+
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t';
+}
+
+// How many members `state` has; *ret_known: one of them has this key.
+static size_t count_members(const char *state, const char *key, size_t size, bool *ret_known) {
+    size_t count = 0;
+    *ret_known = false;
+    for (const char *at = state; *at != '\0'; at += at[0] == ',') {
+        size_t length = strcspn(at, ",");
+        *ret_known = *ret_known || (length > size && memcmp(at, key, size) == 0 && at[size] == '=');
+        at += length;
+        count++;
+    }
+    return count;
+}
+
+// False: there is no more room.
+static bool add_member(char *state, const char *text, size_t size) {
+    const char *sign = memchr(text, '=', size);
+    size_t key = sign != NULL ? (size_t)(sign - text) : 0;
+    bool known;
+    if (sign == NULL || !is_key(text, key) || !is_value(sign + 1, size - key - 1)) {
+        return true;
+    }
+    size_t count = count_members(state, text, key, &known);
+    size_t used = strlen(state);
+    if (known) {
+        return true;
+    }
+    if (count == MEMBERS_MAX || used + 1 + size >= OW_TRACESTATE_MAX) {
+        return false;
+    }
+    if (used > 0) {
+        state[used++] = ',';
+    }
+    memcpy(state + used, text, size);
+    state[used + size] = '\0';
+    return true;
+}
+
+void ow_tracestate_add(char state[static OW_TRACESTATE_MAX], const char *header) {
+    if (strlen(header) >= OW_TRACESTATE_MAX) {
+        state[0] = '\0';
+        return;
+    }
+    for (const char *at = header; *at != '\0'; at += at[0] == ',') {
+        size_t size = strcspn(at, ",");
+        const char *next = at + size;
+        while (size > 0 && is_blank(at[0])) {
+            at++;
+            size--;
+        }
+        while (size > 0 && is_blank(at[size - 1])) {
+            size--;
+        }
+        if (!add_member(state, at, size)) {
+            state[0] = '\0';
+            return;
+        }
+        at = next;
+    }
+}

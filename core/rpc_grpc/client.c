@@ -15,6 +15,7 @@ struct remote {
     ProtobufCService base; // first
     ow_grpc *grpc;
     grpc_channel *channel;
+    int64_t leaving_until_us; // it said that it stops: not before then is it asked again
     remote *next;
     remote_method methods[];
 };
@@ -23,6 +24,7 @@ enum {
     SCRATCH_MAX = 2 * OW_CALL_MESSAGE_MAX,
     // A peer that is being (re)started is waited for; one that is gone is told soon.
     PATIENCE_US = 1500 * 1000,
+    LEAVING_US = 15 * 1000 * 1000, // a process drains for ten seconds, unless it is told otherwise
 };
 
 // One call on its way. In the call's arena.
@@ -37,7 +39,8 @@ struct client_call {
     bool stream;
     int pending; // tags that have not come back
     op begin, receive, end;
-    grpc_metadata sent[2];
+    grpc_metadata sent[3]; // the last one only with a tracestate
+    size_t sent_count;
     grpc_metadata_array initial, trailing;
     grpc_byte_buffer *request;
     grpc_byte_buffer *received;
@@ -58,7 +61,7 @@ static void release(client_call *c) {
     if (c->next != NULL) {
         c->next->prev = c->prev;
     }
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < c->sent_count; i++) {
         grpc_slice_unref(c->sent[i].value);
     }
     grpc_metadata_array_destroy(&c->initial);
@@ -86,6 +89,14 @@ static ProtobufCMessage *read_reply(client_call *c) {
     return reply;
 }
 
+// Its connection stays while it drains.
+static void note_leaving(client_call *c) {
+    const ow_err *err = &c->call->err;
+    if (err->code == OW_UNAVAILABLE && strcmp(err->reason, "stopping") == 0) {
+        c->to->leaving_until_us = ow_loop_now_us(c->grpc->loop) + LEAVING_US;
+    }
+}
+
 static void finish(client_call *c) {
     ow_call *call = c->call;
     ProtobufCClosure closure = c->closure;
@@ -96,6 +107,7 @@ static void finish(client_call *c) {
         ow_call_fail_cancelled(call);
     } else if (c->status != GRPC_STATUS_OK) {
         wire_read_error(c->status, c->status_message, &c->trailing, &call->err);
+        note_leaving(c);
     } else if (!c->stream) {
         reply = read_reply(c);
     }
@@ -160,7 +172,7 @@ static size_t sending_ops(client_call *c, grpc_op *ops) {
     ops[0] = (grpc_op){
         .op = GRPC_OP_SEND_INITIAL_METADATA,
         .flags = GRPC_INITIAL_METADATA_WAIT_FOR_READY,
-        .data.send_initial_metadata = {.count = 2, .metadata = c->sent},
+        .data.send_initial_metadata = {.count = c->sent_count, .metadata = c->sent},
     };
     ops[1] = (grpc_op){
         .op = GRPC_OP_SEND_MESSAGE,
@@ -256,6 +268,13 @@ static void fill_metadata(client_call *c) {
         .key = grpc_slice_from_static_string("traceparent"),
         .value = grpc_slice_from_copied_string(trace),
     };
+    c->sent_count = 2;
+    if (c->call->tracestate[0] != '\0') {
+        c->sent[c->sent_count++] = (grpc_metadata){
+            .key = grpc_slice_from_static_string("tracestate"),
+            .value = grpc_slice_from_copied_string(c->call->tracestate),
+        };
+    }
 }
 
 static void link_call(client_call *c) {
@@ -354,10 +373,14 @@ static grpc_channel *open_channel(const ow_grpc *g, const ProtobufCServiceDescri
 }
 
 bool remote_is_connected(void *grpc, ProtobufCService *service) {
-    (void)grpc;
-    const remote *r = (const remote *)service;
-    return r->channel != NULL &&
-           grpc_channel_check_connectivity_state(r->channel, 1) == GRPC_CHANNEL_READY;
+    const ow_grpc *g = grpc;
+    remote *r = (remote *)service;
+    if (r->channel == NULL ||
+        grpc_channel_check_connectivity_state(r->channel, 1) != GRPC_CHANNEL_READY) {
+        r->leaving_until_us = 0; // it has left: the next connection is another process's
+        return false;
+    }
+    return r->leaving_until_us <= ow_loop_now_us(g->loop);
 }
 
 ProtobufCService *remote_connect(void *grpc, const ProtobufCServiceDescriptor *descriptor,

@@ -7,7 +7,7 @@
 // name in lower case ("overworld.identity.v1.Identity" → identity.sock); of several copies each has its own
 // (runner.a.sock), and its own entry among `peers` (runner.a=...). Connections of another user
 // are closed. Who calls travels in the binary metadata entry `overworld-call-bin`
-// (ow_call_metadata), the trace also as `traceparent`, errors as google.rpc.Status in
+// (ow_call_metadata), the trace also as `traceparent` and `tracestate`, errors as google.rpc.Status in
 // `grpc-status-details-bin`. Calls without that entry are refused, but for
 // grpc.health.v1.Health and grpc.reflection.v1 and v1alpha, which every socket offers.
 //

@@ -337,6 +337,7 @@ bool exchange_begin_call(exchange *x, int64_t timeout_us, bool from_outside) {
                                .request_id = x->request_id,
                                .trace = &x->trace,
                                .client_address = x->client_address,
+                               .tracestate = x->tracestate,
                                .timeout_us = timeout_us,
                                .from_outside = from_outside};
     x->call = ow_call_new(x->gw->loop, &options);
@@ -449,11 +450,24 @@ static const door *choose_door(exchange *x, const char *path) {
                                                                               : &plain_door;
 }
 
+// Several headers are one list, in their order.
+static void take_tracestate(exchange *x) {
+    size_t count = 0;
+    while (ow_http_header_from_last(x->http, "tracestate", count) != NULL) {
+        count++;
+    }
+    while (count > 0) {
+        ow_tracestate_add(x->tracestate, ow_http_header_from_last(x->http, "tracestate", --count));
+    }
+}
+
 static void take_trace(exchange *x) {
     const char *text = ow_http_header(x->http, "traceparent");
+    x->tracestate[0] = '\0';
     if (text != NULL && ow_trace_parse(text, &x->trace)) {
         memcpy(x->parent_span, x->trace.span_id, sizeof x->parent_span);
         ow_trace_new_span(&x->trace);
+        take_tracestate(x);
     } else {
         ow_trace_begin(&x->trace);
     }

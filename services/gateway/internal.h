@@ -194,6 +194,7 @@ struct exchange {
         events_state events;
         hook_state hook;
     } state;
+    char tracestate[OW_TRACESTATE_MAX]; // not among what is zeroed for each request
 };
 
 // ---- exchange.c ----

@@ -122,5 +122,6 @@ void records_add(exchange *x, const exchange_answer *answer) {
     memcpy(&record.span_id, x->trace.span_id, sizeof record.span_id);
     memcpy(&record.parent_span_id, x->parent_span, sizeof record.parent_span_id);
     record.sampled = (x->trace.flags & 1) != 0;
+    record.trace_state = x->tracestate;
     ow_batch_add(gw->records, record.time_us, &record.base);
 }

@@ -85,6 +85,7 @@ static void record(struct invocation *invocation, const struct verdict *verdict)
     run.memory_mb = (int32_t)(invocation->entry->pool.settings.memory_bytes >> 20);
     owner.trace = &invocation->trace;
     owner.parent_span = invocation->parent_span;
+    owner.trace_state = invocation->run->call->tracestate;
     host_call_msg calls[HOST_CALLS_MAX];
     host_call_msg *list[HOST_CALLS_MAX];
     list_host_calls(invocation, calls, list, &run);

@@ -230,6 +230,7 @@ void records_add_run(struct records *records, const struct record_owner *owner,
         memcpy(&record.span_id, owner->trace->span_id, sizeof record.span_id);
         memcpy(&record.parent_span_id, owner->parent_span, sizeof record.parent_span_id);
         record.sampled = (owner->trace->flags & 1) != 0;
+        record.trace_state = borrow(owner->trace_state);
     }
     ow_batch_add(records->batch, wall_us, &record.base);
 }

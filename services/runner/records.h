@@ -18,6 +18,7 @@ struct record_owner {
     int64_t version;
     const ow_trace *trace;      // of a run; NULL: none
     const uint8_t *parent_span; // the same
+    const char *trace_state;    // the same
 };
 
 struct records_options {

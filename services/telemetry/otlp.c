@@ -79,6 +79,10 @@ static void take_span(void *self, const record_msg *record, const span *s) {
         ow_json_name(w, "parentSpanId");
         ow_json_text(w, parent);
     }
+    if (record->trace_state[0] != 0) {
+        ow_json_name(w, "traceState");
+        ow_json_text(w, record->trace_state);
+    }
     ow_json_name(w, "name");
     ow_json_text(w, s->name);
     ow_json_name(w, "kind");

@@ -5,6 +5,7 @@
 
 #include "core/testing/ow_test.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,11 +232,37 @@ static void a_killed_one_fails_what_it_had_at_most(void **state) {
     assert_int_equal(l.failed, failed);
 }
 
+// One that is stopped in good order finishes what it has, and what it refuses is what was on its way to it.
+static void a_stopped_one_hands_over(void **state) {
+    (void)state;
+    load l = {0};
+    int of_a[FUNCTIONS];
+    while (l.running < IN_FLIGHT) {
+        start_one(&l);
+    }
+    run_until(&l, 300);
+    assert_int_equal(l.failed, 0);
+    kill(deployment_pid(d, "runner.b"), SIGTERM);
+    while (deployment_is_running(d, "runner.b")) {
+        run_until(&l, l.ok + 20);
+    }
+    run_until(&l, l.ok + 300);
+    assert_in_range(l.failed, 0, IN_FLIGHT);
+    assert_int_equal(calls_of("a", of_a), FUNCTIONS);
+    deployment_restart(d, "runner.b");
+    l.stop = true;
+    while (l.running > 0) {
+        ow_client_poll(player, 50);
+    }
+    assert_true(deployment_wait_ready(d, PATIENCE_MS));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_function_belongs_to_one),
         cmocka_unit_test(they_answer_together),
         cmocka_unit_test(a_killed_one_fails_what_it_had_at_most),
+        cmocka_unit_test(a_stopped_one_hands_over),
     };
     return cmocka_run_group_tests_name("runners", tests, set_up, tear_down);
 }

@@ -17,6 +17,7 @@ static void try_metadata(const uint8_t *data, size_t size) {
     ow_call call = {
         .principal = &metadata.principal,
         .client_address = metadata.client_address,
+        .tracestate = metadata.tracestate,
         .trace = metadata.trace,
         .hops = metadata.hops,
         .from_outside = metadata.from_outside,
@@ -42,12 +43,25 @@ static void try_status(const uint8_t *data, size_t size) {
     }
 }
 
+// What is kept of a header is kept whole the next time.
+static void try_tracestate(const char *header) {
+    char kept[OW_TRACESTATE_MAX] = "";
+    char again[OW_TRACESTATE_MAX] = "";
+    ow_tracestate_add(kept, header);
+    ow_tracestate_add(again, kept);
+    if (strcmp(kept, again) != 0) {
+        abort();
+    }
+}
+
 static void try_trace(const uint8_t *data, size_t size) {
     char text[256];
     char again[OW_TRACEPARENT_MAX];
     ow_trace trace;
     size_t length = size < sizeof text ? size : sizeof text - 1;
     memcpy(text, data, length);
+    text[length] = '\0';
+    try_tracestate(text);
     text[length] = '\0';
     if (ow_trace_parse(text, &trace)) {
         ow_trace_format(again, &trace);
