@@ -25,15 +25,15 @@ test("a key is made, changed, and not overwritten when somebody else was faster"
   await page.getByRole("heading", { name: "Nothing is stored" }).waitFor();
   await page.getByRole("button", { name: "Add a key" }).click();
   const dialog = page.getByRole("dialog");
-  await dialog.getByLabel("Key").fill("level");
-  await dialog.getByLabel("Value").fill("<b>7</b>");
+  await dialog.getByLabel("Key", { exact: true }).fill("level");
+  await dialog.getByLabel("Value", { exact: true }).fill("<b>7</b>");
   await dialog.getByRole("button", { name: "Save" }).click();
   await page.getByRole("cell", { name: "level", exact: true }).waitFor();
   assert.match(await server.ow("kv", "get", "level", "--player", player), /<b>7<\/b>/);
   await lookAt(page, "player-data");
   await page.getByRole("row", { name: /level/ }).getByRole("button", { name: "Edit" }).click();
   await server.ow("kv", "set", "level", "8", "--player", player);
-  await dialog.getByLabel("Value").fill("9");
+  await dialog.getByLabel("Value", { exact: true }).fill("9");
   await dialog.getByRole("button", { name: "Save" }).click();
   await dialog.getByRole("alert").waitFor();
   await lookAt(page, "player-data-conflict");
