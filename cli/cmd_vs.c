@@ -154,6 +154,18 @@ static void print_diagnostics(const cli *c, Diagnostic *const *diagnostics, size
     }
 }
 
+// What of the manifest's triggers is not in force, and why.
+static void tell_triggers(cli *c, const Overworld__Registry__V1__DeployResponse *reply) {
+    for (size_t i = 0; i < reply->n_pending; i++) {
+        cli_say(c, "%s cannot be reached: its triggers follow as soon as it can",
+                reply->pending[i]);
+    }
+    for (size_t i = 0; i < reply->n_problems; i++) {
+        const Overworld__Api__TriggerProblem *p = reply->problems[i];
+        cli_say(c, "%s %s for %s is not in force: %s", p->kind, p->name, p->alias, p->message);
+    }
+}
+
 cli_exit cli_deploy(cli *c, const char *folder, bool publish) {
     cli_bundle bundle;
     cli_exit code = cli_bundle_read(c, folder, &bundle);
@@ -189,6 +201,7 @@ cli_exit cli_deploy(cli *c, const char *folder, bool publish) {
                version_name(c, reply->revision->version), reply->revision->revision_id,
                reply->unchanged ? ", unchanged" : "", reply->build_ms);
     }
+    tell_triggers(c, reply);
     return CLI_OK;
 }
 

@@ -244,6 +244,9 @@ void ow_http_reply(ow_http_request *request, const ow_http_answer *answer) {
         request_free(request);
         return;
     }
+    if (request->state == REQUEST_RAW) {
+        refusal_send(request, answer);
+    }
     if (request->state == REQUEST_QUEUED) {
         drop_answer(answer);
         return;
@@ -536,6 +539,16 @@ const char *ow_http_header_from_last(const ow_http_request *request, const char 
         }
     }
     return NULL;
+}
+
+bool ow_http_header_at(const ow_http_request *request, size_t index, const char **ret_name,
+                       const char **ret_value) {
+    if (index >= field_count(request)) {
+        return false;
+    }
+    *ret_name = request->fields[index].name;
+    *ret_value = request->fields[index].value;
+    return true;
 }
 
 const char *ow_http_peer(const ow_http_request *request) {

@@ -136,8 +136,9 @@ static size_t add_console_headers(ow_http_header_line *headers, size_t count,
                                                       "sandbox; default-src 'none'");
 }
 
-const door *const gateway_doors[DOORS] = {&call_door,  &connect_door, &bundle_door,
-                                          &plain_door, &sign_in_door, &sign_out_door};
+const door *const gateway_doors[DOORS] = {&call_door,     &connect_door, &bundle_door,
+                                          &push_door,     &plain_door,   &sign_in_door,
+                                          &sign_out_door, &events_door,  &hooks_door};
 
 static void count_reply(const exchange *x, int status) {
     for (int i = 0; i < DOORS; i++) {
@@ -180,6 +181,10 @@ static void fill_head(const exchange *x, const exchange_answer *answer, head_lin
     }
     if (!x->from->is_public) {
         count = add_console_headers(headers, count, answer);
+    } else {
+        for (size_t i = 0; i < answer->more_header_count; i++) {
+            headers[count++] = answer->more_headers[i];
+        }
     }
     to->count = count;
 }
@@ -196,6 +201,22 @@ void exchange_reply(exchange *x, const exchange_answer *answer) {
                                           .header_count = head.count,
                                           .body = answer->body,
                                           .size = answer->size});
+    exchange_free(x);
+}
+
+void exchange_upgrade(exchange *x, const ow_http_upgrade *upgrade) {
+    ow_http_request *http = x->http;
+    ow_http_set_user(http, NULL);
+    // A record is written from the request, which is gone once this succeeded.
+    exchange_answer answer = {.status = 101, .content_type = "", .reason = ""};
+    if (!ow_http_upgrade_reply(http, upgrade)) {
+        ow_http_set_user(http, x);
+        exchange_refuse(x, 503, OW_UNAVAILABLE, "overloaded", "try again");
+        return;
+    }
+    count_reply(x, answer.status);
+    x->http = NULL;
+    records_add(x, &answer);
     exchange_free(x);
 }
 
@@ -243,7 +264,13 @@ static int retry_after(const failure *why) {
     return why->retry_after_s > 0 ? why->retry_after_s : 1;
 }
 
-static void fail_with(exchange *x, const failure *why, const char *allow) {
+typedef struct failure_headers {
+    const char *allow;
+    const ow_http_header_line *more;
+    size_t more_count;
+} failure_headers;
+
+static void fail_with(exchange *x, const failure *why, const failure_headers *with) {
     gateway *gw = x->gw;
     size_t size = 0;
     const char *body = x->door->speaks_connect
@@ -255,12 +282,19 @@ static void fail_with(exchange *x, const failure *why, const char *allow) {
                                          .size = body != NULL ? size : 0,
                                          .reason = why->reason,
                                          .retry_after_s = retry_after(why),
-                                         .allow = allow});
+                                         .allow = with->allow,
+                                         .more_headers = with->more,
+                                         .more_header_count = with->more_count});
     ow_arena_reset(gw->scratch);
 }
 
 void exchange_fail(exchange *x, const failure *why) {
-    fail_with(x, why, NULL);
+    fail_with(x, why, &(failure_headers){NULL, NULL, 0});
+}
+
+void exchange_fail_with(exchange *x, const failure *why, const ow_http_header_line *more,
+                        size_t more_count) {
+    fail_with(x, why, &(failure_headers){NULL, more, more_count});
 }
 
 void exchange_fail_err(exchange *x, const ow_err *err) {
@@ -293,7 +327,7 @@ void exchange_refuse_method(exchange *x, const char *allow) {
                    .reason = "method_not_allowed",
                    .message = "this HTTP method is not served here",
                    .status = 405};
-    fail_with(x, &why, allow);
+    fail_with(x, &why, &(failure_headers){allow, NULL, 0});
 }
 
 // ---- what the doors have in common ----
@@ -388,12 +422,23 @@ static bool is_call(exchange *x, const char *path) {
     return starts_with(path, "/v1/call/");
 }
 
+static const struct {
+    const char *prefix;
+    const door *door;
+} places[] = {
+    {"/v1/bundles/", &bundle_door}, {"/v1/events", &events_door}, {"/hooks/", &hooks_door}};
+
 static const door *choose_door(exchange *x, const char *path) {
     if (is_call(x, path)) {
         return &call_door;
     }
-    if (starts_with(path, "/v1/bundles/")) {
-        return &bundle_door;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        if (starts_with(path, places[i].prefix)) {
+            return places[i].door;
+        }
+    }
+    if (strcmp(path, "/v1/push") == 0) {
+        return &push_door;
     }
     if (!x->from->is_public && starts_with(path, "/session")) {
         return path[sizeof "/session" - 1] == '/' ? &sign_in_door : &sign_out_door;

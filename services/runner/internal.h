@@ -34,6 +34,7 @@ struct runner_config {
     int64_t pools;
     int64_t cache_bytes;
     int64_t builds;
+    int64_t fetch_calls, fetch_at_once, fetch_timeout, fetch_response;
     int64_t sandbox; // index in sandbox_choices
     bool records;
 };

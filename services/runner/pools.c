@@ -208,6 +208,7 @@ static void free_entry(struct pools *pools, struct pool_entry *entry) {
     ow_loop_timer_cancel(entry->runner->loop, &entry->retry);
     series_deinit(&entry->series);
     levels_release(entry);
+    fetcher_deinit(&entry->fetcher);
     leave_title(pools, entry->title);
     leave_family(pools, entry->family);
     ow_arena_free(entry->arena);
@@ -255,7 +256,9 @@ static struct pool_entry *make_entry(struct pools *pools, const struct route *ro
     entry->timer_us = NEVER_US;
     entry->arena = ow_arena_new(ENTRY_ARENA);
     if (entry->arena == NULL || !fill_names(entry, route) || !fill_env(entry, route->revision) ||
-        !fill_files(entry, route->revision) || !share(pools, entry)) {
+        !fill_files(entry, route->revision) ||
+        !fetcher_init(&entry->fetcher, route->revision->fetch, entry->arena) ||
+        !share(pools, entry)) {
         free_entry(pools, entry);
         return NULL;
     }
@@ -294,6 +297,11 @@ static struct pool_entry **place_of(struct pools *pools, const char *title_id,
         at = &(*at)->next_hash;
     }
     return at;
+}
+
+struct pool_entry *pools_find(struct pools *pools, const char *title_id, const char *virtual_server,
+                              const char *function, const char *revision_id) {
+    return *place_of(pools, title_id, virtual_server, function, revision_id);
 }
 
 static void remove_entry(struct pools *pools, struct pool_entry *entry) {

@@ -197,9 +197,14 @@ static struct scheduler_limits limits_of(const struct runner_config *config) {
     };
 }
 
+static bool is_one_of_several(const ow_module_env *env) {
+    return env->id != NULL && env->id[0] != '\0';
+}
+
 static bool set_paths(struct runner *runner) {
     const ow_module_env *env = runner->env;
-    return asprintf(&runner->cache_folder, "%s/runner-cache", env->data_folder) > 0 &&
+    return asprintf(&runner->cache_folder, "%s/runner-cache%s%s", env->data_folder,
+                    is_one_of_several(env) ? "-" : "", is_one_of_several(env) ? env->id : "") > 0 &&
            asprintf(&runner->build_binary, "%s/ow-build-c", env->binary_folder) > 0;
 }
 
@@ -444,6 +449,13 @@ static const ow_config_key keys[] = {
         "Functions and revisions that this runner keeps in mind; unused ones are forgotten."),
     KEY(cache_bytes, OW_CONFIG_SIZE, "1GB", (int64_t)1 << 20, (int64_t)1 << 44,
         "Code and bundle files kept on disk, in runner-cache below the data folder."),
+    KEY(fetch_calls, OW_CONFIG_INT, "16", 0, 1000,
+        "Requests that one call of a function may send."),
+    KEY(fetch_at_once, OW_CONFIG_INT, "64", 1, 1000,
+        "Requests under way at a time, of one function and revision."),
+    KEY(fetch_timeout, OW_CONFIG_DURATION, "10s", 1000, (int64_t)900 * 1000000,
+        "How long a function's request may take."),
+    KEY(fetch_response, OW_CONFIG_SIZE, "1MB", 1024, 5 << 20, "Bytes of a response's body."),
     KEY(builds, OW_CONFIG_INT, "2", 1, 64, "Compilations at the same time; 32 may wait."),
     {.name = "sandbox",
      .type = OW_CONFIG_CHOICE,

@@ -84,7 +84,7 @@ class Server:
     def __init__(self, split=False, folder=None, flags=()):
         self.folder = folder or tempfile.mkdtemp(prefix="overworld-bench-")
         self.processes = []
-        targets = ["identity,registry", "telemetry", "runner", "gateway"] if split else ["all"]
+        targets = ["identity,registry,data,events", "telemetry", "runner", "gateway"] if split else ["all"]
         started = time.monotonic()
         try:
             os.unlink(os.path.join(self.folder, "run/gateway.json"))
@@ -459,6 +459,34 @@ def write_rows(report, server, name, path, bodies, bar_us, options):
     report.row(f"write/{name}/errors", errors, "calls", 0, errors == 0, "")
 
 
+def bench_kv(report, options):
+    """Keys and values from functions: 64 calls under way, each with 100 operations one after another."""
+    server = Server(flags=["--runner.quota=64", *options.flags])
+    folder = tempfile.mkdtemp(prefix="overworld-bench-bundle-")
+    try:
+        shutil.copy(os.path.join(HERE, "bundle/kv.c"), folder)
+        functions = {name: {"exposure": "client", "timeout_ms": 20000} for name in ("kv_get", "kv_set")}
+        with open(os.path.join(folder, "virtualserver.json"), "w") as f:
+            json.dump({"name": "bench", "runtime": "c", "functions": functions}, f)
+        server.ow("vs", "deploy", folder, "--publish")
+        tokens = log_in_players(server, 1000)
+        url = server.public + "/v1/call/bench/"
+        for name, bar in (("kv_set", 10000), ("kv_get", 30000)):
+            wrk(url + name, 64, 2, "call.lua", tokens, server.sessions())  # warm up
+            runs = [wrk(url + name, 64, options.seconds, "call.lua", tokens, server.sessions())
+                    for _ in range(options.rounds)]
+            rate = 100 * median(runs, "rate")
+            row = name.replace("_", "/")
+            report.row(row, rate, "/s", bar, rate >= bar,
+                       f"{median(runs, 'cpu') / 100:.1f} µs CPU each, all processes")
+            errors = sum(run["errors"] for run in runs)
+            report.row(row + "/errors", errors, "calls", 0, errors == 0,
+                       f"of {sum(run['requests'] for run in runs)}, 100 operations each")
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def bench_token(report, options):
     """A token that the gateway has not seen before; those that it remembers cost less."""
     runs = [json.loads(subprocess.run([at("tests/bench/token")], text=True, capture_output=True,
@@ -718,7 +746,7 @@ def bench_alias(report, options):
 BENCHES = {"alias": bench_alias, "token": bench_token, "call": bench_call, "records": bench_records, "split": bench_split,
            "cold": bench_cold, "start": bench_start, "write": bench_write, "dev": bench_dev,
            "idle": bench_idle, "limits": bench_limits, "cron": bench_cron,
-           "telemetry": bench_telemetry}
+           "telemetry": bench_telemetry, "kv": bench_kv}
 
 
 def write_table(path, rows, command):
