@@ -115,7 +115,7 @@ test("publishing, a split by a slider, and back", async () => {
   await page.getByText("25 %", { exact: true }).waitFor({ state: "hidden", timeout: 20000 });
   await page.getByRole("button", { name: "Back to v1" }).click();
   await until("the way back", 10000, async () => (await server.owJson("vs", "show", "first")).aliases[0].targets[0].version === "1");
-  await page.getByRole("button", { name: "Compare" }).first().click();
+  await page.getByRole("row", { name: /^v1/ }).getByRole("button", { name: "Compare" }).click();
   await page.getByRole("dialog").locator(".cm-content").waitFor();
   await lookAt(page, "vs-compare");
 });
