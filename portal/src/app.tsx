@@ -131,6 +131,11 @@ function Shell() {
           <ErrorBoundary onError={() => {}}>
             <Router>
               <Route path="/" component={Pages.home} />
+              <Route path="/timers" component={Pages.timers} />
+              <Route path="/timers/:id" component={Pages.timer} />
+              <Route path="/events/:tab?" component={Pages.events} />
+              <Route path="/queue" component={Pages.queue} />
+              <Route path="/queue/:id" component={Pages.execution} />
               <Route path="/players" component={Pages.players} />
               <Route path="/players/:id" component={Pages.player} />
               <Route path="/audit" component={Pages.audit} />

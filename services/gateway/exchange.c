@@ -128,12 +128,9 @@ static const char *number_text(char text[static NUMBER_TEXT_MAX], int64_t number
 static size_t add_console_headers(ow_http_header_line *headers, size_t count,
                                   const exchange_answer *answer) {
     count = add_header(headers, count, "X-Content-Type-Options", "nosniff");
-    for (size_t i = 0; i < answer->more_header_count; i++) {
-        headers[count++] = answer->more_headers[i];
-    }
-    return answer->more_header_count > 0 ? count
-                                         : add_header(headers, count, "Content-Security-Policy",
-                                                      "sandbox; default-src 'none'");
+    return answer->is_portal_page ? count
+                                  : add_header(headers, count, "Content-Security-Policy",
+                                               "sandbox; default-src 'none'");
 }
 
 const door *const gateway_doors[DOORS] = {&call_door,     &connect_door, &bundle_door,
@@ -181,10 +178,9 @@ static void fill_head(const exchange *x, const exchange_answer *answer, head_lin
     }
     if (!x->from->is_public) {
         count = add_console_headers(headers, count, answer);
-    } else {
-        for (size_t i = 0; i < answer->more_header_count; i++) {
-            headers[count++] = answer->more_headers[i];
-        }
+    }
+    for (size_t i = 0; i < answer->more_header_count; i++) {
+        headers[count++] = answer->more_headers[i];
     }
     to->count = count;
 }

@@ -213,6 +213,7 @@ typedef struct exchange_answer {
     const char *allow;                       // of a 405; else NULL
     const ow_http_header_line *more_headers; // of the door; at most EXCHANGE_MORE_HEADERS
     size_t more_header_count;
+    bool is_portal_page; // has a policy of its own, on the console
 } exchange_answer;
 
 // Replies, records, and ends the exchange: it is gone afterwards.

@@ -53,7 +53,8 @@ static void serve_page(exchange *x, const ow_portal_asset *page) {
                                          .size = page->size,
                                          .reason = "",
                                          .more_headers = headers,
-                                         .more_header_count = sizeof headers / sizeof headers[0]});
+                                         .more_header_count = sizeof headers / sizeof headers[0],
+                                         .is_portal_page = true});
     ow_arena_reset(x->gw->scratch);
 }
 

@@ -67,6 +67,13 @@ static void keeps_other_replies_from_being_pages(void **state) {
     client_ask(p, p->console_port, "GET /healthz", "", "", &r);
     expect_header(&r, "Content-Security-Policy", "sandbox");
     response_deinit(&r);
+    // Also one with headers of its door's own.
+    client_ask(p, p->console_port, "DELETE /session",
+               WITH(platform_operator_token, OWN "Overworld-Title: Asteroids\r\n"), "", &r);
+    assert_int_equal(r.status, 200);
+    expect_header(&r, "Set-Cookie", "Max-Age=0");
+    expect_header(&r, "Content-Security-Policy", "sandbox");
+    response_deinit(&r);
 }
 
 typedef struct visit {

@@ -106,16 +106,16 @@ test("publishing, a split by a slider, and back", async () => {
   await dialog.getByText("v2 gets 25 %").waitFor();
   await lookAt(page, "vs-alias-slider");
   await dialog.getByRole("button", { name: "Save" }).click();
-  await page.getByText("25 %").waitFor();
+  await page.getByText("25 %", { exact: true }).waitFor();
   const alias = (await server.owJson("vs", "show", "first")).aliases.find((a) => a.name === "$DEFAULT");
   assert.deepEqual(alias.targets, [{ version: "1", weight: 7500 }, { version: "2", weight: 2500 }]);
   await lookAt(page, "vs-versions");
   // What ow changes appears here.
   await server.ow("alias", "set", "first", "$DEFAULT", "2");
-  await page.getByText("25 %").waitFor({ state: "hidden", timeout: 20000 });
+  await page.getByText("25 %", { exact: true }).waitFor({ state: "hidden", timeout: 20000 });
   await page.getByRole("button", { name: "Back to v1" }).click();
   await until("the way back", 10000, async () => (await server.owJson("vs", "show", "first")).aliases[0].targets[0].version === "1");
-  await page.getByRole("button", { name: "Compare" }).first().click();
+  await page.getByRole("row", { name: /^v1/ }).getByRole("button", { name: "Compare" }).click();
   await page.getByRole("dialog").locator(".cm-content").waitFor();
   await lookAt(page, "vs-compare");
 });

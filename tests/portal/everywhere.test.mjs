@@ -21,6 +21,9 @@ after(async () => {
 test("home answers whether all is well", async () => {
   await page.goto(server.console);
   await page.getByText("all well").waitFor();
+  // Reported, not asserted.
+  const paint = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime);
+  console.log(`first contentful paint: ${Math.round(paint)} ms`);
   await page.getByRole("link", { name: "chat/moderate" }).waitFor({ timeout: 20000 });
   await page.getByRole("img", { name: "Traffic" }).locator("canvas").waitFor();
   await lookAt(page, "home");
@@ -117,6 +120,7 @@ test("by keyboard alone: create, run, sign out", async () => {
   assert.equal(await page.evaluate(() => document.activeElement?.closest(".cm-editor") === null), true);
   await page.keyboard.press("Control+k");
   await page.keyboard.type("keys/hello");
+  await page.getByRole("option", { name: /keys\/hello/ }).waitFor();
   await page.keyboard.press("Enter");
   await page.getByRole("button", { name: "Run" }).waitFor();
   await tabTo("Run");

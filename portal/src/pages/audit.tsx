@@ -7,9 +7,12 @@ import type { Method } from "../api/method";
 import { useQuery } from "../api/query";
 import { absolute, count, num } from "../format";
 import type { AuditEntry, ListAuditRequest, ListAuditResponse, VerifyAuditRequest, VerifyAuditResponse } from "../gen/audit";
+import * as data from "../gen/data";
 import * as identity from "../gen/identity";
+import * as queue from "../gen/queue";
 import * as registry from "../gen/registry";
 import * as telemetry from "../gen/telemetry";
+import * as timers from "../gen/timers";
 import { t } from "../i18n";
 import { may } from "../session";
 import { Badge, Button, Empty, Loaded, Notice, Page, Panel, Time } from "../ui/parts";
@@ -25,6 +28,9 @@ const CHAINS: Chain[] = [
   { name: "identity", list: identity.listAudit, verify: identity.verifyAudit },
   { name: "registry", list: registry.listAudit, verify: registry.verifyAudit },
   { name: "telemetry", list: telemetry.listAudit, verify: telemetry.verifyAudit },
+  { name: "data", list: data.listAudit, verify: data.verifyAudit },
+  { name: "events", list: queue.listAudit, verify: queue.verifyAudit },
+  { name: "timers", list: timers.listAudit, verify: timers.verifyAudit },
 ];
 
 interface Row extends AuditEntry {

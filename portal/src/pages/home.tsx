@@ -7,12 +7,15 @@ import { call } from "../api/client";
 import { useQuery } from "../api/query";
 import { bytes, count, duration, num, percent } from "../format";
 import { getStatus, type GetStatusResponse } from "../gen/gateway";
+import { listExecutions, type Execution } from "../gen/queue";
 import { listVirtualServers, type VirtualServer } from "../gen/registry";
 import { getRunnerStatus, type GetRunnerStatusResponse } from "../gen/runner";
 import { listAlarms, type Alarm } from "../gen/telemetry";
+import { listTimers, type Timer } from "../gen/timers";
 import { t } from "../i18n";
 import { healthOf, quantile, readWindow, type Window } from "../series";
 import { Badge, Empty, Loaded, Notice, Page, Panel, Skeleton, Sparkline, Time } from "../ui/parts";
+import { schedule } from "./timers";
 import { HealthBadge } from "./virtual-servers";
 
 const Chart = lazy(() => import("../ui/chart").then((m) => m.Chart));
@@ -24,6 +27,8 @@ export function Home() {
   const health = useQuery("home:health", (signal) => readWindow(MINUTES, {}, signal), 10_000);
   const servers = useQuery("home:vs", (signal) => call(listVirtualServers, { pageSize: 200 }, signal), 10_000);
   const alarms = useQuery("home:alarms", (signal) => call(listAlarms, {}, signal), 10_000);
+  const timers = useQuery("home:timers", (signal) => call(listTimers, { soonest: true, state: "active", pageSize: 5 }, signal), 5000);
+  const dead = useQuery("home:dead", (signal) => call(listExecutions, { pageSize: 5, filter: { state: "dead" } }, signal), 5000);
   return (
     <Page title={t("nav.home")} cli="ow status">
       <div class="stack">
@@ -33,6 +38,10 @@ export function Home() {
           {health.data ? <Suspense fallback={<Skeleton />}><Traffic window={health.data} /></Suspense> : <Skeleton />}
         </Panel>
         <Panel title={t("functions")} bare>{health.data ? <Functions window={health.data} runner={runner.data} /> : <Skeleton />}</Panel>
+        <div class="columns">
+          <Panel title={t("home.timers")} bare actions={<a href="/timers">{t("timers")}</a>}><Loaded query={timers}>{(page) => <Next timers={page.timers ?? []} />}</Loaded></Panel>
+          <Panel title={t("home.dead")} bare actions={<a href="/queue?state=dead">{t("queue")}</a>}><Loaded query={dead}>{(page) => <Dead list={page.executions ?? []} />}</Loaded></Panel>
+        </div>
         <div class="columns">
           <Panel title={t("home.deploys")} bare><Loaded query={servers}>{(page) => <Deploys servers={page.virtualServers ?? []} />}</Loaded></Panel>
           <Panel title={t("home.process")}>{status.data ? <Facts status={status.data} runner={runner.data} /> : <Skeleton />}</Panel>
@@ -141,6 +150,24 @@ function Deploys({ servers }: { servers: VirtualServer[] }) {
         </tbody>
       </table>
     </div>
+  );
+}
+
+function Next({ timers }: { timers: Timer[] }) {
+  if (timers.length === 0) return <Empty icon="timer" title={t("timers.none")} />;
+  return (
+    <div class="table-wrap"><table><tbody>
+      {timers.map((timer) => <tr key={timer.timerId}><td><a class="name" href={`/timers/${timer.timerId}`}>{timer.spec?.name}</a><span class="sub">{timer.virtualServer}/{timer.spec?.function}</span></td><td class="mono small">{schedule(timer.spec)}</td><td class="right"><Time at={timer.nextDue} /></td></tr>)}
+    </tbody></table></div>
+  );
+}
+
+function Dead({ list }: { list: Execution[] }) {
+  if (list.length === 0) return <Empty icon="check" title={t("queue.none.dead")} />;
+  return (
+    <div class="table-wrap"><table><tbody>
+      {list.map((e) => <tr key={e.executionId}><td><a class="name" href={`/queue/${e.executionId}`}>{e.virtualServer}/{e.function}</a><span class="sub break">{e.message}</span></td><td><Badge tone="bad">{e.reason}</Badge></td><td class="right"><Time at={e.ended ?? e.created} /></td></tr>)}
+    </tbody></table></div>
   );
 }
 

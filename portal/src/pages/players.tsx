@@ -10,6 +10,7 @@ import { queryLogs } from "../gen/telemetry";
 import { t, type Key } from "../i18n";
 import { may } from "../session";
 import { Badge, Button, Cli, Empty, Field, FormDialog, Loaded, Notice, Page, Panel, Skeleton, Time, say } from "../ui/parts";
+import { KvPanel } from "./kv";
 import { LogLines } from "./request-parts";
 import { address } from "./virtual-servers";
 
@@ -129,6 +130,7 @@ export function PlayerPage() {
             </>
           )}
         </Loaded>
+        <KvPanel scope={{ kind: "PLAYER", playerId: id }} flag={`--player ${id}`} />
         <Panel title={t("players.calls")} bare actions={<a href={`/logs?player=${id}&since=7d`}>{t("logs")}</a>}>
           <Loaded query={calls}>{(page) => (page.entries ?? []).length === 0 ? <Empty icon="activity" title={t("players.calls.none")} /> : <LogLines entries={[...(page.entries ?? [])].reverse()} showRequest />}</Loaded>
         </Panel>

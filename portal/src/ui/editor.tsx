@@ -49,7 +49,7 @@ const look = EditorView.theme({
   ".cm-panels": { backgroundColor: "var(--raised)", color: "var(--text)" },
   ".cm-foldPlaceholder": { backgroundColor: "var(--raised)", color: "var(--muted)", borderColor: "var(--line)" },
   ".cm-diagnostic": { fontFamily: "var(--sans)" },
-  ".cm-deletedText, .cm-changedText": { background: "none !important", borderBottom: "1px solid currentColor" },
+  ".cm-deletedText, .cm-changedText": { background: "none !important", textDecoration: "none" },
   ".cm-deletedChunk": { backgroundColor: "var(--bad-soft)" },
   ".cm-changedLine, .cm-insertedLine": { backgroundColor: "color-mix(in srgb, var(--ok) 12%, transparent) !important" },
 });

@@ -5,6 +5,7 @@ import { useEffect, useId, useMemo, useState } from "preact/hooks";
 import { call } from "../api/client";
 import { useQuery } from "../api/query";
 import { listVirtualServers } from "../gen/registry";
+import { listTimers } from "../gen/timers";
 import { t } from "../i18n";
 import { places } from "../pages";
 import { nextTheme } from "../theme";
@@ -38,6 +39,7 @@ function byId(typed: string): Choice[] {
   if (/^plr_\w{10,}$/.test(typed)) return [{ name: typed, kind: t("player"), icon: "user", go: `/players/${typed}` }];
   if (/^req_\w{10,}$/.test(typed)) return [{ name: typed, kind: t("request"), icon: "logs", go: `/requests/${typed}` }];
   if (typed.includes("@")) return [{ name: typed, kind: t("player"), icon: "user", go: `/players?by=email&q=${encodeURIComponent(typed)}` }];
+  if (/^exe_\w{10,}$/.test(typed)) return [{ name: typed, kind: t("timers.execution"), icon: "inbox", go: `/queue/${typed}` }];
   return [];
 }
 
@@ -47,14 +49,16 @@ export function Palette({ onClose }: { onClose: () => void }) {
   const [typed, setTyped] = useState("");
   const [at, setAt] = useState(0);
   const servers = useQuery("palette", (signal) => call(listVirtualServers, { pageSize: 200 }, signal));
+  const timers = useQuery("palette:timers", (signal) => call(listTimers, { pageSize: 200 }, signal));
   const all = useMemo<Choice[]>(() => [
     ...places.map((place): Choice => ({ name: t(place.name), kind: t("palette.page"), icon: place.icon, go: place.at })),
     ...(servers.data?.virtualServers ?? []).flatMap((server): Choice[] => [
       { name: server.name ?? "", kind: t("vs"), icon: "server", go: `/vs/${server.name}` },
       ...(server.latest?.functions ?? []).map((fn): Choice => ({ name: `${server.name}/${fn.name}`, kind: t("function"), icon: "zap", go: `/vs/${server.name}/test?fn=${fn.name}` })),
     ]),
+    ...(timers.data?.timers ?? []).map((timer): Choice => ({ name: `${timer.virtualServer}/${timer.spec?.name}`, kind: t("timer"), icon: "timer", go: `/timers/${timer.timerId}` })),
     { name: t("theme"), kind: t("palette.do"), icon: "moon", go: nextTheme },
-  ], [servers.data]);
+  ], [servers.data, timers.data]);
   const found = useMemo(() => {
     const rated = all.map((choice) => ({ choice, rate: distance(typed, choice.name) })).filter((each) => each.rate >= 0);
     return [...byId(typed.trim()), ...rated.sort((a, b) => a.rate - b.rate).slice(0, MOST).map((each) => each.choice)];

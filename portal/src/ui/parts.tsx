@@ -98,7 +98,7 @@ setInterval(() => {
 export function Time({ at }: { at: string | Date | undefined }) {
   if (!at) return <span class="muted">–</span>;
   const date = typeof at === "string" ? new Date(at) : at;
-  return <time dateTime={date.toISOString()} title={absolute(date)} class="nowrap">{relative(date, now.value)}</time>;
+  return <time dateTime={date.toISOString()} title={absolute(date)} class="nowrap">{relative(date, Math.max(now.value, Date.now()))}</time>;
 }
 
 export function fromUs(us: string | number | undefined): Date {
