@@ -33,6 +33,7 @@ static const struct {
     {"data", "/overworld.data.v1.Data/ListAudit", "/overworld.data.v1.Data/VerifyAudit"},
     {"telemetry", "/overworld.telemetry.v1.Telemetry/ListAudit",
      "/overworld.telemetry.v1.Telemetry/VerifyAudit"},
+    {"timers", "/overworld.timers.v1.Timers/ListAudit", "/overworld.timers.v1.Timers/VerifyAudit"},
 };
 
 enum { SERVICES = sizeof services / sizeof services[0] };

@@ -3,14 +3,13 @@
 
 #include "runtimes/host/host.h"
 
-#include <linux/futex.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "runtimes/host/internal.h"
+#include "runtimes/wire/sleep.h"
 
 #define DEFAULT_TYPE "application/json"
 #define CODE_MAX 60u
@@ -172,11 +171,9 @@ ow_code ow_host_instance_submit(ow_host_instance *instance, const ow_host_reques
 }
 
 static void kick(ow_host_instance *instance) {
-    ow_region *region = instance->region;
     instance->unkicked = false;
-    if (!instance->dying && atomic_load(&region->sleeping) != 0 &&
-        atomic_exchange(&region->sleeping, 0) != 0) {
-        syscall(SYS_futex, &region->sleeping, FUTEX_WAKE, 1, NULL, NULL, 0);
+    if (!instance->dying) {
+        ow_sleep_wake(instance->region);
     }
 }
 

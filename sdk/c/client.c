@@ -152,6 +152,7 @@ void ow_client_free(ow_client *client) {
     if (client == NULL) {
         return;
     }
+    sdk_push_free(client);
     if (client->transport_state != NULL) {
         client->transport->close(client->transport_state);
     }
@@ -166,12 +167,21 @@ void ow_client_free(ow_client *client) {
     free(client);
 }
 
+/* Who only listens waits for what comes. */
+static int patience(const ow_client *client, int wait_ms) {
+    bool only_listens = sdk_operations_count(client) == 0 && sdk_push_is_on(client);
+    int wait = only_listens && wait_ms > 0 ? wait_ms : sdk_operations_patience(client, wait_ms);
+    return sdk_push_patience(client, wait);
+}
+
 int ow_client_poll(ow_client *client, int wait_ms) {
     if (!client->is_calling_back) {
         sdk_operations_advance(client);
-        client->transport->poll(client->transport_state, sdk_operations_patience(client, wait_ms));
+        sdk_push_tick(client);
+        client->transport->poll(client->transport_state, patience(client, wait_ms));
         sdk_operations_conclude(client);
         sdk_session_conclude(client);
+        sdk_push_tick(client);
         sdk_operations_advance(client);
     }
     return sdk_operations_count(client);
@@ -237,8 +247,8 @@ static bool is_function_name(const char *name) {
     return second > 0 && second <= 60 && name[first + 1 + second] == '\0';
 }
 
-static bool to_request(const ow_client *client, const ow_client_function *function, char path[160],
-                       ow_client_request *ret_request, ow_client_error *error) {
+bool sdk_function_request(const ow_client *client, const ow_client_function *function, char *path,
+                          ow_client_request *ret_request, ow_client_error *error) {
     if (client->session.token == NULL && !sdk_can_renew(client) && !client->session.is_running) {
         return sdk_fail(error, "not_logged_in", "log in before calling: ow_client_login_device");
     }
@@ -247,7 +257,7 @@ static bool to_request(const ow_client *client, const ow_client_function *functi
                         "name a function as virtual_server/function: two names of 1 to 60 letters, "
                         "digits, _ and -");
     }
-    snprintf(path, 160, "/v1/call/%s", function->name);
+    snprintf(path, SDK_FUNCTION_PATH_MAX, "/v1/call/%s", function->name);
     memset(ret_request, 0, sizeof *ret_request);
     ret_request->method = "POST";
     ret_request->path = path;
@@ -263,17 +273,17 @@ static bool to_request(const ow_client *client, const ow_client_function *functi
 
 bool ow_client_call_start(ow_client *client, const ow_client_function *function,
                           ow_client_on_reply on_reply, void *user, ow_client_error *error) {
-    char path[160];
+    char path[SDK_FUNCTION_PATH_MAX];
     ow_client_request request;
-    return to_request(client, function, path, &request, error) &&
+    return sdk_function_request(client, function, path, &request, error) &&
            ow_client_send_start(client, &request, on_reply, user, error);
 }
 
 bool ow_client_call(ow_client *client, const ow_client_function *function,
                     ow_client_reply **ret_reply, ow_client_error *error) {
-    char path[160];
+    char path[SDK_FUNCTION_PATH_MAX];
     ow_client_request request;
-    return to_request(client, function, path, &request, error) &&
+    return sdk_function_request(client, function, path, &request, error) &&
            ow_client_send(client, &request, ret_reply, error);
 }
 

@@ -22,7 +22,7 @@ check() {
 }
 
 warnings=(-pedantic -Wall -Wextra -Werror -I.)
-core=(sdk/c/{account,answer,client,json,login,operation,platform,session,sha256}.c)
+core=(sdk/c/{account,answer,client,json,login,operation,platform,push,session,sha256,websocket}.c)
 
 compile_all() {
     local compiler=$1 file
@@ -42,7 +42,7 @@ header() {
 for compiler in gcc clang-14; do
     check "C99 with $compiler" compile_all "$compiler" "${core[@]}" sdk/c/transport_{curl,none}.c
 done
-for file in sdk/c/overworld_{client,transport}.h; do
+for file in sdk/c/overworld_{client,push,transport}.h; do
     check "$file as C99 with gcc" header gcc c99 c "$file"
     check "$file as C99 with clang" header clang-14 c99 c "$file"
     check "$file as C++17 with g++" header g++ c++17 cc "$file"
@@ -54,7 +54,7 @@ done
 posix_free() {
     local file foreign
     local c99='calloc free malloc realloc memcmp memcpy memmove memset snprintf vsnprintf sscanf
-        strchr strcmp strlen strncmp strpbrk strspn strstr strtol tolower'
+        strchr strcmp strcspn strlen strncmp strpbrk strspn strstr strtol tolower'
     for file in "${core[@]}"; do
         [ "$file" != sdk/c/platform.c ] || continue
         gcc -std=c99 -O0 -U_FORTIFY_SOURCE -fno-stack-protector -D__NO_CTYPE -I. -c "$file" \
@@ -74,7 +74,7 @@ windows=x86_64-w64-mingw32
 windows_library() {
     compile_all "$windows-gcc" "${core[@]}" sdk/c/transport_none.c &&
         "$windows-ar" rcs "$work/liboverworld.a" "$work"/{account,answer,client,json,login,operation,platform}.o \
-            "$work"/{session,sha256,transport_none}.o
+            "$work"/{push,session,sha256,websocket,transport_none}.o
 }
 windows_dll() {
     "$windows-gcc" -std=c99 "${warnings[@]}" -DOW_CLIENT_SHARED -DOW_CLIENT_BUILD -shared "${core[@]}" \
@@ -83,7 +83,7 @@ windows_dll() {
 exports_headers_only() {
     "$windows-objdump" -p "$work/overworld.dll" | sed -n '/Name Pointer/,/^$/p' |
         awk '/\[ *[0-9]+\]/ { print $NF }' | sort >"$work/exported"
-    grep -hoE '\bow_client_[a-z_]+\(' sdk/c/overworld_{client,transport}.h | tr -d '(' | sort -u >"$work/all"
+    grep -hoE '\bow_client_[a-z_]+\(' sdk/c/overworld_{client,push,transport}.h | tr -d '(' | sort -u >"$work/all"
     # Every exported name stands in a header; types in the headers are no functions.
     [ "$(wc -l <"$work/exported")" -ge 15 ] && ! grep -vxFf "$work/all" "$work/exported"
 }

@@ -106,7 +106,8 @@ static void poll_fake(void *state, int wait_ms) {
     }
 }
 
-const ow_client_transport fake_transport_table = {open_fake, close_fake, start, poll_fake};
+const ow_client_transport fake_transport_table = {
+    .open = open_fake, .close = close_fake, .start = start, .poll = poll_fake};
 
 void fake_answer(fake_transport *fake, fake_plan plan) {
     if (fake->plan_count == FAKE_PLANS) {

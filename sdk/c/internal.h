@@ -4,12 +4,13 @@
 
 #include "sdk/c/json.h"
 #include "sdk/c/overworld_client.h"
+#include "sdk/c/overworld_push.h"
 #include "sdk/c/overworld_transport.h"
 #include "sdk/c/platform.h"
 
 #define IDENTITY "/overworld.identity.v1.Identity/"
 
-enum { SDK_MAX_HEADERS = 8 };
+enum { SDK_MAX_HEADERS = 9 };
 
 /* A point in time that never comes, in monotonic ms. */
 #define SDK_NEVER INT64_MAX
@@ -23,7 +24,7 @@ struct operation {
     ow_client_http http; /* what is sent, in memory of the operation */
     ow_client_header headers[SDK_MAX_HEADERS];
     char method[8];
-    char *url, *body, *content_type, *qualifier, *routing_key, *authorization;
+    char *url, *body, *content_type, *qualifier, *routing_key, *deduplication_key, *authorization;
     int64_t deadline_ms; /* for everything */
     int64_t due_ms;      /* of the next attempt, in `retrying` */
     int attempts;
@@ -67,6 +68,8 @@ typedef struct session {
     int64_t ask_at_ms, queue_end_ms;
 } session;
 
+typedef struct sdk_push sdk_push;
+
 struct ow_client {
     char *url;
     char *title;
@@ -84,6 +87,7 @@ struct ow_client {
     void *transport_state;
     const sdk_platform *platform;
     session session;
+    sdk_push *push;          /* NULL: the game never listened */
     operation_list waiting;  /* for a token, or for a place */
     operation_list retrying; /* for their time */
     operation_list running;
@@ -116,6 +120,11 @@ int64_t sdk_between(const ow_client *client, int64_t least, int64_t most);
 
 /* False, with an error, inside a callback. */
 bool sdk_may_wait(const ow_client *client, ow_client_error *error);
+
+/* The request of a call of a function; `path` has room for SDK_FUNCTION_PATH_MAX and is borrowed by it. */
+#define SDK_FUNCTION_PATH_MAX 160
+bool sdk_function_request(const ow_client *client, const ow_client_function *function, char *path,
+                          ow_client_request *ret_request, ow_client_error *error);
 
 /* ---- operation.c ---- */
 
@@ -177,6 +186,19 @@ bool sdk_login_start(ow_client *client, const sdk_login_request *request,
 void sdk_session_end(ow_client *client);
 
 void sdk_session_free(ow_client *client);
+
+/* ---- push.c ---- */
+
+/* Does what pushes need now: connects, reads, confirms, polls. */
+void sdk_push_tick(ow_client *client);
+
+/* As sdk_operations_patience, for pushes. */
+int sdk_push_patience(const ow_client *client, int wait_ms);
+
+bool sdk_push_is_on(const ow_client *client);
+
+/* While the transport is still there. */
+void sdk_push_free(ow_client *client);
 
 /* ---- login.c: what is sent and what comes back ---- */
 

@@ -77,6 +77,8 @@ typedef enum ow_client_event {
     OW_CLIENT_RENEWED = 2, /* there is a new access token */
     OW_CLIENT_QUEUED = 3,  /* the login waits for a place, or has come forward: see
                               ow_client_queue_ahead */
+    OW_CLIENT_PUSHES_LOST = 4,  /* see overworld_push.h */
+    OW_CLIENT_PUSHES_MOVED = 5, /* likewise */
 } ow_client_event;
 
 /* `error` says why, NULL when all is well. Rule 4 holds here too. */
@@ -210,6 +212,7 @@ typedef struct ow_client_function {
     const char *routing_key;  /* stays on one side of a split: a match, a party; 1 to 127 visible
                                  ASCII characters; NULL: the player */
     bool may_repeat;          /* running twice does no harm: tried again when the answer was lost */
+    const char *deduplication_key; /* of an asynchronous call, see overworld_execution.h */
 } ow_client_function;
 
 typedef struct ow_client_reply {
@@ -261,11 +264,12 @@ OW_CLIENT_API bool ow_client_logout_start(ow_client *client, ow_client_on_reply 
 /* ---- The platform's own API ---- */
 
 typedef struct ow_client_request {
-    const char *method;       /* "POST", "PUT", "GET" */
-    const char *path;         /* "/overworld.registry.v1.Registry/ListTitles" */
-    const char *content_type; /* NULL: "application/json" */
-    const char *qualifier;    /* header Overworld-Qualifier; NULL: not sent */
-    const char *routing_key;  /* header Overworld-Routing-Key; NULL: not sent */
+    const char *method;            /* "POST", "PUT", "GET" */
+    const char *path;              /* "/overworld.registry.v1.Registry/ListTitles" */
+    const char *content_type;      /* NULL: "application/json" */
+    const char *qualifier;         /* header Overworld-Qualifier; NULL: not sent */
+    const char *routing_key;       /* header Overworld-Routing-Key; NULL: not sent */
+    const char *deduplication_key; /* header Overworld-Deduplication-Key; NULL: not sent */
     const void *body;
     size_t size;
     long timeout_ms;

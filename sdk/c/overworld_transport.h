@@ -53,6 +53,18 @@ typedef struct ow_client_transport {
     /* Does what can be done and reports it. With nothing to do it waits for at most `wait_ms`, also
      * when nothing is under way; 0 never blocks. */
     void (*poll)(void *state, int wait_ms);
+
+    /* ---- Optional, all four or none: byte streams, over which pushes come. Without them the client
+     * polls. At most one at a time; poll() also ends its wait when the stream can be read. ---- */
+
+    /* Begins to connect to the host of `url`, with TLS for https://. NULL: it cannot be begun. */
+    void *(*connect)(void *state, const char *url, const char *ca_file);
+    /* How many bytes were taken or given; 0: none now (not connected yet, too); -1: the stream has
+     * ended, or could not be made. Neither waits. */
+    long (*send)(void *stream, const void *bytes, size_t size);
+    long (*receive)(void *stream, void *bytes, size_t room);
+    /* Frees it, at the latest before close(). */
+    void (*disconnect)(void *stream);
 } ow_client_transport;
 
 /* A header of the answer; its name in any case. */

@@ -25,8 +25,16 @@ struct transfer {
     char error[CURL_ERROR_SIZE];
 };
 
+/* A connection without a transfer. */
+typedef struct stream {
+    struct state *owner;
+    CURL *easy;
+    bool is_connected, has_failed;
+} stream;
+
 typedef struct state {
     CURLM *multi;
+    stream *stream; /* NULL: none */
     transfer *running;
     transfer *idle; /* their handles can be used again */
 } state;
@@ -206,6 +214,12 @@ static const char *detail_of(const transfer *t, CURLcode result) {
 static void conclude(state *s, CURL *easy, CURLcode result) {
     char *private = NULL;
     long status = 0;
+    if (s->stream != NULL && s->stream->easy == easy) {
+        /* It stays in the multi handle, which owns the connection. */
+        s->stream->is_connected = result == CURLE_OK;
+        s->stream->has_failed = result != CURLE_OK;
+        return;
+    }
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     transfer *t = (transfer *)(void *)private;
@@ -240,9 +254,74 @@ static void curl_poll(void *self, int wait_ms) {
     if (conclude_all(s) || wait_ms <= 0) {
         return;
     }
-    curl_multi_poll(s->multi, NULL, 0, wait_ms, NULL);
+    struct curl_waitfd readable = {CURL_SOCKET_BAD, CURL_WAIT_POLLIN, 0};
+    if (s->stream != NULL && s->stream->is_connected) {
+        curl_easy_getinfo(s->stream->easy, CURLINFO_ACTIVESOCKET, &readable.fd);
+    }
+    curl_multi_poll(s->multi, &readable, readable.fd != CURL_SOCKET_BAD ? 1 : 0, wait_ms, NULL);
     curl_multi_perform(s->multi, &running);
     conclude_all(s);
+}
+
+/* ---- Streams ---- */
+
+static void curl_disconnect(void *self) {
+    stream *made = self;
+    state *s = made->owner;
+    s->stream = NULL;
+    curl_multi_remove_handle(s->multi, made->easy);
+    curl_easy_cleanup(made->easy);
+    free(made);
+}
+
+static void *curl_connect(void *self, const char *url, const char *ca_file) {
+    state *s = self;
+    stream *made = calloc(1, sizeof *made);
+    if (made == NULL || (made->easy = curl_easy_init()) == NULL) {
+        free(made);
+        return NULL;
+    }
+    made->owner = s;
+    curl_easy_setopt(made->easy, CURLOPT_URL, url);
+    curl_easy_setopt(made->easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(made->easy, CURLOPT_CONNECT_ONLY, 1L);
+    curl_easy_setopt(made->easy, CURLOPT_FRESH_CONNECT, 1L);
+    curl_easy_setopt(made->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)MAX_CONNECT_MS);
+    curl_easy_setopt(made->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(made->easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    if (ca_file != NULL) {
+        curl_easy_setopt(made->easy, CURLOPT_CAINFO, ca_file);
+    }
+    s->stream = made;
+    if (curl_multi_add_handle(s->multi, made->easy) != CURLM_OK) {
+        curl_disconnect(made);
+        return NULL;
+    }
+    return made;
+}
+
+static long stream_result(const stream *at, CURLcode result, size_t count) {
+    if (at->has_failed) {
+        return -1;
+    }
+    return result == CURLE_OK ? (long)count : result == CURLE_AGAIN ? 0 : -1;
+}
+
+static long curl_stream_send(void *self, const void *bytes, size_t size) {
+    stream *to = self;
+    size_t sent = 0;
+    CURLcode result =
+        to->is_connected && size > 0 ? curl_easy_send(to->easy, bytes, size, &sent) : CURLE_AGAIN;
+    return stream_result(to, result, sent);
+}
+
+static long curl_stream_receive(void *self, void *bytes, size_t room) {
+    stream *from = self;
+    size_t received = 0;
+    CURLcode result =
+        from->is_connected ? curl_easy_recv(from->easy, bytes, room, &received) : CURLE_AGAIN;
+    /* The peer's end is no bytes and no error. */
+    return result == CURLE_OK && received == 0 ? -1 : stream_result(from, result, received);
 }
 
 /* ---- Life ---- */
@@ -282,6 +361,10 @@ static const ow_client_transport curl_transport = {
     .close = curl_close,
     .start = curl_start,
     .poll = curl_poll,
+    .connect = curl_connect,
+    .send = curl_stream_send,
+    .receive = curl_stream_receive,
+    .disconnect = curl_disconnect,
 };
 
 const ow_client_transport *sdk_default_transport(void) {

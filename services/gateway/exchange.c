@@ -12,6 +12,7 @@
 #define NUMBER_TEXT_MAX 24
 #define CONTENT_TYPE_MAX 200
 #define SECOND 1000000
+#define STREAM_BEHIND_MAX (4 << 20) // bytes that wait for a client
 #define AUTHORIZATION_ROOM (PORTAL_TOKEN_MAX + 8)
 
 // ---- life ----
@@ -135,8 +136,9 @@ static size_t add_console_headers(ow_http_header_line *headers, size_t count,
                                                       "sandbox; default-src 'none'");
 }
 
-const door *const gateway_doors[DOORS] = {&call_door,  &connect_door, &bundle_door,
-                                          &plain_door, &sign_in_door, &sign_out_door};
+const door *const gateway_doors[DOORS] = {&call_door,     &connect_door, &bundle_door,
+                                          &push_door,     &plain_door,   &sign_in_door,
+                                          &sign_out_door, &events_door,  &hooks_door};
 
 static void count_reply(const exchange *x, int status) {
     for (int i = 0; i < DOORS; i++) {
@@ -148,42 +150,111 @@ static void count_reply(const exchange *x, int status) {
     }
 }
 
-void exchange_reply(exchange *x, const exchange_answer *answer) {
-    ow_http_header_line headers[OWN_HEADERS_MAX + EXCHANGE_MORE_HEADERS];
+// The texts behind a reply's header lines.
+typedef struct head_lines {
+    ow_http_header_line lines[OWN_HEADERS_MAX + EXCHANGE_MORE_HEADERS];
     char traceparent[OW_TRACEPARENT_MAX];
     char version[NUMBER_TEXT_MAX];
     char retry_after[NUMBER_TEXT_MAX];
+    size_t count;
+} head_lines;
+
+static void fill_head(const exchange *x, const exchange_answer *answer, head_lines *to) {
+    ow_http_header_line *headers = to->lines;
     size_t count = 0;
-    ow_trace_format(traceparent, &x->trace);
+    ow_trace_format(to->traceparent, &x->trace);
     if (ow_http_is_header_value(answer->content_type, CONTENT_TYPE_MAX)) {
         count = add_header(headers, count, "Content-Type", answer->content_type);
     }
     count = add_header(headers, count, "Overworld-Request-Id", x->request_id);
-    count = add_header(headers, count, "traceparent", traceparent);
+    count = add_header(headers, count, "traceparent", to->traceparent);
     if (x->version >= 0) {
         count = add_header(headers, count, "Overworld-Version",
-                           x->version > 0 ? number_text(version, x->version) : "$LATEST");
+                           x->version > 0 ? number_text(to->version, x->version) : "$LATEST");
     }
     if (answer->retry_after_s > 0) {
-        snprintf(retry_after, sizeof retry_after, "%d", answer->retry_after_s);
-        count = add_header(headers, count, "Retry-After", retry_after);
+        snprintf(to->retry_after, sizeof to->retry_after, "%d", answer->retry_after_s);
+        count = add_header(headers, count, "Retry-After", to->retry_after);
     }
     if (answer->allow != NULL) {
         count = add_header(headers, count, "Allow", answer->allow);
     }
     if (!x->from->is_public) {
         count = add_console_headers(headers, count, answer);
+    } else {
+        for (size_t i = 0; i < answer->more_header_count; i++) {
+            headers[count++] = answer->more_headers[i];
+        }
     }
+    to->count = count;
+}
+
+void exchange_reply(exchange *x, const exchange_answer *answer) {
+    head_lines head;
+    fill_head(x, answer, &head);
     count_reply(x, answer->status);
     records_add(x, answer);
     ow_http_request *http = x->http;
     ow_http_set_user(http, NULL);
     ow_http_reply(http, &(ow_http_answer){.status = answer->status,
-                                          .headers = headers,
-                                          .header_count = count,
+                                          .headers = head.lines,
+                                          .header_count = head.count,
                                           .body = answer->body,
                                           .size = answer->size});
     exchange_free(x);
+}
+
+void exchange_upgrade(exchange *x, const ow_http_upgrade *upgrade) {
+    ow_http_request *http = x->http;
+    ow_http_set_user(http, NULL);
+    // A record is written from the request, which is gone once this succeeded.
+    exchange_answer answer = {.status = 101, .content_type = "", .reason = ""};
+    if (!ow_http_upgrade_reply(http, upgrade)) {
+        ow_http_set_user(http, x);
+        exchange_refuse(x, 503, OW_UNAVAILABLE, "overloaded", "try again");
+        return;
+    }
+    count_reply(x, answer.status);
+    x->http = NULL;
+    records_add(x, &answer);
+    exchange_free(x);
+}
+
+// ---- replying in pieces ----
+
+bool exchange_stream_begin(exchange *x, const char *content_type) {
+    head_lines head;
+    exchange_answer answer = {.status = 200, .content_type = content_type, .reason = ""};
+    fill_head(x, &answer, &head);
+    x->streams = true;
+    return ow_http_stream_begin(
+        x->http,
+        &(ow_http_answer){.status = 200, .headers = head.lines, .header_count = head.count});
+}
+
+bool exchange_stream_write(exchange *x, const void *bytes, size_t size) {
+    x->streamed += (int64_t)size;
+    return ow_http_stream_write(x->http, bytes, size, STREAM_BEHIND_MAX);
+}
+
+void exchange_stream_end(exchange *x, const char *reason, bool whole) {
+    count_reply(x, 200);
+    records_add(x,
+                &(exchange_answer){.status = 200, .reason = reason, .size = (size_t)x->streamed});
+    ow_http_request *http = x->http;
+    ow_http_set_user(http, NULL);
+    ow_http_stream_end(http, whole);
+    exchange_free(x);
+}
+
+void exchange_end_streams(gateway *gw) {
+    for (exchange *x = gw->live; x != NULL;) {
+        exchange *next = x->next;
+        if (x->streams) {
+            ow_call_cancel_for(x->call, OW_UNAVAILABLE, "stopping");
+        }
+        x = next;
+    }
 }
 
 static int retry_after(const failure *why) {
@@ -193,7 +264,13 @@ static int retry_after(const failure *why) {
     return why->retry_after_s > 0 ? why->retry_after_s : 1;
 }
 
-static void fail_with(exchange *x, const failure *why, const char *allow) {
+typedef struct failure_headers {
+    const char *allow;
+    const ow_http_header_line *more;
+    size_t more_count;
+} failure_headers;
+
+static void fail_with(exchange *x, const failure *why, const failure_headers *with) {
     gateway *gw = x->gw;
     size_t size = 0;
     const char *body = x->door->speaks_connect
@@ -205,12 +282,19 @@ static void fail_with(exchange *x, const failure *why, const char *allow) {
                                          .size = body != NULL ? size : 0,
                                          .reason = why->reason,
                                          .retry_after_s = retry_after(why),
-                                         .allow = allow});
+                                         .allow = with->allow,
+                                         .more_headers = with->more,
+                                         .more_header_count = with->more_count});
     ow_arena_reset(gw->scratch);
 }
 
 void exchange_fail(exchange *x, const failure *why) {
-    fail_with(x, why, NULL);
+    fail_with(x, why, &(failure_headers){NULL, NULL, 0});
+}
+
+void exchange_fail_with(exchange *x, const failure *why, const ow_http_header_line *more,
+                        size_t more_count) {
+    fail_with(x, why, &(failure_headers){NULL, more, more_count});
 }
 
 void exchange_fail_err(exchange *x, const ow_err *err) {
@@ -243,7 +327,7 @@ void exchange_refuse_method(exchange *x, const char *allow) {
                    .reason = "method_not_allowed",
                    .message = "this HTTP method is not served here",
                    .status = 405};
-    fail_with(x, &why, allow);
+    fail_with(x, &why, &(failure_headers){allow, NULL, 0});
 }
 
 // ---- what the doors have in common ----
@@ -338,12 +422,23 @@ static bool is_call(exchange *x, const char *path) {
     return starts_with(path, "/v1/call/");
 }
 
+static const struct {
+    const char *prefix;
+    const door *door;
+} places[] = {
+    {"/v1/bundles/", &bundle_door}, {"/v1/events", &events_door}, {"/hooks/", &hooks_door}};
+
 static const door *choose_door(exchange *x, const char *path) {
     if (is_call(x, path)) {
         return &call_door;
     }
-    if (starts_with(path, "/v1/bundles/")) {
-        return &bundle_door;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        if (starts_with(path, places[i].prefix)) {
+            return places[i].door;
+        }
+    }
+    if (strcmp(path, "/v1/push") == 0) {
+        return &push_door;
     }
     if (!x->from->is_public && starts_with(path, "/session")) {
         return path[sizeof "/session" - 1] == '/' ? &sign_in_door : &sign_out_door;
@@ -365,13 +460,14 @@ static void take_trace(exchange *x) {
 }
 
 // The portal's cookie as an Authorization; false when there is none that counts here.
-static bool take_cookie(const exchange *x, char authorization[static AUTHORIZATION_ROOM]) {
+static bool take_cookie(exchange *x, char authorization[static AUTHORIZATION_ROOM]) {
     char token[PORTAL_TOKEN_MAX];
     if (x->from->is_public || !portal_cookie_token(ow_http_header(x->http, "Cookie"), token) ||
         !portal_is_own_request(x->http)) {
         return false;
     }
     snprintf(authorization, AUTHORIZATION_ROOM, "Bearer %s", token);
+    x->by_portal = true;
     return true;
 }
 

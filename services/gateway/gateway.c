@@ -5,6 +5,7 @@
 #include "core/json/writer.h"
 #include "core/log/log.h"
 #include "services/gateway/internal.h"
+#include "services/gateway/pushes.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -83,6 +84,13 @@ static const ow_config_key keys[] = {
         "Added to a function's timeout for the whole of a call: a cold start fits in."),
     KEY("token_cache", INT, token_cache, "32768", 2, 1 << 24,
         "Verified tokens that are remembered; a power of two."),
+    KEY("push_connections", INT, push_connections, "20000", 0, 10000000,
+        "WebSockets of players that may be open; more are refused and poll. Each costs about 11 KB."),
+    KEY("push_queue", SIZE, push_queue, "64KB", 1 << 14, 1 << 30,
+        "What may wait to be read by one player; who is further behind is told so and closed."),
+    KEY("push_ping", DURATION, push_ping, "25s", 10000, INT64_C(3600000000),
+        "Between pings of a WebSocket; who is silent from one to the next is gone. Each also looks "
+        "whether the session has ended."),
     KEY("player_calls", INT, limits.player.count, "100", 0, LIMIT_MAX,
         "Requests of one player within gateway.player_window; more are answered with 429. 0: no "
         "limit."),
@@ -334,9 +342,10 @@ static ow_code gateway_init(ow_module_env *env, const void *config, void **ret_s
     gw->titles = titles_new();
     gw->verifier = verifier_new(cache);
     gw->limits = limits_new(&gw->config->limits, env->metrics);
+    gw->pushes = pushes_new(gw);
     gw->scratch = ow_arena_new(SCRATCH_MAX);
     if (gw->routes == NULL || gw->titles == NULL || gw->verifier == NULL || gw->limits == NULL ||
-        gw->scratch == NULL) {
+        gw->pushes == NULL || gw->scratch == NULL) {
         return ow_fail_errno(err, ENOMEM, "gateway");
     }
     ow_code code = stages_read(gw->config->stages, &gw->stages, err);
@@ -351,6 +360,8 @@ static ow_code open_rooms(gateway *gw, ow_err *err) {
     ow_directory *directory = gw->env->directory;
     gw->registry = ow_directory_get(directory, &overworld__registry__v1__registry__descriptor);
     gw->runner = ow_directory_get(directory, &overworld__runner__v1__runner__descriptor);
+    gw->queue = ow_directory_get(directory, &overworld__events__v1__queue__descriptor);
+    gw->events = ow_directory_get(directory, &overworld__events__v1__events__descriptor);
     gw->telemetry = ow_directory_get(directory, &overworld__telemetry__v1__telemetry__descriptor);
     ow_code code = status_service_new(gw, err);
     code = code == OW_OK ? ow_directory_offer(directory, gw->own_service, err) : code;
@@ -367,6 +378,7 @@ static ow_code gateway_start(void *self, ow_err *err) {
     if (code == OW_OK) {
         register_metrics(gw);
         subscribe(gw);
+        pushes_start(gw->pushes);
         gw->started = true;
     }
     return code;
@@ -392,6 +404,8 @@ static bool gateway_ready(void *self, const char **why_not) {
 static void gateway_drain(void *self) {
     gateway *gw = self;
     gw->draining = true;
+    pushes_drain(gw->pushes);
+    exchange_end_streams(gw);
     ow_http_server_drain(gw->public_side.server);
     ow_http_server_drain(gw->console_side.server);
 }
@@ -404,7 +418,8 @@ static void gateway_reload(void *self) {
 static bool gateway_drained(void *self) {
     gateway *gw = self;
     if (ow_http_server_busy(gw->public_side.server) > 0 ||
-        ow_http_server_busy(gw->console_side.server) > 0 || gw->live_count > 0) {
+        ow_http_server_busy(gw->console_side.server) > 0 || gw->live_count > 0 ||
+        pushes_count(gw->pushes) > 0) {
         return false;
     }
     ow_batch_flush(gw->records);
@@ -426,6 +441,7 @@ static void gateway_stop(void *self) {
     }
     tls_unwatch(gw);
     exchange_cancel_all(gw);
+    pushes_stop(gw->pushes);
     gw->public_side.server = ow_http_server_close(gw->public_side.server);
     gw->console_side.server = ow_http_server_close(gw->console_side.server);
     ow_subscription_stop(&gw->watch_routes);
@@ -455,11 +471,13 @@ static void gateway_free(void *self) {
     proxies_free(gw->proxies);
     verifier_free(gw->verifier);
     limits_free(gw->limits);
+    pushes_free(gw->pushes);
     ow_arena_free(gw->scratch);
     free(gw);
 }
 
-static const char *const needs[] = {"events", "identity", "registry", "runner", "telemetry", NULL};
+static const char *const needs[] = {"events",    "identity", "registry", "runner",
+                                    "telemetry", "timers",   NULL};
 
 const ow_module ow_gateway_module = {
     .name = "gateway",

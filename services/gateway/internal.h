@@ -43,6 +43,7 @@ typedef struct gateway_config {
     int64_t idle_timeout, header_timeout, slow_grace, slow_rate;
     int64_t method_timeout, init_limit;
     int64_t token_cache;
+    int64_t push_connections, push_queue, push_ping;
     limits_config limits;
     bool records;
 } gateway_config;
@@ -62,9 +63,21 @@ typedef struct door {
     void (*on_body)(exchange *x); // the body is there
 } door;
 
-enum { DOOR_CALL, DOOR_CONNECT, DOOR_BUNDLE, DOOR_PLAIN, DOOR_SIGN_IN, DOOR_SIGN_OUT, DOORS };
+enum {
+    DOOR_CALL,
+    DOOR_CONNECT,
+    DOOR_BUNDLE,
+    DOOR_PUSH,
+    DOOR_PLAIN,
+    DOOR_SIGN_IN,
+    DOOR_SIGN_OUT,
+    DOOR_EVENTS,
+    DOOR_HOOKS,
+    DOORS
+};
 
-extern const door call_door, connect_door, bundle_door, plain_door, sign_in_door, sign_out_door;
+extern const door call_door, connect_door, bundle_door, push_door, plain_door, sign_in_door,
+    sign_out_door, events_door, hooks_door;
 // By the numbers above.
 extern const door *const gateway_doors[DOORS];
 
@@ -94,10 +107,11 @@ struct gateway {
     proxies *proxies;
     verifier *verifier;
     limits *limits;
+    struct pushes *pushes;
     ow_subscription watch_routes, watch_verification;
     watch_routes_request routes_request;
     watch_verification_request verification_request;
-    ProtobufCService *registry, *runner, *telemetry;
+    ProtobufCService *registry, *runner, *telemetry, *queue, *events;
     ProtobufCService *own_service; // Gateway, offered to the directory
     ow_batch *records;
     ow_arena *scratch; // for bodies of errors; emptied after each
@@ -117,12 +131,14 @@ typedef struct call_state {
     invoke_request request;
     char routing_key[ROUTING_KEY_MAX]; // "": none was sent
     int64_t timeout_us;
+    bool is_async;
 } call_state;
 
 typedef struct connect_state {
     const method *method;
     bool is_json;
     bool is_get;
+    bool streams;
 } connect_state;
 
 typedef struct bundle_state {
@@ -134,6 +150,17 @@ typedef struct bundle_state {
     put_chunk_request request;
 } bundle_state;
 
+typedef struct events_state {
+    bool is_get;
+    char type[NAME_TEXT_MAX * 2]; // of those that are asked for
+    int32_t limit;
+    char trigger_id[OW_ID_MAX]; // "": a list
+} events_state;
+
+typedef struct hook_state {
+    char name[NAME_TEXT_MAX];
+} hook_state;
+
 // One request from outside and its reply.
 struct exchange {
     exchange *next, *previous;
@@ -142,8 +169,11 @@ struct exchange {
     const door *door;
     const stage_rule *stage; // by host or path; NULL: none
     ow_http_request *http;
-    ow_call *call;  // NULL before it is made
-    bool in_flight; // a service is working on it: its closure ends the exchange
+    ow_call *call;    // NULL before it is made
+    bool by_portal;   // the session came in the portal's cookie
+    bool streams;     // a reply in pieces has begun
+    int64_t streamed; // bytes of it
+    bool in_flight;   // a service is working on it: its closure ends the exchange
     ow_principal principal;
     ow_trace trace;
     uint8_t parent_span[8]; // of whoever asked; all 0: none was told
@@ -161,6 +191,8 @@ struct exchange {
         call_state call;
         connect_state connect;
         bundle_state bundle;
+        events_state events;
+        hook_state hook;
     } state;
 };
 
@@ -168,7 +200,7 @@ struct exchange {
 
 extern const ow_http_handler exchange_handler; // its self is a listener
 
-enum { EXCHANGE_MORE_HEADERS = 5 };
+enum { EXCHANGE_MORE_HEADERS = 40 };
 
 typedef struct exchange_answer {
     int status;
@@ -185,8 +217,20 @@ typedef struct exchange_answer {
 // Replies, records, and ends the exchange: it is gone afterwards.
 void exchange_reply(exchange *x, const exchange_answer *answer);
 
+// A reply in pieces instead: begin, write, and end, which frees the exchange. False: it must end now,
+// since memory is short or the client is too far behind.
+bool exchange_stream_begin(exchange *x, const char *content_type);
+bool exchange_stream_write(exchange *x, const void *bytes, size_t size);
+// `whole` false: the client is hung up on.
+void exchange_stream_end(exchange *x, const char *reason, bool whole);
+// Ends all of them; for the drain, which would wait for them.
+void exchange_end_streams(gateway *gw);
+
 // The same with an error in the door's form.
 void exchange_fail(exchange *x, const failure *why);
+// With headers of its own.
+void exchange_fail_with(exchange *x, const failure *why, const ow_http_header_line *more,
+                        size_t more_count);
 void exchange_fail_err(exchange *x, const ow_err *err);
 // `reason` and `message` live on.
 void exchange_refuse(exchange *x, int status, ow_code code, const char *reason,
@@ -195,6 +239,10 @@ void exchange_refuse(exchange *x, int status, ow_code code, const char *reason,
 void exchange_throttle(exchange *x, int64_t wait_us);
 // 405 with the methods that are allowed.
 void exchange_refuse_method(exchange *x, const char *allow);
+
+// Answers 101 and hands the connection over; ends the exchange. When that cannot be, it answers 503 and
+// nobody takes the connection.
+void exchange_upgrade(exchange *x, const ow_http_upgrade *upgrade);
 
 // Makes x->call. `from_outside` false: the gateway itself calls for the principal. False: it ended
 // with 503.

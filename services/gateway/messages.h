@@ -4,13 +4,31 @@
 
 #include "proto/google/rpc/status.pb-c.h"
 #include "proto/overworld/data/v1/data.pb-c.h"
+#include "proto/overworld/events/v1/events.pb-c.h"
 #include "proto/overworld/events/v1/queue.pb-c.h"
 #include "proto/overworld/gateway/v1/gateway.pb-c.h"
 #include "proto/overworld/identity/v1/identity.pb-c.h"
+#include "proto/overworld/push/v1/push.pb-c.h"
 #include "proto/overworld/registry/v1/registry.pb-c.h"
 #include "proto/overworld/runner/v1/runner.pb-c.h"
 #include "proto/overworld/telemetry/v1/telemetry.pb-c.h"
+#include "proto/overworld/timers/v1/timers.pb-c.h"
 
+typedef Overworld__Events__V1__Enqueued enqueued_msg;
+typedef Overworld__Events__V1__EnqueueRequest enqueue_request;
+typedef Overworld__Events__V1__EnqueueResponse enqueue_response;
+typedef Overworld__Events__V1__NewExecution new_execution_msg;
+typedef Overworld__Events__V1__Extension extension;
+typedef Overworld__Events__V1__GetOccurrenceRequest get_occurrence_request;
+typedef Overworld__Events__V1__HttpHeader http_header;
+typedef Overworld__Events__V1__ListOccurrencesRequest list_occurrences_request;
+typedef Overworld__Events__V1__ListOccurrencesResponse list_occurrences_response;
+typedef Overworld__Events__V1__NewEvent new_event;
+typedef Overworld__Events__V1__Occurrence occurrence;
+typedef Overworld__Events__V1__PublishRequest publish_request;
+typedef Overworld__Events__V1__PublishResponse publish_response;
+typedef Overworld__Events__V1__ReceiveWebhookRequest receive_webhook_request;
+typedef Overworld__Events__V1__ReceiveWebhookResponse receive_webhook_response;
 typedef Overworld__Identity__V1__VerificationState verification_state;
 typedef Overworld__Identity__V1__WatchVerificationRequest watch_verification_request;
 typedef Overworld__Registry__V1__RouteChange route_change;
@@ -22,6 +40,15 @@ typedef Overworld__Runner__V1__InvokeRequest invoke_request;
 typedef Overworld__Runner__V1__InvokeResponse invoke_response;
 typedef Overworld__Runner__V1__GetRunnerStatusRequest runner_status_request;
 typedef Overworld__Runner__V1__GetRunnerStatusResponse runner_status;
+typedef Overworld__Push__V1__AcknowledgeRequest acknowledge_request;
+typedef Overworld__Push__V1__AcknowledgeResponse acknowledge_response;
+typedef Overworld__Push__V1__Acknowledgement acknowledgement;
+typedef Overworld__Push__V1__AttachRequest attach_request;
+typedef Overworld__Push__V1__Delivery delivery;
+typedef Overworld__Push__V1__HoldRequest hold_request;
+typedef Overworld__Push__V1__HoldResponse hold_response;
+typedef Overworld__Push__V1__ReleaseRequest release_request;
+typedef Overworld__Push__V1__ReleaseResponse release_response;
 typedef Overworld__Telemetry__V1__Record telemetry_record;
 typedef Overworld__Telemetry__V1__RequestRecord request_record;
 typedef Overworld__Telemetry__V1__AppendRequest append_request;

@@ -13,15 +13,15 @@
 #define PRINCIPAL_TEXT_MAX (OW_ID_MAX + 16)
 
 // A block on its way.
-typedef struct delivery {
+typedef struct sent_block {
     gateway *gw;
     const ow_batch_block *block;
     append_request request;
-} delivery;
+} sent_block;
 
 static void on_appended(const append_response *reply, void *closure_data) {
     ow_call *call = closure_data;
-    delivery *sent = call->user;
+    sent_block *sent = call->user;
     ow_batch_block_done(sent->gw->records, sent->block, reply != NULL);
     ow_call_free(call);
 }
@@ -31,7 +31,7 @@ static void on_block(void *self, const ow_batch_block *block) {
     gateway *gw = self;
     ow_call_options options = {.principal = &platform, .timeout_us = APPEND_TIMEOUT_US};
     ow_call *call = ow_call_new(gw->loop, &options);
-    delivery *sent = call != NULL ? ow_arena_alloc(call->arena, sizeof *sent) : NULL;
+    sent_block *sent = call != NULL ? ow_arena_alloc(call->arena, sizeof *sent) : NULL;
     if (sent == NULL) {
         ow_call_free(call);
         ow_batch_block_done(gw->records, block, false);
@@ -77,15 +77,22 @@ static ProtobufCBinaryData first_part(const void *bytes, size_t size) {
     return (ProtobufCBinaryData){size, (uint8_t *)(uintptr_t)bytes};
 }
 
+// Probes and scrapes would drown what people look for; so would the pages on which they look. Of a
+// request that went well.
+static bool is_noise(const exchange *x) {
+    return x->door == &plain_door || (x->door == &connect_door && x->by_portal &&
+                                      x->state.connect.method->rule->no_side_effects);
+}
+
 void records_add(exchange *x, const exchange_answer *answer) {
     gateway *gw = x->gw;
     char principal[PRINCIPAL_TEXT_MAX];
-    size_t bytes_in;
-    // Probes and scrapes would drown what people look for.
-    if ((x->door == &plain_door && answer->status < 400) || !gw->config->records) {
+    size_t bytes_in = 0;
+    if ((answer->status < 400 && is_noise(x)) || !gw->config->records) {
         return;
     }
-    const void *body = ow_http_body(x->http, &bytes_in);
+    const void *body = x->http != NULL ? ow_http_body(x->http, &bytes_in) : NULL;
+    bytes_in = body != NULL ? bytes_in : 0;
     describe_principal(&x->principal, principal);
     request_record request = OVERWORLD__TELEMETRY__V1__REQUEST_RECORD__INIT;
     request.principal = principal;

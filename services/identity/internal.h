@@ -12,6 +12,7 @@
 #include "services/identity/verification.h"
 
 #include "core/backup/backup.h"
+#include "core/bus/bus.h"
 #include "core/clock/clock.h"
 #include "core/metrics/metrics.h"
 #include "core/module/env.h"
@@ -39,6 +40,7 @@ typedef struct identity {
     sweeper sweeper;
     attempts *attempts;
     ow_backup *backup;
+    ow_bus *bus;
     admissions *admissions;
     providers *providers;
     ProtobufCService *service, *data; // data: what functions remember of players

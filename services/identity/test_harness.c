@@ -245,7 +245,10 @@ static unsigned method_index(const char *name) {
 void ask_begin(fixture *f, const who *as, const char *method, const ProtobufCMessage *request,
                answer *a) {
     *a = (answer){0};
-    ow_principal principal = {.kind = as->kind, .role = as->role, .every_title = as->every_title};
+    ow_principal principal = {.kind = as->kind,
+                              .role = as->role,
+                              .every_title = as->every_title,
+                              .with_api_key = as->with_api_key};
     snprintf(principal.id, sizeof principal.id, "%s", as->id);
     snprintf(principal.title, sizeof principal.title, "%s", as->title);
     ow_call_options options = {.principal = &principal,

@@ -62,6 +62,7 @@ typedef struct who {
     const char *id;
     const char *title;
     bool every_title; // an operator's role
+    bool with_api_key;
 } who;
 
 extern const who nobody, admin, viewer, owner,

@@ -93,6 +93,7 @@ typedef struct reading {
     ow_manifest *manifest;
     ow_manifest_function *function; // the one being read
     const char *where;              // for messages: "", "functions.moderate: "
+    ow_trigger_lists triggers;
 } reading;
 
 typedef struct key {
@@ -482,11 +483,62 @@ static ow_code read_fetch(reading *r, const ow_json *value, ow_err *err) {
     return code == OW_OK ? check_fetch(r, err) : code;
 }
 
+// They are read when all functions are known.
+static ow_code keep_list(const reading *r, const ow_json *value, const ow_json **ret_list,
+                         ow_err *err) {
+    *ret_list = value;
+    return ow_json_kind_of(value) == OW_JSON_ARRAY
+               ? OW_OK
+               : bad(err, "%s\"%s\" must be a list", r->where, ow_json_name_of(value));
+}
+
+static ow_code read_timers(reading *r, const ow_json *value, ow_err *err) {
+    return keep_list(r, value, &r->triggers.timers, err);
+}
+
+static ow_code read_subscriptions(reading *r, const ow_json *value, ow_err *err) {
+    return keep_list(r, value, &r->triggers.subscriptions, err);
+}
+
+static ow_code read_webhooks(reading *r, const ow_json *value, ow_err *err) {
+    return keep_list(r, value, &r->triggers.webhooks, err);
+}
+
+static ow_code read_routes(reading *r, const ow_json *value, ow_err *err) {
+    return keep_list(r, value, &r->triggers.routes, err);
+}
+
 static const key manifest_keys[] = {
-    {"name", read_name},   {"runtime", read_runtime}, {"functions", read_functions},
-    {"files", read_files}, {"env", read_env},         {"fetch", read_fetch},
+    {"name", read_name},
+    {"runtime", read_runtime},
+    {"functions", read_functions},
+    {"files", read_files},
+    {"env", read_env},
+    {"fetch", read_fetch},
+    {"timers", read_timers},
+    {"subscriptions", read_subscriptions},
+    {"webhooks", read_webhooks},
+    {"routes", read_routes},
     {NULL, NULL},
 };
+
+static bool has_function(void *self, const char *name) {
+    const ow_manifest *m = self;
+    for (size_t i = 0; i < m->function_count; i++) {
+        if (strcmp(m->functions[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static ow_code read_triggers(reading *r, ow_err *err) {
+    ow_manifest *m = r->manifest;
+    ow_code code = ow_triggers_read(&r->triggers, r->arena, &m->triggers, err);
+    return code == OW_OK && m->triggers != NULL
+               ? ow_triggers_check(m->triggers, m->function_count, has_function, m, err)
+               : code;
+}
 
 static ow_code read_tree(reading *r, const ow_json *tree, ow_err *err) {
     if (ow_json_kind_of(tree) != OW_JSON_OBJECT) {
@@ -500,7 +552,7 @@ static ow_code read_tree(reading *r, const ow_json *tree, ow_err *err) {
                           : r->manifest->runtime == NULL   ? "runtime"
                           : r->manifest->functions == NULL ? "functions"
                                                            : NULL;
-    return missing == NULL ? OW_OK : bad(err, "\"%s\" is missing", missing);
+    return missing == NULL ? read_triggers(r, err) : bad(err, "\"%s\" is missing", missing);
 }
 
 ow_code ow_manifest_read(const char *text, size_t size, ow_arena *arena, ow_manifest *ret_manifest,

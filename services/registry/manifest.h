@@ -24,8 +24,13 @@
 //         "networks": ["10.1.0.0/16"],       addresses allowed though not public, if the server's
 //                                            configuration allows them as well; default none
 //         "plain": false                     also without TLS, likewise
-//       }
+//       },
+//       "timers": [{"name": "trim", "function": "trim", "cron": "0 4 * * *"}],
+//       "subscriptions": [], "webhooks": [], "routes": []
+//                                            see proto/overworld/api/triggers.proto; 10 a function
 //     }
+
+#include "services/registry/triggers.h"
 
 #include "core/archive/archive.h"
 #include "core/arena/arena.h"
@@ -72,6 +77,7 @@ typedef struct ow_manifest {
     const char **fetch_networks;
     size_t fetch_network_count;
     bool fetch_plain;
+    triggers_msg *triggers; // NULL: none
 } ow_manifest;
 
 // True for 1-60 characters [A-Za-z][A-Za-z0-9_-]*. NULL is none.

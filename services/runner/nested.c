@@ -232,6 +232,8 @@ static ow_code fill(struct nested *nested, const ow_host_call *wanted, invoke_re
         ow_arena_printf_in(arena, "%s/%s", request->virtual_server, request->function);
     request->source = ow_arena_strdup_in(arena, "function");
     request->parent_invocation_id = nested->parent->request.invocation_id;
+    request->depth =
+        ((const Overworld__Runner__V1__InvokeRequest *)nested->parent->run->request)->depth;
     request->content_type = ow_arena_strdup_in(arena, wanted->content_type);
     request->payload.len = wanted->length;
     request->payload.data = ow_arena_memdup_in(arena, wanted->payload, wanted->length);

@@ -197,9 +197,14 @@ static struct scheduler_limits limits_of(const struct runner_config *config) {
     };
 }
 
+static bool is_one_of_several(const ow_module_env *env) {
+    return env->id != NULL && env->id[0] != '\0';
+}
+
 static bool set_paths(struct runner *runner) {
     const ow_module_env *env = runner->env;
-    return asprintf(&runner->cache_folder, "%s/runner-cache", env->data_folder) > 0 &&
+    return asprintf(&runner->cache_folder, "%s/runner-cache%s%s", env->data_folder,
+                    is_one_of_several(env) ? "-" : "", is_one_of_several(env) ? env->id : "") > 0 &&
            asprintf(&runner->build_binary, "%s/ow-build-c", env->binary_folder) > 0;
 }
 

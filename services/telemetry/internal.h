@@ -71,6 +71,20 @@ enum { STORE_PAGE_BYTES = 32768 };
 
 extern const ow_method telemetry_methods[];
 
+// ---- tail.c ----
+
+// The state of TailLogs.
+typedef struct tail {
+    ow_run *run;
+    query_request request;
+    Google__Protobuf__Timestamp since;
+    ow_call *asked; // a page that is on its way
+    char token[POSITION_MAX];
+    bool skipping, finished;
+} tail;
+
+ow_code tail_logs(ow_run *run);
+
 // ---- alarm_rpc.c ----
 
 // The state of the methods that change alarms.

@@ -121,6 +121,7 @@ const ow_method telemetry_methods[] = {
     {"VerifyAudit", 0, {{OW_READ, ow_audit_verify_step}}},
     {"GetTrace", sizeof(trace_state), {{OW_LOOP, trace_begin}, {OW_READ, trace_read}}},
     {"QueryLogs", sizeof(query), {{OW_LOOP, query_logs}}},
+    {"TailLogs", sizeof(tail), {{OW_LOOP, tail_logs}}},
     {"StartBackup",
      sizeof(ow_audit_entry),
      {{OW_READ, start_backup}, {OW_LOOP, started_backup}, {OW_WRITE, ow_backup_audit_step}}},

@@ -164,6 +164,14 @@ typedef enum ow_status {
 const char *ow_error_reason(ow_ctx *ctx);
 const char *ow_error_message(ow_ctx *ctx);
 
+/* ---- what others should know ---------------------------------------------------------------- */
+
+/* Publishes an event of a type that the title declares (ow event declare): every subscription that is
+ * about it gets it, later and each by itself. `data_json`: JSON text, at most 240 KB; NULL is null. With
+ * an `id` the same event happens once, however often it is published; NULL: a new one each time. It
+ * is stored when this returns OW_DONE. */
+ow_status ow_publish(ow_ctx *ctx, const char *type, const char *data_json, const char *id);
+
 /* ---- what the bundle brings ---------------------------------------------------------------- */
 
 /* A file of the bundle, by its path in it; NULL when there is none. Valid as long as the instance

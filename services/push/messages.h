@@ -1,0 +1,20 @@
+#pragma once
+
+// Short names for protobuf-c's types of this service.
+
+#include "overworld/push/v1/push.pb-c.h"
+
+typedef Overworld__Push__V1__AcknowledgeRequest acknowledge_request;
+typedef Overworld__Push__V1__Acknowledgement acknowledgement;
+typedef Overworld__Push__V1__AttachRequest attach_request;
+typedef Overworld__Push__V1__Delivery delivery;
+typedef Overworld__Push__V1__GetMessageRequest get_message_request;
+typedef Overworld__Push__V1__GetMessageResponse get_message_response;
+typedef Overworld__Push__V1__HoldRequest hold_request;
+typedef Overworld__Push__V1__Message message_msg;
+typedef Overworld__Push__V1__PollRequest poll_request;
+typedef Overworld__Push__V1__PollResponse poll_response;
+typedef Overworld__Push__V1__ReleaseRequest release_request;
+typedef Overworld__Push__V1__SendRequest send_request;
+typedef Overworld__Push__V1__SendResponse send_response;
+typedef Overworld__Push__V1__Target target_msg;
