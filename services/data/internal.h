@@ -94,7 +94,7 @@ typedef struct erasing {
     kv_scope scope;
     kv_span span;
     kv_range range;
-    int64_t deleted;
+    kv_deleted deleted;
 } erasing;
 
 ow_code kv_delete_prefix_check(ow_run *run);

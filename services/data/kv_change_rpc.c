@@ -209,6 +209,7 @@ static ow_code erase_check(ow_run *run, const scope_msg *scope, const char *pref
     state->range = (kv_range){.first = state->span.first,
                               .end = state->span.end,
                               .limit = KV_SLICE,
+                              .max_bytes = KV_SLICE_BYTES,
                               .now_us = kv_now_us(run)};
     return code == OW_OK ? kv_span_of(prefix, "", false, &state->span, run->err) : code;
 }
@@ -223,8 +224,8 @@ ow_code kv_delete_prefix_store(ow_run *run) {
     kv_delete_prefix_response *reply = run->reply;
     ow_code code =
         kv_store_delete_range(run->db, &state->scope, &state->range, &state->deleted, run->err);
-    reply->deleted = state->deleted;
-    reply->more = state->deleted == KV_SLICE;
+    reply->deleted = state->deleted.keys;
+    reply->more = state->deleted.more;
     return code;
 }
 
@@ -244,6 +245,6 @@ ow_code kv_erase_player_store(ow_run *run) {
         code =
             kv_store_delete_range(run->db, &state->scope, &state->range, &state->deleted, run->err);
     }
-    reply->more = state->deleted == KV_SLICE;
+    reply->more = state->deleted.more;
     return code;
 }

@@ -18,9 +18,10 @@ enum {
     KV_BATCH_MAX = 1024 * 1024, // bytes of the values of one request
     KV_PAGE_MAX = 200,
     KV_PAGE_DEFAULT = 50,
-    KV_LIST_BYTES_MAX = 1024 * 1024, // of keys and values in one page
-    KV_SLICE = 256,                  // keys deleted in one step
-    KV_NAME_MAX = 60,                // of a virtual server
+    KV_LIST_BYTES_MAX = 1024 * 1024,  // of keys and values in one page
+    KV_SLICE_BYTES = 8 * 1024 * 1024, // about, in one step: pages are freed one by one
+    KV_SLICE = 256,                   // keys deleted in one step
+    KV_NAME_MAX = 60,                 // of a virtual server
     KV_SCOPE_SIZE = OW_ID_MAX + 3 + KV_NAME_MAX + 1,
 };
 

@@ -3,6 +3,7 @@
 #include "services/data/kv_ledger.h"
 #include "services/data/kv_store.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static ow_code no_memory(ow_err *err) {
@@ -81,34 +82,40 @@ ow_code kv_store_list(ow_db_conn *db, const kv_scope *scope, const kv_range *ran
 typedef struct slice {
     kv_quota less;
     char last[KV_KEY_MAX + 1];
+    bool more;
 } slice;
 
 static ow_code measure(ow_db_conn *db, const kv_scope *scope, const kv_range *range,
                        slice *ret_slice, ow_err *err) {
     ow_rows *rows = NULL;
-    bool row = false;
+    bool row = true;
+    int count = 0;
     *ret_slice = (slice){0};
     ow_code code =
         ow_db_query(db, &rows, err,
-                    "SELECT count(*), coalesce(sum(bytes), 0), max(key) FROM"
-                    " (SELECT key, bytes FROM kv_entries WHERE scope = $1 AND key >= $2"
-                    " AND key < $3 ORDER BY key LIMIT $4) AS slice",
-                    "ttti", scope->text, range->first, range->end, (int64_t)range->limit);
-    code = code == OW_OK ? ow_rows_next(rows, &row, err) : code;
-    if (code == OW_OK && row && ow_rows_int(rows, 0) > 0) {
-        ret_slice->less = (kv_quota){-ow_rows_int(rows, 0), -ow_rows_int(rows, 1)};
-        memccpy(ret_slice->last, ow_rows_text(rows, 2), 0, sizeof ret_slice->last - 1);
+                    "SELECT key, bytes FROM kv_entries WHERE scope = $1 AND key >= $2"
+                    " AND key < $3 ORDER BY key LIMIT $4",
+                    "ttti", scope->text, range->first, range->end, (int64_t)range->limit + 1);
+    while (code == OW_OK && (code = ow_rows_next(rows, &row, err)) == OW_OK && row) {
+        if (count == range->limit || -ret_slice->less.bytes >= (int64_t)range->max_bytes) {
+            ret_slice->more = true;
+            break;
+        }
+        count++;
+        ret_slice->less.keys--;
+        ret_slice->less.bytes -= ow_rows_int(rows, 1);
+        snprintf(ret_slice->last, sizeof ret_slice->last, "%s", ow_rows_text(rows, 0));
     }
     ow_rows_close(rows);
     return code;
 }
 
 ow_code kv_store_delete_range(ow_db_conn *db, const kv_scope *scope, const kv_range *range,
-                              int64_t *ret_deleted, ow_err *err) {
+                              kv_deleted *ret_deleted, ow_err *err) {
     kv_ledger ledger;
     slice slice;
     ow_code code = measure(db, scope, range, &slice, err);
-    *ret_deleted = -slice.less.keys;
+    *ret_deleted = (kv_deleted){.keys = -slice.less.keys, .more = slice.more};
     if (code != OW_OK || slice.less.keys == 0) {
         return code;
     }
@@ -135,31 +142,39 @@ typedef struct expired {
     kv_scope scope;
 } expired;
 
-static ow_code find_expired(ow_db_conn *db, int64_t now_us, int limit, ow_arena *arena,
-                            expired *found, int *ret_count, ow_err *err) {
+static bool take_expired(ow_rows *rows, ow_arena *arena, expired *ret_expired) {
+    snprintf(ret_expired->scope.text, sizeof ret_expired->scope.text, "%s", ow_rows_text(rows, 0));
+    snprintf(ret_expired->scope.title, sizeof ret_expired->scope.title, "%s",
+             ow_rows_text(rows, 3));
+    ret_expired->bytes = ow_rows_int(rows, 2);
+    ret_expired->key = ow_arena_strdup_in(arena, ow_rows_text(rows, 1));
+    return ret_expired->key != NULL;
+}
+
+static ow_code find_expired(ow_db_conn *db, int64_t now_us, ow_arena *arena, expired *found,
+                            kv_deleted *ret_found, ow_err *err) {
     ow_rows *rows = NULL;
     bool row = true;
-    int count = 0;
+    int64_t bytes = 0;
+    *ret_found = (kv_deleted){0};
     ow_code code = ow_db_query(db, &rows, err,
                                "SELECT e.scope, e.key, e.bytes, s.title_id FROM kv_entries e"
                                " JOIN kv_scopes s ON s.scope = e.scope"
                                " WHERE e.expires_us > 0 AND e.expires_us <= $1"
                                " ORDER BY e.expires_us LIMIT $2",
-                               "ii", now_us, (int64_t)limit);
+                               "ii", now_us, (int64_t)KV_SLICE + 1);
     while (code == OW_OK && (code = ow_rows_next(rows, &row, err)) == OW_OK && row) {
-        expired *at = &found[count];
-        memccpy(at->scope.text, ow_rows_text(rows, 0), 0, sizeof at->scope.text - 1);
-        memccpy(at->scope.title, ow_rows_text(rows, 3), 0, sizeof at->scope.title - 1);
-        at->bytes = ow_rows_int(rows, 2);
-        at->key = ow_arena_strdup_in(arena, ow_rows_text(rows, 1));
-        if (at->key == NULL) {
-            code = no_memory(err);
+        if (ret_found->keys == KV_SLICE || bytes >= KV_SLICE_BYTES) {
+            ret_found->more = true;
             break;
         }
-        count++;
+        expired *at = &found[ret_found->keys++];
+        if (!take_expired(rows, arena, at)) {
+            code = no_memory(err);
+        }
+        bytes += at->bytes;
     }
     ow_rows_close(rows);
-    *ret_count = count;
     return code;
 }
 
@@ -172,18 +187,16 @@ static ow_code delete_expired(ow_db_conn *db, const expired *e, ow_err *err) {
     return code == OW_OK ? kv_ledger_add(db, &e->scope, &ledger, &less, err) : code;
 }
 
-ow_code kv_store_sweep(ow_db_conn *db, int64_t now_us, int limit, ow_arena *arena, int *ret_swept,
+ow_code kv_store_sweep(ow_db_conn *db, int64_t now_us, ow_arena *arena, kv_deleted *ret_swept,
                        ow_err *err) {
-    int count = 0;
-    expired *found = ow_arena_calloc(arena, (size_t)limit, sizeof *found);
+    expired *found = ow_arena_calloc(arena, KV_SLICE, sizeof *found);
     if (found == NULL) {
         return no_memory(err);
     }
-    ow_code code = find_expired(db, now_us, limit, arena, found, &count, err);
-    for (int i = 0; i < count && code == OW_OK; i++) {
+    ow_code code = find_expired(db, now_us, arena, found, ret_swept, err);
+    for (int64_t i = 0; i < ret_swept->keys && code == OW_OK; i++) {
         code = delete_expired(db, &found[i], err);
     }
-    *ret_swept = count;
     return code;
 }
 

@@ -76,15 +76,20 @@ typedef struct kv_list {
 ow_code kv_store_list(ow_db_conn *db, const kv_scope *scope, const kv_range *range, ow_arena *arena,
                       kv_list *ret_list, ow_err *err);
 
-// Deletes the first `range->limit` keys of a range, expired ones too.
+typedef struct kv_deleted {
+    int64_t keys;
+    bool more; // there may be others
+} kv_deleted;
+
+// Deletes the first keys of a range, expired ones too: `limit` and `max_bytes` as for a list.
 ow_code kv_store_delete_range(ow_db_conn *db, const kv_scope *scope, const kv_range *range,
-                              int64_t *ret_deleted, ow_err *err);
+                              kv_deleted *ret_deleted, ow_err *err);
 
 // Nothing is written to this scope any more.
 ow_code kv_store_end(ow_db_conn *db, const kv_scope *scope, int64_t now_us, ow_err *err);
 
-// Deletes up to `limit` entries that have expired by `now_us`, of whatever scopes.
-ow_code kv_store_sweep(ow_db_conn *db, int64_t now_us, int limit, ow_arena *arena, int *ret_swept,
+// Deletes a slice (KV_SLICE, KV_SLICE_BYTES) of what has expired by `now_us`, of whatever scopes.
+ow_code kv_store_sweep(ow_db_conn *db, int64_t now_us, ow_arena *arena, kv_deleted *ret_swept,
                        ow_err *err);
 
 // What a scope and its title hold.

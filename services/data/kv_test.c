@@ -595,6 +595,35 @@ static void a_prefix_is_deleted_in_slices(void **state) {
     assert_string_equal(get(f, &server, scope, "new"), "v");
 }
 
+// Freeing their pages takes time: it must fit the writer's bound.
+static void large_values_go_in_smaller_slices(void **state) {
+    fixture *f = *state;
+    scope_msg scope = server_scope("chat");
+    kv_delete_prefix_request request = OVERWORLD__DATA__V1__KV_DELETE_PREFIX_REQUEST__INIT;
+    kv_set_request big = set_of(&scope, "", "");
+    char key[16];
+    answer a;
+    int rounds = 0;
+    big.value.len = 256 * 1024;
+    big.value.data = calloc(1, big.value.len);
+    for (int i = 0; i < 80; i++) {
+        snprintf(key, sizeof key, "big/%d", i);
+        big.key = key;
+        ASK_OK(f, &server, "KvSet", &big, &a);
+        answer_deinit(&a);
+    }
+    free(big.value.data);
+    request.scope = &scope;
+    request.prefix = text_of("big/");
+    for (bool more = true; more; rounds++) {
+        ASK_OK(f, &server, "KvDeletePrefix", &request, &a);
+        more = ((kv_delete_prefix_response *)a.message)->more;
+        answer_deinit(&a);
+    }
+    assert_int_equal(rounds, 3);
+    assert_int_equal(usage(f, scope).bytes, 0);
+}
+
 #define CASE(function, mode)                                                                       \
     { #function, function, fixture_setup, fixture_teardown, (void *)(uintptr_t)(mode) }
 #define CASES(function) CASE(function, &local), CASE(function, &packed)
@@ -621,6 +650,7 @@ int main(void) {
         CASE(quotas_hold_for_a_scope_and_for_the_title, &small),
         CASES(a_deleted_player_has_nothing_and_gets_nothing),
         CASES(a_prefix_is_deleted_in_slices),
+        CASES(large_values_go_in_smaller_slices),
     };
     return cmocka_run_group_tests_name("kv", tests, NULL, NULL);
 }

@@ -15,7 +15,7 @@ static void on_timer(void *self) {
 static ow_code run_slice(ow_db_conn *conn, void *self, ow_err *err) {
     sweeper *s = self;
     ow_arena_reset(s->arena); // it may be run again
-    return kv_store_sweep(conn, s->now_us, KV_SLICE, s->arena, &s->count, err);
+    return kv_store_sweep(conn, s->now_us, s->arena, &s->swept_now, err);
 }
 
 static void slice_done(void *self, ow_code code, const ow_err *err) {
@@ -27,9 +27,9 @@ static void slice_done(void *self, ow_code code, const ow_err *err) {
     if (code != OW_OK) {
         ow_log(OW_LOG_WARN, "expired keys not deleted", "reason=%s", err->reason);
     } else {
-        ow_counter_add(s->swept, (uint64_t)s->count);
+        ow_counter_add(s->swept, (uint64_t)s->swept_now.keys);
     }
-    if (code == OW_OK && s->count == KV_SLICE) {
+    if (code == OW_OK && s->swept_now.more) {
         begin(s);
     } else {
         ow_loop_timer_set(s->loop, &s->timer, ow_loop_now_us(s->loop) + LOOK_EVERY_US);

@@ -8,6 +8,7 @@
 #include "core/db/db.h"
 #include "core/loop/loop.h"
 #include "core/metrics/metrics.h"
+#include "services/data/kv_store.h"
 
 typedef struct sweeper {
     // Set by the owner before kv_sweeper_start.
@@ -20,7 +21,7 @@ typedef struct sweeper {
     ow_db_job job;
     ow_arena *arena; // of a slice
     int64_t now_us;
-    int count; // of the slice
+    kv_deleted swept_now; // in the slice
     bool running, stopping;
 } sweeper;
 

@@ -19,13 +19,20 @@ static const ProtobufCMethodDescriptor *find_method(const struct host_api_row *r
     return NULL;
 }
 
+// A runner's own methods are this one's: where there are several, another does not have the run.
+static ProtobufCService *stub_of(struct runner *runner, const ProtobufCServiceDescriptor *service) {
+    return service == runner->service->descriptor
+               ? runner->service
+               : ow_directory_get(runner->env->directory, service);
+}
+
 static ow_code open_method(struct runner *runner, const struct host_api_row *row,
                            struct host_api_method *method, ow_err *err) {
     ow_metrics *metrics = runner->env->metrics;
     ow_metric_labels labels = {{"method"}, {row->name}};
     const ProtobufCMethodDescriptor *found = find_method(row, &method->index);
     method->row = row;
-    method->stub = ow_directory_get(runner->env->directory, row->service);
+    method->stub = stub_of(runner, row->service);
     if (found == NULL || method->stub == NULL) {
         return ow_fail(err, OW_INTERNAL, "bad_host_api", "%s is %s.%s, which is not there",
                        row->name, row->service->name, row->method);

@@ -260,10 +260,10 @@ static ow_code open_parts(struct runner *runner, ow_err *err) {
                                   .loop = runner->loop,
                                   .pool = env->pool};
     ow_code code = blobs_new(&blobs, &runner->blobs, err);
-    code = code == OW_OK ? host_api_open(runner, err) : code;
     code = code == OW_OK ? records_new(&records, &runner->records, err) : code;
     code = code == OW_OK ? ow_host_open(&host, &host_events, runner, &runner->host, err) : code;
     code = code == OW_OK ? ow_service_new(&service, &runner->service, err) : code;
+    code = code == OW_OK ? host_api_open(runner, err) : code;
     return code;
 }
 

@@ -122,6 +122,13 @@ static bool add_status(ProtobufCMessage *sum_message, ProtobufCMessage *part_mes
     return join((void ***)&sum->pools, &sum->n_pools, (void **)part->pools, part->n_pools, arena);
 }
 
+static void key_of_fetch(const ow_call *call, const ProtobufCMessage *message, char *key,
+                         size_t room) {
+    const fetch_request *request = (const fetch_request *)message;
+    snprintf(key, room, "%s/%.60s/%.60s", call->principal->title, request->virtual_server,
+             request->function);
+}
+
 typedef struct method_rule {
     const char *name;
     void (*key)(const ow_call *call, const ProtobufCMessage *request, char *key, size_t room);
@@ -129,9 +136,8 @@ typedef struct method_rule {
 } method_rule;
 
 static const method_rule rules[] = {
-    {"Invoke", key_of_function, NULL},
-    {"Build", key_of_build, NULL},
-    {"GetRunnerStatus", NULL, add_status},
+    {"Invoke", key_of_function, NULL},     {"Build", key_of_build, NULL},
+    {"Fetch", key_of_fetch, NULL},         {"GetRunnerStatus", NULL, add_status},
     {"GetFunctionStats", NULL, add_stats},
 };
 
