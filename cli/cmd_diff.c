@@ -56,7 +56,9 @@ static void add_trigger(cli *c, parts *to, const char *kind, const char *name, c
     const char *title = alias[0] != '\0' && strcmp(alias, "$DEFAULT") != 0
                             ? ow_arena_printf_in(c->arena, "%s for %s", name, alias)
                             : name;
-    ow_json_from_message(message, c->arena, TRIGGER_TEXT_MAX, &text, NULL, NULL);
+    size_t size = 0;
+    ow_err err;
+    ow_json_from_message(message, c->arena, TRIGGER_TEXT_MAX, &text, &size, &err);
     add_part(to, kind, title, text);
 }
 

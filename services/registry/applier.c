@@ -169,7 +169,9 @@ static void note_pending(const applier *a, const telling *s) {
     if (list == NULL) {
         return;
     }
-    memcpy(list, w->reply->pending, w->reply->n_pending * sizeof *list);
+    if (w->reply->n_pending > 0) {
+        memcpy(list, w->reply->pending, w->reply->n_pending * sizeof *list);
+    }
     list[w->reply->n_pending++] = (char *)(uintptr_t)acceptors[s->to].name;
     w->reply->pending = list;
 }
@@ -194,7 +196,9 @@ static void note_problems(const applier *a, const telling *s,
     if (list == NULL) {
         return;
     }
-    memcpy(list, w->reply->problems, count * sizeof *list);
+    if (count > 0) {
+        memcpy(list, w->reply->problems, count * sizeof *list);
+    }
     for (size_t i = 0; i < reply->n_problems; i++) {
         list[count] = copy_problem(arena, reply->problems[i]);
         count += list[count] != NULL ? 1 : 0;

@@ -33,7 +33,7 @@ struct firing {
     int64_t drop_us;       // monotonic time of the next dropping
     ow_db_job drop_job;
     int64_t dropped;
-    bool dropping, again, set_back, away, stopping;
+    bool dropping, again, set_back, away, draining, stopping;
     ow_counter *fired, *missed, *skipped, *failed, *put_off;
     ow_histogram *lateness;
 };
@@ -54,7 +54,7 @@ static int64_t wall_us(const firing *f) {
 static void on_tick(void *self);
 
 static void set_timer(firing *f) {
-    if (f->stopping || f->round.arena != NULL) {
+    if (f->draining || f->stopping || f->round.arena != NULL) {
         return;
     }
     int64_t in_us = f->wake_us - wall_us(f);
@@ -368,6 +368,15 @@ firing *firing_new(const firing_options *options) {
                                        &ow_histogram_of_durations);
     set_timer(f);
     return f;
+}
+
+void firing_drain(firing *f) {
+    f->draining = true;
+    ow_loop_timer_cancel(f->options.loop, &f->timer);
+}
+
+bool firing_drained(const firing *f) {
+    return f->round.arena == NULL;
 }
 
 void firing_stop(firing *f) {

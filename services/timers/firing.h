@@ -32,6 +32,10 @@ firing *firing_new(const firing_options *options);
 // A timer came, or changed: look now.
 void firing_kick(firing *f);
 
+// No new rounds; true once the one under way has ended.
+void firing_drain(firing *f);
+bool firing_drained(const firing *f);
+
 // No more rounds; calls under way are cancelled. Before the database is closed.
 void firing_stop(firing *f);
 // After the database was closed and the loop has turned. Accepts NULL; returns NULL.

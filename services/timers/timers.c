@@ -121,12 +121,12 @@ static bool ready(void *self, const char **why_not) {
 static void drain(void *self) {
     timers *t = self;
     t->stopping = true;
-    firing_stop(t->firing);
+    firing_drain(t->firing);
 }
 
 static bool drained(void *self) {
     const timers *t = self;
-    return ow_service_running(t->service) == 0;
+    return firing_drained(t->firing) && ow_service_running(t->service) == 0;
 }
 
 static void stop(void *self) {

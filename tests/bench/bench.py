@@ -20,6 +20,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import sqlite3
 import threading
 import time
 import urllib.request
@@ -653,6 +654,117 @@ def bench_cron(report, options):
                f"one that never comes {never:.0f} µs")
 
 
+def varint(number):
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def timer_spec(name, every_s):
+    """A packed overworld.api.Timer that calls echo."""
+    every = b"\x08" + varint(every_s)
+    parts = [(0x0A, name.encode()), (0x12, b"echo"), (0x2A, every)]
+    return b"".join(bytes([tag]) + varint(len(value)) + value for tag, value in parts)
+
+
+def store_timers(folder, title, count, every_s, first_us, spread_us):
+    """Timers as the service keeps them; over the API a million would take minutes."""
+    def rows():
+        for i in range(count):
+            due = first_us + i * spread_us // count
+            every = every_s * 1000000
+            yield (f"tmr_{i:07}", title, f"t{i}", timer_spec(f"t{i}", every_s), due, every, due - every,
+                   first_us, first_us)
+    db = sqlite3.connect(os.path.join(folder, "timers/timers.db"))
+    with db:
+        db.executemany(
+            "INSERT INTO timers (timer_id, title_id, virtual_server, name, alias, function, spec, declared,"
+            " gone, paused, pause_reason, paused_by, next_due_us, last_due_us, last_execution_id, every_us,"
+            " anchor_us, created_us, updated_us, etag) VALUES (?, ?, 'bench', ?, '$DEFAULT', 'echo', ?, 0,"
+            " 0, 0, '', '', ?, 0, '', ?, ?, ?, ?, 1)", rows())
+    db.close()
+
+
+def lateness_ms(server, share):
+    """From when a slot was due until the queue had it: the upper bound of the bucket that has this share,
+    and how many there were."""
+    with urllib.request.urlopen(server.console + "/metrics", timeout=5) as reply:
+        text = reply.read().decode()
+    buckets = [(float(bound), int(count)) for bound, count in
+               re.findall(r'overworld_timers_lateness_seconds_bucket{le="([^"]+)"} (\d+)', text)]
+    total = buckets[-1][1]
+    return next(bound * 1000 for bound, count in buckets if count >= share * total), total
+
+
+def ask_store(folder, service, question):
+    db = sqlite3.connect(os.path.join(folder, f"{service}/{service}.db"))
+    answer = db.execute(question).fetchone()
+    db.close()
+    return answer
+
+
+def firings(folder):
+    """Slots fired; slots that came to nothing, and holes between two; executions too many."""
+    fired, lost = ask_store(folder, "timers", "SELECT sum(state = 'fired'), sum(count * (state <> 'fired'))"
+                                              " FROM slots")
+    holes, = ask_store(folder, "timers", "SELECT count(*) FROM (SELECT due_us - lag(due_us) OVER (PARTITION BY"
+                                         " timer_id ORDER BY due_us) AS gap FROM slots) WHERE gap <> 1000000")
+    made, distinct = ask_store(folder, "events", "SELECT count(*), count(DISTINCT deduplication_key)"
+                                                 " FROM executions")
+    return fired, lost + holes + max(fired - distinct, 0), made - distinct
+
+
+def settle_claims(folder, options):
+    """Slots that were claimed when the server stopped are taken up by the next one, after their lease."""
+    db = sqlite3.connect(os.path.join(folder, "timers/timers.db"))
+    with db:
+        db.execute("UPDATE timers SET next_due_us = 9223372036854775807")
+    db.close()
+    if ask_store(folder, "timers", "SELECT count(*) FROM slots WHERE state = 'claimed'") == (0,):
+        return
+    server = Server(folder=folder, flags=options.flags)
+    time.sleep(20)
+    server.stop(keep=True)
+
+
+def timers_folder(options):
+    server = Server(flags=options.flags)
+    server.ow("vs", "deploy", bundle(0), "--publish")
+    title = json.loads(server.ow("title", "list", "--json"))["titles"][0]["titleId"]
+    server.stop(keep=True)
+    return server.folder, title
+
+
+def bench_timers(report, options):
+    """Timers of one second: a few, for how late they are, and a thousand; then a million that only stand there."""
+    for name, count, seconds, bar in (("idle", 20, 20, 50), ("1000-a-second", 1000, 100, 1000)):
+        folder, title = timers_folder(options)
+        store_timers(folder, title, count, 1, int((time.time() + 2) * 1000000), 1000000)
+        server = Server(folder=folder, flags=options.flags)
+        time.sleep(seconds + 2)
+        late, observed = lateness_ms(server, 0.99)
+        server.stop(keep=True)
+        settle_claims(folder, options)
+        fired, missed, doubled = firings(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        report.row(f"timers/{name}/lateness-p99", late, "ms", bar, late <= bar,
+                   f"until the queue has it, upper bound of the bucket; {observed} firings")
+        report.row(f"timers/{name}/missed", missed, "slots", 0, missed == 0, f"of {fired}")
+        report.row(f"timers/{name}/doubled", doubled, "executions", 0, doubled == 0, "")
+    folder, title = timers_folder(options)
+    store_timers(folder, title, 1000000, 3600, int((time.time() + 600) * 1000000), 3000 * 1000000)
+    server = Server(folder=folder, flags=options.flags)
+    time.sleep(1)
+    size = memory_kb(server.processes[0].pid, "Rss") / 1024
+    server.stop()
+    report.row("timers/million/start", server.ready_ms / 1000, "s", 3, server.ready_ms <= 3000,
+               "exec to /readyz with 1,000,000 timers stored")
+    report.row("timers/million/memory", size, "MB", 200, size <= 200, "resident, the server process")
+
+
 def publish_number(server, number):
     """Publishes a version of "bench-alias" whose function answers its number."""
     folder = tempfile.mkdtemp(prefix="overworld-bench-alias-")
@@ -745,7 +857,7 @@ def bench_alias(report, options):
 
 BENCHES = {"alias": bench_alias, "token": bench_token, "call": bench_call, "records": bench_records, "split": bench_split,
            "cold": bench_cold, "start": bench_start, "write": bench_write, "dev": bench_dev,
-           "idle": bench_idle, "limits": bench_limits, "cron": bench_cron,
+           "idle": bench_idle, "limits": bench_limits, "cron": bench_cron, "timers": bench_timers,
            "telemetry": bench_telemetry, "kv": bench_kv}
 
 

@@ -190,6 +190,30 @@ static void timers_go_by_the_clock(void **state) {
     RUN(NOT_FOUND, NULL, "timer", "show", "lab/tick");
 }
 
+static void timers_come_with_the_code(void **state) {
+    (void)state;
+    char folder[] = "/tmp/overworld-timers-XXXXXX", shell[300];
+    assert_non_null(mkdtemp(folder));
+    snprintf(
+        shell, sizeof shell,
+        "cp -RL tests/scenario/bundle/. %s && chmod -R u+w %s && sed -i "
+        "'1s/{/{\"timers\": [{\"name\": \"beat\", \"function\": \"echo\", \"every\": \"3600s\", "
+        "\"alias\": \"edge\"}],/' %s/virtualserver.json",
+        folder, folder, folder);
+    FILE *done = popen(shell, "r");
+    assert_int_equal(pclose(done), 0);
+    RUN(OK, NULL, "alias", "create", "lab", "edge", "$LATEST");
+    RUN(OK, NULL, "vs", "deploy", folder);
+    RUN(OK, "every 3600 s, declared by the manifest", "timer", "show", "lab/beat");
+    RUN(FAILED, NULL, "timer", "delete", "lab/beat", "--yes", "beat");
+    RUN(OK, "+ timer beat for edge", "vs", "diff", "lab", "1", "$LATEST");
+    RUN(OK, "fired exe_", "timer", "run", "lab/beat");
+    RUN(OK, NULL, "vs", "publish", "lab");
+    RUN(OK, NULL, "vs", "deploy", "tests/scenario/bundle");
+    RUN(NOT_FOUND, NULL, "timer", "show", "lab/beat");
+    RUN(OK, NULL, "alias", "delete", "lab", "edge", "--yes", "edge");
+}
+
 static void every_json_can_be_read(void **state) {
     (void)state;
     static const char *const commands[][WORDS_MAX] = {{"status", "--json"},
@@ -231,6 +255,7 @@ int main(void) {
         cmocka_unit_test(keys_and_titles_are_kept),
         cmocka_unit_test(players_are_looked_after),
         cmocka_unit_test(timers_go_by_the_clock),
+        cmocka_unit_test(timers_come_with_the_code),
         cmocka_unit_test(every_json_can_be_read),
         cmocka_unit_test(mistakes_have_their_exit_code),
     };
