@@ -63,7 +63,9 @@ static void deploy(void) {
     write_file(
         folder, "virtualserver.json",
         "{\"name\":\"bell\",\"runtime\":\"c\",\"functions\":{\"tell\":{\"exposure\":\"client\"},"
-        "\"note\":{},\"recall\":{\"exposure\":\"client\"}}}");
+        "\"note\":{},\"recall\":{\"exposure\":\"client\"}},"
+        "\"subscriptions\":[{\"name\":\"declared\",\"event_type\":\"match.*\","
+        "\"function\":\"note\",\"args\":\"\\\"declared\\\"\"}]}");
     write_file(folder, "bell.c", source);
     deployment_deploy(d, folder, true);
 }
@@ -149,6 +151,7 @@ static void a_function_publishes(void **state) {
     assert_string_equal(text_of(event, "event_name"), "match.ended");
     assert_string_equal(text_of(ow_json_get(event, "event_data"), "winner"), "red");
     ow_json_free(event);
+    ow_json_free(recall("declared")); // the manifest's own subscription
 }
 
 static void a_login_is_an_event(void **state) {
