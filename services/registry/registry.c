@@ -6,6 +6,7 @@
 #include "core/hosting/hosting.h"
 #include "core/log/log.h"
 #include "core/rpc/directory.h"
+#include "overworld/events/v1/events.pb-c.h"
 
 #include "overworld/runner/v1/runner.pb-c.h"
 
@@ -119,6 +120,20 @@ static ow_code offer_service(registry *r, ow_err *err) {
     return ow_hosting_offer(r->env, &options, &r->service, err);
 }
 
+static ow_code open_bus(registry *r, ow_err *err) {
+    ow_bus_options options = {
+        .name = "registry",
+        .loop = r->env->loop,
+        .db = r->db,
+        .metrics = r->env->metrics,
+        .taker = ow_directory_get(r->env->directory, &overworld__events__v1__events__descriptor),
+    };
+    r->bus = ow_bus_new(&options);
+    return r->bus != NULL
+               ? OW_OK
+               : ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for the registry");
+}
+
 static ow_code start(void *self, ow_err *err) {
     registry *r = self;
     ow_code code = blobs_init(&r->blobs, r->env->data_folder, err);
@@ -142,7 +157,8 @@ static ow_code start(void *self, ow_err *err) {
         r->applier == NULL) {
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for the registry");
     }
-    code = offer_service(r, err);
+    code = open_bus(r, err);
+    code = code == OW_OK ? offer_service(r, err) : code;
     if (code == OW_OK) {
         change_begin(&r->first_change, r);
         r->first_job = (ow_db_job){.run = make_first_title, .done = first_title_made, .self = r};
@@ -189,7 +205,11 @@ static void stop(void *self) {
     if (r->service != NULL) {
         ow_directory_withdraw(r->env->directory, r->service);
     }
+    if (r->bus != NULL) {
+        ow_bus_stop(r->bus);
+    }
     r->db = ow_db_close(r->db);
+    r->bus = ow_bus_free(r->bus);
 }
 
 static void free_self(void *self) {

@@ -170,6 +170,17 @@ static void a_login_is_an_event(void **state) {
     ow_client_free(other);
 }
 
+static void a_release_is_an_event(void **state) {
+    (void)state;
+    subscribe("moved", "virtualserver.deployed");
+    ow_json_free(
+        send(operator, "/overworld.registry.v1.Registry/CreateAlias",
+             "{\"virtualServer\":\"bell\",\"name\":\"live\",\"targets\":[{\"version\":\"1\"}]}"));
+    ow_json *event = recall("moved");
+    assert_string_equal(text_of(ow_json_get(event, "event_data"), "alias"), "live");
+    ow_json_free(event);
+}
+
 static void a_cloud_event_comes_in(void **state) {
     (void)state;
     subscribe("cloud", "match.*");
@@ -202,6 +213,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         OW_TEST(a_function_publishes),
         OW_TEST(a_login_is_an_event),
+        OW_TEST(a_release_is_an_event),
         OW_TEST(a_cloud_event_comes_in),
     };
     shape = deployment_shape_of(argc, argv);
