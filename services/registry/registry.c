@@ -99,27 +99,6 @@ static ow_code open_store(registry *r, ow_err *err) {
     return ow_hosting_open_store(r->env, &options, &r->db, err);
 }
 
-// What is saved besides the store.
-static const char *const saved[] = {"blobs", NULL};
-
-static ow_code offer_service(registry *r, ow_err *err) {
-    ow_backup_options backup = {.loop = r->env->loop,
-                                .data_folder = r->env->data_folder,
-                                .store = "registry",
-                                .others = saved};
-    r->backup = ow_backup_new(&backup);
-    if (r->backup == NULL) {
-        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for backups");
-    }
-    ow_service_options options = {
-        .descriptor = &overworld__registry__v1__registry__descriptor,
-        .methods = registry_methods,
-        .self = r,
-        .db = r->db,
-    };
-    return ow_hosting_offer(r->env, &options, &r->service, err);
-}
-
 static ow_code open_bus(registry *r, ow_err *err) {
     ow_bus_options options = {
         .name = "registry",
@@ -132,6 +111,31 @@ static ow_code open_bus(registry *r, ow_err *err) {
     return r->bus != NULL
                ? OW_OK
                : ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for the registry");
+}
+
+// What is saved besides the store.
+static const char *const saved[] = {"blobs", NULL};
+
+static ow_code offer_service(registry *r, ow_err *err) {
+    ow_backup_options backup = {.loop = r->env->loop,
+                                .data_folder = r->env->data_folder,
+                                .store = "registry",
+                                .others = saved};
+    r->backup = ow_backup_new(&backup);
+    if (r->backup == NULL) {
+        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for backups");
+    }
+    ow_code code = open_bus(r, err);
+    if (code != OW_OK) {
+        return code;
+    }
+    ow_service_options options = {
+        .descriptor = &overworld__registry__v1__registry__descriptor,
+        .methods = registry_methods,
+        .self = r,
+        .db = r->db,
+    };
+    return ow_hosting_offer(r->env, &options, &r->service, err);
 }
 
 static ow_code start(void *self, ow_err *err) {
@@ -157,8 +161,7 @@ static ow_code start(void *self, ow_err *err) {
         r->applier == NULL) {
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for the registry");
     }
-    code = open_bus(r, err);
-    code = code == OW_OK ? offer_service(r, err) : code;
+    code = offer_service(r, err);
     if (code == OW_OK) {
         change_begin(&r->first_change, r);
         r->first_job = (ow_db_job){.run = make_first_title, .done = first_title_made, .self = r};
