@@ -64,7 +64,7 @@ ow_code ow_bus_publish(const ow_bus *bus, ow_db_conn *db, const ow_bus_event *ev
     }
     return ow_db_exec(db, NULL, err,
                       "INSERT INTO outbox (event_id, title_id, type, at_us, request_id, data_json)"
-                      " VALUES ($1, $2, $3, $4, $5, $6)",
+                      " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
                       "tttitt", event->event_id, event->title_id, event->type, event->at_us,
                       event->request_id, event->data_json);
 }

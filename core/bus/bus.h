@@ -61,7 +61,8 @@ typedef struct ow_bus_event {
 // Makes the id. Any thread.
 void ow_bus_event_id(ow_bus_event *event, int64_t at_us);
 
-// Keeps it, in the write step of the change that it tells of. Codes as ow_db_exec.
+// Keeps it, in the write step of the change that it tells of; one whose id is there already is that one.
+// Codes as ow_db_exec.
 ow_code ow_bus_publish(const ow_bus *bus, ow_db_conn *db, const ow_bus_event *event, ow_err *err);
 
 // There is something to pass on. Loop thread.

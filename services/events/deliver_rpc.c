@@ -55,24 +55,35 @@ ow_code deliver_find(ow_run *run) {
 
 // ---- Sending ----
 
+static bool is_busy(int status) {
+    return status == 429 || status == 502 || status == 503 || status == 504;
+}
+
+// A redirect is none of ours to follow.
+static bool may_go_better(int status) {
+    return status == 408 || status >= 500 || status < 400;
+}
+
+static int32_t retry_after_s(const ow_http_response *response) {
+    const char *after = ow_http_response_header(response, "Retry-After");
+    long long seconds = after != NULL ? ow_http_parse_number(after) : 0;
+    seconds = seconds > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : seconds;
+    return seconds > 0 ? (int32_t)seconds : 0;
+}
+
 static void note_status(ow_run *run, const ow_http_response *response) {
     deliver_state *s = run->state;
     invoke_response *reply = run->reply;
     char text[40];
     int status = ow_http_response_status(response);
     snprintf(text, sizeof text, "status %d", status);
-    if (status == 429 || status == 502 || status == 503 || status == 504) {
-        const char *after = ow_http_response_header(response, "Retry-After");
-        long long seconds = after != NULL ? ow_http_parse_number(after) : 0;
-        seconds = seconds > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : seconds;
-        reply->retry_after_s = (int32_t)(seconds > 0 ? seconds : 0);
+    if (is_busy(status)) {
+        reply->retry_after_s = retry_after_s(response);
         say(run, "throttled", text);
-    } else if (status == 408 || status >= 500 || status < 400) {
-        say(run, "webhook_failed", text); // a redirect is none of ours to follow
-    } else {
-        s->gone = status == 410; // says the specification: not to be asked again
-        say(run, "refused", text);
+        return;
     }
+    s->gone = status == 410; // says the specification: not to be asked again
+    say(run, may_go_better(status) ? "webhook_failed" : "refused", text);
 }
 
 static void note_response(ow_run *run, const ow_http_response *response) {

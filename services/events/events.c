@@ -130,6 +130,11 @@ static void make_id(void *self, int64_t now_us, char id[static OW_ID_MAX]) {
     events_make_id(self, now_us, id);
 }
 
+static void on_announced(void *self) {
+    events *e = self;
+    spreader_kick(e->spreader, &(spread){.more = true});
+}
+
 static ow_code start_worker(events *e, ow_err *err) {
     worker_options options = {
         .loop = e->env->loop,
@@ -145,6 +150,8 @@ static ow_code start_worker(events *e, ow_err *err) {
         .limits = {.concurrency = e->config.concurrency},
         .make_id = make_id,
         .make_id_self = e,
+        .on_announced = on_announced,
+        .self = e,
         .alone = true, // the store is locked for this process
     };
     upkeep_options upkeep = {

@@ -4,9 +4,9 @@
 
 #include "services/events/executions.h"
 #include "services/events/executions_hands.h"
-#include "services/events/upkeep.h"
 #include "services/events/rules.h"
 #include "services/events/spreader.h"
+#include "services/events/upkeep.h"
 #include "services/events/worker.h"
 
 #include "core/backup/backup.h"

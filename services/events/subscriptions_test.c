@@ -38,6 +38,7 @@ typedef struct fixture {
     ProtobufCService *runner;
     seen seen[SEEN_MAX];
     int count, wanted;
+    const char *fails; // a function that refuses what it gets
 } fixture;
 
 // ---- The runner ----
@@ -53,6 +54,9 @@ static ow_code invoke(ow_run *run) {
     snprintf(at->principal, sizeof at->principal, "%s", run->call->principal->id);
     snprintf(at->payload, sizeof at->payload, "%.*s", (int)request->payload.len,
              (const char *)request->payload.data);
+    if (f->fails != NULL && strcmp(request->function, f->fails) == 0) {
+        ((invoke_response *)run->reply)->reason = TEXT("refused");
+    }
     return OW_OK;
 }
 
@@ -683,6 +687,33 @@ static void the_platform_s_own_events_are_relayed_once(void **state) {
             "not_allowed");
 }
 
+// One that reacts to failures and fails itself comes to an end.
+static void what_is_given_up_is_an_event(void **state) {
+    fixture *f = *state;
+    must(f, declare(f, (type_wish){.name = "a"}));
+    subscription_msg wish = wish_of("one", "a");
+    subscription_msg watch = wish_of("watch", "function.failed");
+    must(f, subscribe(f, &wish));
+    watch.function = TEXT("watch");
+    must(f, subscribe(f, &watch));
+    f->fails = "react";
+    publish(f, "a", "1");
+    wait_for_runs(f, 2);
+    assert_string_equal(f->seen[1].function, "arena/watch");
+    ow_json *json = payload_of(&f->seen[1]);
+    const ow_json *data = ow_json_get(json, "event_data");
+    assert_string_equal(ow_json_string(ow_json_get(json, "event_name")), "function.failed");
+    assert_string_equal(ow_json_string(ow_json_get(data, "function")), "react");
+    assert_string_equal(ow_json_string(ow_json_get(data, "reason")), "refused");
+    ow_json_free(json);
+    f->fails = "watch";
+    watch.name = TEXT("again");
+    watch.event_type = TEXT("a");
+    must(f, subscribe(f, &watch));
+    publish(f, "a", "1");
+    wait_for_runs(f, 2 + 2 + 8); // its own failure makes a chain, as deep as one may be
+}
+
 // ---- Subscriptions ----
 
 static void a_subscription_changes_by_its_etag(void **state) {
@@ -814,6 +845,7 @@ int main(int argc, char **argv) {
         OW_TEST_WITH(a_webhook_becomes_an_event, set_up, tear_down),
         OW_TEST_WITH(a_webhook_is_verified_by_hmac, set_up, tear_down),
         OW_TEST_WITH(the_platform_s_own_events_are_relayed_once, set_up, tear_down),
+        OW_TEST_WITH(what_is_given_up_is_an_event, set_up, tear_down),
         OW_TEST_WITH(a_deployment_brings_its_subscriptions, set_up, tear_down),
         OW_TEST_WITH(a_deployment_brings_its_webhooks, set_up, tear_down),
         OW_TEST_WITH(a_subscription_changes_by_its_etag, set_up, tear_down),

@@ -233,20 +233,28 @@ static ow_code apply_webhook(applying *a, const webhook_msg *declared) {
 
 // ---- The whole ----
 
-static ow_code apply(applying *a) {
+static ow_code apply_declared(applying *a) {
     const Overworld__Api__Triggers *t = a->request->triggers;
-    bool any = t != NULL && !a->request->removed;
+    ow_code code = OW_OK;
+    if (t == NULL || a->request->removed) {
+        return OW_OK;
+    }
+    for (size_t i = 0; code == OW_OK && i < t->n_subscriptions; i++) {
+        code = apply_subscription(a, t->subscriptions[i]);
+    }
+    for (size_t i = 0; code == OW_OK && i < t->n_webhooks; i++) {
+        code = apply_webhook(a, t->webhooks[i]);
+    }
+    return code;
+}
+
+static ow_code apply(applying *a) {
+    const rule_change *c = a->run->state;
     ow_code code = make_room(a);
     code = code == OW_OK ? drop_subscriptions(a) : code;
     code = code == OW_OK ? drop_webhooks(a) : code;
-    for (size_t i = 0; code == OW_OK && any && i < t->n_subscriptions; i++) {
-        code = apply_subscription(a, t->subscriptions[i]);
-    }
-    for (size_t i = 0; code == OW_OK && any && i < t->n_webhooks; i++) {
-        code = apply_webhook(a, t->webhooks[i]);
-    }
+    code = code == OW_OK ? apply_declared(a) : code;
     code = code == OW_OK ? write_deployment(a) : code;
-    const rule_change *c = a->run->state;
     return code == OW_OK ? rules_changed(a->run->db, a->title, c->version, a->run->err) : code;
 }
 

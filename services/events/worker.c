@@ -1,5 +1,7 @@
 #include "services/events/worker.h"
 
+#include "services/events/failures.h"
+
 #include "services/events/runs.h"
 
 #include "core/log/log.h"
@@ -35,6 +37,7 @@ typedef struct settle_job {
     run *first;
     int limit;
     bool running;
+    bool announced; // failures, which are to be spread
 } settle_job;
 
 struct worker {
@@ -98,8 +101,12 @@ static void store_failed(worker *w, const char *what, const ow_err *err) {
 static ow_code settle_each(ow_db_conn *db, void *self, ow_err *err) {
     settle_job *s = self;
     ow_code code = OW_OK;
+    s->announced = false;
     for (run *each = s->first; code == OW_OK && each != NULL; each = each->next) {
+        bool announced = false;
         code = execution_settle(db, &each->settlement, &each->stale, err);
+        code = code == OW_OK ? failure_announce(db, each, &announced, err) : code;
+        s->announced = s->announced || announced;
     }
     return code;
 }
@@ -139,6 +146,9 @@ static void settle_done(void *self, ow_code code, const ow_err *err) {
         w->failing = false;
         s->limit = SETTLE_MAX;
         settled(w, first);
+        if (s->announced && w->options.on_announced != NULL) {
+            w->options.on_announced(w->options.self);
+        }
         return;
     }
     store_failed(w, "settle", err);

@@ -23,6 +23,8 @@ typedef struct worker_options {
     execution_limits limits; // of those that tell of an end
     void (*make_id)(void *self, int64_t now_us, char id[static OW_ID_MAX]);
     void *make_id_self;
+    void (*on_announced)(void *self); // there are events to be spread; may be NULL
+    void *self;
     bool alone; // nobody else works on this store: leases found at the start are of the dead
 } worker_options;
 

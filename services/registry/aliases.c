@@ -193,7 +193,9 @@ static const char *alias_state(tx *t, const alias_row *row) {
 static ow_code audit_alias(tx *t, const char *action, const char *server, const char *name,
                            const char *before, const char *after) {
     const char *subject = kept_text(t, ow_arena_printf_in(t->arena, "%s/%s", server, name));
-    return store_audit(t, action, subject, before, after);
+    ow_code code = store_audit(t, action, subject, before, after);
+    bool leads = code == OW_OK && after[0] != '\0';
+    return leads ? store_announce_deployed(t, server, name, "") : code;
 }
 
 static ow_code save_alias(tx *t, const char *server, const alias_row *row) {

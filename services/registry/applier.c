@@ -4,6 +4,7 @@
 
 #include "core/log/log.h"
 
+#include "overworld/events/v1/events.pb-c.h"
 #include "overworld/timers/v1/timers.pb-c.h"
 
 #include <stdio.h>
@@ -30,6 +31,8 @@ static const struct {
 } acceptors[] = {
     {"timers", &overworld__timers__v1__timers__descriptor,
      overworld__timers__v1__timers__apply_triggers},
+    {"events", &overworld__events__v1__events__descriptor,
+     overworld__events__v1__events__apply_triggers},
 };
 
 enum { ACCEPTORS = sizeof acceptors / sizeof acceptors[0] };

@@ -420,11 +420,17 @@ static ow_code make_deployment(ow_run *run, deployment *ret_deployment) {
 ow_code deploy_commit(ow_run *run) {
     deploy_state *s = run->state;
     const deploy_request *request = run->request;
-    if (s->change.answered || !has_code(s)) {
+    if (s->change.answered) {
         return OW_OK;
     }
     tx t = tx_of(run, &s->change);
     t.title = s->title;
+    if (!has_code(s)) {
+        const deploy_response *reply = run->reply;
+        return store_announce_failed_build(&t, request->virtual_server,
+                                           reply->n_diagnostics > 0 ? reply->diagnostics[0]->message
+                                                                    : "");
+    }
     deployment d;
     bool found = false;
     ow_code code =
@@ -447,7 +453,9 @@ ow_code deploy_commit(ow_run *run) {
 // ---- 6. loop ----
 
 ow_code deploy_tell(ow_run *run) {
+    const registry *r = run->self;
     deploy_state *s = run->state;
+    ow_bus_kick(r->bus);
     return s->change.answered || !has_code(s) ? OW_OK : step_announce(run);
 }
 

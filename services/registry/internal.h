@@ -41,6 +41,7 @@ typedef struct registry {
     sweep *sweep;
     routes *routes;
     applier *applier;
+    ow_bus *bus;
     ow_backup *backup;
     ProtobufCService *service;
     ProtobufCService *runner; // the directory's

@@ -6,6 +6,7 @@
 #include "core/hosting/hosting.h"
 #include "core/log/log.h"
 #include "core/rpc/directory.h"
+#include "overworld/events/v1/events.pb-c.h"
 
 #include "overworld/runner/v1/runner.pb-c.h"
 
@@ -98,6 +99,20 @@ static ow_code open_store(registry *r, ow_err *err) {
     return ow_hosting_open_store(r->env, &options, &r->db, err);
 }
 
+static ow_code open_bus(registry *r, ow_err *err) {
+    ow_bus_options options = {
+        .name = "registry",
+        .loop = r->env->loop,
+        .db = r->db,
+        .metrics = r->env->metrics,
+        .taker = ow_directory_get(r->env->directory, &overworld__events__v1__events__descriptor),
+    };
+    r->bus = ow_bus_new(&options);
+    return r->bus != NULL
+               ? OW_OK
+               : ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for the registry");
+}
+
 // What is saved besides the store.
 static const char *const saved[] = {"blobs", NULL};
 
@@ -109,6 +124,10 @@ static ow_code offer_service(registry *r, ow_err *err) {
     r->backup = ow_backup_new(&backup);
     if (r->backup == NULL) {
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for backups");
+    }
+    ow_code code = open_bus(r, err);
+    if (code != OW_OK) {
+        return code;
     }
     ow_service_options options = {
         .descriptor = &overworld__registry__v1__registry__descriptor,
@@ -189,7 +208,11 @@ static void stop(void *self) {
     if (r->service != NULL) {
         ow_directory_withdraw(r->env->directory, r->service);
     }
+    if (r->bus != NULL) {
+        ow_bus_stop(r->bus);
+    }
     r->db = ow_db_close(r->db);
+    r->bus = ow_bus_free(r->bus);
 }
 
 static void free_self(void *self) {

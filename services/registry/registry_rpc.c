@@ -25,6 +25,7 @@ tx tx_of(ow_run *run, const change *c) {
         .request_id = run->call->request_id,
         .address = run->call->client_address,
         .fresh_id = c->fresh_id,
+        .bus = ((const registry *)run->self)->bus,
     };
 }
 
@@ -37,6 +38,7 @@ static tx reading_tx(ow_run *run) {
 ow_code step_announce(ow_run *run) {
     registry *r = run->self;
     const change *c = run->state;
+    ow_bus_kick(r->bus);
     return c->answered ? OW_OK : routes_announce(r->routes, run);
 }
 

@@ -7,6 +7,7 @@
 #include "services/registry/messages.h"
 #include "services/registry/triggers.h"
 
+#include "core/bus/bus.h"
 #include "core/db/db.h"
 
 #include <stdbool.h>
@@ -24,11 +25,19 @@ typedef struct tx {
     const char *request_id;
     const char *address;  // of the client
     const char *fresh_id; // a new ULID without prefix, for what the step makes
+    ow_bus *bus;          // for events; NULL: none
     bool out_of_memory;   // some text did not fit in the arena; see tx_end
 } tx;
 
 // OW_OK, or resource_exhausted when something did not fit in the arena.
 ow_code tx_end(tx *t);
+
+// ---- announcements.c: what the rest of the platform is told, with the change itself ----
+
+// A name leads somewhere else. `revision_id`: "" when it is for the alias to say.
+ow_code store_announce_deployed(tx *t, const char *server, const char *alias,
+                                const char *revision_id);
+ow_code store_announce_failed_build(tx *t, const char *server, const char *message);
 
 // ---- titles.c ----
 

@@ -4,6 +4,7 @@
 #include "services/registry/registry_rig.h"
 #include "services/registry/triggers.h"
 
+#include "overworld/events/v1/events.pb-c.h"
 #include "overworld/timers/v1/timers.pb-c.h"
 
 #include <stdio.h>
@@ -19,7 +20,7 @@ typedef struct told {
 } told;
 
 typedef struct keeper {
-    ProtobufCService *service;
+    ProtobufCService *service, *taker;
     bool away;
     told told[TOLD_MAX];
     int count;
@@ -49,6 +50,18 @@ static ow_code apply(ow_run *run) {
     return OW_OK;
 }
 
+// Who keeps subscriptions takes whatever comes.
+static ow_code take(ow_run *run) {
+    const apply_triggers_request *request = run->request;
+    ((apply_triggers_response *)run->reply)->deployment = request->deployment;
+    return OW_OK;
+}
+
+static const ow_method taking[] = {
+    {"ApplyTriggers", 0, {{OW_LOOP, take}}},
+    {0},
+};
+
 static const ow_method methods[] = {
     {"ApplyTriggers", 0, {{OW_LOOP, apply}}},
     {0},
@@ -68,13 +81,19 @@ static int set_up(void **state) {
     };
     assert_int_equal(ow_service_new(&options, &kept.service, NULL), OW_OK);
     assert_int_equal(ow_directory_offer(f->stage.directory, kept.service, NULL), OW_OK);
+    options.descriptor = &overworld__events__v1__events__descriptor;
+    options.methods = taking;
+    assert_int_equal(ow_service_new(&options, &kept.taker, NULL), OW_OK);
+    assert_int_equal(ow_directory_offer(f->stage.directory, kept.taker, NULL), OW_OK);
     return failed;
 }
 
 static int tear_down(void **state) {
     fixture *f = *state;
     ow_directory_withdraw(f->stage.directory, kept.service);
+    ow_directory_withdraw(f->stage.directory, kept.taker);
     kept.service = ow_service_free(kept.service);
+    kept.taker = ow_service_free(kept.taker);
     return rig_tear_down(state);
 }
 

@@ -243,6 +243,14 @@ static ow_code publish_and_move(tx *t, server_row *row, revision_msg *r, const c
     return code == OW_OK ? move_default(t, row->name, r->version, ret_changed) : code;
 }
 
+static ow_code tell_deployed(tx *t, const deployment *d, const server_row *row) {
+    ow_code code = store_audit(
+        t, "virtual_server.deploy", d->server,
+        ow_audit_state_in(t->arena, "t", "latest", row->latest_revision),
+        ow_audit_state_in(t->arena, "tt", "latest", d->revision_id, "bundle", d->bundle_sha256));
+    return code == OW_OK ? store_announce_deployed(t, d->server, "$LATEST", d->revision_id) : code;
+}
+
 ow_code store_deploy(tx *t, const deployment *d, deploy_response *reply) {
     server_row row;
     revision_msg *r = NULL;
@@ -253,10 +261,7 @@ ow_code store_deploy(tx *t, const deployment *d, deploy_response *reply) {
     bool changed = strcmp(row.latest_revision, d->revision_id) != 0;
     reply->unchanged = !changed;
     if (changed) {
-        code = store_audit(t, "virtual_server.deploy", d->server,
-                           ow_audit_state_in(t->arena, "t", "latest", row.latest_revision),
-                           ow_audit_state_in(t->arena, "tt", "latest", d->revision_id, "bundle",
-                                             d->bundle_sha256));
+        code = tell_deployed(t, d, &row);
     }
     if (code == OW_OK) {
         code = make_latest(t, d, &row, &r);

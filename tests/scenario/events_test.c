@@ -63,7 +63,9 @@ static void deploy(void) {
     write_file(
         folder, "virtualserver.json",
         "{\"name\":\"bell\",\"runtime\":\"c\",\"functions\":{\"tell\":{\"exposure\":\"client\"},"
-        "\"note\":{},\"recall\":{\"exposure\":\"client\"}}}");
+        "\"note\":{},\"recall\":{\"exposure\":\"client\"}},"
+        "\"subscriptions\":[{\"name\":\"declared\",\"event_type\":\"match.*\","
+        "\"function\":\"note\",\"args\":\"\\\"declared\\\"\"}]}");
     write_file(folder, "bell.c", source);
     deployment_deploy(d, folder, true);
 }
@@ -149,6 +151,7 @@ static void a_function_publishes(void **state) {
     assert_string_equal(text_of(event, "event_name"), "match.ended");
     assert_string_equal(text_of(ow_json_get(event, "event_data"), "winner"), "red");
     ow_json_free(event);
+    ow_json_free(recall("declared")); // the manifest's own subscription
 }
 
 static void a_login_is_an_event(void **state) {
@@ -165,6 +168,17 @@ static void a_login_is_an_event(void **state) {
     assert_true(ow_json_as_bool(ow_json_get(data, "is_new_player"), &is_new) && is_new);
     ow_json_free(event);
     ow_client_free(other);
+}
+
+static void a_release_is_an_event(void **state) {
+    (void)state;
+    subscribe("moved", "virtualserver.deployed");
+    ow_json_free(
+        send(operator, "/overworld.registry.v1.Registry/CreateAlias",
+             "{\"virtualServer\":\"bell\",\"name\":\"live\",\"targets\":[{\"version\":\"1\"}]}"));
+    ow_json *event = recall("moved");
+    assert_string_equal(text_of(ow_json_get(event, "event_data"), "alias"), "live");
+    ow_json_free(event);
 }
 
 static void a_cloud_event_comes_in(void **state) {
@@ -199,6 +213,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         OW_TEST(a_function_publishes),
         OW_TEST(a_login_is_an_event),
+        OW_TEST(a_release_is_an_event),
         OW_TEST(a_cloud_event_comes_in),
     };
     shape = deployment_shape_of(argc, argv);
