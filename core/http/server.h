@@ -120,6 +120,9 @@ const char *ow_http_header(const ow_http_request *request, const char *name);
 // The nth value of a header that may come several times, counted from its last (0); NULL behind the
 // first.
 const char *ow_http_header_from_last(const ow_http_request *request, const char *name, size_t nth);
+// The nth header as it came, counted from 0; false behind the last.
+bool ow_http_header_at(const ow_http_request *request, size_t nth, const char **ret_name,
+                       const char **ret_value);
 // "203.0.113.7" or "unix"; the connection's, whatever headers say.
 const char *ow_http_peer(const ow_http_request *request);
 // Content-Length; -1 when the body comes in chunks.

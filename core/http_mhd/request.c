@@ -527,6 +527,16 @@ const char *ow_http_header_from_last(const ow_http_request *request, const char 
     return NULL;
 }
 
+bool ow_http_header_at(const ow_http_request *request, size_t nth, const char **ret_name,
+                       const char **ret_value) {
+    if (nth >= field_count(request)) {
+        return false;
+    }
+    *ret_name = request->fields[nth].name;
+    *ret_value = request->fields[nth].value;
+    return true;
+}
+
 const char *ow_http_peer(const ow_http_request *request) {
     return request->peer;
 }

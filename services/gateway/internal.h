@@ -13,6 +13,7 @@
 #include "core/rpc/service.h"
 #include "core/rpc/subscription.h"
 #include "services/gateway/failure.h"
+#include "services/gateway/http_cache.h"
 #include "services/gateway/limits.h"
 #include "services/gateway/messages.h"
 #include "services/gateway/methods.h"
@@ -44,6 +45,7 @@ typedef struct gateway_config {
     int64_t method_timeout, init_limit;
     int64_t token_cache;
     int64_t push_connections, push_queue, push_ping;
+    int64_t cache_memory;
     limits_config limits;
 } gateway_config;
 
@@ -67,14 +69,15 @@ enum {
     DOOR_CONNECT,
     DOOR_BUNDLE,
     DOOR_PUSH,
+    DOOR_HTTP,
     DOOR_PLAIN,
     DOOR_SIGN_IN,
     DOOR_SIGN_OUT,
     DOORS
 };
 
-extern const door call_door, connect_door, bundle_door, push_door, plain_door, sign_in_door,
-    sign_out_door;
+extern const door call_door, connect_door, bundle_door, push_door, http_door, plain_door,
+    sign_in_door, sign_out_door;
 // By the numbers above.
 extern const door *const gateway_doors[DOORS];
 
@@ -105,6 +108,7 @@ struct gateway {
     verifier *verifier;
     limits *limits;
     struct pushes *pushes;
+    http_cache *http_cache;
     ow_subscription watch_routes, watch_verification;
     watch_routes_request routes_request;
     watch_verification_request verification_request;
@@ -135,6 +139,17 @@ typedef struct connect_state {
     bool is_json;
     bool is_get;
 } connect_state;
+
+typedef struct http_state {
+    invoke_request request;
+    http_waiter waiter;
+    char *key; // of the cache, in the call's arena; NULL: nothing is kept
+    int64_t cache_us;
+    char origin[256]; // that may read the answer; "": none
+    bool speaks_cors;
+    bool stale; // a copy may stand in
+    bool fills; // others may wait for what this one fetches
+} http_state;
 
 typedef struct bundle_state {
     uint8_t *buffer;
@@ -172,6 +187,7 @@ struct exchange {
         call_state call;
         connect_state connect;
         bundle_state bundle;
+        http_state http;
     } state;
 };
 
@@ -247,6 +263,12 @@ void tls_reload(gateway *gw);
 bool portal_has(const exchange *x);
 // Replies with it.
 void portal_serve(exchange *x);
+
+// ---- door_http.c ----
+
+// Before anything of its state is looked at; and when the exchange ends, however it does.
+void http_door_begin(exchange *x);
+void http_door_end(exchange *x);
 
 // ---- records.c ----
 

@@ -3,9 +3,9 @@
 // Short names for the generated types that the gateway uses.
 
 #include "proto/google/rpc/status.pb-c.h"
+#include "proto/overworld/data/v1/data.pb-c.h"
 #include "proto/overworld/events/v1/queue.pb-c.h"
 #include "proto/overworld/gateway/v1/gateway.pb-c.h"
-#include "proto/overworld/data/v1/data.pb-c.h"
 #include "proto/overworld/identity/v1/identity.pb-c.h"
 #include "proto/overworld/push/v1/push.pb-c.h"
 #include "proto/overworld/registry/v1/registry.pb-c.h"
