@@ -102,10 +102,14 @@ void cli_table_print(const cli *c, const cli_table *table);
 // "3m ago", "2h ago" for a time in seconds since the epoch; "-" for 0. In the arena.
 const char *cli_ago(cli *c, int64_t seconds);
 
-// Holds Ctrl-C back from now on, so that a command that goes on until then can end in order.
+// Holds Ctrl-C (SIGTERM and SIGHUP, too) back from now on, so that a command that goes on until then can end in order.
 void cli_catch_interrupt(void);
 // True once for each Ctrl-C since.
 bool cli_interrupted(void);
+
+// Tables of their own, each ends with name == NULL.
+
+extern const cli_command event_commands[];
 
 // The commands, by file.
 
@@ -121,11 +125,18 @@ cli_exit cmd_vs_deploy(cli *c);
 cli_exit cmd_vs_publish(cli *c);
 cli_exit cmd_vs_versions(cli *c);
 cli_exit cmd_vs_diff(cli *c);
+cli_exit cmd_vs_cat(cli *c);
 cli_exit cmd_alias_create(cli *c);
 cli_exit cmd_alias_list(cli *c);
 cli_exit cmd_alias_set(cli *c);
 cli_exit cmd_alias_rollback(cli *c);
 cli_exit cmd_alias_delete(cli *c);
+cli_exit cmd_kv_get(cli *c);
+cli_exit cmd_kv_set(cli *c);
+cli_exit cmd_kv_delete(cli *c);
+cli_exit cmd_kv_increment(cli *c);
+cli_exit cmd_kv_list(cli *c);
+cli_exit cmd_kv_usage(cli *c);
 cli_exit cmd_secret_set(cli *c);
 cli_exit cmd_secret_list(cli *c);
 cli_exit cmd_secret_use(cli *c);
@@ -133,6 +144,14 @@ cli_exit cmd_secret_delete(cli *c);
 cli_exit cmd_release(cli *c);
 cli_exit cmd_dev(cli *c);
 cli_exit cmd_fn_invoke(cli *c);
+cli_exit cmd_exec_list(cli *c);
+cli_exit cmd_exec_show(cli *c);
+cli_exit cmd_exec_cancel(cli *c);
+cli_exit cmd_exec_rerun(cli *c);
+cli_exit cmd_dead_list(cli *c);
+cli_exit cmd_dead_edit(cli *c);
+cli_exit cmd_dead_redrive(cli *c);
+cli_exit cmd_dead_discard(cli *c);
 cli_exit cmd_logs(cli *c);
 cli_exit cmd_trace(cli *c);
 cli_exit cmd_metrics(cli *c);
@@ -140,6 +159,16 @@ cli_exit cmd_alarm_create(cli *c);
 cli_exit cmd_alarm_list(cli *c);
 cli_exit cmd_alarm_delete(cli *c);
 cli_exit cmd_alarm_test(cli *c);
+cli_exit cmd_timer_create(cli *c);
+cli_exit cmd_timer_list(cli *c);
+cli_exit cmd_timer_show(cli *c);
+cli_exit cmd_timer_update(cli *c);
+cli_exit cmd_timer_pause(cli *c);
+cli_exit cmd_timer_resume(cli *c);
+cli_exit cmd_timer_run(cli *c);
+cli_exit cmd_timer_preview(cli *c);
+cli_exit cmd_timer_history(cli *c);
+cli_exit cmd_timer_delete(cli *c);
 cli_exit cmd_key_create(cli *c);
 cli_exit cmd_key_list(cli *c);
 cli_exit cmd_key_limit(cli *c);

@@ -174,6 +174,7 @@ cli_exit cmd_alias_set(cli *c) {
     request.targets = to.list;
     request.n_targets = to.count;
     request.split = flag_text(c, "split");
+    request.keep_triggers = cli_bool(c, "keep-triggers");
     request.visibility = (char *)(cli_bool(c, "public")    ? "public"
                                   : cli_bool(c, "private") ? "private"
                                                            : "");
@@ -188,6 +189,7 @@ cli_exit cmd_alias_rollback(cli *c) {
         OVERWORLD__REGISTRY__V1__ROLLBACK_ALIAS_REQUEST__INIT;
     request.virtual_server = (char *)c->args[0];
     request.name = (char *)c->args[1];
+    request.keep_triggers = cli_bool(c, "keep-triggers");
     return call_alias(c, REGISTRY "RollbackAlias", &request.base);
 }
 

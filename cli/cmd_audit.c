@@ -30,8 +30,10 @@ static const struct {
     {"registry", "/overworld.registry.v1.Registry/ListAudit",
      "/overworld.registry.v1.Registry/VerifyAudit"},
     {"events", "/overworld.events.v1.Queue/ListAudit", "/overworld.events.v1.Queue/VerifyAudit"},
+    {"data", "/overworld.data.v1.Data/ListAudit", "/overworld.data.v1.Data/VerifyAudit"},
     {"telemetry", "/overworld.telemetry.v1.Telemetry/ListAudit",
      "/overworld.telemetry.v1.Telemetry/VerifyAudit"},
+    {"timers", "/overworld.timers.v1.Timers/ListAudit", "/overworld.timers.v1.Timers/VerifyAudit"},
 };
 
 enum { SERVICES = sizeof services / sizeof services[0] };

@@ -34,6 +34,7 @@ static const struct {
     {"/overworld.events.v1.Queue/StartBackup", "/overworld.events.v1.Queue/ReadBackup", false},
     {"/overworld.telemetry.v1.Telemetry/StartBackup",
      "/overworld.telemetry.v1.Telemetry/ReadBackup", true},
+    {"/overworld.timers.v1.Timers/StartBackup", "/overworld.timers.v1.Timers/ReadBackup", false},
 };
 
 typedef struct saving {

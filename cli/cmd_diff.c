@@ -1,7 +1,8 @@
-// ow vs diff: what is different between two versions: functions, environment, files.
+// ow vs diff: what is different between two versions: functions, environment, triggers, files.
 
 #include "cli/rpc.h"
 
+#include "core/json/transcode.h"
 #include "core/json/writer.h"
 #include "overworld/registry/v1/registry.pb-c.h"
 
@@ -12,7 +13,7 @@
 
 #define REGISTRY "/overworld.registry.v1.Registry/"
 
-enum { REPORT_MAX = 1 << 20 };
+enum { REPORT_MAX = 1 << 20, TRIGGER_TEXT_MAX = 64 * 1024 };
 
 typedef Overworld__Registry__V1__GetRevisionResponse Contents;
 
@@ -30,9 +31,54 @@ static void add_part(parts *to, const char *kind, const char *name, const char *
     to->list[to->count++] = (part){kind, name, text != NULL ? text : ""};
 }
 
+static void add_fetch(parts *to, const Overworld__Registry__V1__FetchRules *rules) {
+    for (size_t i = 0; i < rules->n_hosts; i++) {
+        add_part(to, "fetch host", rules->hosts[i], "");
+    }
+    for (size_t i = 0; i < rules->n_networks; i++) {
+        add_part(to, "fetch network", rules->networks[i], "");
+    }
+    if (rules->plain) {
+        add_part(to, "fetch", "plain", "true");
+    }
+}
+
 static const char *function_text(cli *c, const Overworld__Registry__V1__FunctionInfo *f) {
     return ow_arena_printf_in(c->arena, "%s, %d ms, %d MB, entry %s%s", f->exposure, f->timeout_ms,
                               f->memory_mb, f->entry, f->log_payload ? ", logs payloads" : "");
+}
+
+// ---- Triggers, as their JSON without what names them ----
+
+static void add_trigger(cli *c, parts *to, const char *kind, const char *name, const char *alias,
+                        const ProtobufCMessage *message) {
+    const char *text = NULL;
+    const char *title = alias[0] != '\0' && strcmp(alias, "$DEFAULT") != 0
+                            ? ow_arena_printf_in(c->arena, "%s for %s", name, alias)
+                            : name;
+    ow_json_from_message(message, c->arena, TRIGGER_TEXT_MAX, &text, NULL, NULL);
+    add_part(to, kind, title, text);
+}
+
+static size_t trigger_count(const Overworld__Api__Triggers *t) {
+    return t != NULL ? t->n_timers + t->n_subscriptions + t->n_webhooks + t->n_routes : 0;
+}
+
+static void add_triggers(cli *c, parts *to, const Overworld__Api__Triggers *t) {
+    for (size_t i = 0; t != NULL && i < t->n_timers; i++) {
+        add_trigger(c, to, "timer", t->timers[i]->name, t->timers[i]->alias, &t->timers[i]->base);
+    }
+    for (size_t i = 0; t != NULL && i < t->n_subscriptions; i++) {
+        add_trigger(c, to, "subscription", t->subscriptions[i]->name, t->subscriptions[i]->alias,
+                    &t->subscriptions[i]->base);
+    }
+    for (size_t i = 0; t != NULL && i < t->n_webhooks; i++) {
+        add_trigger(c, to, "webhook", t->webhooks[i]->name, t->webhooks[i]->alias,
+                    &t->webhooks[i]->base);
+    }
+    for (size_t i = 0; t != NULL && i < t->n_routes; i++) {
+        add_trigger(c, to, "route", t->routes[i]->name, t->routes[i]->alias, &t->routes[i]->base);
+    }
 }
 
 static int by_name(const void *left, const void *right) {
@@ -55,6 +101,8 @@ static cli_exit read_version(cli *c, const char *version, parts *ret_parts) {
     }
     const Overworld__Registry__V1__Revision *r = contents->revision;
     size_t count = r->n_functions + r->n_env + contents->n_files;
+    count += r->fetch != NULL ? r->fetch->n_hosts + r->fetch->n_networks + 1 : 0;
+    count += trigger_count(r->triggers);
     *ret_parts = (parts){.list = ow_arena_calloc(c->arena, count + 1, sizeof(part))};
     if (ret_parts->list == NULL) {
         return cli_fail(c, CLI_FAILED, "out of memory");
@@ -65,11 +113,15 @@ static cli_exit read_version(cli *c, const char *version, parts *ret_parts) {
     for (size_t i = 0; i < r->n_env; i++) {
         add_part(ret_parts, "env", r->env[i]->name, r->env[i]->value);
     }
+    if (r->fetch != NULL) {
+        add_fetch(ret_parts, r->fetch);
+    }
     for (size_t i = 0; i < contents->n_files; i++) {
         add_part(ret_parts, "file", contents->files[i]->path,
                  ow_arena_printf_in(c->arena, "%" PRId64 " bytes, %.12s", contents->files[i]->size,
                                     contents->files[i]->sha256));
     }
+    add_triggers(c, ret_parts, r->triggers);
     qsort(ret_parts->list, ret_parts->count, sizeof(part), by_name);
     return CLI_OK;
 }

@@ -2,6 +2,7 @@
 
 #include "cli/logs.h"
 #include "cli/rpc.h"
+#include "sdk/c/overworld_execution.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -38,6 +39,21 @@ static void print_refusal(const cli *c, const ow_client_error *error) {
     }
 }
 
+static cli_exit enqueue(cli *c, const ow_client_function *function) {
+    ow_client_accepted accepted;
+    ow_client_error error;
+    if (!ow_client_call_async(c->client, function, &accepted, &error)) {
+        return cli_tell(c, &error);
+    }
+    if (c->json) {
+        printf("{\"executionId\":\"%s\",\"duplicate\":%s}\n", accepted.execution_id,
+               accepted.duplicate ? "true" : "false");
+    } else {
+        printf("%s\n", accepted.execution_id);
+    }
+    return CLI_OK;
+}
+
 cli_exit cmd_fn_invoke(cli *c) {
     const char *payload;
     size_t size;
@@ -54,7 +70,11 @@ cli_exit cmd_fn_invoke(cli *c) {
         .size = size,
         .qualifier = cli_text(c, "qualifier"),
         .content_type = cli_text(c, "content-type"),
+        .deduplication_key = cli_text(c, "key"),
     };
+    if (cli_bool(c, "async")) {
+        return enqueue(c, &function);
+    }
     ow_client_reply *reply = NULL;
     ow_client_error error;
     char request_id[48];

@@ -20,6 +20,7 @@ typedef Overworld__Telemetry__V1__SeriesPoint Point;
 
 typedef struct totals {
     int64_t calls, errors, throttled, cold_starts;
+    int64_t instances_peak, waiting_peak;
     int64_t durations[BUCKETS_MAX];
 } totals;
 
@@ -31,6 +32,9 @@ static totals sum(const Series *series) {
         all.errors += p->errors;
         all.throttled += p->throttled;
         all.cold_starts += p->cold_starts;
+        all.instances_peak =
+            p->instances_peak > all.instances_peak ? p->instances_peak : all.instances_peak;
+        all.waiting_peak = p->waiting_peak > all.waiting_peak ? p->waiting_peak : all.waiting_peak;
         for (size_t k = 0; k < p->n_durations && k < BUCKETS_MAX; k++) {
             all.durations[k] += p->durations[k];
         }
@@ -60,11 +64,13 @@ static void print_series(const Series *series, double seconds) {
     if (series->version > 0) {
         snprintf(version, sizeof version, "%" PRId64, series->version);
     }
-    printf("%-32s %7s %-12s %8" PRId64 " %8.2f %7.2f%% %8.1f %8.1f %6" PRId64 " %9" PRId64 "\n",
+    printf("%-32s %7s %-12s %8" PRId64 " %8.2f %7.2f%% %8.1f %8.1f %6" PRId64 " %9" PRId64
+           " %9" PRId64 " %5" PRId64 "\n",
            name, version, series->qualifier[0] != '\0' ? series->qualifier : "-", all.calls,
            (double)all.calls / seconds,
            all.calls > 0 ? 100.0 * (double)all.errors / (double)all.calls : 0.0,
-           quantile_ms(&all, 0.5), quantile_ms(&all, 0.95), all.cold_starts, all.throttled);
+           quantile_ms(&all, 0.5), quantile_ms(&all, 0.95), all.cold_starts, all.throttled,
+           all.instances_peak, all.waiting_peak);
 }
 
 static cli_exit set_time(cli *c, const char *flag, Google__Protobuf__Timestamp *storage,
@@ -82,8 +88,9 @@ static char *text_or_empty(const cli *c, const char *flag) {
 }
 
 static void print_all(cli *c, const Reply *reply, double seconds) {
-    printf("%-32s %7s %-12s %8s %8s %8s %8s %8s %6s %9s\n", "FUNCTION", "VERSION", "CALLED AS",
-           "CALLS", "PER S", "ERRORS", "P50 MS", "P95 MS", "COLD", "THROTTLED");
+    printf("%-32s %7s %-12s %8s %8s %8s %8s %8s %6s %9s %9s %5s\n", "FUNCTION", "VERSION",
+           "CALLED AS", "CALLS", "PER S", "ERRORS", "P50 MS", "P95 MS", "COLD", "THROTTLED",
+           "INSTANCES", "QUEUE");
     for (size_t i = 0; i < reply->n_series; i++) {
         print_series(reply->series[i], seconds);
     }

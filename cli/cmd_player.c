@@ -223,15 +223,22 @@ cli_exit cmd_player_logout(cli *c) {
 
 // ---- Export and deletion ----
 
-// JSON in either case: a person gets it as a file.
+// JSON in either case: a person gets it as a file. One object for each page of what functions remember.
 cli_exit cmd_player_export(cli *c) {
     Overworld__Identity__V1__ExportPlayerRequest request =
         OVERWORLD__IDENTITY__V1__EXPORT_PLAYER_REQUEST__INIT;
     request.player_id = (char *)c->args[0];
     Overworld__Identity__V1__ExportPlayerResponse *all;
     c->json = true;
-    return cli_rpc(c, IDENTITY "ExportPlayer", &request.base,
-                   &overworld__identity__v1__export_player_response__descriptor, true, &all);
+    for (;;) {
+        cli_exit code =
+            cli_rpc(c, IDENTITY "ExportPlayer", &request.base,
+                    &overworld__identity__v1__export_player_response__descriptor, true, &all);
+        if (code != CLI_OK || all->next_page_token[0] == '\0') {
+            return code;
+        }
+        request.page_token = all->next_page_token;
+    }
 }
 
 cli_exit cmd_player_delete(cli *c) {

@@ -41,9 +41,9 @@ static cli_exit cannot(const restoring *r, const char *what, const char *path) {
 // ---- One file ----
 
 static bool may_be_restored(const char *name) {
-    static const char *const places[] = {"identity/",  "registry/",      "events/",
-                                         "telemetry/", "data/",          "keys/",
-                                         "blobs/",     "operator.token", NULL};
+    static const char *const places[] = {"identity/",      "registry/", "events/", "telemetry/",
+                                         "timers/",        "data/",     "keys/",   "blobs/",
+                                         "operator.token", NULL};
     if (ow_archive_check_path(name, NULL) != OW_OK) {
         return false;
     }

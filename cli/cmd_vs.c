@@ -154,6 +154,18 @@ static void print_diagnostics(const cli *c, Diagnostic *const *diagnostics, size
     }
 }
 
+// What of the manifest's triggers is not in force, and why.
+static void tell_triggers(cli *c, const Overworld__Registry__V1__DeployResponse *reply) {
+    for (size_t i = 0; i < reply->n_pending; i++) {
+        cli_say(c, "%s cannot be reached: its triggers follow as soon as it can",
+                reply->pending[i]);
+    }
+    for (size_t i = 0; i < reply->n_problems; i++) {
+        const Overworld__Api__TriggerProblem *p = reply->problems[i];
+        cli_say(c, "%s %s for %s is not in force: %s", p->kind, p->name, p->alias, p->message);
+    }
+}
+
 cli_exit cli_deploy(cli *c, const char *folder, bool publish) {
     cli_bundle bundle;
     cli_exit code = cli_bundle_read(c, folder, &bundle);
@@ -163,11 +175,13 @@ cli_exit cli_deploy(cli *c, const char *folder, bool publish) {
     code = cli_bundle_upload(c, &bundle);
     Overworld__Registry__V1__DeployRequest request = OVERWORLD__REGISTRY__V1__DEPLOY_REQUEST__INIT;
     const char *description = cli_text(c, "description");
+    const char *based_on = cli_text(c, "based-on");
     request.virtual_server = (char *)bundle.name;
     request.bundle_sha256 = bundle.sha256;
     request.publish = publish;
     request.create = !cli_bool(c, "no-create");
     request.description = (char *)(description != NULL ? description : "");
+    request.based_on = (char *)(based_on != NULL ? based_on : "");
     Overworld__Registry__V1__DeployResponse *reply;
     if (code == CLI_OK) {
         code = cli_rpc(c, REGISTRY "Deploy", &request.base,
@@ -187,6 +201,7 @@ cli_exit cli_deploy(cli *c, const char *folder, bool publish) {
                version_name(c, reply->revision->version), reply->revision->revision_id,
                reply->unchanged ? ", unchanged" : "", reply->build_ms);
     }
+    tell_triggers(c, reply);
     return CLI_OK;
 }
 
@@ -239,5 +254,28 @@ cli_exit cmd_vs_versions(cli *c) {
     if (!c->json) {
         cli_table_print(c, &table);
     }
+    return CLI_OK;
+}
+
+cli_exit cmd_vs_cat(cli *c) {
+    Overworld__Registry__V1__GetFileRequest request =
+        OVERWORLD__REGISTRY__V1__GET_FILE_REQUEST__INIT;
+    Overworld__Registry__V1__GetFileResponse *piece;
+    const char *version = cli_text(c, "version");
+    request.virtual_server = (char *)c->args[0];
+    request.path = (char *)c->args[1];
+    request.version = (char *)(version != NULL ? version : "$LATEST");
+    do {
+        cli_exit code =
+            cli_rpc(c, REGISTRY "GetFile", &request.base,
+                    &overworld__registry__v1__get_file_response__descriptor, true, &piece);
+        if (code != CLI_OK) {
+            return code;
+        }
+        if (!c->json) {
+            fwrite(piece->data.data, 1, piece->data.len, stdout);
+        }
+        request.offset += (int64_t)piece->data.len;
+    } while (piece->data.len > 0 && request.offset < piece->total_size);
     return CLI_OK;
 }

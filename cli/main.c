@@ -43,9 +43,15 @@ static const cli_flag delete_flags[] = {
     {0},
 };
 
+static const cli_flag cat_flags[] = {
+    {"version", CLI_FLAG_TEXT, "VERSION", "a number; default: $LATEST"},
+    {0},
+};
+
 static const cli_flag deploy_flags[] = {
     {"publish", CLI_FLAG_BOOL, NULL, "also make it a numbered version and move $DEFAULT to it"},
     {"description", CLI_FLAG_TEXT, "TEXT", "what changed, for people"},
+    {"based-on", CLI_FLAG_TEXT, "REVISION", "fail when $LATEST is no longer this revision"},
     {"no-create", CLI_FLAG_BOOL, NULL, "fail when the virtual server does not exist yet"},
     {0},
 };
@@ -62,10 +68,63 @@ static const cli_flag alias_create_flags[] = {
     {0},
 };
 
+#define KEEP_TRIGGERS                                                                              \
+    {                                                                                              \
+        "keep-triggers", CLI_FLAG_BOOL, NULL,                                                      \
+            "timers, subscriptions and routes in force stay as they are"                           \
+    }
+
+static const cli_flag alias_rollback_flags[] = {
+    KEEP_TRIGGERS,
+    {0},
+};
 static const cli_flag alias_set_flags[] = {
+    KEEP_TRIGGERS,
     {"public", CLI_FLAG_BOOL, NULL, "players may name it"},
     {"private", CLI_FLAG_BOOL, NULL, "only server keys and operators may"},
     {"split", CLI_FLAG_TEXT, "HOW", "key: a player stays on one side; random"},
+    {0},
+};
+
+#define SCOPE_FLAGS                                                                                \
+    {"vs", CLI_FLAG_TEXT, "NAME", "keys of this virtual server instead of the title's"}, {         \
+        "player", CLI_FLAG_TEXT, "ID", "keys of this player"                                       \
+    }
+#define VERSION_FLAG                                                                               \
+    {                                                                                              \
+        "version", CLI_FLAG_INT, "N",                                                              \
+            "only if the key is in this version; 0: only if it is not there"                       \
+    }
+
+static const cli_flag kv_flags[] = {SCOPE_FLAGS, {0}};
+
+static const cli_flag kv_set_flags[] = {
+    SCOPE_FLAGS,
+    VERSION_FLAG,
+    {"ttl", CLI_FLAG_INT, "SECONDS", "the key goes after so long"},
+    {"file", CLI_FLAG_TEXT, "FILE", "take the value from a file; - is standard input"},
+    {0},
+};
+
+static const cli_flag kv_delete_flags[] = {
+    SCOPE_FLAGS,
+    VERSION_FLAG,
+    {"prefix", CLI_FLAG_BOOL, NULL, "every key that begins so"},
+    {"yes", CLI_FLAG_TEXT, "PREFIX", "the prefix again, for scripts"},
+    {0},
+};
+
+static const cli_flag kv_increment_flags[] = {
+    SCOPE_FLAGS,
+    {"ttl", CLI_FLAG_INT, "SECONDS", "a key that is not there yet goes after so long"},
+    {0},
+};
+
+static const cli_flag kv_list_flags[] = {
+    SCOPE_FLAGS,
+    {"limit", CLI_FLAG_INT, "N", "keys at most, up to 200 (default 50)"},
+    {"page", CLI_FLAG_TEXT, "TOKEN", "go on behind the page that gave this"},
+    {"descending", CLI_FLAG_BOOL, NULL, "from the last key to the first"},
     {0},
 };
 
@@ -91,6 +150,50 @@ static const cli_flag invoke_flags[] = {
     {"file", CLI_FLAG_TEXT, "FILE", "take the payload from a file; - is standard input"},
     {"content-type", CLI_FLAG_TEXT, "TYPE", "of the payload (default application/json)"},
     {"logs", CLI_FLAG_BOOL, NULL, "then print the call's log on standard error"},
+    {"async", CLI_FLAG_BOOL, NULL, "put it into the queue and print the execution's id"},
+    {"key", CLI_FLAG_TEXT, "KEY", "with --async: the same key is the same execution"},
+    {0},
+};
+
+static const cli_flag exec_list_flags[] = {
+    {"state", CLI_FLAG_TEXT, "STATE", "waiting, running, done, dead or discarded"},
+    {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
+    {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
+    {"source", CLI_FLAG_TEXT, "SOURCE", "client, timer, event, webhook, manual ..."},
+    {"reason", CLI_FLAG_TEXT, "REASON", "that failed for this"},
+    {"limit", CLI_FLAG_INT, "N", "at most so many (default 50)"},
+    {0},
+};
+
+static const cli_flag rerun_flags[] = {
+    {"file", CLI_FLAG_TEXT, "FILE", "take another payload from a file; - is standard input"},
+    {"qualifier", CLI_FLAG_TEXT, "Q", "alias or version (default: the same)"},
+    {0},
+};
+
+static const cli_flag dead_edit_flags[] = {
+    {"file", CLI_FLAG_TEXT, "FILE", "take the payload from a file; - is standard input"},
+    {"content-type", CLI_FLAG_TEXT, "TYPE", "of the payload (default: as it is)"},
+    {0},
+};
+
+static const cli_flag redrive_flags[] = {
+    {"all", CLI_FLAG_BOOL, NULL, "all that fit"},
+    {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
+    {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
+    {"source", CLI_FLAG_TEXT, "SOURCE", "client, timer, event, webhook, manual ..."},
+    {"reason", CLI_FLAG_TEXT, "REASON", "that failed for this"},
+    {"rate", CLI_FLAG_INT, "N", "so many a second (default: all at once)"},
+    {0},
+};
+
+static const cli_flag discard_flags[] = {
+    {"all", CLI_FLAG_BOOL, NULL, "all that fit"},
+    {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
+    {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
+    {"source", CLI_FLAG_TEXT, "SOURCE", "client, timer, event, webhook, manual ..."},
+    {"dead-of", CLI_FLAG_TEXT, "REASON", "that failed for this"},
+    {"reason", CLI_FLAG_TEXT, "TEXT", "why they are thrown away (needed)"},
     {0},
 };
 
@@ -185,6 +288,52 @@ static const cli_flag metrics_flags[] = {
     {0},
 };
 
+#define TIMER_FLAGS                                                                                \
+    {"cron", CLI_FLAG_TEXT, "EXPR", "when: 5, 6 or 7 fields, or @daily"},                          \
+        {"every", CLI_FLAG_TEXT, "T", "or each so long: 30s, 5m, 2h, 1d"},                         \
+        {"at", CLI_FLAG_TEXT, "TIME", "or once: 2026-01-31T08:00:00Z"},                            \
+        {"zone", CLI_FLAG_TEXT, "ZONE", "time zone of the expression (default UTC)"},              \
+        {"function", CLI_FLAG_TEXT, "NAME", "what is called"},                                     \
+        {"alias", CLI_FLAG_TEXT, "NAME", "through which alias (default $DEFAULT)"},                \
+        {"payload", CLI_FLAG_TEXT, "TEXT", "Message of the event, 4 KB at most"},                  \
+        {"catch-up", CLI_FLAG_TEXT, "RULE", "of missed slots: skip, once or all"},                 \
+        {"window", CLI_FLAG_TEXT, "T", "of all: none older than this (default 1h)"},               \
+        {"overlap", CLI_FLAG_TEXT, "RULE", "while the last one runs: allow, skip or queue"},       \
+        {"jitter", CLI_FLAG_TEXT, "T", "start up to so much later"}, {                             \
+        "ends", CLI_FLAG_TEXT, "TIME", "no slot after this"                                        \
+    }
+
+static const cli_flag timer_create_flags[] = {
+    TIMER_FLAGS,
+    {"paused", CLI_FLAG_BOOL, NULL, "make it, but do not start it"},
+    {0},
+};
+static const cli_flag timer_update_flags[] = {
+    TIMER_FLAGS,
+    {0},
+};
+static const cli_flag timer_preview_flags[] = {
+    TIMER_FLAGS,
+    {"count", CLI_FLAG_INT, "N", "how many, 100 at most (default 10)"},
+    {0},
+};
+static const cli_flag timer_list_flags[] = {
+    {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
+    {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
+    {"state", CLI_FLAG_TEXT, "STATE", "active, paused or ended"},
+    {"soonest", CLI_FLAG_BOOL, NULL, "those that come next first"},
+    {0},
+};
+static const cli_flag timer_pause_flags[] = {
+    {"reason", CLI_FLAG_TEXT, "TEXT", "why, for those who wonder"},
+    {0},
+};
+static const cli_flag timer_history_flags[] = {
+    {"state", CLI_FLAG_TEXT, "STATE", "fired, missed, skipped, failed or claimed"},
+    {"limit", CLI_FLAG_INT, "N", "how many, 200 at most (default 50)"},
+    {0},
+};
+
 static const cli_flag alarm_flags[] = {
     {"above", CLI_FLAG_TEXT, "N", "speak from this value on"},
     {"below", CLI_FLAG_TEXT, "N", "or below this one"},
@@ -257,6 +406,8 @@ static const cli_command commands[] = {
      "ow vs versions chat"},
     {"vs diff", "VS A B", "what is different between two versions: 3 4, or 4 $LATEST", 3, 3, NULL,
      cmd_vs_diff, "ow vs diff chat 3 4"},
+    {"vs cat", "NAME PATH", "print a file of $LATEST, or of a version", 2, 2, cat_flags, cmd_vs_cat,
+     "ow vs cat chat chat.c --version 3"},
     {"vs list", "", "list virtual servers", 0, 0, NULL, cmd_vs_list, "ow vs list"},
     {"vs show", "NAME", "one virtual server: functions, aliases, versions", 1, 1, NULL, cmd_vs_show,
      "ow vs show chat"},
@@ -268,10 +419,22 @@ static const cli_command commands[] = {
      "ow alias list chat"},
     {"alias set", "VS NAME [V[=W]] [V[=W]]", "lead an alias elsewhere: 4, or 10 % with 3 4=10", 2,
      4, alias_set_flags, cmd_alias_set, "ow alias set chat live 3 4=10"},
-    {"alias rollback", "VS NAME", "back to the version that had all the traffic before", 2, 2, NULL,
-     cmd_alias_rollback, "ow alias rollback chat live"},
+    {"alias rollback", "VS NAME", "back to the version that had all the traffic before", 2, 2,
+     alias_rollback_flags, cmd_alias_rollback, "ow alias rollback chat live"},
     {"alias delete", "VS NAME", "delete an alias", 2, 2, delete_flags, cmd_alias_delete,
      "ow alias delete chat test --yes test"},
+    {"kv get", "KEY", "print a value that functions remember", 1, 1, kv_flags, cmd_kv_get,
+     "ow kv get --vs chat motd"},
+    {"kv set", "KEY [VALUE]", "set a value; without VALUE from standard input", 1, 2, kv_set_flags,
+     cmd_kv_set, "ow kv set --player plr_01HXG3K5N8Q2Z4V6B8D0F2H4J6 gold 100"},
+    {"kv delete", "KEY", "delete a key, or all that begin so", 1, 1, kv_delete_flags, cmd_kv_delete,
+     "ow kv delete --vs chat --prefix old/ --yes old/"},
+    {"kv list", "[PREFIX]", "list keys and values", 0, 1, kv_list_flags, cmd_kv_list,
+     "ow kv list --vs arena rank/"},
+    {"kv increment", "KEY [BY]", "add to a number", 1, 2, kv_increment_flags, cmd_kv_increment,
+     "ow kv increment visits 1"},
+    {"kv usage", "", "show how much there is and may be", 0, 0, kv_flags, cmd_kv_usage,
+     "ow kv usage --vs arena"},
     {"secret set", "VS NAME", "give a secret its next value, from standard input", 2, 2,
      secret_set_flags, cmd_secret_set, "ow secret set chat api-key < key.txt"},
     {"secret list", "VS", "list secrets and their versions, never values", 1, 1, NULL,
@@ -286,6 +449,24 @@ static const cli_command commands[] = {
      "ow dev examples/chat"},
     {"fn invoke", "VS FUNCTION [PAYLOAD]", "run a function by hand", 2, 3, invoke_flags,
      cmd_fn_invoke, "ow fn invoke chat moderate '{\"text\": \"damn\"}'"},
+    {"exec list", "", "executions of the queue, newest first", 0, 0, exec_list_flags, cmd_exec_list,
+     "ow exec list --vs chat --state waiting"},
+    {"exec show", "EXECUTION", "an execution with its payload, result and failed attempts", 1, 1,
+     NULL, cmd_exec_show, "ow exec show exe_01..."},
+    {"exec cancel", "EXECUTION", "end one that waits or runs", 1, 1, NULL, cmd_exec_cancel,
+     "ow exec cancel exe_01..."},
+    {"exec rerun", "EXECUTION [PAYLOAD]", "run a past one again as a new one", 1, 2, rerun_flags,
+     cmd_exec_rerun, "ow exec rerun exe_01..."},
+    {"dead list", "", "executions that were given up", 0, 0, exec_list_flags, cmd_dead_list,
+     "ow dead list --vs chat --reason user_error"},
+    {"dead show", "EXECUTION", "one of them with its payload and every attempt", 1, 1, NULL,
+     cmd_exec_show, "ow dead show exe_01..."},
+    {"dead edit", "EXECUTION [PAYLOAD]", "change what it was called with", 1, 2, dead_edit_flags,
+     cmd_dead_edit, "ow dead edit exe_01... '{\"room\": 7}'"},
+    {"dead redrive", "[EXECUTION ...]", "let them begin anew", 0, CLI_ARGS_MAX, redrive_flags,
+     cmd_dead_redrive, "ow dead redrive --all --reason user_error --rate 10"},
+    {"dead discard", "[EXECUTION ...]", "throw them away", 0, CLI_ARGS_MAX, discard_flags,
+     cmd_dead_discard, "ow dead discard exe_01... --reason 'of a test'"},
     {"logs", "", "find what happened", 0, 0, logs_flags, cmd_logs,
      "ow logs --vs chat --since 5m --follow"},
     {"trace", "REQUEST_ID", "where the time of one request went", 1, 1, NULL, cmd_trace,
@@ -293,7 +474,7 @@ static const cli_command commands[] = {
     {"metrics", "", "what functions did: rate, errors, durations, by version and alias", 0, 0,
      metrics_flags, cmd_metrics, "ow metrics --vs chat --since 1h"},
     {"alarm create", "NAME MEASURE",
-     "say when calls, rate, errors, error_rate, throttled, cold_starts, p50_ms, p95_ms, p99_ms or log "
+     "say when calls, rate, errors, error_rate, throttled, cold_starts, p50_ms, p95_ms, p99_ms, instances, queue or log "
      "pass a bound",
      2, 2, alarm_flags, cmd_alarm_create,
      "ow alarm create failing error_rate --vs chat --above 0.05 --webhook https://example.com/hook"},
@@ -302,6 +483,48 @@ static const cli_command commands[] = {
      cmd_alarm_delete, "ow alarm delete alm_01..."},
     {"alarm test", "ALARM_ID", "send a notice to see whether it arrives", 1, 1, NULL,
      cmd_alarm_test, "ow alarm test alm_01..."},
+    {"timer create", "VS NAME", "call a function by the clock", 2, 2, timer_create_flags,
+     cmd_timer_create,
+     "ow timer create chat trim --function trim --cron '0 4 * * *' --zone Asia/Shanghai"},
+    {"timer list", "", "list timers", 0, 0, timer_list_flags, cmd_timer_list,
+     "ow timer list --vs chat --soonest"},
+    {"timer show", "TIMER", "one timer, by its id or as VS/NAME", 1, 1, NULL, cmd_timer_show,
+     "ow timer show chat/trim"},
+    {"timer update", "TIMER", "change what is named, leave the rest", 1, 1, timer_update_flags,
+     cmd_timer_update, "ow timer update chat/trim --every 6h"},
+    {"timer pause", "TIMER", "let no slot fire until it is resumed", 1, 1, timer_pause_flags,
+     cmd_timer_pause, "ow timer pause chat/trim --reason 'maintenance'"},
+    {"timer resume", "TIMER", "go on with the next slot", 1, 1, NULL, cmd_timer_resume,
+     "ow timer resume chat/trim"},
+    {"timer run", "TIMER", "run it now, whatever its schedule says", 1, 1, NULL, cmd_timer_run,
+     "ow timer run chat/trim"},
+    {"timer preview", "[TIMER]", "when it comes next, or would", 0, 1, timer_preview_flags,
+     cmd_timer_preview, "ow timer preview --cron '0 9 LW * *' --zone Europe/Berlin"},
+    {"timer history", "TIMER", "what became of its slots, latest first", 1, 1, timer_history_flags,
+     cmd_timer_history, "ow timer history chat/trim --state missed"},
+    {"timer delete", "TIMER", "delete a timer and its history", 1, 1, delete_flags,
+     cmd_timer_delete, "ow timer delete chat/trim --yes trim"},
+    {"timer create", "VS NAME", "call a function by the clock", 2, 2, timer_create_flags,
+     cmd_timer_create,
+     "ow timer create chat trim --function trim --cron '0 4 * * *' --zone Asia/Shanghai"},
+    {"timer list", "", "list timers", 0, 0, timer_list_flags, cmd_timer_list,
+     "ow timer list --vs chat --soonest"},
+    {"timer show", "TIMER", "one timer, by its id or as VS/NAME", 1, 1, NULL, cmd_timer_show,
+     "ow timer show chat/trim"},
+    {"timer update", "TIMER", "change what is named, leave the rest", 1, 1, timer_update_flags,
+     cmd_timer_update, "ow timer update chat/trim --every 6h"},
+    {"timer pause", "TIMER", "let no slot fire until it is resumed", 1, 1, timer_pause_flags,
+     cmd_timer_pause, "ow timer pause chat/trim --reason 'maintenance'"},
+    {"timer resume", "TIMER", "go on with the next slot", 1, 1, NULL, cmd_timer_resume,
+     "ow timer resume chat/trim"},
+    {"timer run", "TIMER", "run it now, whatever its schedule says", 1, 1, NULL, cmd_timer_run,
+     "ow timer run chat/trim"},
+    {"timer preview", "[TIMER]", "when it comes next, or would", 0, 1, timer_preview_flags,
+     cmd_timer_preview, "ow timer preview --cron '0 9 LW * *' --zone Europe/Berlin"},
+    {"timer history", "TIMER", "what became of its slots, latest first", 1, 1, timer_history_flags,
+     cmd_timer_history, "ow timer history chat/trim --state missed"},
+    {"timer delete", "TIMER", "delete a timer and its history", 1, 1, NULL, cmd_timer_delete,
+     "ow timer delete chat/trim --yes trim"},
     {"key create", "NAME", "make a server key; its secret is shown once", 1, 1, key_create_flags,
      cmd_key_create, "ow key create match-server"},
     {"key list", "", "list server keys", 0, 0, NULL, cmd_key_list, "ow key list"},
@@ -353,9 +576,30 @@ static void print_flags(FILE *out, const cli_flag *flags) {
     }
 }
 
+// Commands that stand with their own.
+static const cli_command *const more_commands[] = {event_commands};
+
+// The nth of all; NULL behind the last.
+static const cli_command *command_at(size_t n) {
+    const cli_command *at = commands;
+    size_t table = 0;
+    for (;; at++) {
+        while (at->name == NULL) {
+            if (table == sizeof more_commands / sizeof *more_commands) {
+                return NULL;
+            }
+            at = more_commands[table++];
+        }
+        if (n-- == 0) {
+            return at;
+        }
+    }
+}
+
 static void print_help(FILE *out) {
+    const cli_command *command;
     fputs("ow: Overworld's command line.\n\n  ow COMMAND [ARGUMENTS] [FLAGS]\n\nCommands\n", out);
-    for (const cli_command *command = commands; command->name != NULL; command++) {
+    for (size_t i = 0; (command = command_at(i)) != NULL; i++) {
         char left[48];
         snprintf(left, sizeof left, "%s %s", command->name, command->args);
         fprintf(out, "  %-34s %s\n", left, command->doc);
@@ -400,7 +644,8 @@ static bool is_word_of(const char *name, const char *first, const char *second) 
 
 // One- or two-word commands; *ret_words says how many were used.
 static const cli_command *find_command(const char *first, const char *second, int *ret_words) {
-    for (const cli_command *command = commands; command->name != NULL; command++) {
+    const cli_command *command;
+    for (size_t i = 0; (command = command_at(i)) != NULL; i++) {
         bool two = strchr(command->name, ' ') != NULL;
         if (is_word_of(command->name, first, two ? second : NULL)) {
             *ret_words = two ? 2 : 1;
@@ -438,9 +683,10 @@ static cli_exit unknown_command(const char *first, const char *second) {
     char given[64];
     snprintf(given, sizeof given, "%s%s%s", first, second != NULL ? " " : "",
              second != NULL ? second : "");
+    const cli_command *command;
     const char *nearest = NULL;
     size_t best = 4;
-    for (const cli_command *command = commands; command->name != NULL; command++) {
+    for (size_t i = 0; (command = command_at(i)) != NULL; i++) {
         size_t far = distance(given, command->name);
         size_t far_first = distance(first, command->name);
         far = far < far_first ? far : far_first;

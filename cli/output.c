@@ -132,18 +132,24 @@ void cli_table_print(const cli *c, const cli_table *table) {
 
 // ---- Ctrl-C ----
 
+// Also what a pipeline sends that is cancelled, and a terminal that is closed.
+static void interrupts(sigset_t *set) {
+    sigemptyset(set);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGHUP);
+}
+
 void cli_catch_interrupt(void) {
     sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
+    interrupts(&set);
     sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
 bool cli_interrupted(void) {
     sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    return sigtimedwait(&set, NULL, &(struct timespec){0}) == SIGINT;
+    interrupts(&set);
+    return sigtimedwait(&set, NULL, &(struct timespec){0}) > 0;
 }
 
 const char *cli_ago(cli *c, int64_t seconds) {

@@ -23,14 +23,21 @@ const lower = (name) => name[0].toLowerCase() + name.slice(1);
 const title = (type) => (type.parent ? title(type.parent) : "") + type.name;
 const nested = (message) => [message, ...message.nestedMessages.flatMap(nested)];
 
-function typeOf(field, uses) {
+// What a file calls a type: one of another file whose name it has itself gets that file's in front.
+const capital = (name) => name[0].toUpperCase() + name.slice(1);
+const localName = (type, file) =>
+  type.file !== file && file.messages.some((own) => own.name === title(type))
+    ? capital(stem(type.file)) + title(type)
+    : title(type);
+
+function typeOf(field, uses, file) {
   const one = (message, enumeration, type) => {
-    if (message?.typeName === "google.protobuf.Timestamp") return "string";
+    if (/^google\.protobuf\.(Timestamp|Duration)$/.test(message?.typeName ?? "")) return "string";
     if (message?.typeName.startsWith("google.")) return "unknown";
     const named = message ?? enumeration;
     if (!named) return scalar(type);
-    uses.set(title(named), named.file);
-    return title(named);
+    uses.set(localName(named, file), named);
+    return localName(named, file);
   };
   if (field.fieldKind === "list") return `${one(field.message, field.enum, field.scalar)}[]`;
   return one(field.message, field.enum, field.scalar);
@@ -52,25 +59,28 @@ function write(file) {
     body.push(`export type ${title(each)} = ${each.values.map((v) => `"${v.name}"`).join(" | ")};\n`);
   }
   for (const message of messages) {
-    const fields = message.fields.map((f) => `  ${f.jsonName}?: ${typeOf(f, uses)};\n`).join("");
+    const fields = message.fields.map((f) => `  ${f.jsonName}?: ${typeOf(f, uses, file)};\n`).join("");
     body.push(`export interface ${title(message)} {\n${fields}}\n`);
   }
   for (const service of file.services) {
     for (const method of service.methods) {
       const rule = operatorRule(method);
       if (!rule) continue;
-      for (const type of [method.input, method.output]) uses.set(type.name, type.file);
+      for (const type of [method.input, method.output]) uses.set(localName(type, file), type);
       const stream = method.methodKind === "server_streaming";
       body.push(
         `export const ${lower(method.name)} = /* @__PURE__ */ ${stream ? "streaming" : "method"}<` +
-          `${method.input.name}, ${method.output.name}>(\n  "/${service.typeName}/${method.name}", ` +
+          `${localName(method.input, file)}, ${localName(method.output, file)}>(\n  "/${service.typeName}/${method.name}", ` +
           `${rule.role}, ${rule.every},\n);\n`,
       );
     }
   }
   const imports = [...uses]
-    .filter(([, from]) => from !== file)
-    .map(([name, from]) => `import type { ${name} } from "./${stem(from)}";\n`);
+    .filter(([, type]) => type.file !== file)
+    .map(([name, type]) => {
+      const theirs = title(type) === name ? name : `${title(type)} as ${name}`;
+      return `import type { ${theirs} } from "./${stem(type.file)}";\n`;
+    });
   const kinds = ["method", "streaming"].filter((k) => body.some((b) => b.includes(`*/ ${k}<`)));
   const calls = kinds.length ? `import { ${kinds.join(", ")} } from "../api/method";\n` : "";
   const text = `// Made from proto/${file.name}.proto by generate.mjs.\n${calls}${imports.join("")}\n`;

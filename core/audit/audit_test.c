@@ -2,9 +2,9 @@
 
 #include "core/audit/audit.h"
 
-#include "core/db_sqlite/db_sqlite.h"
 #include "core/json/check.h"
 #include "core/testing/ow_test.h"
+#include "core/testing/store.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,12 +14,7 @@ static const ow_db_migration migrations[] = {{.number = 1, .sql = OW_AUDIT_TABLE
                                              {.number = 0, .sql = NULL}};
 
 typedef struct fixture {
-    ow_loop *loop;
-    ow_db *db;
-    ow_db_job job;
-    bool done;
-    ow_code code;
-    ow_err err;
+    test_store store;
     // Of the jobs.
     int from, count;
     const char *sql;
@@ -32,57 +27,24 @@ typedef struct fixture {
     bool is;
 } fixture;
 
-static void on_fatal(void *self, const ow_err *why) {
-    (void)self;
-    fail_msg("%s", why->message);
-}
-
 static int set_up(void **state) {
     fixture *f = calloc(1, sizeof *f);
-    char folder[300];
-    const char *base = getenv("TEST_TMPDIR");
-    snprintf(folder, sizeof folder, "%s/audit_test_XXXXXX", base != NULL ? base : "/tmp");
-    assert_non_null(mkdtemp(folder));
-    assert_int_equal(ow_loop_new(&f->loop, &f->err), OW_OK);
-    ow_db_options options = {
-        .name = "audit",
-        .folder = folder,
-        .migrations = migrations,
-        .loop = f->loop,
-        .readers = 1,
-        .rerun_writes = true,
-        .on_fatal = on_fatal,
-    };
-    assert_ow_ok(ow_db_sqlite_open(&options, &f->db, &f->err), &f->err);
+    test_store_open(&f->store, migrations);
     *state = f;
     return 0;
 }
 
 static int tear_down(void **state) {
     fixture *f = *state;
-    ow_db_close(f->db);
-    ow_loop_free(f->loop);
+    test_store_close(&f->store);
     free(f);
     return 0;
 }
 
-static void on_done(void *self, ow_code code, const ow_err *err) {
-    fixture *f = self;
-    f->done = true;
-    f->code = code;
-    if (code != OW_OK) {
-        f->err = *err;
-    }
-}
-
-static void run(fixture *f, ow_code (*job)(ow_db_conn *, void *, ow_err *), bool is_write) {
-    f->job = (ow_db_job){.run = job, .done = on_done, .self = f};
-    f->done = false;
-    (is_write ? ow_db_write : ow_db_read)(f->db, &f->job);
-    while (!f->done) {
-        assert_int_equal(ow_loop_turn(f->loop, 10000, &f->err), OW_OK);
-    }
-    assert_ow_ok(f->code, &f->err);
+static void run(fixture *f, test_store_job job, bool is_write) {
+    ow_code code =
+        is_write ? test_store_write(&f->store, job, f) : test_store_read(&f->store, job, f);
+    assert_ow_ok(code, &f->store.err);
 }
 
 // Entry n: of title A, B or none in turn, at second n.

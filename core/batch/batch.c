@@ -1,9 +1,9 @@
 #include "core/batch/batch.h"
 
+#include "core/batch/encode.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-enum { VARINT_MAX = 10 };
 
 typedef struct slot {
     ow_batch_block block; // first: ow_batch_block_done gets its address back
@@ -24,16 +24,6 @@ struct ow_batch {
 
 static int slot_count(const ow_batch *batch) {
     return batch->options.max_blocks_in_flight + 1;
-}
-
-static size_t write_varint(uint8_t *out, uint64_t value) {
-    size_t size = 0;
-    while (value >= 0x80) {
-        out[size++] = (uint8_t)(value | 0x80);
-        value >>= 7;
-    }
-    out[size++] = (uint8_t)value;
-    return size;
 }
 
 static void drop(ow_batch *batch, uint64_t count) {
@@ -109,23 +99,12 @@ ow_batch *ow_batch_free(ow_batch *batch) {
     return NULL;
 }
 
-// The block that takes `size` more bytes; NULL when there is none.
-static slot *room_for(ow_batch *batch, size_t size) {
-    if (size > batch->options.block_bytes) {
-        return NULL;
+// The block that is being filled, a new one when there is none; NULL when there is no room for it.
+static slot *current_slot(ow_batch *batch) {
+    if (batch->current != NULL) {
+        return batch->current;
     }
-    slot *s = batch->current;
-    if (s != NULL && s->block.size + size > batch->options.block_bytes) {
-        pass_on(batch);
-        s = batch->current;
-        if (s != NULL && s->block.size + size > batch->options.block_bytes) {
-            return NULL;
-        }
-    }
-    if (s != NULL) {
-        return s;
-    }
-    s = idle_slot(batch);
+    slot *s = idle_slot(batch);
     if (s == NULL) {
         return NULL;
     }
@@ -133,11 +112,14 @@ static slot *room_for(ow_batch *batch, size_t size) {
     if (s->bytes == NULL) {
         s->bytes = malloc(batch->options.block_bytes);
     }
-    if (s->bytes != NULL) {
-        batch->current = s;
-        return s;
-    }
-    return NULL;
+    batch->current = s->bytes != NULL ? s : NULL;
+    return batch->current;
+}
+
+static size_t put(const ow_batch *batch, slot *s, const ProtobufCMessage *message) {
+    return s == NULL ? 0
+                     : encode_delimited(s->bytes + s->block.size,
+                                        batch->options.block_bytes - s->block.size, message);
 }
 
 static bool begin_block(ow_batch *batch, slot *s, int64_t time_us) {
@@ -148,15 +130,19 @@ static bool begin_block(ow_batch *batch, slot *s, int64_t time_us) {
 }
 
 void ow_batch_add(ow_batch *batch, int64_t time_us, const ProtobufCMessage *message) {
-    size_t size = protobuf_c_message_get_packed_size(message);
-    slot *s = room_for(batch, VARINT_MAX + size);
-    if (s == NULL || (s->block.count == 0 && !begin_block(batch, s, time_us))) {
+    slot *s = current_slot(batch);
+    size_t size = put(batch, s, message);
+    if (size == 0 && s != NULL && s->block.count > 0) {
+        pass_on(batch);
+        s = batch->current == NULL ? current_slot(batch) : NULL;
+        size = put(batch, s, message);
+    }
+    if (size == 0 || (s->block.count == 0 && !begin_block(batch, s, time_us))) {
         drop(batch, 1);
         return;
     }
     ow_batch_block *block = &s->block;
-    block->size += write_varint(s->bytes + block->size, size);
-    block->size += protobuf_c_message_pack(message, s->bytes + block->size);
+    block->size += size;
     block->count++;
     if (time_us < block->first_us) {
         block->first_us = time_us;

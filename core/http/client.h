@@ -22,6 +22,7 @@
 #include "core/http/server.h"
 #include "core/loop/loop.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,10 @@ typedef struct ow_http_response ow_http_response;
 
 typedef struct ow_http_client_options {
     ow_loop *loop;
+    // Whose rules hold besides `egress`, and whose certificates, user agent and pins are used where none
+    // are given; outlives this one. For somebody who may less. Connections are not shared: one that was
+    // made under other rules is not used. NULL: none.
+    const ow_http_client *parent;
     ow_egress_options egress;
     const char *user_agent; // NULL: none
     const char *ca_file;    // certificates trusted instead of the system's; NULL or "": those
@@ -83,4 +88,7 @@ ow_http_fetch *ow_http_fetch_cancel(ow_http_fetch *fetch);
 int ow_http_response_status(const ow_http_response *response);
 // The value of a header, its name in any case; NULL: none. The last one when there are several.
 const char *ow_http_response_header(const ow_http_response *response, const char *name);
+// The header behind `*cursor`, which starts as NULL; false at the end. In the order in which they came.
+bool ow_http_response_next_header(const ow_http_response *response, void **cursor,
+                                  ow_http_header_line *ret_header);
 const void *ow_http_response_body(const ow_http_response *response, size_t *ret_size);

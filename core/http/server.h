@@ -120,8 +120,8 @@ const char *ow_http_header(const ow_http_request *request, const char *name);
 // The nth value of a header that may come several times, counted from its last (0); NULL behind the
 // first.
 const char *ow_http_header_from_last(const ow_http_request *request, const char *name, size_t nth);
-// The nth header as it came, counted from 0; false behind the last.
-bool ow_http_header_at(const ow_http_request *request, size_t nth, const char **ret_name,
+// The header at `index`, in the order in which they came; false behind the last.
+bool ow_http_header_at(const ow_http_request *request, size_t index, const char **ret_name,
                        const char **ret_value);
 // "203.0.113.7" or "unix"; the connection's, whatever headers say.
 const char *ow_http_peer(const ow_http_request *request);
@@ -190,3 +190,19 @@ int ow_http_socket_fd(const ow_http_socket *socket);
 // NULL.
 ow_http_socket *ow_http_socket_close(ow_http_socket *socket);
 size_t ow_http_server_sockets(const ow_http_server *server);
+
+// ---- A reply in pieces ----
+
+// Begins a reply whose body comes in pieces, sent as they are given: `answer` without body. The request
+// stays the handler's until ow_http_stream_end, exactly once; on_gone may come before, as always. False
+// when that was impossible (out of memory): end it all the same.
+bool ow_http_stream_begin(ow_http_request *request, const ow_http_answer *answer);
+
+// Adds a piece, which is copied. False: more than `most_behind` bytes would wait for the client, nothing
+// was added; the handler should end. After on_gone pieces are dropped.
+bool ow_http_stream_write(ow_http_request *request, const void *bytes, size_t size,
+                          size_t most_behind);
+
+// No piece comes any more; what waits is still sent. `whole` false: the connection is closed instead, so
+// that the client sees that something is missing.
+void ow_http_stream_end(ow_http_request *request, bool whole);

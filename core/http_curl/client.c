@@ -106,6 +106,29 @@ static int on_timer(CURLM *multi, long timeout_ms, void *self) {
     return ow_loop_timer_set(client->loop, &client->timer, due_us) == OW_OK ? 0 : -1;
 }
 
+// ---- Rules ----
+
+bool client_allows_host(const ow_http_client *client, const char *host) {
+    while (client != NULL && ow_egress_allows_host(client->egress, host)) {
+        client = client->parent;
+    }
+    return client == NULL;
+}
+
+bool client_allows_address(const ow_http_client *client, const struct sockaddr *address) {
+    while (client != NULL && ow_egress_allows_address(client->egress, address)) {
+        client = client->parent;
+    }
+    return client == NULL;
+}
+
+bool client_allows_plain(const ow_http_client *client) {
+    while (client != NULL && ow_egress_allows_plain(client->egress)) {
+        client = client->parent;
+    }
+    return client == NULL;
+}
+
 // ---- Fetches ----
 
 ow_code client_add(ow_http_client *client, ow_http_fetch *fetch, ow_err *err) {
@@ -145,12 +168,27 @@ static ow_code take_pins(ow_http_client *client, const char *const *pins, ow_err
     return OW_OK;
 }
 
+// Its own, or its parent's.
+static bool take_texts(ow_http_client *client, const ow_http_client_options *options) {
+    const ow_http_client *parent = options->parent;
+    const char *user_agent = options->user_agent;
+    const char *ca_file = options->ca_file;
+    if (!is_set(user_agent) && parent != NULL) {
+        user_agent = parent->user_agent;
+    }
+    if (!is_set(ca_file) && parent != NULL) {
+        ca_file = parent->ca_file;
+    }
+    client->user_agent = copy_or_null(user_agent);
+    client->ca_file = copy_or_null(ca_file);
+    return (!is_set(user_agent) || client->user_agent != NULL) &&
+           (!is_set(ca_file) || client->ca_file != NULL);
+}
+
 static ow_code set_up(ow_http_client *client, const ow_http_client_options *options, ow_err *err) {
-    client->user_agent = copy_or_null(options->user_agent);
-    client->ca_file = copy_or_null(options->ca_file);
+    client->parent = options->parent;
     client->multi = curl_multi_init();
-    if (client->multi == NULL || (is_set(options->user_agent) && client->user_agent == NULL) ||
-        (is_set(options->ca_file) && client->ca_file == NULL)) {
+    if (client->multi == NULL || !take_texts(client, options)) {
         return no_memory(err);
     }
     CURLM *multi = client->multi;

@@ -20,8 +20,7 @@ static bool is_loopback(const struct sockaddr *address) {
 // The one place where sockets are made: what is refused here is reached by no name.
 static curl_socket_t on_open(void *self, curlsocktype purpose, struct curl_sockaddr *address) {
     ow_http_fetch *fetch = self;
-    if (purpose != CURLSOCKTYPE_IPCXN ||
-        !ow_egress_allows_address(fetch->client->egress, &address->addr) ||
+    if (purpose != CURLSOCKTYPE_IPCXN || !client_allows_address(fetch->client, &address->addr) ||
         (fetch->loopback_only && !is_loopback(&address->addr))) {
         fetch->address_refused = true;
         return CURL_SOCKET_BAD;
@@ -77,6 +76,14 @@ static size_t on_bytes(char *bytes, size_t size, size_t count, void *self) {
 
 // ---- The start ----
 
+// Its own, or those of the first above it that has some.
+static struct curl_slist *pins_of(const ow_http_client *client) {
+    while (client->pins == NULL && client->parent != NULL) {
+        client = client->parent;
+    }
+    return client->pins;
+}
+
 static void set_fixed_options(ow_http_fetch *fetch) {
     CURL *easy = fetch->easy;
     const ow_http_client *client = fetch->client;
@@ -91,7 +98,7 @@ static void set_fixed_options(ow_http_fetch *fetch) {
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(easy, CURLOPT_RESOLVE, client->pins);
+    curl_easy_setopt(easy, CURLOPT_RESOLVE, pins_of(client));
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, fetch);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_head);
@@ -312,6 +319,17 @@ const char *ow_http_response_header(const ow_http_response *response, const char
         return NULL;
     }
     return header->value;
+}
+
+bool ow_http_response_next_header(const ow_http_response *response, void **cursor,
+                                  ow_http_header_line *ret_header) {
+    struct curl_header *header = curl_easy_nextheader(response->easy, CURLH_HEADER, -1, *cursor);
+    if (header == NULL) {
+        return false;
+    }
+    *cursor = header;
+    *ret_header = (ow_http_header_line){header->name, header->value};
+    return true;
 }
 
 const void *ow_http_response_body(const ow_http_response *response, size_t *ret_size) {

@@ -24,6 +24,7 @@ typedef struct watched {
 struct ow_http_client {
     ow_loop *loop;
     CURLM *multi;
+    const ow_http_client *parent; // whose rules hold as well; NULL
     ow_egress *egress;
     struct curl_slist *pins;
     char *user_agent, *ca_file;
@@ -82,7 +83,7 @@ void fetch_ended(ow_http_fetch *fetch, CURLcode result);
 // The fetch's own copy of what is asked for. Codes as ow_http_fetch_start.
 ow_code request_take(ow_http_fetch *fetch, const ow_http_fetch_options *options, ow_err *err);
 // Whether a host, as the library writes it, may be asked for. Codes as ow_http_fetch_start.
-ow_code request_check_host(const ow_egress *egress, const char *host, ow_err *err);
+ow_code request_check_host(const ow_http_client *client, const char *host, ow_err *err);
 // Whether its URL may be asked for. Codes as ow_http_fetch_start.
 ow_code request_check_url(const ow_http_fetch *fetch, ow_err *err);
 // Moves on to where the response points. Codes as ow_http_done.
@@ -96,6 +97,11 @@ ow_code request_apply(ow_http_fetch *fetch, ow_err *err);
 ow_code mail_apply(ow_http_fetch *fetch, ow_err *err);
 
 // ---- client.c ----
+
+// Whether its rules, and those of all above it, allow that.
+bool client_allows_host(const ow_http_client *client, const char *host);
+bool client_allows_address(const ow_http_client *client, const struct sockaddr *address);
+bool client_allows_plain(const ow_http_client *client);
 
 ow_code client_add(ow_http_client *client, ow_http_fetch *fetch, ow_err *err);
 void client_remove(ow_http_client *client, ow_http_fetch *fetch);

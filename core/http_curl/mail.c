@@ -100,7 +100,7 @@ static ow_code set_security(ow_http_fetch *fetch, ow_err *err) {
     char *host = NULL;
     bool parsed = curl_url_get(fetch->url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
                   curl_url_get(fetch->url, CURLUPART_HOST, &host, 0) == CURLUE_OK;
-    ow_code code = parsed ? request_check_host(fetch->client->egress, host, err) : no_memory(err);
+    ow_code code = parsed ? request_check_host(fetch->client, host, err) : no_memory(err);
     if (code == OW_OK) {
         fetch->loopback_only = strcmp(scheme, "smtp") == 0 && is_loopback(host);
     }

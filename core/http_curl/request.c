@@ -26,18 +26,18 @@ static ow_code bad_url(ow_err *err) {
                    "the URL is malformed, too long, or carries a password");
 }
 
-static ow_code check_scheme(const ow_egress *egress, const char *scheme, ow_err *err) {
+static ow_code check_scheme(const ow_http_client *client, const char *scheme, ow_err *err) {
     if (strcmp(scheme, "https") == 0 ||
-        (strcmp(scheme, "http") == 0 && ow_egress_allows_plain(egress))) {
+        (strcmp(scheme, "http") == 0 && client_allows_plain(client))) {
         return OW_OK;
     }
     return ow_fail(err, OW_PERMISSION_DENIED, "scheme_refused",
                    "requests go out by https%s only, not by %.20s",
-                   ow_egress_allows_plain(egress) ? " and http" : "", scheme);
+                   client_allows_plain(client) ? " and http" : "", scheme);
 }
 
 // The library has brought the host into its plain form: "0x7f.1" is "127.0.0.1" here.
-ow_code request_check_host(const ow_egress *egress, const char *host, ow_err *err) {
+ow_code request_check_host(const ow_http_client *client, const char *host, ow_err *err) {
     char name[256];
     size_t size = strlen(host);
     bool bracketed = host[0] == '[' && size > 2;
@@ -47,9 +47,10 @@ ow_code request_check_host(const ow_egress *egress, const char *host, ow_err *er
     }
     memcpy(name, host + bracketed, size);
     name[size] = 0;
-    if (!ow_egress_allows_host(egress, name)) {
+    if (!client_allows_host(client, name)) {
         return ow_fail(err, OW_PERMISSION_DENIED, "host_refused",
-                       "requests to %s are not allowed: see server.egress_hosts", name);
+                       "requests to %s are not allowed%s", name,
+                       client->parent == NULL ? ": see server.egress_hosts" : "");
     }
     return OW_OK;
 }
@@ -60,10 +61,10 @@ ow_code request_check_url(const ow_http_fetch *fetch, ow_err *err) {
     char *user = part_of(fetch->url, CURLUPART_USER);
     char *password = part_of(fetch->url, CURLUPART_PASSWORD);
     ow_code code = scheme != NULL && user == NULL && password == NULL
-                       ? check_scheme(fetch->client->egress, scheme, err)
+                       ? check_scheme(fetch->client, scheme, err)
                        : bad_url(err);
     if (code == OW_OK) {
-        code = host != NULL ? request_check_host(fetch->client->egress, host, err) : bad_url(err);
+        code = host != NULL ? request_check_host(fetch->client, host, err) : bad_url(err);
     }
     curl_free(scheme);
     curl_free(host);

@@ -170,14 +170,19 @@ ow_code address_listen(const char *address, int *ret_fd, char **ret_text, char *
     return open_tcp(address, ret_fd, ret_text, err);
 }
 
+// An IPv4 client of an IPv6 socket is an IPv4 client: nobody is to take all of them for one network.
 void address_of_peer(const struct sockaddr *address, char text[static PEER_TEXT_MAX]) {
     const void *bytes = NULL;
-    if (address != NULL && address->sa_family == AF_INET) {
+    int family = address != NULL ? address->sa_family : AF_UNSPEC;
+    if (family == AF_INET) {
         bytes = &((const struct sockaddr_in *)address)->sin_addr;
-    } else if (address != NULL && address->sa_family == AF_INET6) {
-        bytes = &((const struct sockaddr_in6 *)address)->sin6_addr;
+    } else if (family == AF_INET6) {
+        const struct in6_addr *long_one = &((const struct sockaddr_in6 *)address)->sin6_addr;
+        bool is_v4 = IN6_IS_ADDR_V4MAPPED(long_one);
+        family = is_v4 ? AF_INET : AF_INET6;
+        bytes = is_v4 ? &long_one->s6_addr[12] : long_one->s6_addr;
     }
-    if (bytes == NULL || inet_ntop(address->sa_family, bytes, text, PEER_TEXT_MAX) == NULL) {
+    if (bytes == NULL || inet_ntop(family, bytes, text, PEER_TEXT_MAX) == NULL) {
         snprintf(text, PEER_TEXT_MAX, "unix");
     }
 }

@@ -15,16 +15,21 @@ static const ow_http_rejection bad_chunks = {400, "bad_request",
                                              "the lines of a chunked body must end with CR LF"};
 static const ow_http_rejection bad_trailer = {400, "bad_request", "trailers are not accepted"};
 
+// Twice what there is, as far as the body may go, and at least `size`.
+static size_t next_room(const ow_http_request *request, size_t size) {
+    size_t most = request->content_length >= 0 ? (size_t)request->content_length : SIZE_MAX;
+    size_t room = request->body_room * 2 < most ? request->body_room * 2 : most;
+    room = room > size ? room : size;
+    return room < request->body_limit ? room : request->body_limit;
+}
+
 // Makes room for `size` bytes in all.
 static bool reserve(ow_http_request *request, size_t size) {
     if (size <= request->body_room) {
         return true;
     }
     ow_http_budget *budget = request->server->options.budget;
-    size_t room =
-        request->content_length >= 0 ? (size_t)request->content_length : request->body_room * 2;
-    room = room > size ? room : size;
-    room = room < request->body_limit ? room : request->body_limit;
+    size_t room = next_room(request, size);
     int64_t more = (int64_t)room - request->charged;
     if (room < size || budget->used + more > budget->max) {
         return false;
@@ -48,8 +53,10 @@ const ow_http_rejection *body_begin(ow_http_request *request) {
     if (request->content_length > (int64_t)request->body_limit) {
         return &payload_too_large;
     }
+    size_t believed =
+        request->content_length < BODY_BELIEVED ? (size_t)request->content_length : BODY_BELIEVED;
     if (request->sink.on_bytes == NULL && request->content_length > 0 &&
-        !reserve(request, (size_t)request->content_length)) {
+        !reserve(request, believed)) {
         return &overloaded;
     }
     return NULL;

@@ -456,22 +456,56 @@ static void listens_to_those_it_refused(void **state) {
 static void keeps_its_budget(void **state) {
     fixture *f = *state;
     char text[8192];
-    static const char head[] = "POST /now HTTP/1.1\r\nHost: x\r\nContent-Length: 90000\r\n\r\n";
+    static const char head[] = "POST /now HTTP/1.1\r\nHost: x\r\nContent-Length: 16000\r\n\r\n";
+    static char body[16000];
     int fds[12];
+    f->budget.max = 11 * 16000 + 1000;
     for (int i = 0; i < 11; i++) {
         fds[i] = dial(f);
         send_text(fds[i], head, sizeof head - 1);
         WAIT_FOR(f, f->heads == i + 1);
     }
-    assert_int_equal(f->budget.used, 11 * 90000);
+    assert_int_equal(f->budget.used, 11 * 16000);
     fds[11] = dial(f);
     send_text(fds[11], head, sizeof head - 1);
+    send_text(fds[11], body, sizeof body); // a short body is read before its refusal
     assert_true(receive(f, fds[11], "overloaded", text, sizeof text));
     assert_non_null(strstr(text, "HTTP/1.1 503"));
     for (int i = 0; i < 12; i++) {
         close(fds[i]);
     }
     WAIT_FOR(f, f->gones == 11);
+}
+
+// Twenty who say that they will send more than there is room for, and send next to nothing.
+static void large_promises_take_nothing_from_others(void **state) {
+    enum { LIARS = 20, SENT = 40000 };
+    fixture *f = *state;
+    static char body[SENT];
+    char text[8192];
+    static const char head[] = "POST /now HTTP/1.1\r\nHost: x\r\nContent-Length: 90000\r\n\r\n";
+    int fds[LIARS];
+    for (int i = 0; i < LIARS; i++) {
+        fds[i] = dial(f);
+        send_text(fds[i], head, sizeof head - 1);
+        send_text(fds[i], "[1,", 3);
+        WAIT_FOR(f, f->heads == i + 1);
+    }
+    assert_true(f->budget.used <= LIARS * 16384);
+    // An honest body is larger than what is believed, and comes whole.
+    memset(body, 'x', sizeof body);
+    int fd = dial(f);
+    int length = snprintf(text, sizeof text,
+                          "POST /now HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", SENT);
+    send_text(fd, text, (size_t)length);
+    send_text(fd, body, sizeof body);
+    assert_true(receive(f, fd, "POST /now?", text, sizeof text));
+    assert_non_null(strstr(text, "HTTP/1.1 200"));
+    close(fd);
+    for (int i = 0; i < LIARS; i++) {
+        close(fds[i]);
+    }
+    WAIT_FOR(f, f->gones == LIARS);
 }
 
 // What is refused before any handler sees it, and the status.
@@ -626,6 +660,19 @@ static void listens_on_a_unix_socket(void **state) {
     close(fd);
 }
 
+static void an_ipv4_client_of_an_ipv6_socket_is_ipv4(void **state) {
+    fixture *f = *state;
+    char text[8192];
+    static const char ask[] = "GET /now HTTP/1.1\r\nHost: x\r\n\r\n";
+    ow_http_server_close(f->server);
+    open_server(f, "[::ffff:127.0.0.1]:0");
+    f->port = (int)strtol(strrchr(ow_http_server_address(f->server), ':') + 1, NULL, 10);
+    int fd = dial(f);
+    send_text(fd, ask, sizeof ask - 1);
+    assert_true(receive(f, fd, "GET /now? 127.0.0.1 [", text, sizeof text));
+    close(fd);
+}
+
 static void refuses_bad_addresses(void **state) {
     fixture *f = *state;
     static const char *const bad[] = {"",    "localhost:1",     "127.0.0.1", "127.0.0.1:",
@@ -661,6 +708,7 @@ int main(void) {
         CASE(keeps_the_connection_after_a_refusal_with_a_short_body),
         CASE(refuses_large_bodies),
         CASE(keeps_its_budget),
+        CASE(large_promises_take_nothing_from_others),
         CASE(listens_to_those_it_refused),
         CASE(refuses_malformed_heads),
         CASE(refuses_nul_in_the_address),
@@ -670,6 +718,7 @@ int main(void) {
         CASE(drains),
         CASE(answers_503_to_those_who_still_wait_when_it_closes),
         CASE(listens_on_a_unix_socket),
+        CASE(an_ipv4_client_of_an_ipv6_socket_is_ipv4),
         CASE(refuses_bad_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include <gnutls/abstract.h>
 #include <microhttpd.h>
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -16,6 +17,9 @@
 #define METHOD_TEXT_MAX 8
 #define URI_INLINE 256
 #define BODY_INLINE 1024
+// A body is believed to be as long as it says up to this; what is longer is counted as it comes, so that
+// saying so and sending slowly takes nothing from others.
+#define BODY_BELIEVED (16 * 1024)
 
 // A client that waits is asked about in each of libmicrohttpd's turns, which costs about a tenth of
 // a microsecond; suspending it and waking it again costs about five. So it is suspended once the
@@ -70,6 +74,7 @@ typedef enum request_state {
     REQUEST_BODY,    // the headers were accepted, the body arrives
     REQUEST_WAITING, // complete, the handler works on it
     REQUEST_QUEUED,  // libmicrohttpd has the reply
+    REQUEST_RAW,     // refused by the library: the reply goes past it
 } request_state;
 
 struct ow_http_request {
@@ -107,6 +112,11 @@ struct ow_http_request {
     ow_http_sink sink;
     ow_http_socket *upgrade; // 101 was queued
     uint64_t upload_turn;    // the turn in which a piece of the body arrived last
+
+    // Of a reply in pieces: what waits to be sent.
+    uint8_t *stream;
+    size_t stream_at, stream_size, stream_room;
+    bool streams, stream_ended;
 
     void *user;
     char method[METHOD_TEXT_MAX]; // cut: the longest known one is OPTIONS
@@ -190,6 +200,20 @@ void on_completed(void *self, struct MHD_Connection *mhd, void **request_at,
                   enum MHD_RequestTerminationCode why);
 void *on_uri(void *self, const char *uri, struct MHD_Connection *mhd);
 
+// Queues a reply for a request that waits.
+void request_queue(ow_http_request *request, unsigned status, struct MHD_Response *response);
+void request_add_headers(struct MHD_Response *response, const ow_http_answer *answer, bool close);
+bool request_closes(const ow_http_request *request, const ow_http_answer *answer);
+// Out of libmicrohttpd's turns, and in again.
+void request_suspend(ow_http_request *request);
+void request_resume(ow_http_request *request);
+// Closes the connection at once.
+void request_hang_up(ow_http_request *request);
+
+// ---- stream.c ----
+
+void stream_free(ow_http_request *request);
+
 // ---- body.c ----
 
 // Prepares for the body; NULL, or why it is refused.
@@ -216,6 +240,13 @@ void connection_expect_reader(connection *connection);
 void connections_sweep(void *self);
 void on_connection(void *self, struct MHD_Connection *mhd, void **context,
                    enum MHD_ConnectionNotificationCode what);
+
+// ---- refusal.c ----
+
+// The library's logger, by which it tells what it refuses.
+void refusal_on_log(void *self, const char *format, va_list arguments);
+// The reply to a request in REQUEST_RAW; the answer stays the caller's.
+void refusal_send(ow_http_request *request, const ow_http_answer *answer);
 
 // ---- linger.c ----
 

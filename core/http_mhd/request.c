@@ -92,6 +92,7 @@ void request_free(ow_http_request *request) {
     ow_http_server *server = request->server;
     list_remove(&request->link);
     body_free(request);
+    stream_free(request);
     if (request->uri != request->uri_inline) {
         free(request->uri);
     }
@@ -150,7 +151,7 @@ static void watch_hang_up(ow_http_request *request) {
 }
 
 // Takes the connection out of libmicrohttpd's turns until something is there to do.
-static void suspend(ow_http_request *request) {
+void request_suspend(ow_http_request *request) {
     ow_http_server *server = request->server;
     MHD_suspend_connection(request->connection->mhd);
     request->suspended = true;
@@ -158,7 +159,7 @@ static void suspend(ow_http_request *request) {
     watch_hang_up(request);
 }
 
-static void resume(ow_http_request *request) {
+void request_resume(ow_http_request *request) {
     if (request->state != REQUEST_BODY) {
         ow_loop_unwatch(request->server->loop, &request->hang_up);
     }
@@ -179,7 +180,7 @@ void request_queue(ow_http_request *request, unsigned status, struct MHD_Respons
     connection_expect_reader(request->connection);
     // Queue first, resume then: the other way round costs one more call of the handler.
     if (request->suspended) {
-        resume(request);
+        request_resume(request);
     } else {
         move_to(request, &server->others);
     }
@@ -188,6 +189,20 @@ void request_queue(ow_http_request *request, unsigned status, struct MHD_Respons
     } else {
         server->ready = true;
     }
+}
+
+void request_add_headers(struct MHD_Response *response, const ow_http_answer *answer, bool close) {
+    for (size_t i = 0; i < answer->header_count; i++) {
+        MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value);
+    }
+    if (close) {
+        MHD_add_response_header(response, "Connection", "close");
+    }
+}
+
+bool request_closes(const ow_http_request *request, const ow_http_answer *answer) {
+    return answer->close || request->close || request->server->draining ||
+           request->connection->is_reserve;
 }
 
 static struct MHD_Response *make_response(const ow_http_answer *answer, bool close) {
@@ -202,11 +217,8 @@ static struct MHD_Response *make_response(const ow_http_answer *answer, bool clo
     } else {
         response = MHD_create_response_from_buffer(answer->size, body, MHD_RESPMEM_MUST_COPY);
     }
-    for (size_t i = 0; response != NULL && i < answer->header_count; i++) {
-        MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value);
-    }
-    if (response != NULL && close) {
-        MHD_add_response_header(response, "Connection", "close");
+    if (response != NULL) {
+        request_add_headers(response, answer, close);
     }
     return response;
 }
@@ -218,10 +230,10 @@ static void drop_answer(const ow_http_answer *answer) {
 }
 
 // Out of memory for a reply: all that is left is to hang up.
-static void hang_up(ow_http_request *request) {
+void request_hang_up(ow_http_request *request) {
     shutdown(request->connection->fd, SHUT_RDWR);
     if (request->suspended) {
-        resume(request);
+        request_resume(request);
     }
 }
 
@@ -232,16 +244,18 @@ void ow_http_reply(ow_http_request *request, const ow_http_answer *answer) {
         request_free(request);
         return;
     }
+    if (request->state == REQUEST_RAW) {
+        refusal_send(request, answer);
+    }
     if (request->state == REQUEST_QUEUED) {
         drop_answer(answer);
         return;
     }
-    bool close = answer->close || request->close || request->server->draining ||
-                 request->connection->is_reserve;
+    bool close = request_closes(request, answer);
     request->reply_size = answer->size;
     struct MHD_Response *response = make_response(answer, close);
     if (response == NULL) {
-        hang_up(request);
+        request_hang_up(request);
         return;
     }
     if (request->state == REQUEST_WAITING) {
@@ -251,7 +265,7 @@ void ow_http_reply(ow_http_request *request, const ow_http_answer *answer) {
     request->held = response;
     request->held_status = (unsigned)answer->status;
     if (request->suspended) {
-        resume(request);
+        request_resume(request);
     }
 }
 
@@ -271,7 +285,7 @@ void request_abandon(ow_http_request *request) {
         }
     }
     if (request->suspended) {
-        resume(request);
+        request_resume(request);
     }
 }
 
@@ -393,7 +407,7 @@ static enum MHD_Result take_body(ow_http_request *request, const char *data, siz
     } else if (*size > 0) {
         // Now it is we who are slow.
         connection_set_deadline(request->server, request->connection, 0);
-        suspend(request);
+        request_suspend(request);
     }
     return MHD_YES;
 }
@@ -426,7 +440,7 @@ static void keep_waiting(ow_http_request *request) {
     request->server->asked++;
     if (request->owned &&
         (request->waited_turns > SUSPEND_AFTER_TURNS || waited > SUSPEND_AFTER_US)) {
-        suspend(request);
+        request_suspend(request);
     }
 }
 
@@ -527,13 +541,13 @@ const char *ow_http_header_from_last(const ow_http_request *request, const char 
     return NULL;
 }
 
-bool ow_http_header_at(const ow_http_request *request, size_t nth, const char **ret_name,
+bool ow_http_header_at(const ow_http_request *request, size_t index, const char **ret_name,
                        const char **ret_value) {
-    if (nth >= field_count(request)) {
+    if (index >= field_count(request)) {
         return false;
     }
-    *ret_name = request->fields[nth].name;
-    *ret_value = request->fields[nth].value;
+    *ret_name = request->fields[index].name;
+    *ret_value = request->fields[index].value;
     return true;
 }
 
@@ -589,6 +603,6 @@ void ow_http_sink_ready(ow_http_request *request) {
     if (request->connection != NULL && request->suspended && request->state == REQUEST_BODY) {
         connection_set_deadline(request->server, request->connection,
                                 request->server->options.grace_us);
-        resume(request);
+        request_resume(request);
     }
 }

@@ -19,7 +19,10 @@
 #define PACE_US(asked) ((int64_t)(asked)*3 / 10)
 #define USUAL_GRACE_US 5000000
 #define USUAL_RATE 4096
-#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+// What a recorded connection cannot be read with later (no RSA key exchange), and no CBC.
+#define TLS_PRIORITIES                                                                             \
+    "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-CIPHER-ALL:"      \
+    "+AES-256-GCM:+CHACHA20-POLY1305:+AES-128-GCM:-MAC-ALL:+AEAD"
 #define MILLISECOND 1000
 
 // ---- turns ----
@@ -121,13 +124,14 @@ static ow_code start_daemon(ow_http_server *server, ow_err *err) {
     struct MHD_OptionItem *tls_options = server->tls != NULL ? tls : &tls[2];
     server->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_ITC |
-            (server->tls != NULL ? MHD_USE_TLS : 0),
-        0, NULL, NULL, on_access, server, MHD_OPTION_LISTEN_SOCKET, server->listen_fd,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)options->max_connections + RESERVE,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(options->idle_timeout_us / 1000000),
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT,
-        0, MHD_OPTION_UNESCAPE_CALLBACK, leave_encoded, server, MHD_OPTION_URI_LOG_CALLBACK, on_uri,
-        server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+            MHD_USE_ERROR_LOG | (server->tls != NULL ? MHD_USE_TLS : 0),
+        0, NULL, NULL, on_access, server, MHD_OPTION_EXTERNAL_LOGGER, refusal_on_log, server,
+        MHD_OPTION_LISTEN_SOCKET, server->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)options->max_connections + RESERVE, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)(options->idle_timeout_us / 1000000), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_UNESCAPE_CALLBACK,
+        leave_encoded, server, MHD_OPTION_URI_LOG_CALLBACK, on_uri, server,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
         on_connection, server, MHD_OPTION_ARRAY, tls_options, MHD_OPTION_END);
     if (server->daemon == NULL) {
         return ow_fail(err, OW_INTERNAL, "http", "libmicrohttpd does not start: %s",

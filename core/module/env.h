@@ -29,6 +29,7 @@ struct ow_module_env {
     const char *data_folder;         // absolute; 0700
     const char *binary_folder;       // absolute; where the runtime binaries stand
     const char *process;             // name of this process in records: its targets and pid
+    const char *id;                  // which of several of its kind this process is; "": the only
     const char *version;             // of this build, for status; may be NULL
     bool rerun_writes;               // test mode of core/db
     // Ends the process at once after logging: outcome unknown (see core/db/db.h). Any thread.

@@ -2,11 +2,10 @@
 
 #include "core/request_key/request_key.h"
 
-#include "core/db_sqlite/db_sqlite.h"
 #include "core/testing/ow_test.h"
+#include "core/testing/store.h"
 #include "google/protobuf/timestamp.pb-c.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,38 +15,16 @@ static const ow_db_migration migrations[] = {{.number = 1, .sql = OW_REQUEST_KEY
                                              {.number = 0, .sql = NULL}};
 
 typedef struct fixture {
-    ow_loop *loop;
-    ow_db *db;
-    ow_db_job job;
-    bool done;
-    ow_code code;
-    ow_err err;
+    test_store store;
     ow_request_key key;
     int64_t asked, made; // seconds of the request, of the answer when it is the first
     int64_t answered;
     bool found;
 } fixture;
 
-static void on_fatal(void *self, const ow_err *why) {
-    (void)self;
-    fail_msg("%s", why->message);
-}
-
 static int set_up(void **state) {
     fixture *f = calloc(1, sizeof *f);
-    char folder[300];
-    const char *base = getenv("TEST_TMPDIR");
-    snprintf(folder, sizeof folder, "%s/request_key_XXXXXX", base != NULL ? base : "/tmp");
-    assert_non_null(mkdtemp(folder));
-    assert_int_equal(ow_loop_new(&f->loop, &f->err), OW_OK);
-    ow_db_options options = {.name = "keys",
-                             .folder = folder,
-                             .migrations = migrations,
-                             .loop = f->loop,
-                             .readers = 1,
-                             .rerun_writes = true,
-                             .on_fatal = on_fatal};
-    assert_ow_ok(ow_db_sqlite_open(&options, &f->db, &f->err), &f->err);
+    test_store_open(&f->store, migrations);
     f->key = (ow_request_key){
         .title = "ttl_1", .principal = "opr_1", .method = "Make", .now_us = 5 * DAY_US};
     *state = f;
@@ -56,8 +33,7 @@ static int set_up(void **state) {
 
 static int tear_down(void **state) {
     fixture *f = *state;
-    ow_db_close(f->db);
-    ow_loop_free(f->loop);
+    test_store_close(&f->store);
     free(f);
     return 0;
 }
@@ -77,28 +53,14 @@ static ow_code step(ow_db_conn *db, void *self, ow_err *err) {
     return code;
 }
 
-static void on_done(void *self, ow_code code, const ow_err *err) {
-    fixture *f = self;
-    f->done = true;
-    f->code = code;
-    if (code != OW_OK) {
-        f->err = *err;
-    }
-}
-
 static int64_t ask(fixture *f, const char *key, int64_t asked, int64_t made) {
     f->key.key = key;
     f->asked = asked;
     f->made = made;
-    f->done = false;
     f->key.arena = ow_arena_new(1 << 16);
-    f->job = (ow_db_job){.run = step, .done = on_done, .self = f};
-    ow_db_write(f->db, &f->job);
-    while (!f->done) {
-        assert_int_equal(ow_loop_turn(f->loop, 10000, &f->err), OW_OK);
-    }
+    ow_code code = test_store_write(&f->store, step, f);
     ow_arena_free(f->key.arena);
-    return f->code == OW_OK ? f->answered : -1;
+    return code == OW_OK ? f->answered : -1;
 }
 
 static void gives_the_first_answer(void **state) {
@@ -108,7 +70,7 @@ static void gives_the_first_answer(void **state) {
     assert_int_equal(ask(f, "", 1, 12), 12);
     assert_int_equal(ask(f, "", 1, 13), 13);
     assert_int_equal(ask(f, "k", 2, 14), -1);
-    assert_string_equal(f->err.reason, "request_key_reused");
+    assert_string_equal(f->store.err.reason, "request_key_reused");
     // Another's, elsewhere, of another method.
     f->key.principal = "opr_2";
     assert_int_equal(ask(f, "k", 2, 15), 15);

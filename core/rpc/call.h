@@ -53,8 +53,9 @@ typedef enum ow_role { OW_ROLE_NONE, OW_ROLE_VIEWER, OW_ROLE_DEVELOPER, OW_ROLE_
 
 typedef struct ow_principal {
     ow_principal_kind kind;
-    ow_role role;     // of an operator, in this title
-    bool every_title; // an operator's role holds in every title
+    ow_role role;      // of an operator, in this title
+    bool every_title;  // an operator's role holds in every title
+    bool with_api_key; // an operator's token is an API key
     char id[OW_ID_MAX];
     char title[OW_ID_MAX]; // "" when not bound to one
 } ow_principal;

@@ -193,6 +193,7 @@ static size_t a_record(uint8_t bytes[static OW_CALL_METADATA_MAX]) {
     ow_principal who = {.kind = OW_OPERATOR,
                         .role = OW_ROLE_ADMIN,
                         .every_title = true,
+                        .with_api_key = true,
                         .id = "opr_1",
                         .title = "ttl_1"};
     ow_call_options options = {.principal = &who,
@@ -214,6 +215,7 @@ static void metadata_comes_back(void **state) {
     assert_int_equal(metadata.principal.kind, OW_OPERATOR);
     assert_int_equal(metadata.principal.role, OW_ROLE_ADMIN);
     assert_true(metadata.principal.every_title);
+    assert_true(metadata.principal.with_api_key);
     assert_string_equal(metadata.principal.id, "opr_1");
     assert_string_equal(metadata.principal.title, "ttl_1");
     assert_int_equal(metadata.hops, 7);
@@ -242,7 +244,7 @@ static void damaged_metadata_is_refused(void **state) {
     static const struct {
         size_t at;
         uint8_t value;
-    } damage[] = {{0, 2}, {0, 0}, {1, 4}, {2, 5}, {2, 1}, {3, 4}, {30, 40}, {31, ' '}, {31, 0}};
+    } damage[] = {{0, 2}, {0, 0}, {1, 8}, {2, 5}, {2, 1}, {3, 4}, {30, 40}, {31, ' '}, {31, 0}};
     for (size_t i = 0; i < sizeof damage / sizeof damage[0]; i++) {
         uint8_t bad[OW_CALL_METADATA_MAX];
         memcpy(bad, bytes, size);

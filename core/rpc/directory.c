@@ -2,12 +2,15 @@
 
 #include "core/rpc/internal.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 // What callers hold: the same pointer whether the service is here, elsewhere, gone or not yet there.
 typedef struct front {
     ProtobufCService base; // first
+    ProtobufCService local;
+    spread *spread; // NULL: there is one copy
     ow_directory *directory;
     ProtobufCService *here;   // offered by this process
     ProtobufCService *remote; // opened by the connector
@@ -28,7 +31,7 @@ static ProtobufCService *remote_of(front *f, ow_err *err) {
         return NULL;
     }
     if (f->remote == NULL) {
-        f->remote = connector->connect(connector->self, f->base.descriptor, err);
+        f->remote = connector->connect(connector->self, f->base.descriptor, NULL, err);
     }
     return f->remote;
 }
@@ -38,6 +41,10 @@ static void front_invoke(ProtobufCService *base, unsigned method, const Protobuf
     front *f = (front *)base;
     ow_call *call = closure_data;
     ProtobufCService *to = f->here;
+    if (f->spread != NULL) {
+        spread_invoke(f->spread, method, request, closure, call);
+        return;
+    }
     if (to != NULL && f->directory->packed != NULL) {
         packed_invoke(f->directory->packed, &f->here, method, request, closure, call);
         return;
@@ -52,6 +59,21 @@ static void front_invoke(ProtobufCService *base, unsigned method, const Protobuf
     to->invoke(to, method, request, closure, closure_data);
 }
 
+static void local_invoke(ProtobufCService *base, unsigned method, const ProtobufCMessage *request,
+                         ProtobufCClosure closure, void *closure_data) {
+    front *f = (front *)(void *)((char *)base - offsetof(front, local));
+    ow_call *call = closure_data;
+    if (f->here == NULL) {
+        ow_fail(&call->err, OW_UNAVAILABLE, "not_running", "%s is not running",
+                base->descriptor->name);
+        closure(NULL, call);
+    } else if (f->directory->packed != NULL) {
+        packed_invoke(f->directory->packed, &f->here, method, request, closure, call);
+    } else {
+        f->here->invoke(f->here, method, request, closure, closure_data);
+    }
+}
+
 static front *front_of(ow_directory *directory, const ProtobufCServiceDescriptor *descriptor) {
     for (front *f = directory->fronts; f != NULL; f = f->next) {
         if (strcmp(f->base.descriptor->name, descriptor->name) == 0) {
@@ -61,6 +83,7 @@ static front *front_of(ow_directory *directory, const ProtobufCServiceDescriptor
     front *f = calloc(1, sizeof *f);
     if (f != NULL) {
         f->base = (ProtobufCService){.descriptor = descriptor, .invoke = front_invoke};
+        f->local = (ProtobufCService){.descriptor = descriptor, .invoke = local_invoke};
         f->directory = directory;
         f->next = directory->fronts;
         directory->fronts = f;
@@ -93,6 +116,7 @@ ow_directory *ow_directory_free(ow_directory *directory) {
     packed_free(directory->packed);
     while (directory->fronts != NULL) {
         front *next = directory->fronts->next;
+        spread_free(directory->fronts->spread);
         free(directory->fronts);
         directory->fronts = next;
     }
@@ -134,4 +158,18 @@ void ow_directory_expect_here(ow_directory *directory,
     if (f != NULL) {
         f->expected_here = true;
     }
+}
+
+ProtobufCService *ow_directory_get_here(ow_directory *directory,
+                                        const ProtobufCServiceDescriptor *descriptor) {
+    front *f = front_of(directory, descriptor);
+    return f == NULL ? NULL : &f->local;
+}
+
+ow_code ow_directory_spread(ow_directory *directory, const ow_spread *wanted, ow_err *err) {
+    front *f = front_of(directory, wanted->descriptor);
+    if (f == NULL) {
+        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "no_memory", "no memory for a service");
+    }
+    return spread_new(wanted, directory->options.connector, &f->local, &f->spread, err);
 }

@@ -17,6 +17,14 @@ void call_release(ow_call *call);
 // Another span of the same trace, told from the others by its number.
 void trace_derive_span(ow_trace *trace, uint32_t number);
 
+// Calls of a service with several copies (spread.c). `here` is what serves the copy of this process.
+typedef struct spread spread;
+ow_code spread_new(const ow_spread *wanted, const ow_connector *connector, ProtobufCService *here,
+                   spread **ret_spread, ow_err *err);
+spread *spread_free(spread *s);
+void spread_invoke(spread *s, unsigned method, const ProtobufCMessage *request,
+                   ProtobufCClosure closure, ow_call *call);
+
 // The packed channel of one directory (packed.c).
 typedef struct packed_channel packed_channel;
 packed_channel *packed_new(ow_loop *loop, const ow_api *api, uint64_t seed);

@@ -9,7 +9,8 @@ enum {
     VERSION = 1,
     FLAG_FROM_OUTSIDE = 1,
     FLAG_EVERY_TITLE = 2,
-    FLAGS = FLAG_FROM_OUTSIDE | FLAG_EVERY_TITLE,
+    FLAG_API_KEY = 4,
+    FLAGS = FLAG_FROM_OUTSIDE | FLAG_EVERY_TITLE | FLAG_API_KEY,
     IDS = 3,
 };
 
@@ -27,7 +28,8 @@ size_t ow_call_metadata_encode(const ow_call *call, uint8_t bytes[static OW_CALL
     uint8_t *to = bytes;
     *to++ = VERSION;
     *to++ = (uint8_t)((call->from_outside ? FLAG_FROM_OUTSIDE : 0) |
-                      (call->principal->every_title ? FLAG_EVERY_TITLE : 0));
+                      (call->principal->every_title ? FLAG_EVERY_TITLE : 0) |
+                      (call->principal->with_api_key ? FLAG_API_KEY : 0));
     *to++ = (uint8_t)call->principal->kind;
     *to++ = (uint8_t)call->principal->role;
     *to++ = call->hops;
@@ -76,9 +78,10 @@ static void take_text(reader *r, char *text, uint8_t room) {
     text[r->good ? length : 0] = '\0';
 }
 
-// A role, and one that holds in every title, are an operator's alone.
+// A role, one that holds in every title, and API keys are an operator's alone.
 static bool is_sound(const ow_principal *who) {
-    return who->kind == OW_OPERATOR || (who->role == OW_ROLE_NONE && !who->every_title);
+    return who->kind == OW_OPERATOR ||
+           (who->role == OW_ROLE_NONE && !who->every_title && !who->with_api_key);
 }
 
 static bool any_set(const uint8_t *bytes, size_t size) {
@@ -97,6 +100,7 @@ ow_code ow_call_metadata_decode(const uint8_t *bytes, size_t size, ow_call_metad
     uint8_t flags = take_byte(&r, FLAGS);
     metadata.from_outside = (flags & FLAG_FROM_OUTSIDE) != 0;
     metadata.principal.every_title = (flags & FLAG_EVERY_TITLE) != 0;
+    metadata.principal.with_api_key = (flags & FLAG_API_KEY) != 0;
     metadata.principal.kind = take_byte(&r, OW_PLATFORM);
     metadata.principal.role = take_byte(&r, OW_ROLE_ADMIN);
     metadata.hops = take_byte(&r, UINT8_MAX);

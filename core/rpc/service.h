@@ -21,7 +21,7 @@
 
 #include <protobuf-c/protobuf-c.h>
 
-#define OW_METHOD_STEPS_MAX 6
+#define OW_METHOD_STEPS_MAX 8
 #define OW_STREAM_QUEUE_MAX (16u << 20)     // bytes a stream may be behind
 #define OW_STREAM_QUEUE_MESSAGES_MAX 16384u // messages, the same
 

@@ -145,8 +145,9 @@ typedef struct fake_elsewhere {
 } fake_elsewhere;
 
 static ProtobufCService *connect_fake(void *self, const ProtobufCServiceDescriptor *descriptor,
-                                      ow_err *err) {
+                                      const char *copy, ow_err *err) {
     fake_elsewhere *fake = self;
+    assert_null(copy);
     fake->asked++;
     if (fake->service == NULL) {
         ow_fail(err, OW_UNAVAILABLE, "unreachable", "%s is not there", descriptor->name);

@@ -337,10 +337,13 @@ static bool register_methods(remote *r) {
 }
 
 static grpc_channel *open_channel(const ow_grpc *g, const ProtobufCServiceDescriptor *descriptor,
-                                  const char *path) {
+                                  const char *copy, const char *path) {
     char peer[PEER_TEXT_MAX];
+    char name[PEER_TEXT_MAX];
+    snprintf(name, sizeof name, "%s%s%s", descriptor->short_name, copy != NULL ? "." : "",
+             copy != NULL ? copy : "");
     char target[SOCKET_PATH_MAX + 8];
-    if (mtls_find_peer(g, descriptor->short_name, peer)) {
+    if (mtls_find_peer(g, name, peer)) {
         return mtls_channel(g, peer);
     }
     snprintf(target, sizeof target, "unix:%s", path);
@@ -350,18 +353,25 @@ static grpc_channel *open_channel(const ow_grpc *g, const ProtobufCServiceDescri
     return channel;
 }
 
+bool remote_is_connected(void *grpc, ProtobufCService *service) {
+    (void)grpc;
+    const remote *r = (const remote *)service;
+    return r->channel != NULL &&
+           grpc_channel_check_connectivity_state(r->channel, 1) == GRPC_CHANNEL_READY;
+}
+
 ProtobufCService *remote_connect(void *grpc, const ProtobufCServiceDescriptor *descriptor,
-                                 ow_err *err) {
+                                 const char *copy, ow_err *err) {
     ow_grpc *g = grpc;
     char path[SOCKET_PATH_MAX];
-    if (!socket_path(g, descriptor, path, err) || engine_start(g, err) != OW_OK) {
+    if (!socket_path(g, descriptor, copy, path, err) || engine_start(g, err) != OW_OK) {
         return NULL;
     }
     remote *r = calloc(1, sizeof *r + descriptor->n_methods * sizeof r->methods[0]);
     if (r != NULL) {
         r->base = (ProtobufCService){.descriptor = descriptor, .invoke = remote_invoke};
         r->grpc = g;
-        r->channel = open_channel(g, descriptor, path);
+        r->channel = open_channel(g, descriptor, copy, path);
         r->next = g->remotes;
         g->remotes = r;
     }

@@ -99,7 +99,8 @@ ow_code ow_grpc_new(const ow_grpc_options *options, ow_grpc **ret_grpc, ow_err *
     }
     g->loop = options->loop;
     g->api = options->api;
-    g->connector = (ow_connector){.connect = remote_connect, .self = g};
+    g->connector =
+        (ow_connector){.connect = remote_connect, .is_connected = remote_is_connected, .self = g};
     int length = snprintf(g->folder, sizeof g->folder, "%s", options->folder);
     if (length >= (int)sizeof g->folder) {
         free(g);
@@ -145,12 +146,12 @@ const ow_connector *ow_grpc_connector(ow_grpc *g) {
     return &g->connector;
 }
 
-ow_code ow_grpc_offer(ow_grpc *g, ProtobufCService *service, ow_err *err) {
+ow_code ow_grpc_offer(ow_grpc *g, ProtobufCService *service, const char *copy, ow_err *err) {
     if (mkdir(g->folder, 0700) != 0 && errno != EEXIST) {
         return ow_fail_errno(err, errno, "cannot make the folder %s", g->folder);
     }
     ow_code code = engine_start(g, err);
-    return code == OW_OK ? server_offer(g, service, err) : code;
+    return code == OW_OK ? server_offer(g, service, copy, err) : code;
 }
 
 void ow_grpc_set_serving(ow_grpc *g, const char *service, bool serving) {

@@ -85,14 +85,15 @@ const grpc_slice *wire_find(const grpc_metadata_array *metadata, const char *key
 // ---- client.c ----
 
 ProtobufCService *remote_connect(void *grpc, const ProtobufCServiceDescriptor *descriptor,
-                                 ow_err *err);
+                                 const char *copy, ow_err *err);
+bool remote_is_connected(void *grpc, ProtobufCService *service);
 void clients_cancel(ow_grpc *g);
 void remotes_close(ow_grpc *g);
 void remotes_free(ow_grpc *g);
 
 // ---- server.c ----
 
-ow_code server_offer(ow_grpc *g, ProtobufCService *service, ow_err *err);
+ow_code server_offer(ow_grpc *g, ProtobufCService *service, const char *copy, ow_err *err);
 void server_end_calls(ow_grpc *g, bool endless_only);
 void server_shutdown(ow_grpc *g);
 void server_free(ow_grpc *g);
@@ -124,7 +125,7 @@ grpc_channel *mtls_channel(const ow_grpc *g, const char *target);
 bool mtls_is_ours(const ow_grpc *g, grpc_call *call);
 
 const grpc_channel_args *wire_channel_args(void);
-bool socket_path(const ow_grpc *g, const ProtobufCServiceDescriptor *descriptor,
+bool socket_path(const ow_grpc *g, const ProtobufCServiceDescriptor *descriptor, const char *copy,
                  char path[static SOCKET_PATH_MAX], ow_err *err);
 
 // ---- health.c, reflection.c ----

@@ -129,7 +129,7 @@ static void serve(const fixture *f, int ready) {
             .loop = loop, .api = api, .folder = folder, .listen = f->address, .tls = &tls};
         code = ow_grpc_new(&options, &grpc, &err);
     }
-    code = code == OW_OK ? ow_grpc_offer(grpc, service, &err) : code;
+    code = code == OW_OK ? ow_grpc_offer(grpc, service, NULL, &err) : code;
     wipe_texts(&t);
     if (code != OW_OK) {
         fprintf(stderr, "server: %s\n", err.message);
@@ -226,8 +226,8 @@ static outcome ask(const fixture *f, const char *identity, const char *authority
     assert_int_equal(ow_grpc_new(&options, &grpc, &err), OW_OK);
     wipe_texts(&t);
     const ow_connector *connector = ow_grpc_connector(grpc);
-    ProtobufCService *gateway =
-        connector->connect(connector->self, &overworld__gateway__v1__gateway__descriptor, &err);
+    ProtobufCService *gateway = connector->connect(
+        connector->self, &overworld__gateway__v1__gateway__descriptor, NULL, &err);
     assert_non_null(gateway);
     const ow_principal viewer = {.kind = OW_OPERATOR, .role = OW_ROLE_VIEWER};
     ow_call *call =

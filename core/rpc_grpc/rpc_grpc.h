@@ -4,7 +4,8 @@
 // The only package that includes grpc.
 //
 // Each service listens on <folder>/<service>.sock, mode 0600, "service" being the last part of its
-// name in lower case ("overworld.identity.v1.Identity" → identity.sock). Connections of another user
+// name in lower case ("overworld.identity.v1.Identity" → identity.sock); of several copies each has its own
+// (runner.a.sock), and its own entry among `peers` (runner.a=...). Connections of another user
 // are closed. Who calls travels in the binary metadata entry `overworld-call-bin`
 // (ow_call_metadata), the trace also as `traceparent`, errors as google.rpc.Status in
 // `grpc-status-details-bin`. Calls without that entry are refused, but for
@@ -49,10 +50,11 @@ ow_code ow_grpc_new(const ow_grpc_options *options, ow_grpc **ret_grpc, ow_err *
 // unavailable "unreachable". Lives as long as `grpc`.
 const ow_connector *ow_grpc_connector(ow_grpc *grpc);
 
-// Listens for calls of `service`, which must live until ow_grpc_stop. Codes: already_exists
+// Listens for calls of `service`, which must live until ow_grpc_stop; `copy` is its name among several
+// (<folder>/<service>.<copy>.sock), NULL when there is one. Codes: already_exists
 // "socket_in_use" (another process serves there), invalid_argument "path_too_long", unavailable
 // "address_in_use" (of `listen`, or its certificate does not fit), internal.
-ow_code ow_grpc_offer(ow_grpc *grpc, ProtobufCService *service, ow_err *err);
+ow_code ow_grpc_offer(ow_grpc *grpc, ProtobufCService *service, const char *copy, ow_err *err);
 
 // What health says of a service (full name; NULL: of all offered ones). An offered one is serving.
 void ow_grpc_set_serving(ow_grpc *grpc, const char *service, bool serving);

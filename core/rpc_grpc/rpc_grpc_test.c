@@ -81,7 +81,7 @@ static int open_server(void **state) {
     assert_int_equal(ow_service_new(&service, &s->service, &err), OW_OK);
     ow_grpc_options options = {.loop = s->loop, .api = s->api, .folder = s->folder};
     assert_int_equal(ow_grpc_new(&options, &s->grpc, &err), OW_OK);
-    assert_int_equal(ow_grpc_offer(s->grpc, s->service, &err), OW_OK);
+    assert_int_equal(ow_grpc_offer(s->grpc, s->service, NULL, &err), OW_OK);
     run_server(s);
     *state = s;
     return 0;
@@ -230,7 +230,7 @@ static void a_second_server_does_not_take_the_socket(void **state) {
     ow_err err = {0};
     pause_server(s);
     assert_int_equal(ow_grpc_new(&options, &second, &err), OW_OK);
-    assert_int_equal(ow_grpc_offer(second, s->service, &err), OW_ALREADY_EXISTS);
+    assert_int_equal(ow_grpc_offer(second, s->service, NULL, &err), OW_ALREADY_EXISTS);
     assert_string_equal(err.reason, "socket_in_use");
     ow_grpc_free(second);
     run_server(s);

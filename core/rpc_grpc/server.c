@@ -472,7 +472,7 @@ static ow_code start_server(ow_grpc *g, ow_err *err) {
     return OW_OK;
 }
 
-ow_code server_offer(ow_grpc *g, ProtobufCService *service, ow_err *err) {
+ow_code server_offer(ow_grpc *g, ProtobufCService *service, const char *copy, ow_err *err) {
     ow_code code = start_server(g, err);
     if (code != OW_OK) {
         return code;
@@ -484,7 +484,7 @@ ow_code server_offer(ow_grpc *g, ProtobufCService *service, ow_err *err) {
     o->grpc = g;
     o->service = service;
     o->serving = true;
-    if (!socket_path(g, service->descriptor, o->path, err)) {
+    if (!socket_path(g, service->descriptor, copy, o->path, err)) {
         free(o);
         return OW_INVALID_ARGUMENT;
     }

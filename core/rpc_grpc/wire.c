@@ -112,16 +112,19 @@ void wire_read_error(grpc_status_code status, grpc_slice message,
             (const char *)GRPC_SLICE_START_PTR(message));
 }
 
-bool socket_path(const ow_grpc *g, const ProtobufCServiceDescriptor *descriptor,
+bool socket_path(const ow_grpc *g, const ProtobufCServiceDescriptor *descriptor, const char *copy,
                  char path[static SOCKET_PATH_MAX], ow_err *err) {
-    int length = snprintf(path, SOCKET_PATH_MAX, "%s/%s.sock", g->folder, descriptor->short_name);
+    int length =
+        snprintf(path, SOCKET_PATH_MAX, "%s/%s%s%s.sock", g->folder, descriptor->short_name,
+                 copy != NULL ? "." : "", copy != NULL ? copy : "");
     if (length >= SOCKET_PATH_MAX) {
         ow_fail(err, OW_INVALID_ARGUMENT, "path_too_long",
                 "the path of a socket in %s is longer than %d bytes; use a shorter data folder",
                 g->folder, SOCKET_PATH_MAX - 1);
         return false;
     }
-    for (char *c = path + strlen(g->folder); *c != '\0'; c++) {
+    const char *end = path + strlen(g->folder) + 1 + strlen(descriptor->short_name);
+    for (char *c = path + strlen(g->folder); c < end; c++) {
         if (*c >= 'A' && *c <= 'Z') {
             *c = (char)(*c - 'A' + 'a');
         }

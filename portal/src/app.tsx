@@ -1,6 +1,7 @@
 // The frame around every page, and who gets to see it.
 
-import { ErrorBoundary, LocationProvider, Route, Router, useLocation } from "preact-iso";
+import { Suspense } from "preact/compat";
+import { ErrorBoundary, lazy, LocationProvider, Route, Router, useLocation } from "preact-iso";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { signOut } from "./api/client";
 import { chooseLanguage, language, languages, loadLanguage, t, type Key, type Language } from "./i18n";
@@ -9,6 +10,8 @@ import { chooseTitle, loadSession, session, titles } from "./session";
 import { SignIn } from "./sign-in";
 import { nextTheme, theme } from "./theme";
 import { Button, Empty, Icon, Notice, Remarks, Skeleton } from "./ui/parts";
+
+const Palette = lazy(() => import("./ui/palette").then((m) => m.Palette));
 
 const GROUPS: [Place["group"], Key][] = [["observe", "nav.observe"], ["build", "nav.build"], ["operate", "nav.operate"]];
 
@@ -48,7 +51,7 @@ function Navigation({ open, onGo }: { open: boolean; onGo: () => void }) {
 
 const THEME_ICONS = { system: "monitor", light: "sun", dark: "moon" } as const;
 
-function Bar({ onMenu }: { onMenu: () => void }) {
+function Bar({ onMenu, onSearch }: { onMenu: () => void; onSearch: () => void }) {
   const who = session.value!;
   return (
     <header class="bar">
@@ -58,6 +61,9 @@ function Bar({ onMenu }: { onMenu: () => void }) {
           {titles.value.map((each) => <option key={each.titleId} value={each.titleId}>{each.name}</option>)}
         </select>
       )}
+      <button type="button" class="button search-button" aria-label={t("palette.hint")} aria-keyshortcuts="Control+K" onClick={onSearch}>
+        <Icon name="search" /><span>{t("palette.hint")}</span><kbd>Ctrl K</kbd>
+      </button>
       <div class="grow" />
       <Button kind="quiet" icon={THEME_ICONS[theme.value]} aria-label={`${t("theme")}: ${t(`theme.${theme.value}`)}`} title={`${t("theme")}: ${t(`theme.${theme.value}`)}`} onClick={nextTheme} />
       <select aria-label={t("language")} style={{ width: "auto" }} value={language.value} onChange={(event) => { void chooseLanguage(event.currentTarget.value as Language); }}>
@@ -92,14 +98,25 @@ function NotFound() {
 
 function First() {
   const { route } = useLocation();
-  useEffect(() => route("/vs", true), []);
+  useEffect(() => route("/", true), []);
   return null;
 }
 
 function Shell() {
   const [open, setOpen] = useState(false);
   const main = useRef<HTMLElement>(null);
+  const [searching, setSearching] = useState(false);
   const { path } = useLocation();
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent): void => {
+      if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+        event.preventDefault();
+        setSearching(true);
+      }
+    };
+    window.addEventListener("keydown", onKey);
+    return () => window.removeEventListener("keydown", onKey);
+  }, []);
   useEffect(() => {
     window.scrollTo(0, 0);
   }, [path]);
@@ -109,12 +126,18 @@ function Shell() {
       <Navigation open={open} onGo={() => setOpen(false)} />
       {open && <button type="button" class="scrim" aria-label={t("close")} onClick={() => setOpen(false)} />}
       <div>
-        <Bar onMenu={() => setOpen(true)} />
+        <Bar onMenu={() => setOpen(true)} onSearch={() => setSearching(true)} />
         <main id="main" tabIndex={-1} ref={main}>
           <ErrorBoundary onError={() => {}}>
             <Router>
-              <Route path="/" component={First} />
+              <Route path="/" component={Pages.home} />
+              <Route path="/players" component={Pages.players} />
+              <Route path="/players/:id" component={Pages.player} />
+              <Route path="/audit" component={Pages.audit} />
+              <Route path="/access/:tab?" component={Pages.access} />
               <Route path="/sign-in" component={First} />
+              <Route path="/logs" component={Pages.logs} />
+              <Route path="/requests/:id" component={Pages.request} />
               <Route path="/vs" component={Pages.virtualServers} />
               <Route path="/vs/:name/:tab?" component={Pages.virtualServer} />
               <Route default component={NotFound} />
@@ -123,6 +146,7 @@ function Shell() {
         </main>
       </div>
       <Remarks />
+      {searching && <Suspense fallback={null}><Palette onClose={() => setSearching(false)} /></Suspense>}
     </div>
   );
 }

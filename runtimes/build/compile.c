@@ -48,16 +48,35 @@ static int write_sources(const workplace *place, const sources *all) {
     return 0;
 }
 
-static int write_sdk(const workplace *place) {
+static int write_header(const workplace *place, const char *name, const uint8_t *text,
+                        size_t size) {
     char path[100];
-    snprintf(path, sizeof path, "%s/sdk/overworld.h", place->root);
+    snprintf(path, sizeof path, "%s/sdk/%s", place->root, name);
     if (make_parents(path) != 0) {
         return 1;
     }
     FILE *file = fopen(path, "we");
-    bool written =
-        file && fwrite(ow_overworld_h, 1, ow_overworld_h_size, file) == ow_overworld_h_size;
+    bool written = file && fwrite(text, 1, size, file) == size;
     return file && fclose(file) == 0 && written ? 0 : 1;
+}
+
+static int write_sdk(const workplace *place) {
+    const struct {
+        const char *name;
+        const uint8_t *text;
+        size_t size;
+    } headers[] = {
+        {"overworld.h", ow_overworld_h, ow_overworld_h_size},
+        {"overworld_fetch.h", ow_overworld_fetch_h, ow_overworld_fetch_h_size},
+        {"overworld_kv.h", ow_overworld_kv_h, ow_overworld_kv_h_size},
+    };
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
+        int failed = write_header(place, headers[i].name, headers[i].text, headers[i].size);
+        if (failed != 0) {
+            return failed;
+        }
+    }
+    return 0;
 }
 
 static void add(command *to, const char *argument) {

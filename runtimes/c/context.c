@@ -1,5 +1,6 @@
 // The functions of overworld.h, exported by the runtime binary to the code it loads.
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
@@ -19,7 +20,7 @@
 
 // Trees freed at the end of a call -------------------------------------------------------------
 
-static cJSON *keep(ow_ctx *ctx, cJSON *tree) {
+cJSON *context_keep(ow_ctx *ctx, cJSON *tree) {
     if (!tree) {
         return NULL;
     }
@@ -77,7 +78,7 @@ cJSON *ow_payload_json(ow_ctx *ctx) {
         size_t length = 0;
         const char *data = ow_payload(ctx, &length);
         ctx->payload_parsed = true;
-        ctx->payload = keep(ctx, cJSON_ParseWithLength(data, length));
+        ctx->payload = context_keep(ctx, cJSON_ParseWithLength(data, length));
     }
     return ctx->payload;
 }
@@ -119,6 +120,10 @@ int64_t ow_deadline_left_ms(ow_ctx *ctx) {
     int64_t now_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
     int64_t left = (int64_t)ow_rt_deadline_ns(ctx->rt) - now_ns;
     return left > 0 ? left / 1000000 : 0;
+}
+
+int64_t ow_now_us(ow_ctx *ctx) {
+    return ow_rt_now_us(ctx->rt);
 }
 
 // The answer -----------------------------------------------------------------------------------
@@ -191,6 +196,60 @@ void ow_log(ow_ctx *ctx, int level, const char *format, ...) {
     }
 }
 
+static bool is_plain(const char *text) {
+    return text[0] && strcspn(text, " \"=\\\t\r\n") == strlen(text);
+}
+
+// The part of a line that is written; what does not fit is left out.
+struct line {
+    char text[LINE_MAX_BYTES];
+    size_t length;
+};
+
+static void put(struct line *line, char c) {
+    if (line->length < sizeof line->text) {
+        line->text[line->length++] = c;
+    }
+}
+
+static void put_text(struct line *line, const char *text) {
+    while (*text) {
+        put(line, *text++);
+    }
+}
+
+// logfmt: a value that is no word stands in quotes.
+static void put_value(struct line *line, const char *value) {
+    if (is_plain(value)) {
+        put_text(line, value);
+        return;
+    }
+    put(line, '"');
+    for (; *value; value++) {
+        if (*value == '"' || *value == '\\') {
+            put(line, '\\');
+        }
+        put(line, iscntrl((unsigned char)*value) ? ' ' : *value);
+    }
+    put(line, '"');
+}
+
+void ow_log_fields(ow_ctx *ctx, int level, const char *message, ...) {
+    struct line line = {.length = 0};
+    va_list fields;
+    put_text(&line, message);
+    va_start(fields, message);
+    for (const char *key; (key = va_arg(fields, const char *)) != NULL;) {
+        const char *value = va_arg(fields, const char *);
+        put(&line, ' ');
+        put_text(&line, key);
+        put(&line, '=');
+        put_value(&line, value ? value : "");
+    }
+    va_end(fields);
+    ow_rt_log(ctx->rt, level, line.text, line.length);
+}
+
 // Other functions --------------------------------------------------------------------------------
 
 static int call_as(ow_ctx *ctx, const char *function, const void *data, size_t length,
@@ -220,7 +279,7 @@ cJSON *ow_call_json(ow_ctx *ctx, const char *function, cJSON *request, ow_result
     cJSON_Delete(request);
     int failed = call_as(ctx, function, text, text ? strlen(text) : 0, "application/json", result);
     free(text);
-    return failed ? NULL : keep(ctx, cJSON_ParseWithLength(result->data, result->length));
+    return failed ? NULL : context_keep(ctx, cJSON_ParseWithLength(result->data, result->length));
 }
 
 // Bundle and JSON ------------------------------------------------------------------------------
@@ -268,6 +327,22 @@ const char *ow_env(ow_ctx *ctx, const char *name) {
     return getenv(name);
 }
 
+const char *ow_config(ow_ctx *ctx, const char *name, const char *fallback) {
+    const char *value = ow_env(ctx, name);
+    return value ? value : fallback;
+}
+
+static bool whole_number(const char *text, int64_t *value) {
+    int used = 0;
+    return text && strlen(text) <= 20 && sscanf(text, "%" SCNd64 "%n", value, &used) == 1 &&
+           text[used] == '\0';
+}
+
+int64_t ow_config_int64(ow_ctx *ctx, const char *name, int64_t fallback) {
+    int64_t value = 0;
+    return whole_number(ow_env(ctx, name), &value) ? value : fallback;
+}
+
 const char *ow_json_string(const cJSON *object, const char *key, const char *fallback) {
     const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
     return text ? text : fallback;
@@ -290,12 +365,8 @@ int64_t ow_json_int64(const cJSON *object, const char *key, int64_t fallback) {
             fabs(item->valuedouble) <= EXACT_MAX && item->valuedouble == trunc(item->valuedouble);
         return exact ? (int64_t)item->valuedouble : fallback;
     }
-    const char *text = cJSON_GetStringValue(item);
     int64_t value = 0;
-    int used = 0;
-    bool whole = text && strlen(text) <= 20 && sscanf(text, "%" SCNd64 "%n", &value, &used) == 1 &&
-                 text[used] == '\0';
-    return whole ? value : fallback;
+    return whole_number(cJSON_GetStringValue(item), &value) ? value : fallback;
 }
 
 cJSON *ow_json_add_int64(cJSON *object, const char *key, int64_t value) {

@@ -38,6 +38,12 @@ ow_status platform_call(ow_ctx *ctx, const char *method, const ProtobufCMessage 
 // The same with a status of the runtime's own; for what need not be asked. Returns `status`.
 ow_status platform_fail(ow_ctx *ctx, ow_status status, const char *reason, const char *message);
 
+// Room until the call ends; NULL without memory.
+void *platform_keep(ow_ctx *ctx, size_t size);
+
+// A tree that is freed when the call ends; NULL for NULL or without memory (then it is gone).
+cJSON *context_keep(ow_ctx *ctx, cJSON *tree);
+
 // Frees what replies of this call left.
 void platform_reset(ow_ctx *ctx);
 

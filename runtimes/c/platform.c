@@ -24,6 +24,10 @@ static void *keep_bytes(void *self, size_t size) {
     return block->bytes;
 }
 
+void *platform_keep(ow_ctx *ctx, size_t size) {
+    return keep_bytes(ctx, size);
+}
+
 static void keep_on(void *self, void *bytes) {
     (void)self;
     (void)bytes; // until the call ends

@@ -3,13 +3,13 @@
 
 #include "runtimes/host/host.h"
 
-#include <linux/futex.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "runtimes/host/internal.h"
+#include "runtimes/wire/sleep.h"
 
 #define DEFAULT_TYPE "application/json"
 #define CODE_MAX 60u
@@ -107,6 +107,16 @@ static void note_work(ow_host_instance *instance) {
     }
 }
 
+static int64_t clock_of(const ow_host_request *request, uint64_t now_ns) {
+    int64_t wall_us = request->wall_us;
+    if (wall_us == 0) {
+        struct timespec now;
+        clock_gettime(CLOCK_REALTIME, &now);
+        wall_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+    }
+    return wall_us - (int64_t)(now_ns / 1000);
+}
+
 static void publish(ow_host_instance *instance, uint32_t index) {
     ow_region *region = instance->region;
     region->submit_ring[instance->submit_head % OW_REGION_SLOTS] = index;
@@ -155,16 +165,15 @@ ow_code ow_host_instance_submit(ow_host_instance *instance, const ow_host_reques
     slot->meta_length = (uint32_t)meta_length;
     slot->payload_length = length;
     slot->deadline_ns = request->deadline_ns;
+    slot->clock_us = clock_of(request, instance->slots[index].submitted_ns);
     publish(instance, index);
     return OW_OK;
 }
 
 static void kick(ow_host_instance *instance) {
-    ow_region *region = instance->region;
     instance->unkicked = false;
-    if (!instance->dying && atomic_load(&region->sleeping) != 0 &&
-        atomic_exchange(&region->sleeping, 0) != 0) {
-        syscall(SYS_futex, &region->sleeping, FUTEX_WAKE, 1, NULL, NULL, 0);
+    if (!instance->dying) {
+        ow_sleep_wake(instance->region);
     }
 }
 

@@ -74,6 +74,7 @@ typedef struct ow_host_zygote_status {
 typedef struct ow_host_request {
     uint64_t id;          // the caller's number, unique among the instance's requests
     uint64_t deadline_ns; // CLOCK_MONOTONIC, shown to the function; enforced by the runner
+    int64_t wall_us;      // the time as functions are to see it; 0: the system's
     const char *request_id;
     const char *invocation_id;
     const char *traceparent;

@@ -72,6 +72,7 @@ typedef struct ow_region_slot {
     uint32_t meta_length;
     uint32_t payload_length;
     uint64_t deadline_ns;
+    int64_t clock_us; // the platform's time, less CLOCK_MONOTONIC
     // by the instance, before DONE
     uint64_t started_ns;
     uint64_t finished_ns;

@@ -1,17 +1,16 @@
 #include "runtimes/zygote/internal.h"
 
 #include <errno.h>
-#include <linux/futex.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "runtimes/sandbox/sandbox.h"
+#include "runtimes/wire/sleep.h"
 
 #define FILES_MAX 512u
 #define PEAK_AFTER_NS 100000u  // a call that took longer may have taken memory
@@ -218,17 +217,10 @@ static void sleep_until_submitted(ow_rt *rt) {
     if (now_ns() - rt->peak_ns > PEAK_EVERY_NS) {
         note_peak(rt);
     }
-    for (;;) {
-        // Declared anew each time round: the host takes it back with every wake-up, and a late one
-        // may be for a request that has been served already. The sleep is on the declaration itself,
-        // so that one taken back before it began never begins.
-        atomic_store(&region->sleeping, 1);
-        if (atomic_load(&region->submit_head) != rt->submit_tail) {
-            break;
-        }
-        syscall(SYS_futex, &region->sleeping, FUTEX_WAIT, 1, NULL, NULL, 0);
+    while (ow_sleep_declare(region, rt->submit_tail)) {
+        (void)ow_sleep_wait(region, NULL);
     }
-    atomic_store(&region->sleeping, 0);
+    ow_sleep_end(region);
 }
 
 void instance_run(ow_rt *rt) {

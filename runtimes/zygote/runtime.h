@@ -38,6 +38,9 @@ const char *ow_rt_meta(const ow_rt *rt, enum ow_region_meta which);
 const void *ow_rt_payload(const ow_rt *rt, size_t *ret_length);
 uint64_t ow_rt_deadline_ns(const ow_rt *rt);
 
+// The platform's time in microseconds since 1970; the system's outside of a request.
+int64_t ow_rt_now_us(const ow_rt *rt);
+
 // True when the current request has been replied to, refused or failed.
 bool ow_rt_settled(const ow_rt *rt);
 

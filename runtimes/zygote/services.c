@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "runtimes/zygote/internal.h"
@@ -34,6 +35,13 @@ const void *ow_rt_payload(const ow_rt *rt, size_t *ret_length) {
 
 uint64_t ow_rt_deadline_ns(const ow_rt *rt) {
     return rt->slot ? rt->slot->deadline_ns : 0;
+}
+
+int64_t ow_rt_now_us(const ow_rt *rt) {
+    struct timespec now;
+    clock_gettime(rt->slot ? CLOCK_MONOTONIC : CLOCK_REALTIME, &now);
+    int64_t now_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+    return rt->slot ? now_us + rt->slot->clock_us : now_us;
 }
 
 void ow_rt_set_code(ow_rt *rt, uintptr_t base, uintptr_t end) {

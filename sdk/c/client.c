@@ -247,8 +247,8 @@ static bool is_function_name(const char *name) {
     return second > 0 && second <= 60 && name[first + 1 + second] == '\0';
 }
 
-static bool to_request(const ow_client *client, const ow_client_function *function, char path[160],
-                       ow_client_request *ret_request, ow_client_error *error) {
+bool sdk_function_request(const ow_client *client, const ow_client_function *function, char *path,
+                          ow_client_request *ret_request, ow_client_error *error) {
     if (client->session.token == NULL && !sdk_can_renew(client) && !client->session.is_running) {
         return sdk_fail(error, "not_logged_in", "log in before calling: ow_client_login_device");
     }
@@ -257,7 +257,7 @@ static bool to_request(const ow_client *client, const ow_client_function *functi
                         "name a function as virtual_server/function: two names of 1 to 60 letters, "
                         "digits, _ and -");
     }
-    snprintf(path, 160, "/v1/call/%s", function->name);
+    snprintf(path, SDK_FUNCTION_PATH_MAX, "/v1/call/%s", function->name);
     memset(ret_request, 0, sizeof *ret_request);
     ret_request->method = "POST";
     ret_request->path = path;
@@ -273,17 +273,17 @@ static bool to_request(const ow_client *client, const ow_client_function *functi
 
 bool ow_client_call_start(ow_client *client, const ow_client_function *function,
                           ow_client_on_reply on_reply, void *user, ow_client_error *error) {
-    char path[160];
+    char path[SDK_FUNCTION_PATH_MAX];
     ow_client_request request;
-    return to_request(client, function, path, &request, error) &&
+    return sdk_function_request(client, function, path, &request, error) &&
            ow_client_send_start(client, &request, on_reply, user, error);
 }
 
 bool ow_client_call(ow_client *client, const ow_client_function *function,
                     ow_client_reply **ret_reply, ow_client_error *error) {
-    char path[160];
+    char path[SDK_FUNCTION_PATH_MAX];
     ow_client_request request;
-    return to_request(client, function, path, &request, error) &&
+    return sdk_function_request(client, function, path, &request, error) &&
            ow_client_send(client, &request, ret_reply, error);
 }
 

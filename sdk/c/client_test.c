@@ -1,5 +1,6 @@
 /* The client over planned answers and a clock of its own: calls, retries, bounds, callbacks. */
 #include "sdk/c/internal.h"
+#include "sdk/c/overworld_execution.h"
 
 #include "core/testing/ow_test.h"
 #include "sdk/c/sha256.h"
@@ -32,6 +33,33 @@ static void a_call_carries_token_title_and_payload(void **state) {
     assert_string_equal(w.fake.sent[1].body, "{\"a\":1}");
     assert_string_equal(w.fake.sent[1].authorization, "Bearer access-1");
     assert_string_equal(w.fake.sent[1].title, "game");
+    close_world(&w);
+}
+
+static void puts_a_call_into_the_queue(void **state) {
+    (void)state;
+    world w;
+    ow_client_accepted accepted;
+    ow_client_execution execution;
+    ow_client_error error;
+    open_world(&w, NULL);
+    log_in(&w);
+    ow_client_function function = {
+        .name = "vs/fn", .payload = "1", .size = 1, .deduplication_key = "once"};
+    int sent = w.fake.sent_count;
+    fake_answer(&w.fake, (fake_plan){.status = 202,
+                                     .body = "{\"executionId\":\"exe_1\",\"duplicate\":true}"});
+    assert_true(ow_client_call_async(w.client, &function, &accepted, NULL));
+    assert_string_equal(accepted.execution_id, "exe_1");
+    assert_true(accepted.duplicate);
+    assert_string_equal(w.fake.sent[sent].path, "/v1/call/vs/fn?mode=async");
+    fake_answer(&w.fake, (fake_plan){.body = "{\"state\":\"dead\",\"reason\":\"refused\"}"});
+    assert_true(ow_client_execution_get(w.client, "exe_1", &execution, NULL));
+    assert_string_equal(execution.state, "dead");
+    assert_string_equal(execution.reason, "refused");
+    fake_answer(&w.fake, (fake_plan){.status = 202, .body = "nonsense"});
+    assert_false(ow_client_call_async(w.client, &function, &accepted, &error));
+    assert_string_equal(error.reason, "bad_answer");
     close_world(&w);
 }
 
@@ -383,6 +411,7 @@ static void dates_are_read(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         OW_TEST(a_call_carries_token_title_and_payload),
+        OW_TEST(puts_a_call_into_the_queue),
         OW_TEST(what_cannot_be_sent_is_refused_at_once),
         OW_TEST(errors_are_read_in_both_forms),
         OW_TEST(only_what_is_safe_is_tried_again),

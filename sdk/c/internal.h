@@ -10,7 +10,7 @@
 
 #define IDENTITY "/overworld.identity.v1.Identity/"
 
-enum { SDK_MAX_HEADERS = 8 };
+enum { SDK_MAX_HEADERS = 9 };
 
 /* A point in time that never comes, in monotonic ms. */
 #define SDK_NEVER INT64_MAX
@@ -24,7 +24,7 @@ struct operation {
     ow_client_http http; /* what is sent, in memory of the operation */
     ow_client_header headers[SDK_MAX_HEADERS];
     char method[8];
-    char *url, *body, *content_type, *qualifier, *routing_key, *authorization;
+    char *url, *body, *content_type, *qualifier, *routing_key, *deduplication_key, *authorization;
     int64_t deadline_ms; /* for everything */
     int64_t due_ms;      /* of the next attempt, in `retrying` */
     int attempts;
@@ -120,6 +120,11 @@ int64_t sdk_between(const ow_client *client, int64_t least, int64_t most);
 
 /* False, with an error, inside a callback. */
 bool sdk_may_wait(const ow_client *client, ow_client_error *error);
+
+/* The request of a call of a function; `path` has room for SDK_FUNCTION_PATH_MAX and is borrowed by it. */
+#define SDK_FUNCTION_PATH_MAX 160
+bool sdk_function_request(const ow_client *client, const ow_client_function *function, char *path,
+                          ow_client_request *ret_request, ow_client_error *error);
 
 /* ---- operation.c ---- */
 

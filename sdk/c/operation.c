@@ -74,6 +74,7 @@ static void operation_free(operation *op) {
     free(op->content_type);
     free(op->qualifier);
     free(op->routing_key);
+    free(op->deduplication_key);
     sdk_wipe_and_free(op->authorization);
     free(op);
 }
@@ -103,16 +104,20 @@ static bool request_is_valid(const ow_client_request *request, ow_client_error *
         return sdk_fail(error, "invalid_argument", "the path of a request begins with /");
     }
     return (is_header_value(request->content_type) && is_header_value(request->qualifier) &&
-            is_header_value(request->routing_key)) ||
+            is_header_value(request->routing_key) && is_header_value(request->deduplication_key)) ||
            sdk_fail(error, "invalid_argument", "a header value has a line break");
 }
 
 static void set_headers(operation *op) {
     const ow_client *client = op->client;
     const ow_client_header headers[] = {
-        {"Content-Type", op->content_type},         {"Connect-Protocol-Version", "1"},
-        {"Overworld-Qualifier", op->qualifier},     {"Overworld-Title", client->title},
-        {"Overworld-Routing-Key", op->routing_key}, {"Authorization", op->authorization},
+        {"Content-Type", op->content_type},
+        {"Connect-Protocol-Version", "1"},
+        {"Overworld-Qualifier", op->qualifier},
+        {"Overworld-Title", client->title},
+        {"Overworld-Routing-Key", op->routing_key},
+        {"Authorization", op->authorization},
+        {"Overworld-Deduplication-Key", op->deduplication_key},
     };
     op->http.headers = op->headers;
     op->http.header_count = 0;
@@ -133,9 +138,11 @@ static bool copy_request(operation *op, const ow_client_request *request) {
     op->content_type = sdk_strdup(type != NULL ? type : "application/json");
     op->qualifier = sdk_strdup(request->qualifier);
     op->routing_key = sdk_strdup(request->routing_key);
+    op->deduplication_key = sdk_strdup(request->deduplication_key);
     if (op->url == NULL || op->body == NULL || op->content_type == NULL ||
         (request->qualifier != NULL && op->qualifier == NULL) ||
-        (request->routing_key != NULL && op->routing_key == NULL)) {
+        (request->routing_key != NULL && op->routing_key == NULL) ||
+        (request->deduplication_key != NULL && op->deduplication_key == NULL)) {
         return false;
     }
     snprintf(op->url, url_size, "%s%s", base, request->path);

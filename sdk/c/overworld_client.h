@@ -212,6 +212,7 @@ typedef struct ow_client_function {
     const char *routing_key;  /* stays on one side of a split: a match, a party; 1 to 127 visible
                                  ASCII characters; NULL: the player */
     bool may_repeat;          /* running twice does no harm: tried again when the answer was lost */
+    const char *deduplication_key; /* of an asynchronous call, see overworld_execution.h */
 } ow_client_function;
 
 typedef struct ow_client_reply {
@@ -263,11 +264,12 @@ OW_CLIENT_API bool ow_client_logout_start(ow_client *client, ow_client_on_reply 
 /* ---- The platform's own API ---- */
 
 typedef struct ow_client_request {
-    const char *method;       /* "POST", "PUT", "GET" */
-    const char *path;         /* "/overworld.registry.v1.Registry/ListTitles" */
-    const char *content_type; /* NULL: "application/json" */
-    const char *qualifier;    /* header Overworld-Qualifier; NULL: not sent */
-    const char *routing_key;  /* header Overworld-Routing-Key; NULL: not sent */
+    const char *method;            /* "POST", "PUT", "GET" */
+    const char *path;              /* "/overworld.registry.v1.Registry/ListTitles" */
+    const char *content_type;      /* NULL: "application/json" */
+    const char *qualifier;         /* header Overworld-Qualifier; NULL: not sent */
+    const char *routing_key;       /* header Overworld-Routing-Key; NULL: not sent */
+    const char *deduplication_key; /* header Overworld-Deduplication-Key; NULL: not sent */
     const void *body;
     size_t size;
     long timeout_ms;

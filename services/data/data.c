@@ -115,7 +115,19 @@ static ow_code offer_service(data *d, ow_err *err) {
 static ow_code start(void *self, ow_err *err) {
     data *d = self;
     ow_code code = open_store(d, err);
-    return code == OW_OK ? offer_service(d, err) : code;
+    code = code == OW_OK ? offer_service(d, err) : code;
+    if (code != OW_OK) {
+        return code;
+    }
+    d->sweeper =
+        (sweeper){.loop = d->env->loop,
+                  .clock = d->env->clock,
+                  .db = d->db,
+                  .swept = ow_metrics_counter(d->env->metrics, "overworld_data_swept_keys_total",
+                                              "Keys deleted after they expired", NULL)};
+    return kv_sweeper_start(&d->sweeper)
+               ? OW_OK
+               : ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for data");
 }
 
 static bool drained(void *self) {
@@ -125,7 +137,7 @@ static bool drained(void *self) {
 
 static void stop(void *self) {
     data *d = self;
-    d->stopping = true;
+    kv_sweeper_stop(&d->sweeper);
     if (d->service != NULL) {
         ow_directory_withdraw(d->env->directory, d->service);
     }
@@ -137,6 +149,7 @@ static void free_self(void *self) {
     if (d == NULL) {
         return;
     }
+    kv_sweeper_free(&d->sweeper);
     ow_service_free(d->service);
     ow_backup_free(d->backup);
     free(d);

@@ -9,6 +9,7 @@
 #include "core/module/module.h"
 #include "core/rpc/service.h"
 #include "services/data/kv_store.h"
+#include "services/data/sweeper.h"
 
 typedef struct data_config {
     int64_t readers;
@@ -25,7 +26,78 @@ typedef struct data {
     ow_db *db;
     ow_backup *backup;
     ProtobufCService *service;
-    bool stopping;
+    sweeper sweeper;
 } data;
 
 extern const ow_method data_methods[];
+
+// ---- data_rpc.c: what the methods' files share ----
+
+// resource_exhausted "out_of_memory". Any step.
+ow_code kv_no_memory(ow_run *run);
+
+int64_t kv_now_us(const ow_run *run);
+
+// The scope that is wanted, in the caller's title. Codes as kv_scope_of.
+ow_code kv_scope_wanted(ow_run *run, const scope_msg *wanted, kv_scope *ret_scope);
+
+// The message of an entry that is in the arena already. NULL when out of memory.
+entry_msg *kv_entry_message(ow_arena *arena, const kv_entry *entry);
+
+// ---- kv_read_rpc.c: KvGet, KvList, KvUsage ----
+
+typedef struct getting {
+    kv_scope scope;
+    int64_t now_us;
+} getting;
+
+ow_code kv_get_check(ow_run *run);
+ow_code kv_get_read(ow_run *run);
+
+typedef struct listing {
+    kv_scope scope;
+    kv_span span;
+    kv_range range;
+} listing;
+
+ow_code kv_list_check(ow_run *run);
+ow_code kv_list_read(ow_run *run);
+ow_code kv_usage_check(ow_run *run);
+ow_code kv_usage_read(ow_run *run);
+
+// ---- kv_change_rpc.c: everything that writes ----
+
+typedef struct changing {
+    kv_scope scope;
+    kv_operation operation;
+    kv_change change;
+} changing;
+
+ow_code kv_change_store(ow_run *run);
+ow_code kv_set_check(ow_run *run);
+ow_code kv_set_reply(ow_run *run);
+ow_code kv_delete_check(ow_run *run);
+ow_code kv_delete_reply(ow_run *run);
+ow_code kv_increment_check(ow_run *run);
+ow_code kv_increment_reply(ow_run *run);
+
+typedef struct batching {
+    kv_scope *scopes; // one for each operation
+    kv_change change;
+} batching;
+
+ow_code kv_batch_check(ow_run *run);
+ow_code kv_batch_store(ow_run *run);
+ow_code kv_batch_reply(ow_run *run);
+
+typedef struct erasing {
+    kv_scope scope;
+    kv_span span;
+    kv_range range;
+    int64_t deleted;
+} erasing;
+
+ow_code kv_delete_prefix_check(ow_run *run);
+ow_code kv_delete_prefix_store(ow_run *run);
+ow_code kv_erase_player_check(ow_run *run);
+ow_code kv_erase_player_store(ow_run *run);

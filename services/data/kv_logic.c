@@ -1,5 +1,6 @@
 #include "services/data/kv_logic.h"
 
+#include "core/crypto/hash.h"
 #include "core/json/check.h"
 
 #include <errno.h>
@@ -129,19 +130,59 @@ ow_code kv_check_condition(const condition_msg *condition, ow_err *err) {
     return OW_OK;
 }
 
+static bool is_text(const char *text) {
+    size_t length = strlen(text);
+    return length <= KV_KEY_MAX && ow_utf8_check(text, length) && !has_control(text) &&
+           strstr(text, LAST_CHARACTER) == NULL;
+}
+
+ow_code kv_span_of(const char *prefix, const char *page_token, bool descending, kv_span *ret_span,
+                   ow_err *err) {
+    char from[KV_KEY_MAX + 1] = "";
+    if (!is_text(prefix)) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_prefix",
+                       "a prefix is the beginning of a key, or empty");
+    }
+    snprintf(ret_span->first, sizeof ret_span->first, "%s", prefix);
+    snprintf(ret_span->end, sizeof ret_span->end, "%s" LAST_CHARACTER, prefix);
+    if (page_token[0] == '\0') {
+        return OW_OK;
+    }
+    int64_t size =
+        ow_base64url_decode(page_token, strlen(page_token), (uint8_t *)from, sizeof from - 1);
+    if (size < 1 || (size_t)size >= sizeof from || strlen(from) != (size_t)size || !is_text(from) ||
+        strncmp(from, prefix, strlen(prefix)) != 0) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_page_token",
+                       "page_token must be a next_page_token as it was given");
+    }
+    if (descending) {
+        snprintf(ret_span->end, sizeof ret_span->end, "%s", from);
+    } else {
+        // No key has a control character: this is the first text that can follow.
+        snprintf(ret_span->first, sizeof ret_span->first, "%s\001", from);
+    }
+    return OW_OK;
+}
+
+const char *kv_page_token(const char *key, ow_arena *arena) {
+    char token[OW_BASE64URL_SIZE(KV_KEY_MAX)];
+    ow_base64url_encode(key, strlen(key), token);
+    return ow_arena_strdup_in(arena, token);
+}
+
 bool kv_parse_number(const void *text, size_t size, int64_t *ret_number) {
-    char copy[24];
+    char copy[24] = "";
     if (size == 0 || size >= sizeof copy) {
         return false;
     }
     memcpy(copy, text, size);
-    copy[size] = '\0';
-    char *end = NULL;
+    const char *digits = copy + (copy[0] == '-');
+    if (digits[0] == '\0' || strspn(digits, "0123456789") != size - (size_t)(digits - copy)) {
+        return false;
+    }
     errno = 0;
-    long long number = strtoll(copy, &end, 10);
-    bool digits =
-        (copy[0] >= '0' && copy[0] <= '9') || (copy[0] == '-' && copy[1] >= '0' && copy[1] <= '9');
-    if (!digits || *end != '\0' || errno != 0 || end != copy + size) {
+    long long number = strtoll(copy, NULL, 10);
+    if (errno != 0) {
         return false;
     }
     *ret_number = number;

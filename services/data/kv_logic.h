@@ -2,6 +2,7 @@
 
 // The rules of keys and values. No I/O; any thread.
 
+#include "core/arena/arena.h"
 #include "core/error/error.h"
 #include "core/id/id.h"
 #include "services/data/messages.h"
@@ -11,10 +12,15 @@
 #include <stdint.h>
 
 enum {
-    KV_KEY_MAX = 256,          // bytes
-    KV_VALUE_MAX = 256 * 1024, // bytes
-    KV_KEYS_MAX = 64,          // of one request
-    KV_NAME_MAX = 60,          // of a virtual server
+    KV_KEY_MAX = 256,           // bytes
+    KV_VALUE_MAX = 256 * 1024,  // bytes
+    KV_KEYS_MAX = 64,           // of one request
+    KV_BATCH_MAX = 1024 * 1024, // bytes of the values of one request
+    KV_PAGE_MAX = 200,
+    KV_PAGE_DEFAULT = 50,
+    KV_LIST_BYTES_MAX = 1024 * 1024, // of keys and values in one page
+    KV_SLICE = 256,                  // keys deleted in one step
+    KV_NAME_MAX = 60,                // of a virtual server
     KV_SCOPE_SIZE = OW_ID_MAX + 3 + KV_NAME_MAX + 1,
 };
 
@@ -42,6 +48,19 @@ ow_code kv_expiry(int64_t now_us, int64_t ttl_ms, int64_t *ret_expires_us, ow_er
 
 // Codes: invalid_argument "bad_condition".
 ow_code kv_check_condition(const condition_msg *condition, ow_err *err);
+
+// Where the keys with a prefix begin and end, in the order of their bytes.
+typedef struct kv_span {
+    char first[KV_KEY_MAX + 8], end[KV_KEY_MAX + 8];
+} kv_span;
+
+// The span of a prefix, "" for all. `page_token`: "", or one of kv_page_token; then what comes behind
+// it, or before it when descending. Codes: invalid_argument "bad_prefix", "bad_page_token".
+ow_code kv_span_of(const char *prefix, const char *page_token, bool descending, kv_span *ret_span,
+                   ow_err *err);
+
+// The token of the page behind `key`. In the arena; NULL when out of memory.
+const char *kv_page_token(const char *key, ow_arena *arena);
 
 // The whole text as a decimal int64; false when it is none. `text` need not end in NUL.
 bool kv_parse_number(const void *text, size_t size, int64_t *ret_number);

@@ -1,5 +1,7 @@
 #include "services/data/kv_store.h"
 
+#include "services/data/kv_ledger.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -50,12 +52,6 @@ ow_code kv_store_get(ow_db_conn *db, const kv_scope *scope, const char *key, int
 
 // ---- Changing: what an operation finds ----
 
-// The row of a scope and its title's, read once for each operation.
-typedef struct ledger {
-    int64_t sequence, ended_us;
-    kv_quota scope, title;
-} ledger;
-
 // What stands under a key now. An expired entry counts for the quota, and for nothing else.
 typedef struct present {
     bool stored, there;
@@ -63,34 +59,6 @@ typedef struct present {
     int64_t number;
     bool is_number;
 } present;
-
-static ow_code read_ledger(ow_db_conn *db, const kv_scope *scope, ledger *ret_ledger, ow_err *err) {
-    ow_rows *rows = NULL;
-    bool found = false;
-    *ret_ledger = (ledger){0};
-    ow_code code = ow_db_query(
-        db, &rows, err, "SELECT sequence, keys, bytes, ended_us FROM kv_scopes WHERE scope = $1",
-        "t", scope->text);
-    code = code == OW_OK ? ow_rows_next(rows, &found, err) : code;
-    if (code == OW_OK && found) {
-        *ret_ledger = (ledger){.sequence = ow_rows_int(rows, 0),
-                               .scope = {ow_rows_int(rows, 1), ow_rows_int(rows, 2)},
-                               .ended_us = ow_rows_int(rows, 3)};
-    }
-    ow_rows_close(rows);
-    if (code != OW_OK) {
-        return code;
-    }
-    rows = NULL;
-    code = ow_db_query(db, &rows, err, "SELECT keys, bytes FROM kv_titles WHERE title_id = $1", "t",
-                       scope->title);
-    code = code == OW_OK ? ow_rows_next(rows, &found, err) : code;
-    if (code == OW_OK && found) {
-        ret_ledger->title = (kv_quota){ow_rows_int(rows, 0), ow_rows_int(rows, 1)};
-    }
-    ow_rows_close(rows);
-    return code;
-}
 
 static ow_code read_present(ow_db_conn *db, const kv_operation *op, int64_t now_us,
                             present *ret_present, ow_err *err) {
@@ -141,7 +109,7 @@ static bool exceeds(const kv_quota *used, const kv_quota *more, const kv_quota *
            (more->bytes > 0 && used->bytes + more->bytes > limit->bytes);
 }
 
-static ow_code check_quota(const kv_change *change, const kv_operation *op, const ledger *books,
+static ow_code check_quota(const kv_change *change, const kv_operation *op, const kv_ledger *books,
                            const kv_quota *more, ow_err *err) {
     const kv_quota *limit =
         op->scope->kind == KV_OF_PLAYER ? &change->quotas->player : &change->quotas->shared;
@@ -159,29 +127,6 @@ static ow_code check_quota(const kv_change *change, const kv_operation *op, cons
     return OW_OK;
 }
 
-static ow_code add_to_title(ow_db_conn *db, const char *title, const kv_quota *more, ow_err *err) {
-    if (more->keys == 0 && more->bytes == 0) {
-        return OW_OK;
-    }
-    return ow_db_exec(db, NULL, err,
-                      "INSERT INTO kv_titles (title_id, keys, bytes) VALUES ($1, $2, $3)"
-                      " ON CONFLICT (title_id) DO UPDATE SET keys = kv_titles.keys + excluded.keys,"
-                      " bytes = kv_titles.bytes + excluded.bytes",
-                      "tii", title, more->keys, more->bytes);
-}
-
-static ow_code write_ledger(ow_db_conn *db, const kv_scope *scope, const ledger *books,
-                            const kv_quota *more, ow_err *err) {
-    ow_code code =
-        ow_db_exec(db, NULL, err,
-                   "INSERT INTO kv_scopes (scope, title_id, sequence, keys, bytes, ended_us)"
-                   " VALUES ($1, $2, $3, $4, $5, 0) ON CONFLICT (scope) DO UPDATE SET"
-                   " sequence = excluded.sequence, keys = excluded.keys, bytes = excluded.bytes",
-                   "ttiii", scope->text, scope->title, books->sequence,
-                   books->scope.keys + more->keys, books->scope.bytes + more->bytes);
-    return code == OW_OK ? add_to_title(db, scope->title, more, err) : code;
-}
-
 // ---- Changing: the operations ----
 
 typedef struct step {
@@ -189,7 +134,7 @@ typedef struct step {
     kv_change *change;
     kv_operation *op;
     present now;
-    ledger books;
+    kv_ledger books;
 } step;
 
 static ow_code put(step *s, const void *value, size_t size, int64_t expires_us, ow_err *err) {
@@ -209,7 +154,7 @@ static ow_code put(step *s, const void *value, size_t size, int64_t expires_us, 
                       " updated_us = excluded.updated_us, expires_us = excluded.expires_us",
                       "ttbiiii", op->scope->text, op->key, size > 0 ? value : "", size, bytes,
                       op->new_version, s->change->now_us, expires_us);
-    return code == OW_OK ? write_ledger(s->db, op->scope, &s->books, &more, err) : code;
+    return code == OW_OK ? kv_ledger_add(s->db, op->scope, &s->books, &more, err) : code;
 }
 
 static ow_code do_get(step *s, ow_err *err) {
@@ -231,7 +176,7 @@ static ow_code do_delete(step *s, ow_err *err) {
     ow_code code =
         ow_db_exec(s->db, NULL, err, "DELETE FROM kv_entries WHERE scope = $1 AND key = $2", "tt",
                    op->scope->text, op->key);
-    return code == OW_OK ? write_ledger(s->db, op->scope, &s->books, &less, err) : code;
+    return code == OW_OK ? kv_ledger_add(s->db, op->scope, &s->books, &less, err) : code;
 }
 
 static ow_code do_increment(step *s, ow_err *err) {
@@ -260,8 +205,8 @@ static ow_code (*const actions[])(step *s, ow_err *err) = {
 static ow_code look(step *s, ow_err *err) {
     ow_code code = read_present(s->db, s->op, s->change->now_us, &s->now, err);
     code = code == OW_OK ? check_condition(s->op, &s->now, err) : code;
-    code = code == OW_OK ? read_ledger(s->db, s->op->scope, &s->books, err) : code;
-    if (code == OW_OK && s->books.ended_us > 0) {
+    code = code == OW_OK ? kv_ledger_read(s->db, s->op->scope, &s->books, err) : code;
+    if (code == OW_OK && s->books.ended_us > 0 && s->op->action != KV_GET) {
         return ow_fail(err, OW_NOT_FOUND, "player_deleted", "the player was deleted");
     }
     s->op->was_there = s->now.there;
@@ -272,7 +217,7 @@ ow_code kv_store_apply(ow_db_conn *db, kv_change *change, ow_err *err) {
     ow_code code = OW_OK;
     for (change->at = 0; change->at < change->count; change->at++) {
         step s = {.db = db, .change = change, .op = &change->operations[change->at]};
-        code = s.op->action != KV_GET ? look(&s, err) : OW_OK;
+        code = s.op->action != KV_GET || s.op->condition != 0 ? look(&s, err) : OW_OK;
         code = code == OW_OK ? actions[s.op->action](&s, err) : code;
         if (code != OW_OK) {
             return code;

@@ -57,6 +57,40 @@ typedef struct kv_change {
 ow_code kv_store_get(ow_db_conn *db, const kv_scope *scope, const char *key, int64_t now_us,
                      ow_arena *arena, kv_entry *ret_entry, bool *ret_found, ow_err *err);
 
+typedef struct kv_range {
+    const char *first, *end; // keys from the one on to before the other
+    bool descending, keys_only;
+    int limit; // entries
+    size_t
+        max_bytes; // of keys and values: the list ends before the entry that exceeds it, but has one
+    int64_t now_us;
+} kv_range;
+
+typedef struct kv_list {
+    kv_entry *entries; // in the arena
+    int count;
+    bool more; // behind the last one
+} kv_list;
+
+// The entries of a scope in a range. Codes: the store's, resource_exhausted "out_of_memory".
+ow_code kv_store_list(ow_db_conn *db, const kv_scope *scope, const kv_range *range, ow_arena *arena,
+                      kv_list *ret_list, ow_err *err);
+
+// Deletes the first `range->limit` keys of a range, expired ones too.
+ow_code kv_store_delete_range(ow_db_conn *db, const kv_scope *scope, const kv_range *range,
+                              int64_t *ret_deleted, ow_err *err);
+
+// Nothing is written to this scope any more.
+ow_code kv_store_end(ow_db_conn *db, const kv_scope *scope, int64_t now_us, ow_err *err);
+
+// Deletes up to `limit` entries that have expired by `now_us`, of whatever scopes.
+ow_code kv_store_sweep(ow_db_conn *db, int64_t now_us, int limit, ow_arena *arena, int *ret_swept,
+                       ow_err *err);
+
+// What a scope and its title hold.
+ow_code kv_store_usage(ow_db_conn *db, const kv_scope *scope, kv_quota *ret_scope,
+                       kv_quota *ret_title, ow_err *err);
+
 // Carries out all operations, or none: the job fails with the first that cannot be. Codes: the store's;
 // aborted "stale_version"; failed_precondition "not_a_number"; out_of_range "overflow";
 // resource_exhausted "kv_full"; not_found "player_deleted".

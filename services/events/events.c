@@ -1,5 +1,6 @@
 #include "services/events/events.h"
 
+#include "services/events/events_rpc.h"
 #include "services/events/internal.h"
 #include "services/events/migrations/migrations.h"
 
@@ -76,6 +77,20 @@ static const ow_config_key config_keys[] = {
      .min = 1 << 20,
      .max = (int64_t)1 << 44,
      .doc = "How much of ended executions is kept; those that may go first are deleted."},
+    {.name = "keep_events",
+     .type = OW_CONFIG_DURATION,
+     .offset = offsetof(events_config, keep_events_us),
+     .default_value = "7d",
+     .min = (int64_t)3600 * 1000000,
+     .max = (int64_t)3650 * 24 * 3600 * 1000000,
+     .doc = "How long events are kept: as long one that comes again is known."},
+    {.name = "max_events_size",
+     .type = OW_CONFIG_SIZE,
+     .offset = offsetof(events_config, max_event_bytes),
+     .default_value = "512MB",
+     .min = 1 << 20,
+     .max = (int64_t)1 << 44,
+     .doc = "How much of events is kept; the oldest are deleted first."},
     {0},
 };
 
@@ -96,6 +111,7 @@ static ow_code init(ow_module_env *env, const void *config, void **ret_self, ow_
     e->config = *(const events_config *)config;
     register_metrics(e);
     ow_directory_expect_here(env->directory, &overworld__events__v1__queue__descriptor);
+    ow_directory_expect_here(env->directory, &overworld__events__v1__events__descriptor);
     *ret_self = e;
     return OW_OK;
 }
@@ -110,6 +126,10 @@ static ow_code open_store(events *e, ow_err *err) {
     return ow_hosting_open_store(e->env, &options, &e->db, err);
 }
 
+static void make_id(void *self, int64_t now_us, char id[static OW_ID_MAX]) {
+    events_make_id(self, now_us, id);
+}
+
 static ow_code start_worker(events *e, ow_err *err) {
     worker_options options = {
         .loop = e->env->loop,
@@ -117,19 +137,78 @@ static ow_code start_worker(events *e, ow_err *err) {
         .clock = e->env->clock,
         .metrics = e->env->metrics,
         .runner = ow_directory_get(e->env->directory, &overworld__runner__v1__runner__descriptor),
+        .events = ow_directory_get(e->env->directory, &overworld__events__v1__events__descriptor),
         .max_running = (int)e->config.max_running,
         .run_us = e->config.max_run_us,
         .keep_us = e->config.keep_us,
         .keep_dead_us = e->config.keep_dead_us,
+        .limits = {.concurrency = e->config.concurrency},
+        .make_id = make_id,
+        .make_id_self = e,
         .alone = true, // the store is locked for this process
     };
+    upkeep_options upkeep = {
+        .loop = e->env->loop,
+        .db = e->db,
+        .clock = e->env->clock,
+        .metrics = e->env->metrics,
+        .max_bytes = e->config.max_bytes,
+    };
     e->worker = options.runner != NULL ? worker_new(&options) : NULL;
-    return e->worker != NULL
+    e->upkeep = upkeep_new(&upkeep);
+    return e->worker != NULL && e->upkeep != NULL
                ? OW_OK
                : ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for events");
 }
 
-static ow_code offer_service(events *e, ow_err *err) {
+static void reserve_ids(void *self, int64_t now_us, char base_id[static OW_ID_MAX]) {
+    events_reserve_ids(self, now_us, base_id);
+}
+
+static void on_executions(void *self) {
+    events *e = self;
+    worker_kick(e->worker, ow_clock_wall_us(e->env->clock));
+}
+
+void events_note_spread(events *e, const spread *done, int64_t now_us) {
+    if (done->executions > 0) {
+        worker_kick(e->worker, now_us);
+    }
+    spreader_kick(e->spreader, done);
+}
+
+static ow_code start_spreader(events *e, ow_err *err) {
+    e->rules = rules_cache_new();
+    spreader_options options = {
+        .loop = e->env->loop,
+        .db = e->db,
+        .clock = e->env->clock,
+        .metrics = e->env->metrics,
+        .cache = e->rules,
+        .limits = {.concurrency = e->config.concurrency},
+        .keep_us = e->config.keep_events_us,
+        .max_bytes = e->config.max_event_bytes,
+        .reserve_ids = reserve_ids,
+        .on_executions = on_executions,
+        .self = e,
+    };
+    e->spreader = e->rules != NULL ? spreader_new(&options) : NULL;
+    return e->spreader != NULL
+               ? OW_OK
+               : ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for events");
+}
+
+static ow_code offer_events(events *e, ow_err *err) {
+    ow_service_options options = {
+        .descriptor = &overworld__events__v1__events__descriptor,
+        .methods = events_methods,
+        .self = e,
+        .db = e->db,
+    };
+    return ow_hosting_offer(e->env, &options, &e->service, err);
+}
+
+static ow_code offer_queue(events *e, ow_err *err) {
     ow_backup_options backup = {
         .loop = e->env->loop, .data_folder = e->env->data_folder, .store = "events"};
     e->backup = ow_backup_new(&backup);
@@ -147,9 +226,13 @@ static ow_code offer_service(events *e, ow_err *err) {
 
 static ow_code start(void *self, ow_err *err) {
     events *e = self;
+    e->registry =
+        ow_directory_get(e->env->directory, &overworld__registry__v1__registry__descriptor);
     ow_code code = open_store(e, err);
     code = code == OW_OK ? start_worker(e, err) : code;
-    return code == OW_OK ? offer_service(e, err) : code;
+    code = code == OW_OK ? start_spreader(e, err) : code;
+    code = code == OW_OK ? offer_queue(e, err) : code;
+    return code == OW_OK ? offer_events(e, err) : code;
 }
 
 static bool ready(void *self, const char **why_not) {
@@ -165,7 +248,8 @@ static void drain(void *self) {
 
 static bool drained(void *self) {
     const events *e = self;
-    return worker_drain(e->worker) && ow_service_running(e->queue) == 0;
+    return worker_drain(e->worker) && ow_service_running(e->queue) == 0 &&
+           ow_service_running(e->service) == 0;
 }
 
 static void stop(void *self) {
@@ -173,11 +257,23 @@ static void stop(void *self) {
     if (e->queue != NULL) {
         ow_directory_withdraw(e->env->directory, e->queue);
     }
+    if (e->service != NULL) {
+        ow_directory_withdraw(e->env->directory, e->service);
+    }
+    if (e->spreader != NULL) {
+        spreader_stop(e->spreader);
+    }
     if (e->worker != NULL) {
         worker_stop(e->worker);
     }
+    if (e->upkeep != NULL) {
+        upkeep_stop(e->upkeep);
+    }
     e->db = ow_db_close(e->db);
     e->worker = worker_free(e->worker);
+    e->upkeep = upkeep_free(e->upkeep);
+    e->spreader = spreader_free(e->spreader);
+    e->rules = rules_cache_free(e->rules);
 }
 
 static void free_self(void *self) {
@@ -186,6 +282,7 @@ static void free_self(void *self) {
         return;
     }
     ow_service_free(e->queue);
+    ow_service_free(e->service);
     ow_backup_free(e->backup);
     free(e);
 }

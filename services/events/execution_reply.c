@@ -44,6 +44,8 @@ static void fill_outcome(const execution_outcome *outcome, execution_msg *reply)
     reply->details_json = outcome->details_json;
     reply->invocation_id = outcome->invocation_id;
     reply->version = outcome->version;
+    reply->destination_execution_id = outcome->destination_execution_id;
+    reply->destination_reason = outcome->destination_reason;
 }
 
 bool execution_fill(const execution_row *row, ow_arena *arena, execution_msg *reply) {

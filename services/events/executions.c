@@ -41,23 +41,37 @@ static ow_principal_kind kind_of(const char *name) {
 }
 
 static bool names_nothing(const destination_msg *to) {
-    bool function = is_name(to->virtual_server) && is_name(to->function) &&
-                    strlen(to->qualifier) <= NAME_MAX_SIZE;
-    return function == (to->event_type[0] != '\0') || !is_key(to->event_type);
+    return to != NULL && (!is_name(to->virtual_server) || !is_name(to->function) ||
+                          strlen(to->qualifier) > NAME_MAX_SIZE || to->event_type[0] != '\0');
 }
 
 static ow_code check_destinations(const new_execution_msg *wanted, ow_err *err) {
-    if ((wanted->on_success != NULL && names_nothing(wanted->on_success)) ||
-        (wanted->on_failure != NULL && names_nothing(wanted->on_failure))) {
-        return ow_fail(err, OW_INVALID_ARGUMENT, "invalid",
-                       "a destination is a function of a virtual server, or an event");
+    return names_nothing(wanted->on_success) || names_nothing(wanted->on_failure)
+               ? ow_fail(err, OW_INVALID_ARGUMENT, "invalid",
+                         "a destination is a function of a virtual server")
+               : OW_OK;
+}
+
+static bool are_names(const new_execution_msg *wanted) {
+    bool to_url = wanted->url[0] != '\0' && wanted->subscription_key[0] != '\0';
+    return (to_url || (is_name(wanted->virtual_server) && is_name(wanted->function))) &&
+           strlen(wanted->qualifier) <= NAME_MAX_SIZE && is_name(wanted->source);
+}
+
+static bool are_keys(const new_execution_msg *wanted) {
+    const char *const keys[] = {wanted->ordering_key,     wanted->deduplication_key,
+                                wanted->subscription_key, wanted->content_type,
+                                wanted->trigger_id,       wanted->routing_key};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (!is_key(keys[i])) {
+            return false;
+        }
     }
-    return OW_OK;
+    return wanted->concurrency >= 0;
 }
 
 static ow_code check(const new_execution_msg *wanted, ow_err *err) {
-    if (!is_name(wanted->virtual_server) || !is_name(wanted->function) ||
-        strlen(wanted->qualifier) > NAME_MAX_SIZE || !is_name(wanted->source)) {
+    if (!are_names(wanted)) {
         return ow_fail(err, OW_INVALID_ARGUMENT, "invalid",
                        "virtual_server, function and source have 1 to %d characters",
                        NAME_MAX_SIZE);
@@ -70,9 +84,7 @@ static ow_code check(const new_execution_msg *wanted, ow_err *err) {
         return ow_fail(err, OW_INVALID_ARGUMENT, "chain_too_deep",
                        "executions cause each other %d deep at most", DEPTH_MAX);
     }
-    if (!is_key(wanted->ordering_key) || !is_key(wanted->deduplication_key) ||
-        !is_key(wanted->subscription_key) || !is_key(wanted->content_type) ||
-        !is_key(wanted->trigger_id) || !is_key(wanted->routing_key) || wanted->concurrency < 0) {
+    if (!are_keys(wanted)) {
         return ow_fail(err, OW_INVALID_ARGUMENT, "invalid",
                        "keys have at most %d printable characters, concurrency is not negative",
                        KEY_MAX_SIZE);
@@ -140,15 +152,29 @@ static void complete(complete_facts *c, const new_execution_msg *wanted,
     }
 }
 
-static bool pack_facts(const complete_facts *c, ow_arena *arena, new_execution *new) {
-    size_t size = overworld__events__v1__execution_facts__get_packed_size(&c->facts);
+static bool pack_facts(const execution_facts *facts, ow_arena *arena,
+                       ProtobufCBinaryData *ret_facts) {
+    size_t size = overworld__events__v1__execution_facts__get_packed_size(facts);
     uint8_t *bytes = ow_arena_alloc(arena, size);
     if (bytes == NULL) {
         return false;
     }
-    overworld__events__v1__execution_facts__pack(&c->facts, bytes);
-    new->facts = (ProtobufCBinaryData){size, bytes};
+    overworld__events__v1__execution_facts__pack(facts, bytes);
+    *ret_facts = (ProtobufCBinaryData){size, bytes};
     return true;
+}
+
+bool execution_repack(const execution_row *row, ProtobufCBinaryData payload,
+                      const char *content_type, ow_arena *arena, ProtobufCBinaryData *ret_facts,
+                      ProtobufCBinaryData *ret_apart) {
+    execution_facts facts = *row->facts;
+    new_execution_msg wanted = *row->facts->wanted;
+    bool apart = payload.len > PAYLOAD_INLINE_MAX;
+    facts.wanted = &wanted;
+    wanted.payload = apart ? (ProtobufCBinaryData){0, NULL} : payload;
+    wanted.content_type = content_type[0] != '\0' ? borrow(content_type) : wanted.content_type;
+    *ret_apart = apart ? payload : (ProtobufCBinaryData){0, NULL};
+    return pack_facts(&facts, arena, ret_facts);
 }
 
 static bool name_lanes(const new_execution_msg *wanted, const char *title_id, ow_arena *arena,
@@ -191,7 +217,8 @@ ow_code execution_prepare(const new_execution_msg *wanted, const execution_origi
     };
     ret_new->item.due_us = due_of(wanted, origin->now_us);
     ret_new->item.since_us = ret_new->item.due_us;
-    if (!pack_facts(&c, arena, ret_new) || !name_lanes(wanted, origin->title_id, arena, ret_new)) {
+    if (!pack_facts(&c.facts, arena, &ret_new->facts) ||
+        !name_lanes(wanted, origin->title_id, arena, ret_new)) {
         return no_memory(err);
     }
     ret_new->size = (int64_t)ret_new->facts.len;

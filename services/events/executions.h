@@ -26,5 +26,10 @@ ow_code execution_prepare(const new_execution_msg *wanted, const execution_origi
                           const execution_limits *limits, ow_arena *arena, new_execution *ret_new,
                           ow_err *err);
 
+// The facts of a stored one with another payload. False: out of memory.
+bool execution_repack(const execution_row *row, ProtobufCBinaryData payload,
+                      const char *content_type, ow_arena *arena, ProtobufCBinaryData *ret_facts,
+                      ProtobufCBinaryData *ret_apart);
+
 // Whom it runs for.
 ow_principal execution_principal(const execution_row *row);

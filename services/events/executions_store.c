@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARENA_MAX = 2 << 20 };
+enum { ARENA_MAX = 4 << 20 };
 
 static ow_code no_memory(ow_err *err) {
     return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for an execution");
@@ -425,12 +425,13 @@ ow_code execution_set_free(ow_db_conn *db, const execution_row *row, execution_s
                            "t", row->subscription);
         code = release_first(db, rows, code, err);
     }
-    if (code == OW_OK && row->lane[0] != '\0' && state_is_settled(now)) {
+    // Only the one whose turn it was hands it on: one that was held, or dead already, has none.
+    bool had_turn = row->item.state != EXECUTION_HELD && !state_is_settled(row->item.state);
+    if (code == OW_OK && row->lane[0] != '\0' && had_turn && state_is_settled(now)) {
         code = ow_db_query(db, &rows, err,
                            "SELECT execution_id, state FROM executions WHERE lane = $1"
                            " AND lane <> '' AND state < 5 ORDER BY execution_id LIMIT 1",
                            "t", row->lane);
-        // Only the first of a lane may be held by nobody: whoever is before it has just ended.
         code = release_first(db, rows, code, err);
     }
     return code;

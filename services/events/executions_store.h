@@ -51,10 +51,13 @@ ow_code execution_read(ow_db_conn *db, const char *title_id, const char *executi
 // What a SELECT of EXECUTION_COLUMNS has. Codes: data_loss "bad_facts", resource_exhausted "memory".
 ow_code execution_read_row(ow_rows *rows, ow_arena *arena, execution_row *ret_row, ow_err *err);
 
-#define EXECUTION_COLUMNS                                                                          \
+#define EXECUTION_COLUMNS_BUT_OUTCOME                                                              \
     "execution_id, title_id, state, due_us, since_us, started_us, ended_us, attempt, throttles,"   \
     " epoch, lease_until_us, created_us, concurrency, size, lane, subscription,"                   \
-    " deduplication_key, reason, message, facts, outcome"
+    " deduplication_key, reason, message, facts"
+#define EXECUTION_COLUMNS EXECUTION_COLUMNS_BUT_OUTCOME ", outcome"
+// Without what a function answered.
+#define EXECUTION_COLUMNS_LIGHT EXECUTION_COLUMNS_BUT_OUTCOME ", NULL"
 
 // Puts a payload that stands apart into the facts.
 ow_code execution_load_payload(ow_db_conn *db, execution_row *row, ow_arena *arena, ow_err *err);

@@ -2,10 +2,23 @@
 
 // Short names for what protoc-c generates.
 
+#include "overworld/events/v1/events.pb-c.h"
 #include "overworld/events/v1/queue.pb-c.h"
 #include "overworld/runner/v1/runner.pb-c.h"
 
 typedef Overworld__Events__V1__Attempt attempt_msg;
+typedef Overworld__Events__V1__CancelExecutionRequest cancel_execution_request;
+typedef Overworld__Events__V1__DiscardExecutionsRequest discard_request;
+typedef Overworld__Events__V1__DiscardExecutionsResponse discard_response;
+typedef Overworld__Events__V1__EditExecutionRequest edit_request;
+typedef Overworld__Events__V1__ExecutionFilter execution_filter;
+typedef Overworld__Events__V1__ListExecutionsRequest list_executions_request;
+typedef Overworld__Events__V1__ListExecutionsResponse list_executions_response;
+typedef Overworld__Events__V1__RedriveExecutionsRequest redrive_request;
+typedef Overworld__Events__V1__RedriveExecutionsResponse redrive_response;
+typedef Overworld__Events__V1__RerunExecutionRequest rerun_request;
+typedef Overworld__Events__V1__RerunExecutionResponse rerun_response;
+typedef Overworld__Events__V1__DeliverWebhookRequest deliver_request;
 typedef Overworld__Events__V1__Destination destination_msg;
 typedef Overworld__Events__V1__Enqueued enqueued_msg;
 typedef Overworld__Events__V1__EnqueueRequest enqueue_request;

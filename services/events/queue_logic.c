@@ -19,6 +19,7 @@ static const struct {
     {"stopping", FAILURE_THROTTLED},
     {"no_routes", FAILURE_THROTTLED},
     {"not_running", FAILURE_THROTTLED},
+    {"lease_lost", FAILURE_LOST},
 };
 
 failure_kind failure_kind_of(const char *reason) {
@@ -104,7 +105,10 @@ static queue_step fail(queue_item *item, int64_t now_us, const run_result *resul
     if (kind == FAILURE_THROTTLED) {
         return put_off(item, now_us, result);
     }
-    int64_t wait_us = backoff_us(&item->retry, item->attempt, result->random);
+    int64_t wait_us =
+        kind == FAILURE_LOST
+            ? jittered(THROTTLE_BASE_US, item->attempt - 1, THROTTLE_MAX_US, result->random)
+            : backoff_us(&item->retry, item->attempt, result->random);
     if (kind == FAILURE_FOR_GOOD || item->attempt >= item->retry.max_attempts ||
         is_too_old(item, now_us + wait_us)) {
         return end(item, EXECUTION_DEAD, now_us, STEP_DEAD);

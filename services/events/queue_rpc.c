@@ -1,9 +1,11 @@
 // The methods of the queue: accepting and showing.
 
+#include "services/events/event_reply.h"
 #include "services/events/internal.h"
 
 #include "core/audit/methods.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 enum { EXECUTIONS_MAX = 500, BYTES_MAX = 4 << 20 };
@@ -15,11 +17,15 @@ void events_make_id(events *e, int64_t now_us, char id[static OW_ID_MAX]) {
     memcpy(e->last_execution_id, id, OW_ID_MAX);
 }
 
-static ow_code check_title(const ow_run *run) {
-    return run->call->principal->title[0] != '\0'
-               ? OW_OK
-               : ow_fail(run->err, OW_FAILED_PRECONDITION, "title_needed",
-                         "name a title in Overworld-Title");
+void events_reserve_ids(events *e, int64_t now_us, char base_id[static OW_ID_MAX]) {
+    enum { TAIL = 4 };
+    char id[OW_ID_MAX];
+    events_make_id(e, now_us, id);
+    size_t head = strlen(id) - TAIL;
+    memset(id + head, 'Z', TAIL); // the last of the block that it is in: the next block is whole
+    execution_id_after(base_id, id, id);
+    memcpy(e->last_execution_id, base_id, OW_ID_MAX);
+    memset(e->last_execution_id + head, 'Z', TAIL);
 }
 
 static ow_code no_memory(ow_err *err) {
@@ -35,7 +41,7 @@ typedef struct enqueue_state {
     uint64_t duplicates;
 } enqueue_state;
 
-static execution_origin origin_of(const ow_run *run, int64_t now_us) {
+execution_origin events_origin(const ow_run *run, int64_t now_us) {
     const ow_call *call = run->call;
     return (execution_origin){
         .title_id = call->principal->title,
@@ -59,10 +65,19 @@ static ow_code check_size(const enqueue_request *request, ow_err *err) {
     return OW_OK;
 }
 
+static ow_code check_room(const ow_run *run, size_t count) {
+    const events *e = run->self;
+    if (upkeep_waiting(e->upkeep) + (int64_t)count > e->config.max_waiting) {
+        return ow_fail(run->err, OW_RESOURCE_EXHAUSTED, "throttled",
+                       "%" PRId64 " executions wait already", upkeep_waiting(e->upkeep));
+    }
+    return OW_OK;
+}
+
 static ow_code prepare_each(ow_run *run, const enqueue_request *request, enqueue_state *s) {
     events *e = run->self;
     int64_t now_us = ow_clock_wall_us(e->env->clock);
-    execution_origin origin = origin_of(run, now_us);
+    execution_origin origin = events_origin(run, now_us);
     execution_limits limits = {.concurrency = e->config.concurrency};
     ow_code code = OW_OK;
     for (size_t i = 0; code == OW_OK && i < request->n_executions; i++) {
@@ -99,8 +114,9 @@ static ow_code make_replies(ow_run *run, size_t count) {
 static ow_code enqueue_check(ow_run *run) {
     const enqueue_request *request = run->request;
     enqueue_state *s = run->state;
-    ow_code code = check_title(run);
+    ow_code code = events_check_title(run);
     code = code == OW_OK ? check_size(request, run->err) : code;
+    code = code == OW_OK ? check_room(run, request->n_executions) : code;
     if (code != OW_OK) {
         return code;
     }
@@ -134,6 +150,7 @@ static ow_code enqueue_kick(ow_run *run) {
     const enqueue_state *s = run->state;
     ow_counter_add(e->accepted, s->count - s->duplicates);
     ow_counter_add(e->duplicates, s->duplicates);
+    upkeep_accepted(e->upkeep, (int64_t)(s->count - s->duplicates));
     if (s->count > s->duplicates) {
         worker_kick(e->worker, s->first_due_us);
     }
@@ -142,8 +159,7 @@ static ow_code enqueue_kick(ow_run *run) {
 
 // ---- GetExecution ----
 
-// From outside, players and server keys see what they asked for themselves.
-static bool may_see(const ow_call *call, const execution_row *row) {
+bool events_may_see(const ow_call *call, const execution_row *row) {
     ow_principal owner = execution_principal(row);
     if (!call->from_outside || call->principal->kind == OW_OPERATOR) {
         return true;
@@ -156,12 +172,12 @@ static ow_code get_read(ow_run *run) {
     execution_msg *reply = run->reply;
     ow_arena *arena = run->call->arena;
     execution_row row;
-    ow_code code = check_title(run);
+    ow_code code = events_check_title(run);
     if (code == OW_OK) {
         code = execution_read(run->db, run->call->principal->title, request->execution_id, arena,
                               &row, run->err);
     }
-    if (code == OW_OK && !may_see(run->call, &row)) {
+    if (code == OW_OK && !events_may_see(run->call, &row)) {
         code = ow_fail(run->err, OW_NOT_FOUND, "no_execution", "there is no execution %s",
                        request->execution_id);
     }
@@ -205,6 +221,28 @@ const ow_method queue_methods[] = {
      sizeof(enqueue_state),
      {{OW_LOOP, enqueue_check}, {OW_WRITE, enqueue_store}, {OW_LOOP, enqueue_kick}}},
     {"GetExecution", 0, {{OW_READ, get_read}}},
+    {"ListExecutions", 0, {{OW_READ, executions_list_read}}},
+    {"CancelExecution",
+     sizeof(hands_state),
+     {{OW_LOOP, hands_begin},
+      {OW_WRITE, execution_cancel_store},
+      {OW_LOOP, execution_cancel_kill}}},
+    {"EditExecution",
+     sizeof(hands_state),
+     {{OW_LOOP, hands_begin}, {OW_WRITE, execution_edit_store}}},
+    {"RedriveExecutions",
+     sizeof(hands_state),
+     {{OW_LOOP, hands_begin}, {OW_WRITE, executions_redrive_store}, {OW_LOOP, hands_kick}}},
+    {"DiscardExecutions",
+     sizeof(hands_state),
+     {{OW_LOOP, hands_begin}, {OW_WRITE, executions_discard_store}, {OW_LOOP, hands_kick}}},
+    {"RerunExecution",
+     sizeof(hands_state),
+     {{OW_LOOP, hands_begin},
+      {OW_READ, execution_rerun_read},
+      {OW_LOOP, execution_rerun_prepare},
+      {OW_WRITE, execution_rerun_store},
+      {OW_LOOP, hands_kick}}},
     {"ListAudit", 0, {{OW_READ, ow_audit_list_step}}},
     {"VerifyAudit", 0, {{OW_READ, ow_audit_verify_step}}},
     {"StartBackup",

@@ -408,6 +408,250 @@ static void a_restart_goes_on(void **state) {
     assert_int_equal(done->n_attempts, 1);
 }
 
+// ---- Hands ----
+
+static void *ask(fixture *f, const char *method, const void *request, const stage_caller *who) {
+    return stage_call(&f->stage, QUEUE, method, request, who);
+}
+
+static execution_msg *cancel(fixture *f, const char *id, const stage_caller *who) {
+    cancel_execution_request request = OVERWORLD__EVENTS__V1__CANCEL_EXECUTION_REQUEST__INIT;
+    request.execution_id = TEXT(id);
+    return ask(f, "CancelExecution", &request, who);
+}
+
+static bool was_cancelled(void *self) {
+    return ((fixture *)self)->cancelled > 0;
+}
+
+static void one_that_waits_can_be_cancelled(void **state) {
+    fixture *f = *state;
+    f->reason = "user_error";
+    new_execution_msg wanted = job("1");
+    char id[OW_ID_MAX];
+    snprintf(id, sizeof id, "%s", enqueue(f, &wanted));
+    wait_for_runs(f, 1);
+    wait_for_state(f, id, "waiting");
+    assert_null(cancel(f, id, &bob));
+    assert_string_equal(f->stage.err.reason, "no_execution");
+    assert_string_equal(cancel(f, id, &alice)->state, "discarded");
+    assert_null(cancel(f, id, &alice));
+    assert_string_equal(f->stage.err.reason, "wrong_state");
+    ow_clock_advance(f->stage.clock, 5 * MINUTE);
+    new_execution_msg other = job("2");
+    f->reason = "";
+    wait_for_state(f, enqueue(f, &other), "done");
+    assert_int_equal(f->count, 2);
+}
+
+static void one_that_runs_is_killed(void **state) {
+    fixture *f = *state;
+    f->hold = true;
+    new_execution_msg wanted = job("1");
+    wanted.ordering_key = TEXT("room");
+    char id[OW_ID_MAX];
+    snprintf(id, sizeof id, "%s", enqueue(f, &wanted));
+    enqueue(f, &wanted);
+    wait_for_runs(f, 1);
+    assert_string_equal(cancel(f, id, &alice)->state, "discarded");
+    stage_until(&f->stage, was_cancelled, f);
+    wait_for_runs(f, 2); // the next of its key
+    execution_msg *found = get(f, id, &viewer);
+    assert_string_equal(found->state, "discarded");
+    assert_string_equal(found->reason, "cancelled");
+}
+
+static const stage_caller developer = {
+    .kind = OW_OPERATOR, .role = OW_ROLE_DEVELOPER, .id = "opr_1", .title = "ttl_1"};
+
+static list_executions_response *list_dead(fixture *f, const char *reason) {
+    list_executions_request request = OVERWORLD__EVENTS__V1__LIST_EXECUTIONS_REQUEST__INIT;
+    execution_filter filter = OVERWORLD__EVENTS__V1__EXECUTION_FILTER__INIT;
+    filter.state = TEXT("dead");
+    filter.reason = TEXT(reason);
+    request.filter = &filter;
+    list_executions_response *page = ask(f, "ListExecutions", &request, &viewer);
+    assert_non_null(page);
+    return page;
+}
+
+static void make_dead(fixture *f, const char *payload, char id[static OW_ID_MAX]) {
+    f->reason = "refused";
+    new_execution_msg wanted = job(payload);
+    snprintf(id, OW_ID_MAX, "%s", enqueue(f, &wanted));
+    wait_for_state(f, id, "dead");
+}
+
+static void the_end_is_told(void **state) {
+    fixture *f = *state;
+    destination_msg to = OVERWORLD__EVENTS__V1__DESTINATION__INIT;
+    to.virtual_server = TEXT("chat");
+    to.function = TEXT("told");
+    new_execution_msg wanted = job("{\"a\":1}");
+    wanted.on_success = &to;
+    wanted.on_failure = &to;
+    execution_msg *done = wait_for_state(f, enqueue(f, &wanted), "done");
+    execution_msg *told = wait_for_state(f, done->destination_execution_id, "done");
+    assert_string_equal(told->function, "told");
+    assert_int_equal(told->depth, 1);
+    assert_string_equal(told->request_id, done->request_id);
+    const char *text = (const char *)told->payload.data;
+    assert_non_null(strstr(text, "\"state\":\"done\""));
+    assert_non_null(strstr(text, "\"body\":{\"a\":1}"));
+    assert_non_null(
+        strstr(text, "\"response\":{\"contentType\":\"application/json\",\"body\":true}"));
+    f->reason = "refused";
+    execution_msg *dead = wait_for_state(f, enqueue(f, &wanted), "dead");
+    told = wait_for_state(f, dead->destination_execution_id, "dead");
+    assert_non_null(strstr((const char *)told->payload.data, "\"reason\":\"refused\""));
+    // A chain ends somewhere.
+    wanted.depth = 8;
+    dead = wait_for_state(f, enqueue(f, &wanted), "dead");
+    assert_string_equal(dead->destination_execution_id, "");
+    assert_string_equal(dead->destination_reason, "chain_too_deep");
+}
+
+static void a_dead_one_is_mended_and_set_going(void **state) {
+    fixture *f = *state;
+    char id[OW_ID_MAX];
+    make_dead(f, "broken", id);
+    assert_int_equal(list_dead(f, "refused")->n_executions, 1);
+    assert_int_equal(list_dead(f, "crashed")->n_executions, 0);
+    execution_msg *dead = get(f, id, &viewer);
+    edit_request edit = OVERWORLD__EVENTS__V1__EDIT_EXECUTION_REQUEST__INIT;
+    edit.execution_id = TEXT(id);
+    edit.etag = dead->etag;
+    edit.payload = (ProtobufCBinaryData){6, (uint8_t *)TEXT("mended")};
+    assert_null(ask(f, "EditExecution", &edit, &viewer));
+    execution_msg *edited = ask(f, "EditExecution", &edit, &developer);
+    assert_non_null(edited);
+    assert_null(ask(f, "EditExecution", &edit, &developer));
+    assert_string_equal(f->stage.err.reason, "stale_etag");
+    f->reason = "";
+    redrive_request redrive = OVERWORLD__EVENTS__V1__REDRIVE_EXECUTIONS_REQUEST__INIT;
+    char *ids[] = {id};
+    redrive.execution_ids = ids;
+    redrive.n_execution_ids = 1;
+    redrive_response *driven = ask(f, "RedriveExecutions", &redrive, &developer);
+    assert_int_equal(driven->count, 1);
+    execution_msg *done = wait_for_state(f, id, "done");
+    assert_string_equal(f->seen[f->count - 1].payload, "mended");
+    assert_int_equal(done->n_attempts, 1);
+    assert_int_equal(done->attempt, 1);
+    assert_null(ask(f, "RedriveExecutions", &redrive, &developer));
+    assert_string_equal(f->stage.err.reason, "wrong_state");
+}
+
+static void all_are_set_going_at_a_rate(void **state) {
+    fixture *f = *state;
+    char id[OW_ID_MAX];
+    for (int i = 0; i < 5; i++) {
+        make_dead(f, "1", id);
+    }
+    f->reason = "";
+    redrive_request redrive = OVERWORLD__EVENTS__V1__REDRIVE_EXECUTIONS_REQUEST__INIT;
+    redrive.all = true;
+    redrive.per_second = 1;
+    redrive_response *driven = ask(f, "RedriveExecutions", &redrive, &developer);
+    assert_int_equal(driven->count, 5);
+    assert_false(driven->more);
+    wait_for_runs(f, 6);
+    assert_int_equal(f->count, 6);
+    ow_clock_advance(f->stage.clock, 2 * 1000000);
+    wait_for_runs(f, 8);
+    assert_in_range(f->count, 8, 9); // the clock goes on by itself, too
+    ow_clock_advance(f->stage.clock, 10 * 1000000);
+    wait_for_runs(f, 10);
+}
+
+static void dead_ones_are_thrown_away_with_a_reason(void **state) {
+    fixture *f = *state;
+    char id[OW_ID_MAX];
+    make_dead(f, "1", id);
+    discard_request discard = OVERWORLD__EVENTS__V1__DISCARD_EXECUTIONS_REQUEST__INIT;
+    discard.all = true;
+    assert_null(ask(f, "DiscardExecutions", &discard, &developer));
+    discard.reason = TEXT("of a version that is gone");
+    discard_response *gone = ask(f, "DiscardExecutions", &discard, &developer);
+    assert_int_equal(gone->count, 1);
+    execution_msg *found = get(f, id, &viewer);
+    assert_string_equal(found->state, "discarded");
+    assert_string_equal(found->reason, "of a version that is gone");
+    assert_int_equal(list_dead(f, "")->n_executions, 0);
+}
+
+static void a_past_one_runs_again(void **state) {
+    fixture *f = *state;
+    new_execution_msg wanted = job("first");
+    char id[OW_ID_MAX];
+    snprintf(id, sizeof id, "%s", enqueue(f, &wanted));
+    wait_for_state(f, id, "done");
+    rerun_request rerun = OVERWORLD__EVENTS__V1__RERUN_EXECUTION_REQUEST__INIT;
+    rerun.execution_id = TEXT(id);
+    rerun.request_key = TEXT("k");
+    rerun_response *again = ask(f, "RerunExecution", &rerun, &developer);
+    assert_non_null(again);
+    wait_for_state(f, again->execution_id, "done");
+    assert_string_equal(f->seen[1].payload, "first");
+    assert_string_equal(f->seen[1].principal, "plr_alice");
+    assert_string_equal(f->seen[1].source, "manual");
+    rerun_response *same = ask(f, "RerunExecution", &rerun, &developer);
+    assert_string_equal(same->execution_id, again->execution_id);
+    rerun.request_key = TEXT("");
+    rerun.other_payload = true;
+    rerun.payload = (ProtobufCBinaryData){6, (uint8_t *)TEXT("second")};
+    wait_for_state(
+        f, ((rerun_response *)ask(f, "RerunExecution", &rerun, &developer))->execution_id, "done");
+    assert_string_equal(f->seen[2].payload, "second");
+    assert_int_equal(f->count, 3);
+}
+
+static void pages_go_on(void **state) {
+    fixture *f = *state;
+    for (int i = 0; i < 7; i++) {
+        new_execution_msg wanted = job("1");
+        enqueue(f, &wanted);
+    }
+    list_executions_request request = OVERWORLD__EVENTS__V1__LIST_EXECUTIONS_REQUEST__INIT;
+    request.page_size = 3;
+    char last[OW_ID_MAX] = "exf_";
+    int seen = 0;
+    do {
+        list_executions_response *page = ask(f, "ListExecutions", &request, &viewer);
+        for (size_t i = 0; i < page->n_executions; i++, seen++) {
+            assert_true(strcmp(page->executions[i]->execution_id, last) < 0);
+            snprintf(last, sizeof last, "%s", page->executions[i]->execution_id);
+        }
+        request.page_token = page->next_page_token;
+    } while (request.page_token[0] != 0);
+    assert_int_equal(seen, 7);
+}
+
+static int64_t deleted(const fixture *f) {
+    return (int64_t)ow_counter_value(
+        ow_metrics_counter(f->stage.metrics, "overworld_events_deleted_total", "", NULL));
+}
+
+static void old_ones_are_deleted(void **state) {
+    fixture *f = *state;
+    char id[OW_ID_MAX], dead[OW_ID_MAX];
+    make_dead(f, "1", dead);
+    f->reason = "";
+    new_execution_msg wanted = job("1");
+    snprintf(id, sizeof id, "%s", enqueue(f, &wanted));
+    wait_for_state(f, id, "done");
+    ow_clock_advance(f->stage.clock, 25 * 60 * MINUTE);
+    while (deleted(f) < 1) {
+        assert_non_null(get(f, dead, &viewer));
+    }
+    assert_null(get(f, id, &viewer));
+    ow_clock_advance(f->stage.clock, 14 * 24 * 60 * MINUTE);
+    while (deleted(f) < 2) {
+        list_dead(f, "");
+    }
+    assert_null(get(f, dead, &viewer));
+}
+
 int main(int argc, char **argv) {
     channel = argc > 1 && strcmp(argv[1], "packed") == 0 ? OW_CHANNEL_PACKED : OW_CHANNEL_LOCAL;
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -424,6 +668,15 @@ int main(int argc, char **argv) {
         CASE(others_do_not_see_it),
         CASE(bad_ones_are_refused_whole),
         CASE(a_restart_goes_on),
+        CASE(one_that_waits_can_be_cancelled),
+        CASE(one_that_runs_is_killed),
+        CASE(the_end_is_told),
+        CASE(a_dead_one_is_mended_and_set_going),
+        CASE(all_are_set_going_at_a_rate),
+        CASE(dead_ones_are_thrown_away_with_a_reason),
+        CASE(a_past_one_runs_again),
+        CASE(pages_go_on),
+        CASE(old_ones_are_deleted),
     };
     return cmocka_run_group_tests_name("queue", tests, NULL, NULL);
 }

@@ -1,5 +1,7 @@
 #include "services/events/runs.h"
 
+#include "services/events/destinations.h"
+
 #include <string.h>
 
 enum { MESSAGE_MAX = 1000 };
@@ -105,6 +107,18 @@ static ow_call *make_call(const run *run) {
     return ow_call_new(run->place.loop, &options);
 }
 
+static void deliver(run *run) {
+    const new_execution_msg *wanted = run->claimed->row.facts->wanted;
+    deliver_request *request = &run->delivery;
+    overworld__events__v1__deliver_webhook_request__init(request);
+    request->subscription_id = wanted->subscription_key;
+    request->execution_id = run->claimed->row.execution_id;
+    request->content_type = wanted->content_type;
+    request->payload = wanted->payload;
+    overworld__events__v1__events__deliver_webhook(run->place.events, request, on_invoked,
+                                                   run->call);
+}
+
 void run_begin(run *run) {
     const new_execution_msg *wanted = run->claimed->row.facts->wanted;
     run->call = make_call(run);
@@ -114,6 +128,10 @@ void run_begin(run *run) {
         return;
     }
     run->call->user = run;
+    if (wanted->url[0] != '\0') {
+        deliver(run);
+        return;
+    }
     invoke_request *request = &run->request;
     overworld__runner__v1__invoke_request__init(request);
     request->virtual_server = wanted->virtual_server;
@@ -123,6 +141,7 @@ void run_begin(run *run) {
     request->content_type = wanted->content_type;
     request->payload = wanted->payload;
     request->routing_key = wanted->routing_key;
+    request->depth = wanted->depth + 1;
     overworld__runner__v1__runner__invoke(run->place.runner, request, on_invoked, run->call);
 }
 
@@ -151,6 +170,7 @@ static ProtobufCBinaryData pack(const run *run) {
 static void settle(run *run, const queue_item *next, int64_t now_us) {
     settlement *s = &run->settlement;
     bool dead = next->state == EXECUTION_DEAD;
+    destination_prepare(run, next, now_us);
     *s = (settlement){
         .row = &run->claimed->row,
         .next = *next,
@@ -158,6 +178,7 @@ static void settle(run *run, const queue_item *next, int64_t now_us) {
         .message = run->message,
         .outcome = pack(run),
         .ended_us = now_us,
+        .successor = run->successor,
     };
     if (state_is_settled(next->state)) {
         s->delete_us = now_us + (dead ? run->place.keep_dead_us : run->place.keep_us);

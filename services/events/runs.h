@@ -13,7 +13,11 @@ typedef struct run_place {
     ow_loop *loop;
     const ow_clock *clock;
     ProtobufCService *runner;
+    ProtobufCService *events; // sends webhooks
     int64_t run_us, keep_us, keep_dead_us;
+    execution_limits limits;
+    void (*make_id)(void *self, int64_t now_us, char id[static OW_ID_MAX]);
+    void *make_id_self;
     void (*on_ended)(void *self, run *ended); // the runner has answered; once
     void *self;
 } run_place;
@@ -24,10 +28,12 @@ struct run {
     claimed *claimed; // owned; holds the run itself
     ow_call *call;    // while the runner has it
     invoke_request request;
+    deliver_request delivery; // when its target is a URL
     // What the runner said.
     const char *reason, *message;
     int64_t retry_after_us;
     execution_outcome outcome;
+    new_execution *successor; // NULL: none
     settlement settlement;
     bool stale; // it was settled by others: nothing was written
 };

@@ -194,9 +194,13 @@ static run_place place_of(worker *w) {
         .loop = w->options.loop,
         .clock = w->options.clock,
         .runner = w->options.runner,
+        .events = w->options.events,
         .run_us = w->options.run_us,
         .keep_us = w->options.keep_us,
         .keep_dead_us = w->options.keep_dead_us,
+        .limits = w->options.limits,
+        .make_id = w->options.make_id,
+        .make_id_self = w->options.make_id_self,
         .on_ended = on_ended,
         .self = w,
     };

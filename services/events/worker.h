@@ -15,10 +15,14 @@ typedef struct worker_options {
     const ow_clock *clock;
     ow_metrics *metrics;
     ProtobufCService *runner;
-    int max_running; // executions at a time
+    ProtobufCService *events; // sends webhooks
+    int max_running;          // executions at a time
     int64_t run_us;  // what a run may take, waiting for an instance included; the lease is longer
     int64_t keep_us; // settled ones
     int64_t keep_dead_us;
+    execution_limits limits; // of those that tell of an end
+    void (*make_id)(void *self, int64_t now_us, char id[static OW_ID_MAX]);
+    void *make_id_self;
     bool alone; // nobody else works on this store: leases found at the start are of the dead
 } worker_options;
 

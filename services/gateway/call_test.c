@@ -100,6 +100,43 @@ static void keeps_exposure_and_names(void **state) {
     assert_string_equal(p->source, "manual");
 }
 
+static void puts_calls_into_the_queue(void **state) {
+    platform *p = *state;
+    response r;
+    char keyed[OW_TOKEN_SIZE + 200];
+    const char *what = "POST /v1/call/lab/echo?mode=async";
+    client_ask(p, p->public_port, what, WITH(PLAYER(p), JSON), "{\"a\":1}", &r);
+    assert_int_equal(r.status, 202);
+    assert_string_equal(r.body, "{\"executionId\":\"exe_1\",\"duplicate\":false}");
+    response_deinit(&r);
+    assert_string_equal(p->queued_function, "echo");
+    assert_string_equal(p->queued_payload, "{\"a\":1}");
+    assert_string_equal(p->queued_key, "");
+    assert_string_equal(p->source, "client");
+    assert_string_equal(p->principal_id, "plr_1");
+    assert_false(p->had_from_outside);
+    assert_int_equal(p->invocations, 0);
+    snprintf(keyed, sizeof keyed, "%sOverworld-Deduplication-Key: once\r\n", BEARER(PLAYER(p)));
+    EXPECT(p, p->public_port, what, keyed, "1", 202, NULL);
+    assert_string_equal(p->queued_key, "call:plr_1:once");
+    // A key is of no use to a call that is answered with its result.
+    EXPECT(p, p->public_port, "POST /v1/call/lab/echo", keyed, "1", 400, "invalid");
+    EXPECT(p, p->public_port, "POST /v1/call/lab/echo?mode=later", BEARER(PLAYER(p)), "1", 400,
+           "invalid");
+    EXPECT(p, p->public_port, "POST /v1/call/lab/inner?mode=async", BEARER(PLAYER(p)), "1", 403,
+           "not_exposed");
+    EXPECT(p, p->public_port, "POST /v1/call/lab/echo?mode=sync", BEARER(PLAYER(p)), "1", 200,
+           NULL);
+    p->queue_is_full = true;
+    EXPECT(p, p->public_port, what, BEARER(PLAYER(p)), "1", 503, "disk_full");
+    assert_int_equal(p->queued, 2);
+    size_t size = ((size_t)256 << 10) + 1;
+    char *large = calloc(1, size + 1);
+    memset(large, '1', size);
+    EXPECT(p, p->public_port, what, BEARER(PLAYER(p)), large, 413, "payload_too_large");
+    free(large);
+}
+
 static void refuses_calls_in_its_own_form(void **state) {
     platform *p = *state;
     char wrong[OW_TOKEN_SIZE];
@@ -358,6 +395,7 @@ int main(int argc, char **argv) {
         CASE(calls_a_function),
         CASE(a_huge_timeout_is_no_short_one),
         CASE(keeps_exposure_and_names),
+        CASE(puts_calls_into_the_queue),
         CASE(refuses_calls_in_its_own_form),
         CASE(shows_what_functions_answer),
         CASE(passes_other_types_untouched),

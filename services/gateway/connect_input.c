@@ -113,3 +113,25 @@ ow_code connect_decode(const connect_input *input, ow_arena *arena, ProtobufCMes
     *ret_message = message;
     return OW_OK;
 }
+
+ow_code connect_open_envelope(connect_input *input, ow_err *err) {
+    const uint8_t *head = (const uint8_t *)input->bytes;
+    size_t size = 0;
+    for (int i = 1; input->size >= CONNECT_ENVELOPE && i < CONNECT_ENVELOPE; i++) {
+        size = size << 8 | head[i];
+    }
+    if (input->size < CONNECT_ENVELOPE || head[0] != 0 || size != input->size - CONNECT_ENVELOPE) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_message",
+                       "a stream is asked for with one message, in an envelope, not compressed");
+    }
+    input->bytes += CONNECT_ENVELOPE;
+    input->size = size;
+    return OW_OK;
+}
+
+void connect_seal_envelope(size_t size, bool last, uint8_t ret_envelope[static CONNECT_ENVELOPE]) {
+    ret_envelope[0] = last ? 2 : 0;
+    for (int i = 1; i < CONNECT_ENVELOPE; i++) {
+        ret_envelope[i] = (uint8_t)(size >> (8 * (CONNECT_ENVELOPE - 1 - i)));
+    }
+}

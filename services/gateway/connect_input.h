@@ -29,3 +29,11 @@ ow_code connect_take_query(const char *query, ow_arena *arena, connect_input *in
 // The message, in the arena. Codes: invalid_argument ("bad_message" and the transcoder's).
 ow_code connect_decode(const connect_input *input, ow_arena *arena, ProtobufCMessage **ret_message,
                        ow_err *err);
+
+enum { CONNECT_ENVELOPE = 5 }; // bytes in front of each message of a stream
+
+// Takes the one message of a stream's request out of its envelope. Codes: invalid_argument "bad_message"
+// (not exactly one, cut short, or compressed).
+ow_code connect_open_envelope(connect_input *input, ow_err *err);
+// Writes what stands in front of a message of that size. `last`: the end of the stream.
+void connect_seal_envelope(size_t size, bool last, uint8_t ret_envelope[static CONNECT_ENVELOPE]);

@@ -1,6 +1,7 @@
 // POST /v1/call/{virtual_server}/{function}: the payload goes to the function as it is, its result
 // comes back as it is.
 
+#include "services/gateway/door_async.h"
 #include "services/gateway/internal.h"
 
 #include "core/http/text.h"
@@ -167,6 +168,13 @@ static void on_head(exchange *x) {
                         "Overworld-Routing-Key has 1 to 127 visible ASCII characters");
         return;
     }
+    if (!async_take_mode(x)) {
+        exchange_refuse(
+            x, 400, OW_INVALID_ARGUMENT, "invalid",
+            "mode is sync or async; Overworld-Deduplication-Key goes with async and has "
+            "1 to 200 visible ASCII characters");
+        return;
+    }
     if (!exchange_resolve_title(x, true)) {
         return;
     }
@@ -182,7 +190,7 @@ static void on_head(exchange *x) {
                         "Connect-Timeout-Ms must be a positive number of milliseconds");
         return;
     }
-    ow_http_set_body_limit(x->http, (size_t)x->gw->config->max_payload);
+    ow_http_set_body_limit(x->http, async_body_limit(x));
 }
 
 // ---- the reply ----
@@ -275,7 +283,9 @@ static void on_body(exchange *x) {
         exchange_refuse(x, 400, OW_INVALID_ARGUMENT, "invalid", err.message);
         return;
     }
-    if (!exchange_begin_call(x, x->state.call.timeout_us, false)) {
+    const call_state *state = &x->state.call;
+    int64_t timeout_us = state->is_async ? x->gw->config->method_timeout : state->timeout_us;
+    if (!exchange_begin_call(x, timeout_us, false)) {
         return;
     }
     invoke_request *request = &x->state.call.request;
@@ -290,6 +300,10 @@ static void on_body(exchange *x) {
         content_type != NULL ? ow_arena_strdup_in(x->call->arena, content_type) : (char *)"";
     request->payload = (ProtobufCBinaryData){size, (uint8_t *)(uintptr_t)body};
     x->in_flight = true;
+    if (x->state.call.is_async) {
+        async_enqueue(x);
+        return;
+    }
     overworld__runner__v1__runner__invoke(x->gw->runner, request, on_invoked, x->call);
 }
 

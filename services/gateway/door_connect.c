@@ -1,7 +1,7 @@
-// POST /package.Service/Method (and GET for methods without side effects): the Connect protocol,
-// unary. Source: https://connectrpc.com/docs/protocol
+// POST /package.Service/Method (and GET for methods without side effects): the Connect protocol. Source: https://connectrpc.com/docs/protocol
 
 #include "services/gateway/connect_input.h"
+#include "services/gateway/connect_stream.h"
 #include "services/gateway/internal.h"
 
 #include "core/http/text.h"
@@ -11,6 +11,8 @@
 
 #define JSON "application/json"
 #define PROTO "application/proto"
+#define JSON_STREAM "application/connect+json"
+#define PROTO_STREAM "application/connect+proto"
 #define REPLY_MAX (8 << 20)
 
 // ---- reading the head ----
@@ -25,8 +27,9 @@ static bool take_content_type(exchange *x) {
         return state->is_json || (size > 0 && strcmp(encoding, "proto") == 0);
     }
     const char *content_type = ow_http_header(x->http, "Content-Type");
-    state->is_json = ow_http_is_media_type(content_type, JSON);
-    return state->is_json || ow_http_is_media_type(content_type, PROTO);
+    state->is_json = ow_http_is_media_type(content_type, state->streams ? JSON_STREAM : JSON);
+    return state->is_json ||
+           ow_http_is_media_type(content_type, state->streams ? PROTO_STREAM : PROTO);
 }
 
 static ow_code check_protocol(exchange *x, ow_err *err) {
@@ -61,25 +64,25 @@ static void on_head(exchange *x) {
     }
     const ow_api_method *rule = state->method->rule;
     x->method_text = rule->path;
+    bool takes_get = rule->no_side_effects && !rule->server_streaming;
     state->is_get = strcmp(http_method, "GET") == 0;
-    if (strcmp(http_method, "POST") != 0 && !(state->is_get && rule->no_side_effects)) {
-        exchange_refuse_method(x, rule->no_side_effects ? "GET, POST" : "POST");
-        return;
-    }
-    if (!take_content_type(x)) {
-        exchange_refuse(x, 415, OW_UNIMPLEMENTED, "bad_content_type",
-                        "application/json or application/proto is expected");
-        return;
-    }
-    if (check_protocol(x, &err) != OW_OK) {
-        exchange_fail_err(x, &err);
+    state->streams = rule->server_streaming;
+    if (strcmp(http_method, "POST") != 0 && !(state->is_get && takes_get)) {
+        exchange_refuse_method(x, takes_get ? "GET, POST" : "POST");
         return;
     }
     if (!exchange_resolve_title(x, false)) {
         return;
     }
-    if (check_access(x, &err) != OW_OK) {
+    if (check_access(x, &err) != OW_OK || check_protocol(x, &err) != OW_OK) {
         exchange_fail_err(x, &err);
+        return;
+    }
+    if (!take_content_type(x)) {
+        exchange_refuse(x, 415, OW_UNIMPLEMENTED, "bad_content_type",
+                        rule->server_streaming
+                            ? "application/connect+json or application/connect+proto is expected"
+                            : "application/json or application/proto is expected");
         return;
     }
     ow_http_set_body_limit(x->http, (size_t)x->gw->config->max_message);
@@ -87,9 +90,8 @@ static void on_head(exchange *x) {
 
 // ---- the reply ----
 
-static ow_code encode(exchange *x, const ProtobufCMessage *reply, const char **ret_bytes,
-                      size_t *ret_size, ow_err *err) {
-    ow_arena *arena = x->call->arena;
+ow_code connect_encode(exchange *x, const ProtobufCMessage *reply, ow_arena *arena,
+                       const char **ret_bytes, size_t *ret_size, ow_err *err) {
     if (x->state.connect.is_json) {
         return ow_json_from_message(reply, arena, REPLY_MAX, ret_bytes, ret_size, err);
     }
@@ -113,7 +115,7 @@ static void on_reply(const ProtobufCMessage *reply, void *closure_data) {
         exchange_fail_err(x, &call->err);
         return;
     }
-    if (encode(x, reply, &bytes, &size, &err) != OW_OK) {
+    if (connect_encode(x, reply, call->arena, &bytes, &size, &err) != OW_OK) {
         exchange_fail_err(x, &err);
         return;
     }
@@ -126,8 +128,9 @@ static void on_reply(const ProtobufCMessage *reply, void *closure_data) {
 
 static void on_body(exchange *x) {
     const connect_state *state = &x->state.connect;
-    int64_t timeout_us = connect_timeout_us(ow_http_header(x->http, "Connect-Timeout-Ms"),
-                                            x->gw->config->method_timeout);
+    int64_t timeout_us =
+        connect_timeout_us(ow_http_header(x->http, "Connect-Timeout-Ms"),
+                           state->streams ? CONNECT_STREAM_US : x->gw->config->method_timeout);
     ProtobufCMessage *message = NULL;
     connect_input input = {.type = state->method->input, .is_json = state->is_json};
     input.bytes = ow_http_body(x->http, &input.size);
@@ -145,6 +148,9 @@ static void on_body(exchange *x) {
     if (state->is_get) {
         code = connect_take_query(ow_http_query(x->http), arena, &input, &err);
     }
+    if (state->streams) {
+        code = connect_open_envelope(&input, &err);
+    }
     code = code == OW_OK ? connect_decode(&input, arena, &message, &err) : code;
     if (code != OW_OK) {
         exchange_fail_err(x, &err);
@@ -152,7 +158,8 @@ static void on_body(exchange *x) {
     }
     ProtobufCService *service = state->method->service;
     x->in_flight = true;
-    service->invoke(service, state->method->index, message, on_reply, x->call);
+    service->invoke(service, state->method->index, message,
+                    state->streams ? connect_on_piece : on_reply, x->call);
 }
 
 const door connect_door = {"connect", true, true, true, on_head, on_body};

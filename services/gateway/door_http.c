@@ -364,16 +364,21 @@ static bool find_revision(exchange *x, const http_route *route, int64_t *ret_tim
     return true;
 }
 
-// Whose copy it is: of everybody for public routes, of one principal else. A request with credentials that
-// the gateway does not know is nobody else's.
-static char *key_of(exchange *x, const http_route *route, const char *path) {
-    char key[KEY_MAX];
+// A request with credentials that the gateway does not know is nobody else's.
+static bool may_share(const exchange *x, const http_route *route) {
     const char *method = ow_http_method(x->http);
     bool reads = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
     bool own_secret =
         route->access == ACCESS_PUBLIC && (ow_http_header(x->http, "Authorization") != NULL ||
                                            ow_http_header(x->http, "Cookie") != NULL);
-    if (!reads || own_secret || (route->cache_us == 0 && !route->stale_on_failure)) {
+    return reads && !own_secret;
+}
+
+// Whose copy it is: of everybody for public routes, of one principal else.
+static char *key_of(exchange *x, const http_route *route, const char *path) {
+    char key[KEY_MAX];
+    bool wanted = route->cache_us > 0 || route->stale_on_failure;
+    if (!wanted || !may_share(x, route)) {
         return NULL;
     }
     int size = snprintf(key, sizeof key, "%s/%s%s\n%s\n%s\n%s", x->principal.title,

@@ -12,6 +12,7 @@
 #define NUMBER_TEXT_MAX 24
 #define CONTENT_TYPE_MAX 200
 #define SECOND 1000000
+#define STREAM_BEHIND_MAX (4 << 20) // bytes that wait for a client
 #define AUTHORIZATION_ROOM (PORTAL_TOKEN_MAX + 8)
 
 // ---- life ----
@@ -138,8 +139,9 @@ static size_t add_console_headers(ow_http_header_line *headers, size_t count,
                                                       "sandbox; default-src 'none'");
 }
 
-const door *const gateway_doors[DOORS] = {&call_door, &connect_door, &bundle_door,  &push_door,
-                                          &http_door, &plain_door,   &sign_in_door, &sign_out_door};
+const door *const gateway_doors[DOORS] = {
+    &call_door,  &connect_door, &bundle_door,   &push_door,   &http_door,
+    &plain_door, &sign_in_door, &sign_out_door, &events_door, &hooks_door};
 
 static void count_reply(const exchange *x, int status) {
     for (int i = 0; i < DOORS; i++) {
@@ -151,25 +153,31 @@ static void count_reply(const exchange *x, int status) {
     }
 }
 
-void exchange_reply(exchange *x, const exchange_answer *answer) {
-    ow_http_header_line headers[OWN_HEADERS_MAX + EXCHANGE_MORE_HEADERS];
+// The texts behind a reply's header lines.
+typedef struct head_lines {
+    ow_http_header_line lines[OWN_HEADERS_MAX + EXCHANGE_MORE_HEADERS];
     char traceparent[OW_TRACEPARENT_MAX];
     char version[NUMBER_TEXT_MAX];
     char retry_after[NUMBER_TEXT_MAX];
+    size_t count;
+} head_lines;
+
+static void fill_head(const exchange *x, const exchange_answer *answer, head_lines *to) {
+    ow_http_header_line *headers = to->lines;
     size_t count = 0;
-    ow_trace_format(traceparent, &x->trace);
+    ow_trace_format(to->traceparent, &x->trace);
     if (ow_http_is_header_value(answer->content_type, CONTENT_TYPE_MAX)) {
         count = add_header(headers, count, "Content-Type", answer->content_type);
     }
     count = add_header(headers, count, "Overworld-Request-Id", x->request_id);
-    count = add_header(headers, count, "traceparent", traceparent);
+    count = add_header(headers, count, "traceparent", to->traceparent);
     if (x->version >= 0) {
         count = add_header(headers, count, "Overworld-Version",
-                           x->version > 0 ? number_text(version, x->version) : "$LATEST");
+                           x->version > 0 ? number_text(to->version, x->version) : "$LATEST");
     }
     if (answer->retry_after_s > 0) {
-        snprintf(retry_after, sizeof retry_after, "%d", answer->retry_after_s);
-        count = add_header(headers, count, "Retry-After", retry_after);
+        snprintf(to->retry_after, sizeof to->retry_after, "%d", answer->retry_after_s);
+        count = add_header(headers, count, "Retry-After", to->retry_after);
     }
     if (answer->allow != NULL) {
         count = add_header(headers, count, "Allow", answer->allow);
@@ -181,13 +189,19 @@ void exchange_reply(exchange *x, const exchange_answer *answer) {
             headers[count++] = answer->more_headers[i];
         }
     }
+    to->count = count;
+}
+
+void exchange_reply(exchange *x, const exchange_answer *answer) {
+    head_lines head;
+    fill_head(x, answer, &head);
     count_reply(x, answer->status);
     records_add(x, answer);
     ow_http_request *http = x->http;
     ow_http_set_user(http, NULL);
     ow_http_reply(http, &(ow_http_answer){.status = answer->status,
-                                          .headers = headers,
-                                          .header_count = count,
+                                          .headers = head.lines,
+                                          .header_count = head.count,
                                           .body = answer->body,
                                           .size = answer->size});
     exchange_free(x);
@@ -207,6 +221,43 @@ void exchange_upgrade(exchange *x, const ow_http_upgrade *upgrade) {
     x->http = NULL;
     records_add(x, &answer);
     exchange_free(x);
+}
+
+// ---- replying in pieces ----
+
+bool exchange_stream_begin(exchange *x, const char *content_type) {
+    head_lines head;
+    exchange_answer answer = {.status = 200, .content_type = content_type, .reason = ""};
+    fill_head(x, &answer, &head);
+    x->streams = true;
+    return ow_http_stream_begin(
+        x->http,
+        &(ow_http_answer){.status = 200, .headers = head.lines, .header_count = head.count});
+}
+
+bool exchange_stream_write(exchange *x, const void *bytes, size_t size) {
+    x->streamed += (int64_t)size;
+    return ow_http_stream_write(x->http, bytes, size, STREAM_BEHIND_MAX);
+}
+
+void exchange_stream_end(exchange *x, const char *reason, bool whole) {
+    count_reply(x, 200);
+    records_add(x,
+                &(exchange_answer){.status = 200, .reason = reason, .size = (size_t)x->streamed});
+    ow_http_request *http = x->http;
+    ow_http_set_user(http, NULL);
+    ow_http_stream_end(http, whole);
+    exchange_free(x);
+}
+
+void exchange_end_streams(gateway *gw) {
+    for (exchange *x = gw->live; x != NULL;) {
+        exchange *next = x->next;
+        if (x->streams) {
+            ow_call_cancel_for(x->call, OW_UNAVAILABLE, "stopping");
+        }
+        x = next;
+    }
 }
 
 static int retry_after(const failure *why) {
@@ -374,12 +425,20 @@ static bool is_call(exchange *x, const char *path) {
     return starts_with(path, "/v1/call/");
 }
 
+static const struct {
+    const char *prefix;
+    const door *door;
+} places[] = {
+    {"/v1/bundles/", &bundle_door}, {"/v1/events", &events_door}, {"/hooks/", &hooks_door}};
+
 static const door *choose_door(exchange *x, const char *path) {
     if (is_call(x, path)) {
         return &call_door;
     }
-    if (starts_with(path, "/v1/bundles/")) {
-        return &bundle_door;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        if (starts_with(path, places[i].prefix)) {
+            return places[i].door;
+        }
     }
     // Not where the portal lives: what functions answer must not be run as one of its pages.
     if (x->from->is_public && starts_with(path, "/http/")) {
@@ -409,13 +468,14 @@ static void take_trace(exchange *x) {
 }
 
 // The portal's cookie as an Authorization; false when there is none that counts here.
-static bool take_cookie(const exchange *x, char authorization[static AUTHORIZATION_ROOM]) {
+static bool take_cookie(exchange *x, char authorization[static AUTHORIZATION_ROOM]) {
     char token[PORTAL_TOKEN_MAX];
     if (x->from->is_public || !portal_cookie_token(ow_http_header(x->http, "Cookie"), token) ||
         !portal_is_own_request(x->http)) {
         return false;
     }
     snprintf(authorization, AUTHORIZATION_ROOM, "Bearer %s", token);
+    x->by_portal = true;
     return true;
 }
 

@@ -13,12 +13,25 @@ static const struct {
     const char *reason;
     int status;
 } statuses[] = {
-    {"invalid", 400},           {"not_exposed", 403},     {"function_not_found", 404},
-    {"payload_too_large", 413}, {"refused", 422},         {"throttled", 429},
-    {"user_error", 500},        {"crashed", 502},         {"memory", 502},
-    {"init_failed", 502},       {"reply_too_large", 502}, {"protocol", 502},
-    {"overloaded", 503},        {"disk_full", 503},       {"timeout", 504},
+    {"invalid", 400},
+    {"not_exposed", 403},
+    {"function_not_found", 404},
+    {"payload_too_large", 413},
+    {"refused", 422},
+    {"throttled", 429},
+    {"user_error", 500},
+    {"crashed", 502},
+    {"memory", 502},
+    {"init_failed", 502},
+    {"reply_too_large", 502},
+    {"protocol", 502},
+    {"overloaded", 503},
+    {"disk_full", 503},
+    {"timeout", 504},
     {"invalid_json", 400},
+    {"unsupported_format", 415},
+    {"too_many_events", 413},
+    {"event_too_large", 413},
 };
 
 int failure_status_of_reason(const char *reason) {

@@ -311,6 +311,39 @@ static const ow_method runner_methods[] = {
     {0},
 };
 
+// ---- events ----
+
+static ow_code enqueue(ow_run *run) {
+    platform *p = run->self;
+    const enqueue_request *request = run->request;
+    enqueue_response *reply = run->reply;
+    const new_execution_msg *wanted = request->executions[0];
+    if (p->queue_is_full) {
+        return ow_fail(run->err, OW_UNAVAILABLE, "disk_full", "no space");
+    }
+    p->queued++;
+    snprintf(p->queued_function, sizeof p->queued_function, "%s", wanted->function);
+    snprintf(p->queued_key, sizeof p->queued_key, "%s", wanted->deduplication_key);
+    snprintf(p->queued_payload, sizeof p->queued_payload, "%.*s", (int)wanted->payload.len,
+             (const char *)wanted->payload.data);
+    snprintf(p->source, sizeof p->source, "%s", wanted->source);
+    snprintf(p->principal_id, sizeof p->principal_id, "%s", run->call->principal->id);
+    p->had_from_outside = run->call->from_outside;
+    enqueued_msg *told = ow_arena_alloc(run->call->arena, sizeof *told);
+    overworld__events__v1__enqueued__init(told);
+    told->execution_id = (char *)"exe_1";
+    told->duplicate = p->queued > 1;
+    reply->executions = ow_arena_calloc(run->call->arena, 1, sizeof *reply->executions);
+    reply->executions[0] = told;
+    reply->n_executions = 1;
+    return OW_OK;
+}
+
+static const ow_method queue_methods[] = {
+    {"Enqueue", 0, {{OW_LOOP, enqueue}}},
+    {0},
+};
+
 // ---- telemetry ----
 
 static void note_record(platform *p, const telemetry_record *record) {
@@ -349,8 +382,47 @@ static ow_code append(ow_run *run) {
     return OW_OK;
 }
 
+static void on_tail_cancelled(ow_call *call, void *self) {
+    platform *p = self;
+    ow_run *run = p->tail;
+    p->tail = NULL;
+    p->tails_cancelled++;
+    *run->err = call->err;
+    ow_run_finish(run, call->err.code);
+}
+
+// As many entries as the text says; "7 fail" ends with an error behind them, "7 hold" not at all.
+static ow_code tail_logs(ow_run *run) {
+    platform *p = run->self;
+    const Overworld__Telemetry__V1__QueryLogsRequest *request = run->request;
+    for (long i = strtol(request->text, NULL, 10); i > 0; i--) {
+        Overworld__Telemetry__V1__LogEntry entry = OVERWORLD__TELEMETRY__V1__LOG_ENTRY__INIT;
+        Overworld__Telemetry__V1__LogEntry *entries[] = {&entry};
+        Overworld__Telemetry__V1__TailLogsResponse message =
+            OVERWORLD__TELEMETRY__V1__TAIL_LOGS_RESPONSE__INIT;
+        entry.version = i;
+        message.entries = entries;
+        message.n_entries = 1;
+        if (ow_run_send(run, &message.base) != OW_OK) {
+            break;
+        }
+    }
+    if (strstr(request->text, "fail") != NULL) {
+        return ow_fail(run->err, OW_DATA_LOSS, "torn", "the log is torn");
+    }
+    if (strstr(request->text, "hold") != NULL) {
+        p->tail = run;
+        run->call->on_cancel = on_tail_cancelled;
+        run->call->on_cancel_self = p;
+        return OW_PENDING;
+    }
+    ow_run_finish(run, OW_OK);
+    return OW_PENDING;
+}
+
 static const ow_method telemetry_methods[] = {
     {"Append", 0, {{OW_LOOP, append}}},
+    {"TailLogs", 0, {{OW_LOOP, tail_logs}}},
     {0},
 };
 
@@ -386,7 +458,8 @@ static void stub_free(void *self) {
 }
 
 static void start_modules(platform *p, const char *const *more_flags) {
-    static const char *const names[] = {"events", "identity", "registry", "runner", "telemetry"};
+    static const char *const names[] = {"events", "identity",  "registry",
+                                        "runner", "telemetry", "timers"};
     enum { STUBS = sizeof names / sizeof names[0] };
     static const ow_config_key none[] = {{0}};
     const char *flags[24] = {"--gateway.public_port=0", "--gateway.console_port=0",
@@ -462,6 +535,7 @@ platform *platform_start(ow_channel_kind channel, const char *const *more_flags)
     p->registry = offer(p, &overworld__registry__v1__registry__descriptor, registry_methods);
     p->runner = offer(p, &overworld__runner__v1__runner__descriptor, runner_methods);
     p->telemetry = offer(p, &overworld__telemetry__v1__telemetry__descriptor, telemetry_methods);
+    p->queue = offer(p, &overworld__events__v1__queue__descriptor, queue_methods);
     p->ring = ow_key_ring_new();
     assert_int_equal(ow_key_ring_add(p->ring, "k1", KEY, strlen(KEY), NULL), OW_OK);
     start_modules(p, more_flags);
@@ -480,8 +554,8 @@ void platform_stop(platform *p) {
         platform_turn(p);
     }
     ow_modules_deinit(p->modules);
-    ProtobufCService *services[] = {p->identity, p->registry, p->runner, p->telemetry};
-    for (int i = 0; i < 4; i++) {
+    ProtobufCService *services[] = {p->identity, p->registry, p->runner, p->telemetry, p->queue};
+    for (size_t i = 0; i < sizeof services / sizeof services[0]; i++) {
         ow_directory_withdraw(p->directory, services[i]);
         assert_int_equal(ow_service_running(services[i]), 0);
         ow_service_free(services[i]);

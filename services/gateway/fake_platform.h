@@ -39,11 +39,11 @@ typedef struct platform {
     struct ow_metrics *metrics;
     ow_directory *directory;
     ow_config *config;
-    ow_config_table tables[7];
-    ow_module table[6];
+    ow_config_table tables[8];
+    ow_module table[7];
     ow_modules *modules;
     ow_module_env env;
-    ProtobufCService *identity, *registry, *runner, *telemetry;
+    ProtobufCService *identity, *registry, *runner, *telemetry, *queue;
     ow_key_ring *ring;
     int public_port, console_port;
     // Streams that are open.
@@ -66,6 +66,12 @@ typedef struct platform {
     size_t http_route_count;
     ow_run *held[HELD_MAX];
     int held_count;
+    // What the queue was given.
+    char queued_function[64], queued_key[256], queued_payload[64];
+    int queued;
+    bool queue_is_full;
+    ow_run *tail; // a stream of TailLogs that goes on
+    int tails_cancelled;
     // What the registry was given.
     size_t uploaded;
     int chunks;

@@ -111,6 +111,8 @@ static const ow_config_key keys[] = {
         "gateway.address_window; 0: no limit (behind a proxy, for load tests)."),
     KEY("address_window", DURATION, limits.address.window_us, "10s", 100000, INT64_C(3600000000),
         "See gateway.address_requests."),
+    KEY("records", BOOL, records, "true", 0, 0,
+        "Whether a record of each request goes to telemetry; without, its log and traces lack them."),
     {0},
 };
 
@@ -361,6 +363,8 @@ static ow_code open_rooms(gateway *gw, ow_err *err) {
     ow_directory *directory = gw->env->directory;
     gw->registry = ow_directory_get(directory, &overworld__registry__v1__registry__descriptor);
     gw->runner = ow_directory_get(directory, &overworld__runner__v1__runner__descriptor);
+    gw->queue = ow_directory_get(directory, &overworld__events__v1__queue__descriptor);
+    gw->events = ow_directory_get(directory, &overworld__events__v1__events__descriptor);
     gw->telemetry = ow_directory_get(directory, &overworld__telemetry__v1__telemetry__descriptor);
     ow_code code = status_service_new(gw, err);
     code = code == OW_OK ? ow_directory_offer(directory, gw->own_service, err) : code;
@@ -404,6 +408,7 @@ static void gateway_drain(void *self) {
     gateway *gw = self;
     gw->draining = true;
     pushes_drain(gw->pushes);
+    exchange_end_streams(gw);
     ow_http_server_drain(gw->public_side.server);
     ow_http_server_drain(gw->console_side.server);
 }
@@ -475,7 +480,8 @@ static void gateway_free(void *self) {
     free(gw);
 }
 
-static const char *const needs[] = {"events", "identity", "registry", "runner", "telemetry", NULL};
+static const char *const needs[] = {"events",    "identity", "registry", "runner",
+                                    "telemetry", "timers",   NULL};
 
 const ow_module ow_gateway_module = {
     .name = "gateway",

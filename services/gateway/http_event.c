@@ -241,7 +241,7 @@ static void note_meaning(http_reply *to, const char *name, const char *value) {
     }
 }
 
-static bool add_value(http_reply *to, ow_arena *arena, const char *name, const ow_json *value) {
+static char *value_text(ow_arena *arena, const ow_json *value) {
     char number[32];
     double read;
     bool truth;
@@ -252,7 +252,11 @@ static bool add_value(http_reply *to, ow_arena *arena, const char *name, const o
     } else if (text == NULL && ow_json_as_bool(value, &truth)) {
         text = truth ? "true" : "false";
     }
-    char *copy = text != NULL ? ow_arena_strdup_in(arena, text) : NULL;
+    return text != NULL ? ow_arena_strdup_in(arena, text) : NULL;
+}
+
+static bool add_value(http_reply *to, ow_arena *arena, const char *name, const ow_json *value) {
+    char *copy = value_text(arena, value);
     if (copy == NULL || !ow_http_is_header_value(copy, VALUE_MAX)) {
         return false;
     }

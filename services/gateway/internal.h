@@ -13,7 +13,7 @@
 #include "core/rpc/service.h"
 #include "core/rpc/subscription.h"
 #include "services/gateway/failure.h"
-#include "services/gateway/http_cache.h"
+#include "services/gateway/http_state.h"
 #include "services/gateway/limits.h"
 #include "services/gateway/messages.h"
 #include "services/gateway/methods.h"
@@ -47,6 +47,7 @@ typedef struct gateway_config {
     int64_t push_connections, push_queue, push_ping;
     int64_t cache_memory;
     limits_config limits;
+    bool records;
 } gateway_config;
 
 enum { PLAIN_LOOPBACK, PLAIN_BEHIND_PROXY };
@@ -73,11 +74,13 @@ enum {
     DOOR_PLAIN,
     DOOR_SIGN_IN,
     DOOR_SIGN_OUT,
+    DOOR_EVENTS,
+    DOOR_HOOKS,
     DOORS
 };
 
 extern const door call_door, connect_door, bundle_door, push_door, http_door, plain_door,
-    sign_in_door, sign_out_door;
+    sign_in_door, sign_out_door, events_door, hooks_door;
 // By the numbers above.
 extern const door *const gateway_doors[DOORS];
 
@@ -112,7 +115,7 @@ struct gateway {
     ow_subscription watch_routes, watch_verification;
     watch_routes_request routes_request;
     watch_verification_request verification_request;
-    ProtobufCService *registry, *runner, *telemetry;
+    ProtobufCService *registry, *runner, *telemetry, *queue, *events;
     ProtobufCService *own_service; // Gateway, offered to the directory
     ow_batch *records;
     ow_arena *scratch; // for bodies of errors; emptied after each
@@ -132,24 +135,15 @@ typedef struct call_state {
     invoke_request request;
     char routing_key[ROUTING_KEY_MAX]; // "": none was sent
     int64_t timeout_us;
+    bool is_async;
 } call_state;
 
 typedef struct connect_state {
     const method *method;
     bool is_json;
     bool is_get;
+    bool streams;
 } connect_state;
-
-typedef struct http_state {
-    invoke_request request;
-    http_waiter waiter;
-    char *key; // of the cache, in the call's arena; NULL: nothing is kept
-    int64_t cache_us;
-    char origin[256]; // that may read the answer; "": none
-    bool speaks_cors;
-    bool stale; // a copy may stand in
-    bool fills; // others may wait for what this one fetches
-} http_state;
 
 typedef struct bundle_state {
     uint8_t *buffer;
@@ -160,6 +154,17 @@ typedef struct bundle_state {
     put_chunk_request request;
 } bundle_state;
 
+typedef struct events_state {
+    bool is_get;
+    char type[NAME_TEXT_MAX * 2]; // of those that are asked for
+    int32_t limit;
+    char trigger_id[OW_ID_MAX]; // "": a list
+} events_state;
+
+typedef struct hook_state {
+    char name[NAME_TEXT_MAX];
+} hook_state;
+
 // One request from outside and its reply.
 struct exchange {
     exchange *next, *previous;
@@ -168,8 +173,11 @@ struct exchange {
     const door *door;
     const stage_rule *stage; // by host or path; NULL: none
     ow_http_request *http;
-    ow_call *call;  // NULL before it is made
-    bool in_flight; // a service is working on it: its closure ends the exchange
+    ow_call *call;    // NULL before it is made
+    bool by_portal;   // the session came in the portal's cookie
+    bool streams;     // a reply in pieces has begun
+    int64_t streamed; // bytes of it
+    bool in_flight;   // a service is working on it: its closure ends the exchange
     ow_principal principal;
     ow_trace trace;
     uint8_t parent_span[8]; // of whoever asked; all 0: none was told
@@ -188,6 +196,8 @@ struct exchange {
         connect_state connect;
         bundle_state bundle;
         http_state http;
+        events_state events;
+        hook_state hook;
     } state;
 };
 
@@ -211,6 +221,15 @@ typedef struct exchange_answer {
 
 // Replies, records, and ends the exchange: it is gone afterwards.
 void exchange_reply(exchange *x, const exchange_answer *answer);
+
+// A reply in pieces instead: begin, write, and end, which frees the exchange. False: it must end now,
+// since memory is short or the client is too far behind.
+bool exchange_stream_begin(exchange *x, const char *content_type);
+bool exchange_stream_write(exchange *x, const void *bytes, size_t size);
+// `whole` false: the client is hung up on.
+void exchange_stream_end(exchange *x, const char *reason, bool whole);
+// Ends all of them; for the drain, which would wait for them.
+void exchange_end_streams(gateway *gw);
 
 // The same with an error in the door's form.
 void exchange_fail(exchange *x, const failure *why);

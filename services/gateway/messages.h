@@ -4,6 +4,7 @@
 
 #include "proto/google/rpc/status.pb-c.h"
 #include "proto/overworld/data/v1/data.pb-c.h"
+#include "proto/overworld/events/v1/events.pb-c.h"
 #include "proto/overworld/events/v1/queue.pb-c.h"
 #include "proto/overworld/gateway/v1/gateway.pb-c.h"
 #include "proto/overworld/identity/v1/identity.pb-c.h"
@@ -11,7 +12,23 @@
 #include "proto/overworld/registry/v1/registry.pb-c.h"
 #include "proto/overworld/runner/v1/runner.pb-c.h"
 #include "proto/overworld/telemetry/v1/telemetry.pb-c.h"
+#include "proto/overworld/timers/v1/timers.pb-c.h"
 
+typedef Overworld__Events__V1__Enqueued enqueued_msg;
+typedef Overworld__Events__V1__EnqueueRequest enqueue_request;
+typedef Overworld__Events__V1__EnqueueResponse enqueue_response;
+typedef Overworld__Events__V1__NewExecution new_execution_msg;
+typedef Overworld__Events__V1__Extension extension;
+typedef Overworld__Events__V1__GetOccurrenceRequest get_occurrence_request;
+typedef Overworld__Events__V1__HttpHeader http_header;
+typedef Overworld__Events__V1__ListOccurrencesRequest list_occurrences_request;
+typedef Overworld__Events__V1__ListOccurrencesResponse list_occurrences_response;
+typedef Overworld__Events__V1__NewEvent new_event;
+typedef Overworld__Events__V1__Occurrence occurrence;
+typedef Overworld__Events__V1__PublishRequest publish_request;
+typedef Overworld__Events__V1__PublishResponse publish_response;
+typedef Overworld__Events__V1__ReceiveWebhookRequest receive_webhook_request;
+typedef Overworld__Events__V1__ReceiveWebhookResponse receive_webhook_response;
 typedef Overworld__Identity__V1__VerificationState verification_state;
 typedef Overworld__Identity__V1__WatchVerificationRequest watch_verification_request;
 typedef Overworld__Registry__V1__RouteChange route_change;

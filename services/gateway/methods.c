@@ -10,10 +10,11 @@
 #define ON_PUBLIC_LISTENER (OW_ALLOW_PUBLIC | OW_ALLOW_PLAYER | OW_ALLOW_SERVER)
 
 static const ProtobufCServiceDescriptor *const services[] = {
-    &overworld__data__v1__data__descriptor,       &overworld__events__v1__queue__descriptor,
-    &overworld__gateway__v1__gateway__descriptor, &overworld__identity__v1__identity__descriptor,
-    &overworld__push__v1__push__descriptor,       &overworld__registry__v1__registry__descriptor,
-    &overworld__runner__v1__runner__descriptor,   &overworld__telemetry__v1__telemetry__descriptor,
+    &overworld__data__v1__data__descriptor,           &overworld__events__v1__events__descriptor,
+    &overworld__events__v1__queue__descriptor,        &overworld__gateway__v1__gateway__descriptor,
+    &overworld__identity__v1__identity__descriptor,   &overworld__push__v1__push__descriptor,
+    &overworld__registry__v1__registry__descriptor,   &overworld__runner__v1__runner__descriptor,
+    &overworld__telemetry__v1__telemetry__descriptor, &overworld__timers__v1__timers__descriptor,
 };
 
 #define SERVICES (sizeof services / sizeof services[0])
@@ -37,7 +38,7 @@ static ow_code add_service(methods *all, const ow_api *api, ow_directory *direct
             return ow_fail(err, OW_INTERNAL, "no_rule", "%s.%s has no access rule or no channel",
                            descriptor->name, each->name);
         }
-        if ((rule->allow & EXTERNAL) != 0 && !rule->server_streaming) {
+        if ((rule->allow & EXTERNAL) != 0) {
             all->items[all->count++] =
                 (method){rule, each->input, service, i, (rule->allow & ON_PUBLIC_LISTENER) != 0};
         }

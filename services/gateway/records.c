@@ -77,12 +77,18 @@ static ProtobufCBinaryData first_part(const void *bytes, size_t size) {
     return (ProtobufCBinaryData){size, (uint8_t *)(uintptr_t)bytes};
 }
 
+// Probes and scrapes would drown what people look for; so would the pages on which they look. Of a
+// request that went well.
+static bool is_noise(const exchange *x) {
+    return x->door == &plain_door || (x->door == &connect_door && x->by_portal &&
+                                      x->state.connect.method->rule->no_side_effects);
+}
+
 void records_add(exchange *x, const exchange_answer *answer) {
     gateway *gw = x->gw;
     char principal[PRINCIPAL_TEXT_MAX];
     size_t bytes_in = 0;
-    // Probes and scrapes would drown what people look for.
-    if (x->door == &plain_door && answer->status < 400) {
+    if ((answer->status < 400 && is_noise(x)) || !gw->config->records) {
         return;
     }
     const void *body = x->http != NULL ? ow_http_body(x->http, &bytes_in) : NULL;

@@ -28,6 +28,7 @@ typedef struct operator_entry {
     uint8_t sha256[OW_SHA256_SIZE];
     char id[OW_ID_MAX];
     ow_role most;
+    bool is_api_key;
     int64_t expires_s; // 0: never
 } operator_entry;
 
@@ -115,6 +116,7 @@ static void read_operators(state *to, const verification_state *from) {
         operator_entry *made = &to->operators[to->operator_count++];
         memcpy(made->sha256, token->sha256.data, OW_SHA256_SIZE);
         made->most = role;
+        made->is_api_key = token->is_api_key;
         made->expires_s = token->expires_at;
         snprintf(made->id, sizeof made->id, "%s", token->operator_id);
     }
@@ -325,7 +327,8 @@ static ow_code check_operator(const verifier *v, const char *token, size_t lengt
     if (found->expires_s != 0 && now_s >= found->expires_s) {
         return token_expired(err);
     }
-    *ret_principal = (ow_principal){.kind = OW_OPERATOR, .role = found->most};
+    *ret_principal =
+        (ow_principal){.kind = OW_OPERATOR, .role = found->most, .with_api_key = found->is_api_key};
     memcpy(ret_principal->id, found->id, sizeof ret_principal->id);
     return OW_OK;
 }

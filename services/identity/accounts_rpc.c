@@ -1,6 +1,7 @@
 // FindPlayer, BanPlayer, UnbanPlayer, LogoutPlayer, ExportPlayer, DeletePlayer: accounts, as operators
 // (and players their own) handle them.
 
+#include "services/identity/announcements.h"
 #include "services/identity/methods.h"
 
 #include "core/json/check.h"
@@ -182,6 +183,9 @@ ow_code ban_store(ow_run *run) {
     account now;
     player_key key = {.title = change->by.entry.title, .player_id = change->player_id};
     ow_code code = store_player_ban(run->db, &change->by, &change->ban, &change->ended, run->err);
+    if (code == OW_OK && change->ban.until_us > 0) {
+        code = announce_ban(run, &change->ban, change->by.entry.at_us);
+    }
     code = code == OW_OK ? store_account_find(run->db, &key, &now, run->err) : code;
     return code == OW_OK ? fill_player(run, &now, run->reply) : code;
 }
@@ -200,7 +204,9 @@ ow_code logout_player_check(ow_run *run) {
 
 ow_code logout_player_store(ow_run *run) {
     account_change *change = run->state;
-    return store_player_logout(run->db, &change->by, change->player_id, &change->ended, run->err);
+    ow_code code =
+        store_player_logout(run->db, &change->by, change->player_id, &change->ended, run->err);
+    return code == OW_OK ? announce_logouts(run, change->player_id, &change->ended) : code;
 }
 
 ow_code logout_player_tell(ow_run *run) {
@@ -254,6 +260,14 @@ ow_code delete_check(ow_run *run) {
     account_change *change = run->state;
     account_begin(run, change, "");
     return own_or_named(run, request->player_id, &change->player_id);
+}
+
+// Who is not there has nothing to be deleted elsewhere either.
+ow_code delete_find(ow_run *run) {
+    const account_change *change = run->state;
+    account found;
+    player_key key = {.title = change->by.entry.title, .player_id = change->player_id};
+    return store_account_find(run->db, &key, &found, run->err);
 }
 
 ow_code delete_store(ow_run *run) {

@@ -242,7 +242,19 @@ static void an_account_is_handed_out(void **state) {
     assert_int_equal(mine->player->n_logins, 1);
     assert_int_equal(mine->player->n_sessions, 1);
     assert_int_equal(mine->exported_at->seconds, ow_clock_wall_us(f->clock) / SECOND_US);
+    assert_int_equal(mine->n_entries, 1);
+    assert_string_equal(mine->entries[0]->key, "gold");
+    assert_int_equal(mine->entries[0]->value.len, 2);
+    char *more = strdup(mine->next_page_token);
     answer_deinit(&a);
+    request.page_token = more;
+    ASK_OK(f, &player, "ExportPlayer", &request, &a);
+    mine = (const export_player_response *)a.message;
+    assert_string_equal(mine->entries[0]->key, "silver");
+    assert_string_equal(mine->next_page_token, "");
+    answer_deinit(&a);
+    free(more);
+    request.page_token = (char *)"";
     request.player_id = other.player_id;
     ASK_REFUSED(f, &player, "ExportPlayer", &request, OW_PERMISSION_DENIED, "not_yours");
     ASK_OK(f, &admin, "ExportPlayer", &request, &a);
@@ -264,10 +276,17 @@ static void a_deleted_player_is_gone(void **state) {
     ASK_REFUSED(f, &player, "DeletePlayer", &request, OW_PERMISSION_DENIED, "not_yours");
     answer a;
     request.player_id = me.player_id;
+    // What functions remember goes first: nothing is half deleted without being asked for again.
+    f->data_away = true;
+    ASK_REFUSED(f, &player, "DeletePlayer", &request, OW_UNAVAILABLE, "away");
+    f->data_away = false;
+    assert_false(log_in(f, "device-0009").is_new);
     ASK_OK(f, &player, "DeletePlayer", &request, &a);
     answer_deinit(&a);
+    assert_int_equal(f->erasures, 3);
     expect_ended(f, &me);
     ASK_REFUSED(f, &admin, "DeletePlayer", &request, OW_NOT_FOUND, "no_player");
+    assert_int_equal(f->erasures, 3);
     find_player_request by_email = OVERWORLD__IDENTITY__V1__FIND_PLAYER_REQUEST__INIT;
     by_email.by_case = OVERWORLD__IDENTITY__V1__FIND_PLAYER_REQUEST__BY_EMAIL;
     by_email.email = (char *)"bob@example.com";

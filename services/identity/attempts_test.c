@@ -2,6 +2,7 @@
 
 #include "core/testing/ow_test.h"
 
+#include <malloc.h>
 #include <stdio.h>
 
 #define SECOND INT64_C(1000000)
@@ -63,6 +64,30 @@ static void an_address_has_ten_in_ten_minutes(void **state) {
     attempts_free(a);
 }
 
+static void an_ipv6_network_is_one_address(void **state) {
+    (void)state;
+    attempts *a = limited();
+    int let_in = 0;
+    for (int i = 0; i < 100; i++) {
+        char name[40];
+        char address[40];
+        snprintf(name, sizeof name, "name-%d@example.com", i);
+        snprintf(address, sizeof address, "2001:db8:1:2:%x::%x", i, i + 1);
+        attempt each = from(name, address);
+        let_in += may(a, &each, SECOND);
+    }
+    assert_int_equal(let_in, 10);
+    attempt neighbour = from("ann@example.com", "2001:db8:1:3::1");
+    assert_true(may(a, &neighbour, SECOND));
+    // Known from there, whatever the rest of the address is today.
+    attempts_succeeded(a, &neighbour);
+    attempt stranger = from("ann@example.com", "192.0.2.7");
+    assert_int_equal(tries(a, &stranger, SECOND), 5);
+    attempt again = from("ann@example.com", "2001:db8:1:3:aaaa::9");
+    assert_true(may(a, &again, SECOND));
+    attempts_free(a);
+}
+
 static void the_right_password_costs_nothing(void **state) {
     (void)state;
     attempts *a = limited();
@@ -95,6 +120,32 @@ static void strangers_do_not_lock_out_the_honest(void **state) {
     attempts_free(a);
 }
 
+// R19: a million names from as many addresses take no more memory than some, and cost nobody a place.
+static void a_million_names_take_bounded_memory(void **state) {
+    (void)state;
+    enum { NAMES = 1000000, MOST_BYTES = 32 << 20 };
+    size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
+    attempts *a = limited();
+    attempt ann = from("ann@example.com", "192.0.2.1");
+    assert_true(may(a, &ann, SECOND));
+    attempts_succeeded(a, &ann);
+    int let_in = 0;
+    for (int i = 0; i < NAMES; i++) {
+        char name[48];
+        char address[48];
+        snprintf(name, sizeof name, "name-%d@example.com", i);
+        snprintf(address, sizeof address, "10.%d.%d.%d", i >> 16, (i >> 8) & 255, i & 255);
+        attempt each = from(name, address);
+        let_in += may(a, &each, SECOND + i);
+    }
+    size_t after = mallinfo2().uordblks + mallinfo2().hblkhd;
+    print_message("%d names: %zu KB\n", NAMES, (after - before) / 1024);
+    assert_int_equal(let_in, NAMES);
+    assert_true(after - before <= MOST_BYTES);
+    assert_true(may(a, &ann, 2 * SECOND));
+    attempts_free(a);
+}
+
 static void no_limit_lets_all_pass(void **state) {
     (void)state;
     attempts *a = attempts_new(&(attempts_options){0});
@@ -107,6 +158,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         OW_TEST(an_account_has_five_a_minute),     OW_TEST(an_address_has_ten_in_ten_minutes),
         OW_TEST(the_right_password_costs_nothing), OW_TEST(strangers_do_not_lock_out_the_honest),
+        OW_TEST(an_ipv6_network_is_one_address),   OW_TEST(a_million_names_take_bounded_memory),
         OW_TEST(no_limit_lets_all_pass),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,8 +4,11 @@
 #include "services/identity/migrations/migrations.h"
 #include "services/identity/sessions_store.h"
 
+#include "overworld/data/v1/data.pb-c.h"
+
 #include "core/hosting/hosting.h"
 #include "core/rpc/directory.h"
+#include "overworld/events/v1/events.pb-c.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -255,6 +258,20 @@ static ow_code offer_service(identity *i, ow_err *err) {
     return ow_hosting_offer(i->env, &options, &i->service, err);
 }
 
+static ow_code open_bus(identity *i, ow_err *err) {
+    ow_bus_options options = {
+        .name = "identity",
+        .loop = i->env->loop,
+        .db = i->db,
+        .metrics = i->env->metrics,
+        .taker = ow_directory_get(i->env->directory, &overworld__events__v1__events__descriptor),
+    };
+    i->bus = ow_bus_new(&options);
+    return i->bus != NULL
+               ? OW_OK
+               : ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for identity");
+}
+
 static ow_code start(void *self, ow_err *err) {
     identity *i = self;
     // The store first: its lock keeps a second process from making keys.
@@ -271,11 +288,13 @@ static ow_code start(void *self, ow_err *err) {
     if (code != OW_OK) {
         return code;
     }
+    i->data = ow_directory_get(i->env->directory, &overworld__data__v1__data__descriptor);
     i->verification = verification_new(&i->keys);
-    if (i->verification == NULL) {
+    if (i->verification == NULL || i->data == NULL) {
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for identity");
     }
-    code = offer_service(i, err);
+    code = open_bus(i, err);
+    code = code == OW_OK ? offer_service(i, err) : code;
     return code == OW_OK ? begin_loading(i, err) : code;
 }
 
@@ -309,7 +328,11 @@ static void stop(void *self) {
     if (i->service != NULL) {
         ow_directory_withdraw(i->env->directory, i->service);
     }
+    if (i->bus != NULL) {
+        ow_bus_stop(i->bus);
+    }
     i->db = ow_db_close(i->db);
+    i->bus = ow_bus_free(i->bus);
 }
 
 static void free_self(void *self) {

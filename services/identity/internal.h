@@ -12,6 +12,7 @@
 #include "services/identity/verification.h"
 
 #include "core/backup/backup.h"
+#include "core/bus/bus.h"
 #include "core/clock/clock.h"
 #include "core/metrics/metrics.h"
 #include "core/module/env.h"
@@ -39,9 +40,10 @@ typedef struct identity {
     sweeper sweeper;
     attempts *attempts;
     ow_backup *backup;
+    ow_bus *bus;
     admissions *admissions;
     providers *providers;
-    ProtobufCService *service;
+    ProtobufCService *service, *data; // data: what functions remember of players
     bool stopping;
     ow_db_job load_job;
     char first_operator_id[OW_ID_MAX]; // when there is none yet

@@ -1,5 +1,6 @@
 // DeviceLogin, CustomLogin, EmailLogin.
 
+#include "services/identity/announcements.h"
 #include "services/identity/methods.h"
 
 #include <stdio.h>
@@ -34,9 +35,11 @@ ow_code arrive_store(ow_run *run) {
     arrival *row = &state->row;
     ow_code code = store_arrive(run->db, row, run->err);
     state->session.row.is_first = row->is_new;
-    return code == OW_OK ? store_session_begin(run->db, &state->session.row, row->player_id,
-                                               row->title, run->err)
-                         : code;
+    if (code == OW_OK) {
+        code =
+            store_session_begin(run->db, &state->session.row, row->player_id, row->title, run->err);
+    }
+    return code == OW_OK ? announce_login(run, state) : code;
 }
 
 ow_code arrive_reply(ow_run *run) {
@@ -44,6 +47,7 @@ ow_code arrive_reply(ow_run *run) {
     const arriving *state = run->state;
     const fresh_session *session = &state->session;
     ow_counter_add(self->logins, 1);
+    announce_kick(run);
     return reply_login(run, &(admission){.player_id = state->row.player_id,
                                          .title = state->row.title,
                                          .session_id = session->row.session_id,

@@ -74,6 +74,7 @@ ow_code logout_player_tell(ow_run *run);
 ow_code export_check(ow_run *run);
 ow_code export_read(ow_run *run);
 ow_code delete_check(ow_run *run);
+ow_code delete_find(ow_run *run);
 ow_code delete_store(ow_run *run);
 
 // ---- signing_rpc.c ----
@@ -93,3 +94,10 @@ ow_code rotate_store(ow_run *run);
 ow_code rotate_tell(ow_run *run);
 ow_code rotate_clean(ow_run *run);
 ow_code rotate_reply(ow_run *run);
+
+// ---- remembered_rpc.c: what functions remember of a player, which data keeps ----
+
+// Adds a page of it to the reply of ExportPlayer.
+ow_code export_remembered(ow_run *run);
+// Has it deleted, for good, before the player is.
+ow_code delete_remembered(ow_run *run);

@@ -370,6 +370,9 @@ static void the_file_is_read_strictly(void **state) {
         {"{\"providers\":[{\"name\":\"a\",\"issuers\":[\"i\"],\"audiences\":[\"a\"],"
          "\"jwks_url\":\"https://x.example\",\"jwks_file\":\"/x\"}]}",
          false},
+        {"{\"providers\":[{\"name\":\"a\",\"issuers\":[\"i\",\"j\"],\"audiences\":[\"a\"],"
+         "\"jwks_file\":\"f\"}]}",
+         false},
         {"{\"providers\":[{\"name\":\"a\",\"issuers\":[],\"audiences\":[\"a\"],"
          "\"jwks_file\":\"/x\"}]}",
          false},

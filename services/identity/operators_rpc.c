@@ -36,6 +36,13 @@ ow_code check_role(const char *role, ow_role *ret_role, ow_err *err) {
                    "role must be \"viewer\", \"developer\" or \"admin\"");
 }
 
+ow_code check_no_api_key(ow_run *run) {
+    return run->call->principal->with_api_key
+               ? ow_fail(run->err, OW_PERMISSION_DENIED, "not_by_api_key",
+                         "log in for this: an API key makes no keys and no links")
+               : OW_OK;
+}
+
 ow_code operators_reload(ow_run *run, const author *by, operator_rows *ret_rows) {
     return store_operators_load(run->db, run->call->arena, by->entry.at_us, ret_rows, run->err);
 }
@@ -243,19 +250,26 @@ static ow_code check_key_role(ow_run *run, const char *role) {
                : code;
 }
 
-ow_code create_api_key_check(ow_run *run) {
-    static const char *const roles[] = {"", "viewer", "developer", "admin"};
+static ow_code check_api_key(ow_run *run, const char *role) {
     const create_api_key_request *request = run->request;
-    api_key_making *state = run->state;
-    operator_token_row *key = &state->key;
-    const char *role = request->role[0] != '\0' ? request->role : roles[run->call->principal->role];
-    ow_code code = check_key_name(request->name, run->err);
+    ow_code code = check_no_api_key(run);
+    code = code == OW_OK ? check_key_name(request->name, run->err) : code;
     code = code == OW_OK ? check_key_role(run, role) : code;
     code = code == OW_OK ? ow_request_key_check(request->request_key, run->err) : code;
     if (code == OW_OK && (request->days < 0 || request->days > DAYS_MAX)) {
         code = ow_fail(run->err, OW_INVALID_ARGUMENT, "bad_days",
                        "days must be between 0 (for ever) and %d", DAYS_MAX);
     }
+    return code;
+}
+
+ow_code create_api_key_check(ow_run *run) {
+    static const char *const roles[] = {"", "viewer", "developer", "admin"};
+    const create_api_key_request *request = run->request;
+    api_key_making *state = run->state;
+    operator_token_row *key = &state->key;
+    const char *role = request->role[0] != '\0' ? request->role : roles[run->call->principal->role];
+    ow_code code = check_api_key(run, role);
     if (code != OW_OK) {
         return code;
     }

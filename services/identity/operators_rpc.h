@@ -13,6 +13,10 @@ void operator_token_make(const char *prefix, char ret_token[static OPERATOR_TOKE
 // Codes: invalid_argument "bad_role".
 ow_code check_role(const char *role, ow_role *ret_role, ow_err *err);
 
+// What outlives a token is not made with an API key, which has an end of its own. Codes: permission_denied
+// "not_by_api_key".
+ow_code check_no_api_key(ow_run *run);
+
 // Last part of a write step that changes what gateways must know of operators, and the loop step
 // behind it.
 ow_code operators_reload(ow_run *run, const author *by, operator_rows *ret_rows);

@@ -21,6 +21,7 @@ static void fill_tokens(operators_state *s) {
         s->tokens[i].role = row->role;
         s->tokens[i].sha256 = (ProtobufCBinaryData){sizeof row->sha256, row->sha256};
         s->tokens[i].expires_at = row->expires_us / SECOND_US;
+        s->tokens[i].is_api_key = ow_id_is(row->token_id, "apk_");
         s->token_list[i] = &s->tokens[i];
     }
 }

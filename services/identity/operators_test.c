@@ -445,6 +445,14 @@ static void api_keys_come_and_go(void **state) {
     answer_deinit(&a);
     assert_int_equal(strncmp(secret, "owk_", 4), 0);
     assert_true(is_good(f, secret, &token));
+    assert_true(token.is_api_key);
+    // What it makes would outlive it.
+    who with_key = first;
+    with_key.with_api_key = true;
+    ASK_REFUSED(f, &with_key, "CreateApiKey", &request, OW_PERMISSION_DENIED, "not_by_api_key");
+    Overworld__Identity__V1__CreateSignInLinkRequest link =
+        OVERWORLD__IDENTITY__V1__CREATE_SIGN_IN_LINK_REQUEST__INIT;
+    ASK_REFUSED(f, &with_key, "CreateSignInLink", &link, OW_PERMISSION_DENIED, "not_by_api_key");
     assert_in_range(token.expires_at - ow_clock_wall_us(f->clock) / SECOND_US, 2 * 24 * 3600 - 60,
                     2 * 24 * 3600);
     Overworld__Identity__V1__ListApiKeysRequest list =

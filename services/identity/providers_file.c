@@ -99,9 +99,11 @@ static ow_code read_sources(const ow_json *from, provider_entry *entry, ow_err *
                          "\"preset\" is \"google\" or \"apple\" and stands for issuers and keys")
                    : OW_OK;
     }
-    if (!read_list(ow_json_get(from, "issuers"), entry->issuers, PROVIDER_ISSUERS_MAX,
-                   ISSUER_MAX)) {
-        return bad(err, entry, "\"issuers\" must be a list of 1 to 4 texts");
+    // Players are known by issuer and subject; the subjects of two issuers may be the same. (A preset's
+    // are spellings of one.)
+    if (!read_list(ow_json_get(from, "issuers"), entry->issuers, 1, ISSUER_MAX)) {
+        return bad(err, entry,
+                   "\"issuers\" must have one text: another issuer is another provider");
     }
     if (!read_text(ow_json_get(from, "jwks_file"), &entry->jwks_file) ||
         !read_text(ow_json_get(from, "jwks_url"), &entry->jwks_url) ||

@@ -1,5 +1,6 @@
 // RefreshSession, Logout, LogoutEverywhere.
 
+#include "services/identity/announcements.h"
 #include "services/identity/methods.h"
 
 #include <stdio.h>
@@ -67,6 +68,7 @@ void tell_ended(ow_run *run, const ended_sessions *ended, int64_t ended_us) {
         verification_end_session(self->verification, ended->ids[i], ended_us, now_us(run));
         admissions_leave(self->admissions, ended->ids[i]);
     }
+    announce_kick(run);
 }
 
 ow_code logout_check(ow_run *run) {
@@ -82,7 +84,10 @@ ow_code logout_check(ow_run *run) {
 
 ow_code logout_store(ow_run *run) {
     session_ending *state = run->state;
-    return store_session_end(run->db, state->session_id, state->now_us, &state->ended, run->err);
+    ow_code code = announce_logout(run, state->session_id);
+    return code == OW_OK ? store_session_end(run->db, state->session_id, state->now_us,
+                                             &state->ended, run->err)
+                         : code;
 }
 
 ow_code logout_tell(ow_run *run) {
@@ -99,8 +104,10 @@ ow_code logout_everywhere_check(ow_run *run) {
 
 ow_code logout_everywhere_store(ow_run *run) {
     session_ending *state = run->state;
-    return store_player_sessions_end(run->db, run->call->principal->id, state->now_us,
-                                     &state->ended, run->err);
+    const char *player_id = run->call->principal->id;
+    ow_code code =
+        store_player_sessions_end(run->db, player_id, state->now_us, &state->ended, run->err);
+    return code == OW_OK ? announce_logouts(run, player_id, &state->ended) : code;
 }
 
 ow_code logout_everywhere_tell(ow_run *run) {

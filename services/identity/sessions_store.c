@@ -63,6 +63,22 @@ static ow_code take_all(ow_db_conn *db, ow_rows *rows, int64_t now_us, ended_ses
     return code;
 }
 
+ow_code store_session_owner(ow_db_conn *db, const char *session_id, session_owner *ret_owner,
+                            bool *ret_found, ow_err *err) {
+    ow_rows *rows = NULL;
+    *ret_found = false;
+    ow_code code = ow_db_query(db, &rows, err,
+                               "SELECT player_id, title_id FROM sessions WHERE session_id = $1",
+                               "t", session_id);
+    code = code == OW_OK ? ow_rows_next(rows, ret_found, err) : code;
+    if (code == OW_OK && *ret_found) {
+        snprintf(ret_owner->player_id, sizeof ret_owner->player_id, "%s", ow_rows_text(rows, 0));
+        snprintf(ret_owner->title, sizeof ret_owner->title, "%s", ow_rows_text(rows, 1));
+    }
+    ow_rows_close(rows);
+    return code;
+}
+
 ow_code store_session_end(ow_db_conn *db, const char *session_id, int64_t now_us,
                           ended_sessions *ret_ended, ow_err *err) {
     *ret_ended = (ended_sessions){0};

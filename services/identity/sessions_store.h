@@ -50,6 +50,13 @@ typedef struct ended_sessions {
     int count; // all that were ended
 } ended_sessions;
 
+// Whose session it is.
+typedef struct session_owner {
+    char player_id[OW_ID_MAX], title[OW_ID_MAX];
+} session_owner;
+ow_code store_session_owner(ow_db_conn *db, const char *session_id, session_owner *ret_owner,
+                            bool *ret_found, ow_err *err);
+
 // Ends one session; none is no error.
 ow_code store_session_end(ow_db_conn *db, const char *session_id, int64_t now_us,
                           ended_sessions *ret_ended, ow_err *err);

@@ -22,7 +22,7 @@ ow_code sign_in_link_check(ow_run *run) {
     snprintf(link->operator_id, sizeof link->operator_id, "%s", state->by.entry.principal);
     snprintf(link->role, sizeof link->role, "%s", roles[run->call->principal->role]);
     operator_token_make("owl_", state->code, link->sha256);
-    return OW_OK;
+    return check_no_api_key(run);
 }
 
 ow_code sign_in_link_store(ow_run *run) {

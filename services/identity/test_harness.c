@@ -3,6 +3,7 @@
 #include "services/identity/identity.h"
 
 #include "core/metrics/metrics.h"
+#include "overworld/data/v1/data.pb-c.h"
 #include "proto/descriptors.h"
 
 #include <ftw.h>
@@ -24,6 +25,54 @@ const who owner = {.kind = OW_OPERATOR,
                    .title = "ttl_a",
                    .every_title = true};
 const who platform = {.kind = OW_PLATFORM, .id = "", .title = ""};
+
+// ---- What data would answer ----
+
+static ow_code fake_erase(ow_run *run) {
+    fixture *f = run->self;
+    Overworld__Data__V1__ErasePlayerResponse *reply = run->reply;
+    if (f->data_away) {
+        return ow_fail(run->err, OW_UNAVAILABLE, "away", "data is away");
+    }
+    f->erasures++;
+    reply->more = f->erasures % 3 != 0; // in three slices
+    return OW_OK;
+}
+
+static ow_code fake_list(ow_run *run) {
+    Overworld__Data__V1__KvListResponse *reply = run->reply;
+    const Overworld__Data__V1__KvListRequest *request = run->request;
+    ow_arena *arena = run->call->arena;
+    bool first = request->page_token[0] == '\0';
+    reply->entries = ow_arena_calloc(arena, 1, sizeof *reply->entries);
+    reply->entries[0] = ow_arena_alloc(arena, sizeof **reply->entries);
+    overworld__data__v1__entry__init(reply->entries[0]);
+    reply->entries[0]->key = ow_arena_strdup_in(arena, first ? "gold" : "silver");
+    reply->entries[0]->value.data = ow_arena_memdup_in(arena, "12", 2);
+    reply->entries[0]->value.len = 2;
+    reply->n_entries = 1;
+    reply->next_page_token = ow_arena_strdup_in(arena, first ? "more" : "");
+    return OW_OK;
+}
+
+static const ow_method fake_data[] = {
+    {"ErasePlayer", 0, {{OW_LOOP, fake_erase}}},
+    {"KvList", 0, {{OW_LOOP, fake_list}}},
+    {0},
+};
+
+static void offer_data(fixture *f) {
+    ow_err err = {0};
+    ow_service_options options = {.descriptor = &overworld__data__v1__data__descriptor,
+                                  .methods = fake_data,
+                                  .api = f->api,
+                                  .self = f,
+                                  .loop = f->loop,
+                                  .is_stand_in = true};
+    ow_directory_expect_here(f->directory, options.descriptor);
+    assert_ow_ok(ow_service_new(&options, &f->data_service, &err), &err);
+    assert_ow_ok(ow_directory_offer(f->directory, f->data_service, &err), &err);
+}
 
 // ---- The module ----
 
@@ -111,6 +160,7 @@ int fixture_setup(void **state) {
         .rerun_writes = f->mode.rerun_writes,
         .on_fatal = on_fatal,
     };
+    offer_data(f);
     ow_err err = {0};
     assert_ow_ok(identity_start(f, &err), &err);
     f->identity = ow_directory_get(f->directory, &overworld__identity__v1__identity__descriptor);
@@ -131,6 +181,9 @@ int fixture_teardown(void **state) {
     if (f->module != NULL) {
         identity_stop(f);
     }
+    ow_directory_withdraw(f->directory, f->data_service);
+    ow_loop_turn(f->loop, 0, NULL);
+    ow_service_free(f->data_service);
     ow_pool_free(f->pool);
     ow_directory_free(f->directory);
     ow_loop_turn(f->loop, 0, NULL);
@@ -192,7 +245,10 @@ static unsigned method_index(const char *name) {
 void ask_begin(fixture *f, const who *as, const char *method, const ProtobufCMessage *request,
                answer *a) {
     *a = (answer){0};
-    ow_principal principal = {.kind = as->kind, .role = as->role, .every_title = as->every_title};
+    ow_principal principal = {.kind = as->kind,
+                              .role = as->role,
+                              .every_title = as->every_title,
+                              .with_api_key = as->with_api_key};
     snprintf(principal.id, sizeof principal.id, "%s", as->id);
     snprintf(principal.title, sizeof principal.title, "%s", as->title);
     ow_call_options options = {.principal = &principal,

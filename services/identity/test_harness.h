@@ -33,6 +33,9 @@ typedef struct fixture {
     ow_pool *pool;
     ProtobufCService *identity; // as callers see it
     void *module;
+    ProtobufCService *data_service; // a stand-in
+    bool data_away;                 // it refuses to delete
+    int erasures;                   // slices that it deleted
 } fixture;
 
 // For cmocka: the initial state is a `mode`.
@@ -59,6 +62,7 @@ typedef struct who {
     const char *id;
     const char *title;
     bool every_title; // an operator's role
+    bool with_api_key;
 } who;
 
 extern const who nobody, admin, viewer, owner,

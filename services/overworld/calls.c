@@ -19,7 +19,8 @@ static bool all_are_here(const calls_options *options) {
 }
 
 static ow_code open_grpc(calls *calls, ow_err *err) {
-    if (all_are_here(&calls->options) && calls->options.listen[0] == '\0') {
+    if (all_are_here(&calls->options) && calls->options.listen[0] == '\0' &&
+        calls->options.copies[0] == '\0') {
         return OW_OK;
     }
     ow_grpc_options options = {
@@ -44,6 +45,27 @@ static ow_code open_directory(calls *calls, ow_err *err) {
     return ow_directory_new(&options, &calls->directory, err);
 }
 
+static bool is_copied(const calls *calls, const platform_service *s) {
+    return s->spread != NULL && calls->options.copies[0] != '\0';
+}
+
+static ow_code spread_services(calls *calls, ow_err *err) {
+    const calls_options *options = &calls->options;
+    ow_code code = OW_OK;
+    for (const platform_service *s = options->services; code == OW_OK && s->module != NULL; s++) {
+        bool here = ow_modules_chosen(options->modules, s->module);
+        if (is_copied(calls, s) && here && options->id[0] == '\0') {
+            code = ow_fail(err, OW_INVALID_ARGUMENT, "bad_copies",
+                           "server.runners says that there are several: which of them runs here is "
+                           "to be said by server.id");
+        } else if (is_copied(calls, s)) {
+            ow_spread spread = {s->descriptor, s->spread, options->copies, here ? options->id : ""};
+            code = ow_directory_spread(calls->directory, &spread, err);
+        }
+    }
+    return code;
+}
+
 ow_code calls_open(calls *calls, const calls_options *options, ow_err *err) {
     calls->options = *options;
     ow_code code = ow_api_open(ow_descriptors, ow_descriptors_size, &calls->api, err);
@@ -54,7 +76,8 @@ ow_code calls_open(calls *calls, const calls_options *options, ow_err *err) {
         code = open_grpc(calls, err);
     }
     calls->options.tls = NULL; // the caller's
-    return code == OW_OK ? open_directory(calls, err) : code;
+    code = code == OW_OK ? open_directory(calls, err) : code;
+    return code == OW_OK ? spread_services(calls, err) : code;
 }
 
 ow_code calls_offer(calls *calls, ow_err *err) {
@@ -63,8 +86,9 @@ ow_code calls_offer(calls *calls, ow_err *err) {
     for (const platform_service *s = options->services;
          code == OW_OK && calls->grpc != NULL && s->module != NULL; s++) {
         if (ow_modules_chosen(options->modules, s->module)) {
-            ProtobufCService *service = ow_directory_get(calls->directory, s->descriptor);
-            code = ow_grpc_offer(calls->grpc, service, err);
+            ProtobufCService *service = ow_directory_get_here(calls->directory, s->descriptor);
+            const char *copy = is_copied(calls, s) ? options->id : NULL;
+            code = ow_grpc_offer(calls->grpc, service, copy, err);
         }
     }
     return code;

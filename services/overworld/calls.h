@@ -21,6 +21,7 @@ struct ow_pool;
 typedef struct platform_service {
     const char *module;
     const ProtobufCServiceDescriptor *descriptor;
+    const struct ow_spread_rules *spread; // NULL: it runs once
 } platform_service;
 
 typedef struct calls_options {
@@ -29,6 +30,8 @@ typedef struct calls_options {
     const platform_service *services; // all, here and elsewhere; ends with module == NULL
     const char *socket_folder;
     const char *listen, *peers; // other hosts, see core/rpc_grpc
+    const char *copies,
+        *id; // of services with a spread: their names, and this process's; "": there is one
     const struct ow_grpc_tls *tls;
     int pool_threads;
     bool packed;

@@ -4,6 +4,7 @@
 #include "core/error/error.h"
 #include "core/module/module.h"
 #include "overworld/data/v1/data.pb-c.h"
+#include "overworld/events/v1/events.pb-c.h"
 #include "overworld/events/v1/queue.pb-c.h"
 #include "overworld/gateway/v1/gateway.pb-c.h"
 #include "overworld/identity/v1/identity.pb-c.h"
@@ -11,6 +12,7 @@
 #include "overworld/registry/v1/registry.pb-c.h"
 #include "overworld/runner/v1/runner.pb-c.h"
 #include "overworld/telemetry/v1/telemetry.pb-c.h"
+#include "overworld/timers/v1/timers.pb-c.h"
 #include "services/data/data.h"
 #include "services/events/events.h"
 #include "services/gateway/gateway.h"
@@ -21,7 +23,9 @@
 #include "services/push/push.h"
 #include "services/registry/registry.h"
 #include "services/runner/runner.h"
+#include "services/runner/spread.h"
 #include "services/telemetry/telemetry.h"
+#include "services/timers/timers.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -41,16 +45,30 @@ static const struct {
     {&ow_push_module, &overworld__push__v1__push__descriptor},
     {&ow_runner_module, &overworld__runner__v1__runner__descriptor},
     {&ow_events_module, &overworld__events__v1__queue__descriptor},
+    {&ow_timers_module, &overworld__timers__v1__timers__descriptor},
     {&ow_gateway_module, &overworld__gateway__v1__gateway__descriptor},
 };
 
-enum { MODULE_COUNT = sizeof rows / sizeof rows[0] };
+// Modules with several services have the others here.
+static const platform_service more_services[] = {
+    {"events", &overworld__events__v1__events__descriptor, NULL},
+};
+
+enum {
+    MODULE_COUNT = sizeof rows / sizeof rows[0],
+    MORE_COUNT = sizeof more_services / sizeof more_services[0],
+};
 
 typedef struct tables {
     ow_module modules[MODULE_COUNT];
-    platform_service services[MODULE_COUNT + 1];
+    platform_service services[MODULE_COUNT + MORE_COUNT + 1];
     ow_config_table config[MODULE_COUNT + 2];
 } tables;
+
+// How calls find their copy, where several processes may run one. NULL: it runs once.
+static const ow_spread_rules *spread_of(const ow_module *module) {
+    return module == &ow_runner_module ? &ow_runner_spread : NULL;
+}
 
 static void fill_tables(tables *tables) {
     static const ow_config_key none[] = {{0}};
@@ -60,8 +78,11 @@ static void fill_tables(tables *tables) {
         const ow_module *module = rows[i].module;
         const ow_config_key *keys = module->config == NULL ? none : module->config;
         tables->modules[i] = *module;
-        tables->services[i] = (platform_service){module->name, rows[i].service};
+        tables->services[i] = (platform_service){module->name, rows[i].service, spread_of(module)};
         tables->config[i + 1] = (ow_config_table){module->name, keys, module->config_size};
+    }
+    for (size_t i = 0; i < MORE_COUNT; i++) {
+        tables->services[MODULE_COUNT + i] = more_services[i];
     }
 }
 

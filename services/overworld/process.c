@@ -75,6 +75,11 @@ const ow_config_key process_config_keys[] = {
      "PEM file of the authority that signed the certificates of all processes."},
     {"grpc_name", OW_CONFIG_STRING, offsetof(process_config, grpc_name), "overworld", 0, 0, NULL,
      "The DNS name that they all carry."},
+    {"runners", OW_CONFIG_STRING, offsetof(process_config, runners), "", 0, 0, NULL,
+     "Names of the processes that run functions, where there are several, as a,b; the same in every "
+     "process. Each function belongs to one of them, and to another when that one is gone. Empty: one."},
+    {"id", OW_CONFIG_STRING, offsetof(process_config, id), "", 0, 0, NULL,
+     "Which of server.runners this process is."},
     {0},
 };
 
@@ -288,6 +293,8 @@ static ow_code open_calls(process *process, ow_err *err) {
             .listen = config->grpc_listen,
             .peers = config->grpc_peers,
             .tls = &tls,
+            .copies = config->runners,
+            .id = config->id,
             .pool_threads = (int)config->pool_threads,
             .packed = process->options->packed,
             .seed = process->seed,
@@ -340,6 +347,7 @@ static void fill_env(process *process) {
         .data_folder = process->folders.data,
         .binary_folder = process->folders.binaries,
         .process = process->name,
+        .id = process->config->id,
         .version = OVERWORLD_VERSION,
         .rerun_writes = process->options->rerun_writes,
         .on_fatal = end_at_once,
@@ -354,8 +362,9 @@ static ow_code open_status(process *process, ow_err *err) {
     }
     const char *targets = process->options->targets;
     char path[PATH_MAX + 64];
-    snprintf(path, sizeof path, "%s/%.*s.http.sock", process->folders.run,
-             (int)strcspn(targets, ","), targets);
+    const char *id = process->config->id;
+    snprintf(path, sizeof path, "%s/%.*s%s%.40s.http.sock", process->folders.run,
+             (int)strcspn(targets, ","), targets, id[0] != '\0' ? "." : "", id);
     return status_open(&process->status, process->loop, process->modules, process->metrics, path,
                        err);
 }

@@ -19,6 +19,7 @@ typedef struct process_config {
     char *egress_hosts, *egress_networks, *egress_ca_file;
     bool egress_plain;
     char *grpc_listen, *grpc_peers, *grpc_certificate, *grpc_key, *grpc_authority, *grpc_name;
+    char *id, *runners;
 } process_config;
 
 extern const ow_config_key process_config_keys[];

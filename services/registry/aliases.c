@@ -9,10 +9,12 @@
 #include <string.h>
 
 #define COLUMNS                                                                                    \
-    "name, target, second_target, second_weight, is_public, split, previous, updated_us, etag"
+    "name, target, second_target, second_weight, is_public, split, previous, updated_us, etag,"    \
+    " kept_revision"
 
 typedef struct alias_row {
     const char *name, *split, *previous;
+    const char *kept; // revision whose triggers stay in force; "": of where it leads
     alias_aim aim;
     int64_t updated_us, etag;
     bool is_public;
@@ -27,6 +29,7 @@ static alias_row read_alias(tx *t, ow_rows *rows) {
         .previous = row_text(t, rows, 6),
         .updated_us = ow_rows_int(rows, 7),
         .etag = ow_rows_int(rows, 8),
+        .kept = row_text(t, rows, 9),
     };
 }
 
@@ -196,11 +199,25 @@ static ow_code audit_alias(tx *t, const char *action, const char *server, const 
 static ow_code save_alias(tx *t, const char *server, const alias_row *row) {
     return ow_db_exec(t->db, NULL, t->err,
                       "UPDATE aliases SET target = $1, second_target = $2, second_weight = $3,"
-                      " is_public = $4, split = $5, previous = $6, updated_us = $7, etag = $8"
-                      " WHERE title_id = $9 AND virtual_server = $10 AND name = $11",
-                      "ttiittiittt", row->aim.target, row->aim.second, row->aim.second_weight,
+                      " is_public = $4, split = $5, previous = $6, updated_us = $7, etag = $8,"
+                      " kept_revision = $9"
+                      " WHERE title_id = $10 AND virtual_server = $11 AND name = $12",
+                      "ttiittiitttt", row->aim.target, row->aim.second, row->aim.second_weight,
                       (int64_t)row->is_public, row->split, row->previous, row->updated_us,
-                      row->etag, t->title, server, row->name);
+                      row->etag, row->kept, t->title, server, row->name);
+}
+
+// The triggers in force go where the alias goes, unless they are kept.
+static ow_code keep_triggers(tx *t, const char *server, bool keep, alias_row *row) {
+    revision_msg *r = NULL;
+    if (!keep || row->kept[0] != 0) {
+        row->kept = keep ? row->kept : "";
+        return OW_OK;
+    }
+    bool second = row->aim.second[0] != 0 && row->aim.second_weight > OW_SPLIT_WHOLE / 2;
+    ow_code code = store_revision_named(t, server, second ? row->aim.second : row->aim.target, &r);
+    row->kept = code == OW_OK ? r->revision_id : "";
+    return code;
 }
 
 static void aim_at(tx *t, alias_row *row, const alias_aim *aim) {
@@ -228,6 +245,7 @@ ow_code move_default(tx *t, const char *server, int64_t version, bool *ret_chang
     }
     const char *before = alias_state(t, &row);
     aim_at(t, &row, &aim);
+    row.kept = "";
     *ret_changed = true;
     code = save_alias(t, server, &row);
     return code == OW_OK
@@ -252,6 +270,7 @@ ow_code store_alias_create(tx *t, const create_alias_request *request, const ali
         .name = request->name,
         .split = request->split[0] != 0 ? request->split : SPLIT_BY_KEY,
         .previous = "",
+        .kept = "",
         .aim = *aim,
         .updated_us = t->now_us,
         .etag = 1,
@@ -275,6 +294,15 @@ ow_code store_alias_create(tx *t, const create_alias_request *request, const ali
     return tx_end(t);
 }
 
+static void take_settings(alias_row *row, const update_alias_request *request) {
+    if (request->split[0] != 0) {
+        row->split = request->split;
+    }
+    if (request->visibility[0] != 0) {
+        row->is_public = strcmp(request->visibility, "public") == 0;
+    }
+}
+
 ow_code store_alias_update(tx *t, const update_alias_request *request, const alias_aim *aim,
                            alias_msg *ret_alias) {
     server_row server;
@@ -286,16 +314,14 @@ ow_code store_alias_update(tx *t, const update_alias_request *request, const ali
     if (code == OW_OK && aim != NULL) {
         code = check_aim(t, server.name, aim);
     }
+    if (code == OW_OK && aim != NULL) {
+        code = keep_triggers(t, server.name, request->keep_triggers, &row);
+    }
     if (code != OW_OK) {
         return code;
     }
     const char *before = alias_state(t, &row);
-    if (request->split[0] != 0) {
-        row.split = request->split;
-    }
-    if (request->visibility[0] != 0) {
-        row.is_public = strcmp(request->visibility, "public") == 0;
-    }
+    take_settings(&row, request);
     alias_aim same = row.aim;
     aim_at(t, &row, aim != NULL ? aim : &same);
     code = save_change(t, "alias.move", &server, before, &row);
@@ -323,6 +349,9 @@ ow_code store_alias_rollback(tx *t, const rollback_alias_request *request, alias
     }
     alias_aim back = {row.previous, "", 0};
     code = check_aim(t, server.name, &back);
+    if (code == OW_OK) {
+        code = keep_triggers(t, server.name, request->keep_triggers, &row);
+    }
     if (code != OW_OK) {
         return code;
     }

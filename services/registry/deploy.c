@@ -71,6 +71,21 @@ static ow_code read_manifest(const ow_archive *archive, const deploy_request *re
     return code == OW_OK ? ow_manifest_check_files(ret_manifest, archive, err) : code;
 }
 
+// As they are stored, and their hash among what makes the revision.
+static bool pack_triggers(const ow_manifest *manifest, deploy_state *s, ow_arena *arena) {
+    if (manifest->triggers == NULL) {
+        return true;
+    }
+    char hex[OW_SHA256_HEX_SIZE];
+    s->triggers = message_pack_in(arena, manifest->triggers, &s->triggers_size);
+    if (s->triggers == NULL) {
+        return false;
+    }
+    sha256_hex(s->triggers, s->triggers_size, hex);
+    s->revision->triggers_sha256 = ow_arena_strdup_in(arena, hex);
+    return s->revision->triggers_sha256 != NULL;
+}
+
 static ow_code read_bundle(ow_run *run, const ow_archive_map *map) {
     deploy_state *s = run->state;
     ow_arena *arena = run->call->arena;
@@ -87,7 +102,7 @@ static ow_code read_bundle(ow_run *run, const ow_archive_map *map) {
     s->entries = entry_list(&manifest, arena);
     s->revision = revision_of(&manifest, &archive, arena);
     if (s->entries == NULL || s->revision == NULL ||
-        !source_key(&manifest, &archive, s->source_key)) {
+        !source_key(&manifest, &archive, s->source_key) || !pack_triggers(&manifest, s, arena)) {
         return no_memory(run->err);
     }
     return OW_OK;
@@ -130,6 +145,7 @@ ow_code deploy_prior(ow_run *run) {
     // Said before the build rather than after it.
     server_row row;
     code = store_server_find(&t, request->virtual_server, &row);
+    code = code == OW_OK ? store_check_base(&t, &row, request->based_on) : code;
     if (code == OW_NOT_FOUND && request->create) {
         *run->err = (ow_err){0};
         code = OW_OK;
@@ -392,8 +408,11 @@ static ow_code make_deployment(ow_run *run, deployment *ret_deployment) {
         .bundle_sha256 = request->bundle_sha256,
         .body = body,
         .body_size = size,
+        .triggers = s->triggers,
+        .triggers_size = s->triggers_size,
         .create = request->create,
         .publish = request->publish,
+        .based_on = request->based_on,
     };
     return OW_OK;
 }
@@ -430,4 +449,16 @@ ow_code deploy_commit(ow_run *run) {
 ow_code deploy_tell(ow_run *run) {
     deploy_state *s = run->state;
     return s->change.answered || !has_code(s) ? OW_OK : step_announce(run);
+}
+
+ow_code deploy_apply(ow_run *run) {
+    const registry *r = run->self;
+    const deploy_request *request = run->request;
+    deploy_state *s = run->state;
+    if (s->change.answered || !has_code(s)) {
+        return OW_OK;
+    }
+    s->change.apply = (applier_waiter){
+        .run = run, .reply = run->reply, .title = s->title, .server = request->virtual_server};
+    return applier_wait(r->applier, &s->change.apply);
 }

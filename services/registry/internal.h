@@ -2,6 +2,7 @@
 
 // Shared by the files of the registry: the service as a whole.
 
+#include "services/registry/applier.h"
 #include "services/registry/blobs.h"
 #include "services/registry/registry_store.h"
 #include "services/registry/routes.h"
@@ -25,6 +26,7 @@ typedef struct registry_config {
 // What every method that changes something keeps between its steps.
 typedef struct change {
     routes_waiter waiter; // first: see routes_announce
+    applier_waiter apply;
     int64_t now_us;
     char fresh_id[OW_ID_MAX];
     bool answered; // by an earlier request with the same request_key
@@ -38,6 +40,7 @@ typedef struct registry {
     uploads *uploads;
     sweep *sweep;
     routes *routes;
+    applier *applier;
     ow_backup *backup;
     ProtobufCService *service;
     ProtobufCService *runner; // the directory's
@@ -57,6 +60,9 @@ tx tx_of(ow_run *run, const change *c);
 
 // Last step: `announce` when routes changed.
 ow_code step_announce(ow_run *run);
+
+// Behind it, where what is in force may be other triggers.
+ow_code step_apply(ow_run *run);
 
 // ---- registry_rpc.c ----
 extern const ow_method registry_methods[];
@@ -116,6 +122,13 @@ ow_code secret_values_open(ow_run *run);  // loop
 ow_code revision_read(ow_run *run);  // read
 ow_code revision_files(ow_run *run); // pool
 
+typedef struct file_reading {
+    revision_msg *revision;
+} file_reading;
+
+ow_code file_find(ow_run *run);
+ow_code file_read(ow_run *run);
+
 // ---- deploy.c ----
 enum { KNOWN_BUILDS_MAX = 4 };
 
@@ -126,6 +139,8 @@ typedef struct deploy_state {
     const char *entries;
     const char *title; // resolved
     route_revision_msg *revision;
+    const uint8_t *triggers; // packed; NULL: none
+    size_t triggers_size;
     char source_key[OW_SHA256_HEX_SIZE];
     known_build known[KNOWN_BUILDS_MAX];
     int known_count;
@@ -143,3 +158,4 @@ ow_code deploy_build(ow_run *run);  // loop
 ow_code deploy_keep(ow_run *run);   // pool
 ow_code deploy_commit(ow_run *run); // write
 ow_code deploy_tell(ow_run *run);   // loop
+ow_code deploy_apply(ow_run *run);  // loop

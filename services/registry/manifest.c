@@ -1,5 +1,6 @@
 #include "services/registry/manifest.h"
 
+#include "core/http/egress.h"
 #include "core/json/tree.h"
 
 #include <stdarg.h>
@@ -92,6 +93,7 @@ typedef struct reading {
     ow_manifest *manifest;
     ow_manifest_function *function; // the one being read
     const char *where;              // for messages: "", "functions.moderate: "
+    ow_trigger_lists triggers;
 } reading;
 
 typedef struct key {
@@ -391,10 +393,152 @@ static ow_code read_env(reading *r, const ow_json *value, ow_err *err) {
     return OW_OK;
 }
 
-static const key manifest_keys[] = {
-    {"name", read_name},   {"runtime", read_runtime}, {"functions", read_functions},
-    {"files", read_files}, {"env", read_env},         {NULL, NULL},
+static ow_code read_texts(reading *r, const ow_json *value, const char ***ret_texts,
+                          size_t *ret_count, ow_err *err) {
+    size_t count = ow_json_count(value);
+    if (ow_json_kind_of(value) != OW_JSON_ARRAY || count > OW_MANIFEST_FETCH_MAX) {
+        return bad(err, "fetch.%s must be a list of at most %d texts", ow_json_name_of(value),
+                   OW_MANIFEST_FETCH_MAX);
+    }
+    *ret_texts = ow_arena_calloc(r->arena, count + 1, sizeof **ret_texts);
+    if (*ret_texts == NULL) {
+        return no_memory(err);
+    }
+    for (const ow_json *v = ow_json_first(value); v != NULL; v = ow_json_next(v)) {
+        const char *text = ow_json_string(v);
+        if (text == NULL || text[0] == 0 || strpbrk(text, ", \t\r\n") != NULL) {
+            return bad(err, "fetch.%s[%zu] is no host or network", ow_json_name_of(value),
+                       *ret_count);
+        }
+        (*ret_texts)[*ret_count] = ow_arena_strdup_in(r->arena, text);
+        if ((*ret_texts)[(*ret_count)++] == NULL) {
+            return no_memory(err);
+        }
+    }
+    return OW_OK;
+}
+
+static ow_code read_fetch_hosts(reading *r, const ow_json *value, ow_err *err) {
+    ow_manifest *m = r->manifest;
+    return read_texts(r, value, &m->fetch_hosts, &m->fetch_host_count, err);
+}
+
+static ow_code read_fetch_networks(reading *r, const ow_json *value, ow_err *err) {
+    ow_manifest *m = r->manifest;
+    return read_texts(r, value, &m->fetch_networks, &m->fetch_network_count, err);
+}
+
+static ow_code read_fetch_plain(reading *r, const ow_json *value, ow_err *err) {
+    if (!ow_json_as_bool(value, &r->manifest->fetch_plain)) {
+        return bad(err, "%s\"plain\" must be true or false", r->where);
+    }
+    return OW_OK;
+}
+
+static const key fetch_keys[] = {
+    {"hosts", read_fetch_hosts},
+    {"networks", read_fetch_networks},
+    {"plain", read_fetch_plain},
+    {NULL, NULL},
 };
+
+// A list as the rules of outgoing requests take it.
+static const char *joined(ow_arena *arena, const char **texts, size_t count) {
+    const char *list = "";
+    for (size_t i = 0; i < count && list != NULL; i++) {
+        list = ow_arena_printf_in(arena, "%s%s%s", list, i > 0 ? "," : "", texts[i]);
+    }
+    return list;
+}
+
+static ow_code check_fetch(reading *r, ow_err *err) {
+    const ow_manifest *m = r->manifest;
+    ow_egress *egress = NULL;
+    ow_err why;
+    ow_egress_options options = {
+        .hosts = joined(r->arena, m->fetch_hosts, m->fetch_host_count),
+        .networks = joined(r->arena, m->fetch_networks, m->fetch_network_count),
+    };
+    if (options.hosts == NULL || options.networks == NULL) {
+        return no_memory(err);
+    }
+    ow_code code = ow_egress_new(&options, &egress, &why);
+    ow_egress_free(egress);
+    if (code == OW_INVALID_ARGUMENT) {
+        return bad(err, "fetch: %.250s", why.message);
+    }
+    return code == OW_OK ? OW_OK : no_memory(err);
+}
+
+static ow_code read_fetch(reading *r, const ow_json *value, ow_err *err) {
+    reading inner = *r;
+    inner.where = "fetch: ";
+    if (ow_json_kind_of(value) != OW_JSON_OBJECT) {
+        return bad(err, "\"fetch\" must be an object");
+    }
+    ow_code code = read_object(&inner, value, fetch_keys, err);
+    if (code == OW_OK && r->manifest->fetch_host_count == 0) {
+        return bad(err, "fetch: \"hosts\" must name a host at least");
+    }
+    return code == OW_OK ? check_fetch(r, err) : code;
+}
+
+// They are read when all functions are known.
+static ow_code keep_list(const reading *r, const ow_json *value, const ow_json **ret_list,
+                         ow_err *err) {
+    *ret_list = value;
+    return ow_json_kind_of(value) == OW_JSON_ARRAY
+               ? OW_OK
+               : bad(err, "%s\"%s\" must be a list", r->where, ow_json_name_of(value));
+}
+
+static ow_code read_timers(reading *r, const ow_json *value, ow_err *err) {
+    return keep_list(r, value, &r->triggers.timers, err);
+}
+
+static ow_code read_subscriptions(reading *r, const ow_json *value, ow_err *err) {
+    return keep_list(r, value, &r->triggers.subscriptions, err);
+}
+
+static ow_code read_webhooks(reading *r, const ow_json *value, ow_err *err) {
+    return keep_list(r, value, &r->triggers.webhooks, err);
+}
+
+static ow_code read_routes(reading *r, const ow_json *value, ow_err *err) {
+    return keep_list(r, value, &r->triggers.routes, err);
+}
+
+static const key manifest_keys[] = {
+    {"name", read_name},
+    {"runtime", read_runtime},
+    {"functions", read_functions},
+    {"files", read_files},
+    {"env", read_env},
+    {"fetch", read_fetch},
+    {"timers", read_timers},
+    {"subscriptions", read_subscriptions},
+    {"webhooks", read_webhooks},
+    {"routes", read_routes},
+    {NULL, NULL},
+};
+
+static bool has_function(void *self, const char *name) {
+    const ow_manifest *m = self;
+    for (size_t i = 0; i < m->function_count; i++) {
+        if (strcmp(m->functions[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static ow_code read_triggers(reading *r, ow_err *err) {
+    ow_manifest *m = r->manifest;
+    ow_code code = ow_triggers_read(&r->triggers, r->arena, &m->triggers, err);
+    return code == OW_OK && m->triggers != NULL
+               ? ow_triggers_check(m->triggers, m->function_count, has_function, m, err)
+               : code;
+}
 
 static ow_code read_tree(reading *r, const ow_json *tree, ow_err *err) {
     if (ow_json_kind_of(tree) != OW_JSON_OBJECT) {
@@ -408,7 +552,7 @@ static ow_code read_tree(reading *r, const ow_json *tree, ow_err *err) {
                           : r->manifest->runtime == NULL   ? "runtime"
                           : r->manifest->functions == NULL ? "functions"
                                                            : NULL;
-    return missing == NULL ? OW_OK : bad(err, "\"%s\" is missing", missing);
+    return missing == NULL ? read_triggers(r, err) : bad(err, "\"%s\" is missing", missing);
 }
 
 ow_code ow_manifest_read(const char *text, size_t size, ow_arena *arena, ow_manifest *ret_manifest,

@@ -18,8 +18,19 @@
 //         }
 //       },
 //       "files": ["words.txt", "maps/*.bin"], data files; * and ? do not match '/'
-//       "env": {"MODE": "strict"}            4 KB in all
+//       "env": {"MODE": "strict"},           4 KB in all
+//       "fetch": {                           where functions may send requests; default nowhere
+//         "hosts": ["api.example.com", "*.example.org"],   1-64
+//         "networks": ["10.1.0.0/16"],       addresses allowed though not public, if the server's
+//                                            configuration allows them as well; default none
+//         "plain": false                     also without TLS, likewise
+//       },
+//       "timers": [{"name": "trim", "function": "trim", "cron": "0 4 * * *"}],
+//       "subscriptions": [], "webhooks": [], "routes": []
+//                                            see proto/overworld/api/triggers.proto; 10 a function
 //     }
+
+#include "services/registry/triggers.h"
 
 #include "core/archive/archive.h"
 #include "core/arena/arena.h"
@@ -34,6 +45,7 @@
 #define OW_MANIFEST_FUNCTIONS_MAX 50
 #define OW_MANIFEST_PATTERNS_MAX 64
 #define OW_MANIFEST_DATA_FILES_MAX 512
+#define OW_MANIFEST_FETCH_MAX 64 // hosts, networks
 #define OW_MANIFEST_ENV_MAX 4096 // bytes: names, values, and two more for each
 
 typedef struct ow_manifest_function {
@@ -60,6 +72,12 @@ typedef struct ow_manifest {
     size_t pattern_count;
     ow_manifest_env *env; // sorted by name
     size_t env_count;
+    const char **fetch_hosts; // in the order of the file
+    size_t fetch_host_count;
+    const char **fetch_networks;
+    size_t fetch_network_count;
+    bool fetch_plain;
+    triggers_msg *triggers; // NULL: none
 } ow_manifest;
 
 // True for 1-60 characters [A-Za-z][A-Za-z0-9_-]*. NULL is none.

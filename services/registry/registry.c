@@ -135,8 +135,11 @@ static ow_code start(void *self, ow_err *err) {
     r->runner = ow_directory_get(r->env->directory, &overworld__runner__v1__runner__descriptor);
     r->uploads = uploads_new(r->env->loop, r->env->pool, r->env->clock, &r->blobs);
     r->routes = routes_new(r->env->loop, r->db);
+    applier_options applying = {.loop = r->env->loop, .db = r->db, .directory = r->env->directory};
+    r->applier = applier_new(&applying);
     r->sweep = sweep_new(r->env->loop, r->db, r->env->pool, r->env->clock, &r->blobs);
-    if (r->sweep == NULL || r->uploads == NULL || r->routes == NULL || r->runner == NULL) {
+    if (r->sweep == NULL || r->uploads == NULL || r->routes == NULL || r->runner == NULL ||
+        r->applier == NULL) {
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for the registry");
     }
     code = offer_service(r, err);
@@ -161,13 +164,14 @@ static void drain(void *self) {
     registry *r = self;
     r->stopping = true;
     routes_stop(r->routes);
+    applier_stop(r->applier);
     sweep_stop(r->sweep);
 }
 
 static bool drained(void *self) {
     const registry *r = self;
-    return !routes_busy(r->routes) && !uploads_busy(r->uploads) && !sweep_busy(r->sweep) &&
-           ow_service_running(r->service) == 0;
+    return !routes_busy(r->routes) && !applier_busy(r->applier) && !uploads_busy(r->uploads) &&
+           !sweep_busy(r->sweep) && ow_service_running(r->service) == 0;
 }
 
 static void stop(void *self) {
@@ -175,6 +179,9 @@ static void stop(void *self) {
     r->stopping = true;
     if (r->routes != NULL) {
         routes_stop(r->routes);
+    }
+    if (r->applier != NULL) {
+        applier_stop(r->applier);
     }
     if (r->sweep != NULL) {
         sweep_stop(r->sweep);
@@ -193,6 +200,7 @@ static void free_self(void *self) {
     ow_service_free(r->service);
     ow_backup_free(r->backup);
     routes_free(r->routes);
+    applier_free(r->applier);
     uploads_free(r->uploads);
     sweep_free(r->sweep);
     blobs_deinit(&r->blobs);

@@ -237,6 +237,50 @@ static void shows_what_is_in_a_version(void **state) {
     expect_reason(f, get_revision(f, "live"), "no_version");
 }
 
+static get_file_response *get_file(fixture *f, const char *version, const char *path,
+                                   int64_t offset) {
+    get_file_request request = OVERWORLD__REGISTRY__V1__GET_FILE_REQUEST__INIT;
+    request.virtual_server = TEXT("chat");
+    request.version = TEXT(version);
+    request.path = TEXT(path);
+    request.offset = offset;
+    return call(f, "GetFile", &request);
+}
+
+static void shows_a_file_of_a_version(void **state) {
+    fixture *f = *state;
+    publish_versions(f, 2);
+    get_file_response *words = get_file(f, "1", "words.txt", 0);
+    assert_non_null(words);
+    assert_int_equal(words->total_size, 7);
+    assert_int_equal(words->data.len, 7);
+    assert_memory_equal(words->data.data, "words 1", 7);
+    assert_string_equal(words->revision_id, get_revision(f, "1")->revision->revision_id);
+    assert_memory_equal(get_file(f, "$LATEST", "words.txt", 6)->data.data, "2", 1);
+    assert_int_equal(get_file(f, "2", "words.txt", 7)->data.len, 0);
+    expect_reason(f, get_file(f, "2", "words.txt", 8), "bad_offset");
+    expect_reason(f, get_file(f, "2", "words.txt", -1), "bad_offset");
+    expect_reason(f, get_file(f, "2", "../words.txt", 0), "no_file");
+    expect_reason(f, get_file(f, "3", "words.txt", 0), "no_version");
+}
+
+static void a_deploy_may_name_what_it_is_based_on(void **state) {
+    fixture *f = *state;
+    publish_versions(f, 1);
+    const char *first = get_revision(f, "$LATEST")->revision->revision_id;
+    upload(f, MANIFEST("client"), "int a2;", "words 2");
+    deploy_request request = deploy_of(f);
+    request.based_on = TEXT("0123");
+    expect_failure(f, "Deploy", &request, OW_ABORTED, "stale_etag");
+    assert_string_equal(get_revision(f, "$LATEST")->revision->revision_id, first);
+    request.based_on = TEXT(first);
+    must_call(f, "Deploy", &request);
+    upload(f, MANIFEST("client"), "int a3;", "words 3");
+    request = deploy_of(f);
+    request.based_on = TEXT(first);
+    expect_failure(f, "Deploy", &request, OW_ABORTED, "stale_etag");
+}
+
 // ---- Routes ----
 
 typedef struct watching {
@@ -330,6 +374,8 @@ int main(int argc, char **argv) {
         CASE(nothing_changes_a_version),
         CASE(tells_watchers_before_it_answers),
         CASE(shows_what_is_in_a_version),
+        CASE(shows_a_file_of_a_version),
+        CASE(a_deploy_may_name_what_it_is_based_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

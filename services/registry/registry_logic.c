@@ -158,6 +158,22 @@ static bool add_env(const ow_manifest *manifest, ow_arena *arena, route_revision
     return r->env != NULL;
 }
 
+static bool add_fetch(const ow_manifest *manifest, ow_arena *arena, route_revision_msg *r) {
+    if (manifest->fetch_host_count == 0) {
+        return true;
+    }
+    r->fetch = MESSAGE_IN(arena, fetch_rules);
+    if (r->fetch == NULL) {
+        return false;
+    }
+    r->fetch->hosts = (char **)(uintptr_t)manifest->fetch_hosts;
+    r->fetch->n_hosts = manifest->fetch_host_count;
+    r->fetch->networks = (char **)(uintptr_t)manifest->fetch_networks;
+    r->fetch->n_networks = manifest->fetch_network_count;
+    r->fetch->plain = manifest->fetch_plain;
+    return true;
+}
+
 static bool add_files(const ow_manifest *manifest, const ow_archive *archive, ow_arena *arena,
                       route_revision_msg *r) {
     r->files = ow_arena_calloc(arena, OW_MANIFEST_DATA_FILES_MAX, sizeof *r->files);
@@ -185,7 +201,7 @@ route_revision_msg *revision_of(const ow_manifest *manifest, const ow_archive *a
                                 ow_arena *arena) {
     route_revision_msg *r = MESSAGE_IN(arena, route_revision);
     if (r == NULL || !add_functions(manifest, arena, r) || !add_env(manifest, arena, r) ||
-        !add_files(manifest, archive, arena, r)) {
+        !add_fetch(manifest, arena, r) || !add_files(manifest, archive, arena, r)) {
         return NULL;
     }
     return r;

@@ -40,6 +40,13 @@ ow_code step_announce(ow_run *run) {
     return c->answered ? OW_OK : routes_announce(r->routes, run);
 }
 
+ow_code step_apply(ow_run *run) {
+    const registry *r = run->self;
+    change *c = run->state;
+    c->apply = (applier_waiter){.run = run};
+    return c->answered ? OW_OK : applier_wait(r->applier, &c->apply);
+}
+
 ow_code begin_change(ow_run *run) {
     registry *r = run->self;
     change_begin(run->state, r);
@@ -300,7 +307,10 @@ const ow_method registry_methods[] = {
     {"ListVirtualServers", 0, {{OW_READ, list_servers}}},
     {"DeleteVirtualServer",
      sizeof(change),
-     {{OW_LOOP, begin_change}, {OW_WRITE, delete_server_store}, {OW_LOOP, step_announce}}},
+     {{OW_LOOP, begin_change},
+      {OW_WRITE, delete_server_store},
+      {OW_LOOP, step_announce},
+      {OW_LOOP, step_apply}}},
     {"Deploy",
      sizeof(deploy_state),
      {{OW_POOL, deploy_check},
@@ -308,22 +318,38 @@ const ow_method registry_methods[] = {
       {OW_LOOP, deploy_build},
       {OW_POOL, deploy_keep},
       {OW_WRITE, deploy_commit},
-      {OW_LOOP, deploy_tell}}},
+      {OW_LOOP, deploy_tell},
+      {OW_LOOP, deploy_apply}}},
     {"Publish",
      sizeof(change),
-     {{OW_LOOP, publish_check}, {OW_WRITE, publish_store}, {OW_LOOP, step_announce}}},
+     {{OW_LOOP, publish_check},
+      {OW_WRITE, publish_store},
+      {OW_LOOP, step_announce},
+      {OW_LOOP, step_apply}}},
     {"CreateAlias",
      sizeof(alias_change),
-     {{OW_LOOP, create_alias_check}, {OW_WRITE, create_alias_store}, {OW_LOOP, step_announce}}},
+     {{OW_LOOP, create_alias_check},
+      {OW_WRITE, create_alias_store},
+      {OW_LOOP, step_announce},
+      {OW_LOOP, step_apply}}},
     {"UpdateAlias",
      sizeof(alias_change),
-     {{OW_LOOP, update_alias_check}, {OW_WRITE, update_alias_store}, {OW_LOOP, step_announce}}},
+     {{OW_LOOP, update_alias_check},
+      {OW_WRITE, update_alias_store},
+      {OW_LOOP, step_announce},
+      {OW_LOOP, step_apply}}},
     {"RollbackAlias",
      sizeof(change),
-     {{OW_LOOP, begin_change}, {OW_WRITE, rollback_alias_store}, {OW_LOOP, step_announce}}},
+     {{OW_LOOP, begin_change},
+      {OW_WRITE, rollback_alias_store},
+      {OW_LOOP, step_announce},
+      {OW_LOOP, step_apply}}},
     {"DeleteAlias",
      sizeof(change),
-     {{OW_LOOP, delete_alias_check}, {OW_WRITE, delete_alias_store}, {OW_LOOP, step_announce}}},
+     {{OW_LOOP, delete_alias_check},
+      {OW_WRITE, delete_alias_store},
+      {OW_LOOP, step_announce},
+      {OW_LOOP, step_apply}}},
     {"SetSecret",
      sizeof(secret_change),
      {{OW_LOOP, set_secret_check},
@@ -342,6 +368,7 @@ const ow_method registry_methods[] = {
      sizeof(secret_reading),
      {{OW_READ, secret_values_read}, {OW_LOOP, secret_values_open}}},
     {"GetRevision", 0, {{OW_READ, revision_read}, {OW_POOL, revision_files}}},
+    {"GetFile", sizeof(file_reading), {{OW_READ, file_find}, {OW_POOL, file_read}}},
     {"ListVersions", 0, {{OW_READ, list_versions}}},
     {"ListAudit", 0, {{OW_READ, ow_audit_list_step}}},
     {"VerifyAudit", 0, {{OW_READ, ow_audit_verify_step}}},

@@ -5,6 +5,7 @@
 
 #include "services/registry/alias_logic.h"
 #include "services/registry/messages.h"
+#include "services/registry/triggers.h"
 
 #include "core/db/db.h"
 
@@ -126,12 +127,18 @@ typedef struct deployment {
     const char *revision_id, *bundle_sha256;
     const uint8_t *body; // packed RouteRevision
     size_t body_size;
+    const uint8_t *triggers; // packed Triggers; NULL: none
+    size_t triggers_size;
     bool create, publish;
+    const char *based_on; // what $LATEST must still be; "": whatever
 } deployment;
 
+// Codes: aborted "stale_etag" ($LATEST is another revision than `based_on`, which is not "").
+ow_code store_check_base(tx *t, const server_row *row, const char *based_on);
+
 // Makes a revision $LATEST, and publishes it when asked. Fills revision and unchanged of the reply.
-// Codes: those of store_server_find and _create, failed_precondition "runtime_differs",
-// resource_exhausted "too_many_versions".
+// Codes: those of store_server_find and _create, failed_precondition "runtime_differs", aborted
+// "stale_etag", resource_exhausted "too_many_versions".
 ow_code store_deploy(tx *t, const deployment *d, deploy_response *reply);
 
 // Codes: not_found, failed_precondition "nothing_deployed", resource_exhausted "too_many_versions".
@@ -157,6 +164,23 @@ typedef struct known_build {
 ow_code store_builds_find(tx *t, const char *source_key, known_build ret_builds[], int room,
                           int *ret_count);
 ow_code store_build_keep(tx *t, const char *source_key, const known_build *build);
+
+// ---- trigger_store.c ----
+
+// What the versions declare that the virtual server's aliases lead to.
+ow_code store_triggers_in_force(tx *t, const char *server, triggers_msg **ret_triggers);
+
+// A virtual server of whose triggers not every service knows.
+typedef struct pending_apply {
+    const char *title, *server;
+    int64_t number; // its route_seq; when it is gone, the counter
+    bool removed;
+    apply_triggers_request *request;
+} pending_apply;
+
+// At most `room` of them, oldest change first.
+ow_code store_applies_pending(tx *t, int room, pending_apply ret_list[], int *ret_count);
+ow_code store_apply_done(tx *t, const pending_apply *p);
 
 // ---- route_store.c ----
 

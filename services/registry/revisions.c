@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Columns: revision_id, version, created_us, created_by, description, bundle_sha256, body.
+// Columns: revision_id, version, created_us, created_by, description, bundle_sha256, body, triggers.
 static revision_msg *read_revision(tx *t, ow_rows *rows) {
     size_t size = 0;
     const void *bytes = ow_rows_blob(rows, 6, &size);
@@ -27,7 +27,13 @@ static revision_msg *read_revision(tx *t, ow_rows *rows) {
     r->n_functions = body->n_functions;
     r->functions = body->functions;
     r->n_env = body->n_env;
+    const void *triggers = ow_rows_blob(rows, 7, &size);
+    r->triggers =
+        triggers != NULL
+            ? message_unpack_in(t->arena, &overworld__api__triggers__descriptor, triggers, size)
+            : NULL;
     r->env = body->env;
+    r->fetch = body->fetch;
     return r;
 }
 
@@ -38,7 +44,7 @@ static ow_code look_up(tx *t, const char *server, const char *revision_id,
     bool found = false;
     ow_code code = ow_db_query(t->db, &rows, t->err,
                                "SELECT revision_id, version, created_us, created_by, description,"
-                               " bundle_sha256, body FROM revisions"
+                               " bundle_sha256, body, triggers FROM revisions"
                                " WHERE title_id = $1 AND virtual_server = $2 AND revision_id = $3",
                                "ttt", t->title, server, revision_id);
     if (code == OW_OK) {
@@ -109,10 +115,11 @@ ow_code store_revision_named(tx *t, const char *server, const char *version,
 static ow_code insert_revision(tx *t, const deployment *d) {
     return ow_db_exec(t->db, NULL, t->err,
                       "INSERT INTO revisions (title_id, virtual_server, revision_id, version,"
-                      " created_us, created_by, description, bundle_sha256, body)"
-                      " VALUES ($1, $2, $3, 0, $4, $5, $6, $7, $8)",
-                      "tttitttb", t->title, d->server, d->revision_id, t->now_us, t->principal,
-                      d->description, d->bundle_sha256, d->body, d->body_size);
+                      " created_us, created_by, description, bundle_sha256, body, triggers)"
+                      " VALUES ($1, $2, $3, 0, $4, $5, $6, $7, $8, $9)",
+                      "tttitttbb", t->title, d->server, d->revision_id, t->now_us, t->principal,
+                      d->description, d->bundle_sha256, d->body, d->body_size, d->triggers,
+                      d->triggers_size);
 }
 
 // What was $LATEST and never got a number is reached by nothing any more.
@@ -195,11 +202,19 @@ static ow_code publish(tx *t, server_row *row, revision_msg *r, const char *desc
     return code;
 }
 
+ow_code store_check_base(tx *t, const server_row *row, const char *based_on) {
+    return based_on[0] == 0 || strcmp(row->latest_revision, based_on) == 0
+               ? OW_OK
+               : ow_fail(t->err, OW_ABORTED, "stale_etag",
+                         "\"%s\" was deployed by somebody else meanwhile", row->name);
+}
+
 static ow_code find_or_create(tx *t, const deployment *d, server_row *ret_row) {
     ow_code code = store_server_find(t, d->server, ret_row);
     if (code == OW_NOT_FOUND && d->create) {
         code = store_server_create(t, d->server, d->runtime, "", ret_row);
     }
+    code = code == OW_OK ? store_check_base(t, ret_row, d->based_on) : code;
     if (code == OW_OK && strcmp(ret_row->runtime, d->runtime) != 0) {
         return ow_fail(t->err, OW_FAILED_PRECONDITION, "runtime_differs",
                        "the virtual server \"%s\" runs \"%s\", the bundle is for \"%s\"", d->server,
@@ -294,7 +309,7 @@ ow_code store_versions_list(tx *t, const char *server, int64_t below, int limit,
     ow_rows *rows = NULL;
     ow_code code = ow_db_query(
         t->db, &rows, t->err,
-        "SELECT revision_id, version, created_us, created_by, description, bundle_sha256, body"
+        "SELECT revision_id, version, created_us, created_by, description, bundle_sha256, body, triggers"
         " FROM revisions WHERE title_id = $1 AND virtual_server = $2 AND version > 0"
         " AND version < $3 ORDER BY version DESC LIMIT $4",
         "ttii", t->title, server, below == 0 ? INT64_MAX : below, (int64_t)limit + 1);

@@ -177,6 +177,13 @@ ow_code store_server_delete(tx *t, const delete_server_request *request) {
     if (code == OW_OK) {
         code = delete_rows(t, request->name);
     }
+    // The services that keep its triggers are still to be told, whatever they know.
+    if (code == OW_OK) {
+        code = ow_db_exec(t->db, NULL, t->err,
+                          "INSERT INTO applied (title_id, virtual_server, number)"
+                          " VALUES ($1, $2, 0) ON CONFLICT (title_id, virtual_server) DO NOTHING",
+                          "tt", t->title, request->name);
+    }
     if (code == OW_OK) {
         code = store_next_route(t, &seq);
     }

@@ -4,21 +4,16 @@
 #include "services/registry/registry_store.h"
 
 #include "core/audit/audit.h"
-#include "core/db_sqlite/db_sqlite.h"
 #include "core/testing/ow_test.h"
+#include "core/testing/store.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct fixture {
-    ow_loop *loop;
-    ow_db *db;
+    test_store store;
     ow_arena *arena;
-    ow_db_job job;
-    bool done;
-    ow_code code;
-    ow_err err;
     // Inputs and results of the jobs.
     const char *name;
     bool fails;
@@ -26,60 +21,24 @@ typedef struct fixture {
     char last[200];
 } fixture;
 
-static void on_fatal(void *self, const ow_err *why) {
-    (void)self;
-    fail_msg("%s", why->message);
-}
-
 static int set_up(void **state) {
     fixture *f = calloc(1, sizeof *f);
-    char folder[300];
-    const char *base = getenv("TEST_TMPDIR");
-    snprintf(folder, sizeof folder, "%s/store_test_XXXXXX", base != NULL ? base : "/tmp");
-    assert_non_null(mkdtemp(folder));
+    test_store_open(&f->store, registry_migrations);
     f->arena = ow_arena_new(1 << 20);
-    assert_int_equal(ow_loop_new(&f->loop, &f->err), OW_OK);
-    ow_db_options options = {
-        .name = "registry",
-        .folder = folder,
-        .migrations = registry_migrations,
-        .loop = f->loop,
-        .readers = 1,
-        .max_waiting_writes = 8,
-        .rerun_writes = true,
-        .on_fatal = on_fatal,
-    };
-    assert_int_equal(ow_db_sqlite_open(&options, &f->db, &f->err), OW_OK);
     *state = f;
     return 0;
 }
 
 static int tear_down(void **state) {
     fixture *f = *state;
-    ow_db_close(f->db);
-    ow_loop_free(f->loop);
+    test_store_close(&f->store);
     ow_arena_free(f->arena);
     free(f);
     return 0;
 }
 
-static void on_done(void *self, ow_code code, const ow_err *err) {
-    fixture *f = self;
-    f->done = true;
-    f->code = code;
-    if (code != OW_OK) {
-        f->err = *err;
-    }
-}
-
-static ow_code write_job(fixture *f, ow_code (*run)(ow_db_conn *, void *, ow_err *)) {
-    f->job = (ow_db_job){.run = run, .done = on_done, .self = f};
-    f->done = false;
-    ow_db_write(f->db, &f->job);
-    while (!f->done) {
-        assert_int_equal(ow_loop_turn(f->loop, 10000, &f->err), OW_OK);
-    }
-    return f->code;
+static ow_code write_job(fixture *f, test_store_job run) {
+    return test_store_write(&f->store, run, f);
 }
 
 static tx tx_in(fixture *f, ow_db_conn *conn, ow_err *err) {

@@ -87,10 +87,25 @@ static ow_host_outcome outcome_of(ow_code code) {
 }
 
 // The runtimes tell kinds of failures by their code, functions by the reason behind it.
+typedef struct code_text {
+    char text[OW_REASON_MAX + 32];
+} code_text;
+
+static code_text code_of(const ow_err *err) {
+    code_text code;
+    snprintf(code.text, sizeof code.text, "%s/%s", ow_code_name(err->code), err->reason);
+    return code;
+}
+
 static void answer_error(struct nested *nested, const ow_err *err) {
-    char code[OW_REASON_MAX + 32];
-    snprintf(code, sizeof code, "%s/%s", ow_code_name(err->code), err->reason);
-    nested_answer(nested, outcome_of(err->code), code, err->message, strlen(err->message));
+    nested_answer(nested, outcome_of(err->code), code_of(err).text, err->message,
+                  strlen(err->message));
+}
+
+// Of a call that was not opened.
+static void refuse(const struct instance *instance, uint32_t number, const ow_err *err) {
+    (void)ow_host_instance_answer(instance->handle, number, outcome_of(err->code),
+                                  code_of(err).text, err->message, strlen(err->message));
 }
 
 static void end(struct nested *nested, const struct host_api_method *method, const char *reason) {
@@ -187,7 +202,7 @@ void host_api_call(struct runner *runner, struct instance *instance, const ow_ho
         code = nested_open(runner, instance, call, method->row->where, &nested, &err);
     }
     if (code != OW_OK) {
-        nested_refuse(instance, call->number, &err);
+        refuse(instance, call->number, &err);
         return;
     }
     nested->user = method;

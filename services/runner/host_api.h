@@ -18,7 +18,7 @@ struct host_api_caller {
     const ow_principal *principal; // whoever set the function going
     ow_arena *arena;               // of the call
     const ow_call *call;           // the one about to be made: request id, trace, deadline
-    const struct invocation *run;  // the run that calls; NULL in ow_init
+    struct invocation *run;        // the run that calls; NULL in ow_init
 };
 
 struct host_api_row {
@@ -58,9 +58,28 @@ void host_api_close(struct runner *runner);
 // Answers an instance's call of kind OW_HOST_CALL_METHOD, now or later.
 void host_api_call(struct runner *runner, struct instance *instance, const ow_host_call *call);
 
+// ---- host_api_fetch.c
+
+ow_code host_api_fetch(const struct host_api_caller *caller, ProtobufCMessage *message,
+                       ow_err *err);
+// ---- host_api_publish.c
+
+ow_code host_api_publish(const struct host_api_caller *caller, ProtobufCMessage *request,
+                         ow_err *err);
+
 // ---- host_api_kv.c
 
 ow_code host_api_kv_get(const struct host_api_caller *caller, ProtobufCMessage *request,
                         ow_err *err);
 ow_code host_api_kv_set(const struct host_api_caller *caller, ProtobufCMessage *request,
                         ow_err *err);
+ow_code host_api_kv_delete(const struct host_api_caller *caller, ProtobufCMessage *request,
+                           ow_err *err);
+ow_code host_api_kv_increment(const struct host_api_caller *caller, ProtobufCMessage *request,
+                              ow_err *err);
+ow_code host_api_kv_list(const struct host_api_caller *caller, ProtobufCMessage *request,
+                         ow_err *err);
+ow_code host_api_kv_batch(const struct host_api_caller *caller, ProtobufCMessage *request,
+                          ow_err *err);
+ow_code host_api_kv_delete_prefix(const struct host_api_caller *caller, ProtobufCMessage *request,
+                                  ow_err *err);

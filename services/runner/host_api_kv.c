@@ -9,6 +9,11 @@
 typedef Overworld__Data__V1__Scope scope_msg;
 typedef Overworld__Data__V1__KvGetRequest kv_get_request;
 typedef Overworld__Data__V1__KvSetRequest kv_set_request;
+typedef Overworld__Data__V1__KvDeleteRequest kv_delete_request;
+typedef Overworld__Data__V1__KvIncrementRequest kv_increment_request;
+typedef Overworld__Data__V1__KvListRequest kv_list_request;
+typedef Overworld__Data__V1__KvBatchRequest kv_batch_request;
+typedef Overworld__Data__V1__KvDeletePrefixRequest kv_delete_prefix_request;
 
 // A request's texts are never freed one by one, nor written to.
 static char *text_of(const char *text) {
@@ -57,4 +62,34 @@ ow_code host_api_kv_get(const struct host_api_caller *caller, ProtobufCMessage *
 ow_code host_api_kv_set(const struct host_api_caller *caller, ProtobufCMessage *request,
                         ow_err *err) {
     return admit_scope(caller, ((kv_set_request *)request)->scope, err);
+}
+
+ow_code host_api_kv_delete(const struct host_api_caller *caller, ProtobufCMessage *request,
+                           ow_err *err) {
+    return admit_scope(caller, ((kv_delete_request *)request)->scope, err);
+}
+
+ow_code host_api_kv_increment(const struct host_api_caller *caller, ProtobufCMessage *request,
+                              ow_err *err) {
+    return admit_scope(caller, ((kv_increment_request *)request)->scope, err);
+}
+
+ow_code host_api_kv_list(const struct host_api_caller *caller, ProtobufCMessage *request,
+                         ow_err *err) {
+    return admit_scope(caller, ((kv_list_request *)request)->scope, err);
+}
+
+ow_code host_api_kv_delete_prefix(const struct host_api_caller *caller, ProtobufCMessage *request,
+                                  ow_err *err) {
+    return admit_scope(caller, ((kv_delete_prefix_request *)request)->scope, err);
+}
+
+ow_code host_api_kv_batch(const struct host_api_caller *caller, ProtobufCMessage *request,
+                          ow_err *err) {
+    const kv_batch_request *batch = (const kv_batch_request *)request;
+    ow_code code = admit_scope(caller, batch->scope, err);
+    for (size_t i = 0; i < batch->n_operations && code == OW_OK; i++) {
+        code = admit_scope(caller, batch->operations[i]->scope, err);
+    }
+    return code;
 }

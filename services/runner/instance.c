@@ -127,6 +127,8 @@ ow_code instance_start(struct pool *pool, ow_err *err) {
     }
     link_first(instance);
     pool->count++;
+    pool->peaks.instances =
+        pool->count > pool->peaks.instances ? pool->count : pool->peaks.instances;
     pool->account->reserved += pool->settings.memory_bytes;
     scheduler->instances++;
     count(instance, +1);

@@ -34,7 +34,9 @@ struct runner_config {
     int64_t pools;
     int64_t cache_bytes;
     int64_t builds;
+    int64_t fetch_calls, fetch_at_once, fetch_timeout, fetch_response;
     int64_t sandbox; // index in sandbox_choices
+    bool records;
 };
 
 struct runner;
@@ -65,6 +67,7 @@ struct runner {
     ow_turn_hook on_complete, on_dispatch, on_flush;
     ow_watch host_watch, wake_watch;
     ow_timer maintenance;
+    int64_t levels_step; // the step of time that the levels are of; 0: none yet
     bool hooked;
     bool asleep;         // the host was told so; nothing of this turn is left to do
     unsigned cancelling; // inside an on_cancel: nothing may be resumed

@@ -230,7 +230,7 @@ static void on_describe(void *self, const struct request *request, ow_host_reque
     const struct invocation *invocation = (const struct invocation *)request;
     const invoke_request *wanted = invocation->run->request;
     const ow_call *call = invocation->run->call;
-    (void)self;
+    description->wall_us = wall_us(self);
     description->request_id = call->request_id;
     description->invocation_id = request->invocation_id;
     description->traceparent = invocation->traceparent;

@@ -35,6 +35,7 @@ struct invocation {
     uint8_t parent_span[8];       // the caller's
     struct host_call *host_calls; // that ended, latest first
     int host_call_count;
+    int64_t fetches; // begun
     char traceparent[OW_TRACEPARENT_MAX];
     char principal[PRINCIPAL_TEXT_MAX];
 };

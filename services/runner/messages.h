@@ -8,6 +8,7 @@
 
 typedef Overworld__Registry__V1__FunctionInfo function_info;
 typedef Overworld__Registry__V1__EnvVar env_var;
+typedef Overworld__Registry__V1__FetchRules fetch_rules;
 typedef Overworld__Registry__V1__Diagnostic diagnostic;
 typedef Overworld__Registry__V1__BundleFile bundle_file;
 typedef Overworld__Registry__V1__RouteRevision route_revision;
@@ -20,6 +21,9 @@ typedef Overworld__Registry__V1__GetBlobChunkResponse get_blob_chunk_response;
 
 typedef Overworld__Runner__V1__InvokeRequest invoke_request;
 typedef Overworld__Runner__V1__InvokeResponse invoke_response;
+typedef Overworld__Runner__V1__FetchRequest fetch_request;
+typedef Overworld__Runner__V1__FetchResponse fetch_response;
+typedef Overworld__Runner__V1__HttpHeader http_header;
 typedef Overworld__Runner__V1__BuildRequest build_request;
 typedef Overworld__Runner__V1__BuildResponse build_response;
 typedef Overworld__Runner__V1__FunctionStats function_stats;
@@ -34,6 +38,7 @@ typedef Overworld__Runner__V1__GetRunnerStatusResponse status_response;
 typedef Overworld__Telemetry__V1__Record telemetry_record;
 typedef Overworld__Telemetry__V1__HostCall host_call_msg;
 typedef Overworld__Telemetry__V1__InvocationRecord invocation_record;
+typedef Overworld__Telemetry__V1__LevelsRecord levels_record;
 typedef Overworld__Telemetry__V1__LineRecord line_record;
 typedef Overworld__Telemetry__V1__AppendRequest append_request;
 typedef Overworld__Telemetry__V1__AppendResponse append_response;

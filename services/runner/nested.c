@@ -116,6 +116,18 @@ static bool find_parent(struct instance *instance, const ow_host_call *wanted,
     return where == NESTED_IN_INIT_TOO && wanted->request == 0 && !instance->loaded;
 }
 
+static ow_code check(const struct instance *instance, const struct invocation *parent,
+                     ow_err *err) {
+    if (instance->user != NULL || (parent != NULL && parent->nested != NULL)) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "invalid", "one call at a time");
+    }
+    if (parent != NULL && parent->run->call->hops >= OW_CALL_MAX_HOPS) {
+        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "too_deep", "calls are nested %d deep",
+                       OW_CALL_MAX_HOPS);
+    }
+    return OW_OK;
+}
+
 ow_code nested_open(struct runner *runner, struct instance *instance, const ow_host_call *wanted,
                     enum nested_where where, struct nested **ret_nested, ow_err *err) {
     struct invocation *parent = NULL;
@@ -124,12 +136,8 @@ ow_code nested_open(struct runner *runner, struct instance *instance, const ow_h
         return ow_fail(err, OW_INVALID_ARGUMENT, "invalid",
                        "calls are possible during a call only");
     }
-    if (instance->user != NULL || (parent != NULL && parent->nested != NULL)) {
-        return ow_fail(err, OW_INVALID_ARGUMENT, "invalid", "one call at a time");
-    }
-    if (parent != NULL && parent->run->call->hops >= OW_CALL_MAX_HOPS) {
-        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "too_deep", "calls are nested %d deep",
-                       OW_CALL_MAX_HOPS);
+    if (check(instance, parent, err) != OW_OK) {
+        return err->code;
     }
     ow_call *call = parent != NULL
                         ? child_of(parent, since_us + instance->pool->settings.timeout_us)
@@ -224,6 +232,8 @@ static ow_code fill(struct nested *nested, const ow_host_call *wanted, invoke_re
         ow_arena_printf_in(arena, "%s/%s", request->virtual_server, request->function);
     request->source = ow_arena_strdup_in(arena, "function");
     request->parent_invocation_id = nested->parent->request.invocation_id;
+    request->depth =
+        ((const Overworld__Runner__V1__InvokeRequest *)nested->parent->run->request)->depth;
     request->content_type = ow_arena_strdup_in(arena, wanted->content_type);
     request->payload.len = wanted->length;
     request->payload.data = ow_arena_memdup_in(arena, wanted->payload, wanted->length);

@@ -75,6 +75,7 @@ static void put_after(struct pool *pool, struct request *request, struct request
     *(request->next == NULL ? &pool->last : &request->next->previous) = request;
     *(place == NULL ? &pool->first : &place->next) = request;
     pool->waiting++;
+    pool->peaks.waiting = pool->waiting > pool->peaks.waiting ? pool->waiting : pool->peaks.waiting;
     pool->waiting_bytes += request->bytes;
 }
 

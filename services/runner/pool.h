@@ -47,6 +47,11 @@ struct pool_counts {
     int64_t calls, errors, cold_starts;
 };
 
+// The most there was since telemetry was told.
+struct pool_peaks {
+    unsigned instances, waiting;
+};
+
 struct pool {
     struct scheduler *scheduler;
     struct pool *next, *previous; // of all pools
@@ -69,7 +74,8 @@ struct pool {
     const unsigned *elder_instances; // instances of the revision before, still ending; may be NULL
     struct pool_backoff backoff;
     struct pool_counts counts;
-    int64_t used_us; // ow_clock: last call
+    struct pool_peaks peaks, told; // told: of the step before
+    int64_t used_us;               // ow_clock: last call
     void *user;
 };
 

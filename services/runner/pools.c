@@ -207,6 +207,8 @@ static void free_entry(struct pools *pools, struct pool_entry *entry) {
     ow_loop_timer_cancel(entry->runner->loop, &entry->timer);
     ow_loop_timer_cancel(entry->runner->loop, &entry->retry);
     series_deinit(&entry->series);
+    levels_release(entry);
+    fetcher_deinit(&entry->fetcher);
     leave_title(pools, entry->title);
     leave_family(pools, entry->family);
     ow_arena_free(entry->arena);
@@ -254,7 +256,9 @@ static struct pool_entry *make_entry(struct pools *pools, const struct route *ro
     entry->timer_us = NEVER_US;
     entry->arena = ow_arena_new(ENTRY_ARENA);
     if (entry->arena == NULL || !fill_names(entry, route) || !fill_env(entry, route->revision) ||
-        !fill_files(entry, route->revision) || !share(pools, entry)) {
+        !fill_files(entry, route->revision) ||
+        !fetcher_init(&entry->fetcher, route->revision->fetch, entry->arena) ||
+        !share(pools, entry)) {
         free_entry(pools, entry);
         return NULL;
     }
@@ -267,6 +271,7 @@ static struct pool_entry *make_entry(struct pools *pools, const struct route *ro
                                         .virtual_server = entry->virtual_server,
                                         .function = entry->function,
                                         .version = entry->version_text};
+    levels_register(entry);
     return entry;
 }
 
@@ -294,11 +299,17 @@ static struct pool_entry **place_of(struct pools *pools, const char *title_id,
     return at;
 }
 
+struct pool_entry *pools_find(struct pools *pools, const char *title_id, const char *virtual_server,
+                              const char *function, const char *revision_id) {
+    return *place_of(pools, title_id, virtual_server, function, revision_id);
+}
+
 static void remove_entry(struct pools *pools, struct pool_entry *entry) {
     struct pool_entry **place = place_of(pools, entry->title_id, entry->virtual_server,
                                          entry->function, entry->revision_id);
     *place = entry->next_hash;
     pools->count--;
+    levels_last(entry);
     pool_deinit(&entry->pool);
     free_entry(pools, entry);
 }
@@ -414,9 +425,11 @@ static void renumber(struct pool_entry *entry, const server_routes *server) {
         }
         const char *text = ow_arena_printf_in(entry->arena, "%lld", (long long)revision->version);
         if (text != NULL) {
+            levels_release(entry);
             entry->version = revision->version;
             entry->version_text = text;
             series_rename(&entry->series, text);
+            levels_register(entry);
         }
     }
 }

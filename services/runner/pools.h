@@ -8,7 +8,9 @@
 #include "core/loop/loop.h"
 #include "core/rpc/call.h"
 #include "services/runner/blobs.h"
+#include "services/runner/fetch.h"
 #include "services/runner/instance.h"
+#include "services/runner/levels.h"
 #include "services/runner/messages.h"
 #include "services/runner/pool.h"
 #include "services/runner/runtimes.h"
@@ -58,6 +60,8 @@ struct pool_entry {
     ow_timer retry;    // of the blobs
     int64_t retired_us;
     struct series_set series;
+    struct levels levels;
+    struct fetcher fetcher;
 };
 
 struct pools {
@@ -75,6 +79,10 @@ void pools_deinit(struct pools *pools);
 // table may be behind), resource_exhausted overloaded.
 struct pool_entry *pools_get(struct pools *pools, const ow_call *call,
                              const invoke_request *request, ow_err *err);
+
+// The pool that is there already; NULL: none.
+struct pool_entry *pools_find(struct pools *pools, const char *title_id, const char *virtual_server,
+                              const char *function, const char *revision_id);
 
 // The routing table changed for a virtual server: pools of revisions that no name leads to retire.
 void pools_on_routes(struct pools *pools, const char *title_id, const char *virtual_server);

@@ -189,7 +189,7 @@ static telemetry_record record_of(const struct record_owner *owner, int64_t wall
 void records_add_lines(struct records *records, const struct record_owner *owner,
                        const ow_host_log *log) {
     static const char *const levels[] = {"debug", "info", "warn", "error"};
-    if (log->length == 0) {
+    if (log->length == 0 || records->options.unwanted) {
         return;
     }
     int64_t wall_us = ow_clock_wall_us(records->options.clock);
@@ -214,6 +214,9 @@ void records_add_lines(struct records *records, const struct record_owner *owner
 
 void records_add_run(struct records *records, const struct record_owner *owner,
                      invocation_record *run) {
+    if (records->options.unwanted) {
+        return;
+    }
     int64_t wall_us = ow_clock_wall_us(records->options.clock);
     telemetry_record record = record_of(owner, wall_us);
     run->invocation_id = borrow(owner->invocation_id);
@@ -228,6 +231,19 @@ void records_add_run(struct records *records, const struct record_owner *owner,
         memcpy(&record.parent_span_id, owner->parent_span, sizeof record.parent_span_id);
         record.sampled = (owner->trace->flags & 1) != 0;
     }
+    ow_batch_add(records->batch, wall_us, &record.base);
+}
+
+void records_add_levels(struct records *records, const struct record_owner *owner, int64_t wall_us,
+                        levels_record *levels) {
+    if (records->options.unwanted) {
+        return;
+    }
+    telemetry_record record = record_of(owner, wall_us);
+    levels->virtual_server = borrow(owner->virtual_server);
+    levels->function = borrow(owner->function);
+    levels->version = owner->version;
+    record.levels = levels;
     ow_batch_add(records->batch, wall_us, &record.base);
 }
 

@@ -25,6 +25,7 @@ struct records_options {
     const ow_clock *clock;
     ProtobufCService *telemetry;
     const char *process;
+    bool unwanted; // nothing is recorded
 };
 
 // Heap. Codes: internal.
@@ -40,6 +41,10 @@ void records_add_lines(struct records *records, const struct record_owner *owner
 // A run. The ids and names of `run` are filled in from `owner`.
 void records_add_run(struct records *records, const struct record_owner *owner,
                      invocation_record *run);
+
+// The levels of a pool at a time. Names are filled in from `owner`.
+void records_add_levels(struct records *records, const struct record_owner *owner, int64_t wall_us,
+                        levels_record *levels);
 
 // Passes on what is there. records_busy: blocks on their way.
 void records_flush(struct records *records);

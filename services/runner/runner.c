@@ -45,6 +45,7 @@ void runner_need_maintenance(struct runner *runner) {
 static void on_maintenance(void *self) {
     struct runner *runner = self;
     runner_tick(runner);
+    levels_maintain(runner);
     pools_maintain(&runner->pools);
     invoke_expire_parked(runner);
     routes_sweep(&runner->routes, runner->scheduler.now_us);
@@ -163,6 +164,7 @@ static void collect(void *self) {
     }
     ow_gauge_set(runner->instances_gauge, runner->scheduler.instances);
     ow_gauge_set(runner->waiting_gauge, waiting);
+    levels_collect(runner);
     ow_gauge_set(runner->stale_gauge, !runner->watch.is_fresh);
 }
 
@@ -195,9 +197,14 @@ static struct scheduler_limits limits_of(const struct runner_config *config) {
     };
 }
 
+static bool is_one_of_several(const ow_module_env *env) {
+    return env->id != NULL && env->id[0] != '\0';
+}
+
 static bool set_paths(struct runner *runner) {
     const ow_module_env *env = runner->env;
-    return asprintf(&runner->cache_folder, "%s/runner-cache", env->data_folder) > 0 &&
+    return asprintf(&runner->cache_folder, "%s/runner-cache%s%s", env->data_folder,
+                    is_one_of_several(env) ? "-" : "", is_one_of_several(env) ? env->id : "") > 0 &&
            asprintf(&runner->build_binary, "%s/ow-build-c", env->binary_folder) > 0;
 }
 
@@ -243,7 +250,8 @@ static ow_code open_parts(struct runner *runner, ow_err *err) {
     struct records_options records = {.loop = runner->loop,
                                       .clock = env->clock,
                                       .telemetry = runner->telemetry,
-                                      .process = env->process};
+                                      .process = env->process,
+                                      .unwanted = !runner->config->records};
     ow_host_options host = {.build_binary = runner->build_binary};
     ow_service_options service = {.descriptor = &overworld__runner__v1__runner__descriptor,
                                   .methods = runner_methods,
@@ -288,6 +296,7 @@ static const ow_host_sandbox_level least_levels[] = {OW_HOST_SANDBOX_LANDLOCK,
 static ow_code runner_start(void *self, ow_err *err) {
     struct runner *runner = self;
     ow_code code = open_parts(runner, err);
+    levels_maintain(runner); // the first step begins
     if (code == OW_OK) {
         code = enter_loop(runner, err);
     }
@@ -440,6 +449,13 @@ static const ow_config_key keys[] = {
         "Functions and revisions that this runner keeps in mind; unused ones are forgotten."),
     KEY(cache_bytes, OW_CONFIG_SIZE, "1GB", (int64_t)1 << 20, (int64_t)1 << 44,
         "Code and bundle files kept on disk, in runner-cache below the data folder."),
+    KEY(fetch_calls, OW_CONFIG_INT, "16", 0, 1000,
+        "Requests that one call of a function may send."),
+    KEY(fetch_at_once, OW_CONFIG_INT, "64", 1, 1000,
+        "Requests under way at a time, of one function and revision."),
+    KEY(fetch_timeout, OW_CONFIG_DURATION, "10s", 1000, (int64_t)900 * 1000000,
+        "How long a function's request may take."),
+    KEY(fetch_response, OW_CONFIG_SIZE, "1MB", 1024, 5 << 20, "Bytes of a response's body."),
     KEY(builds, OW_CONFIG_INT, "2", 1, 64, "Compilations at the same time; 32 may wait."),
     {.name = "sandbox",
      .type = OW_CONFIG_CHOICE,
@@ -449,6 +465,12 @@ static const ow_config_key keys[] = {
      .doc = "Where this machine allows neither namespaces nor Landlock, functions could read its "
             "files: require refuses to run them, best_effort runs them. Without seccomp they never "
             "run."},
+    {.name = "records",
+     .type = OW_CONFIG_BOOL,
+     .offset = offsetof(struct runner_config, records),
+     .default_value = "true",
+     .doc = "Whether runs and their lines go to telemetry; without, its log, traces, series and "
+            "alarms lack them."},
     {.name = NULL},
 };
 

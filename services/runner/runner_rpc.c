@@ -138,6 +138,7 @@ static ow_code status_step(ow_run *run) {
 const ow_method runner_methods[] = {
     {"Invoke", sizeof(struct invocation), {{OW_LOOP, invoke_step}}},
     {"Build", sizeof(struct build), {{OW_LOOP, build_step}}},
+    {"Fetch", sizeof(struct fetching), {{OW_LOOP, fetch_step}}},
     {"GetRunnerStatus",
      sizeof(struct status_state),
      {{OW_POOL, toolchain_step}, {OW_LOOP, status_step}}},

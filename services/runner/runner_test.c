@@ -78,6 +78,33 @@ static void a_function_answers(void **state) {
            "client {\"kind\":\"player\",\"id\":\"plr_01HXG3K5N8Q2Z4V6B8D0F2H4J6\"} main/who@1");
 }
 
+static void until_idle(world *w) {
+    int instances = -1;
+    for (int i = 0; i < 300 && instances != 0; i++) {
+        world_turn(w);
+        status_response *status = world_status(w);
+        instances = status->instances;
+        world_status_free(status);
+    }
+    assert_int_equal(instances, 0);
+}
+
+static void levels_are_recorded_once_a_step(void **state) {
+    world *w = *state;
+    expect(w, "echo", "a", "", "a");
+    world_clock_advance(w, 10000000);
+    RECORDED(w, "levels main/echo version=1 instances=1/1 waiting=0/1");
+    assert_true(world_shows(w, "overworld_function_instances{title=\"" WORLD_TITLE
+                               "\",virtual_server=\"main\",function=\"echo\",version=\"1\"} 1\n"));
+    assert_true(world_shows(w, "overworld_function_waiting_peak{"));
+    world_clock_advance(w, 10000000);
+    RECORDED(w, "levels main/echo version=1 instances=1/1 waiting=0/0");
+    world_clock_advance(w, 61000000); // idle for long: its instance ends
+    until_idle(w);
+    world_clock_advance(w, 10000000);
+    RECORDED(w, "levels main/echo version=1 instances=0/1 waiting=0/0");
+}
+
 static void what_it_says_is_recorded(void **state) {
     world *w = *state;
     expect(w, "talk", "", "", NULL);
@@ -309,14 +336,7 @@ static void slow_calls_get_instances_and_idle_ones_end(void **state) {
     assert_true(status->instances >= 2);
     world_status_free(status);
     world_clock_advance(w, 61000000);
-    int instances = -1;
-    for (int i = 0; i < 300 && instances != 0; i++) {
-        world_turn(w);
-        status = world_status(w);
-        instances = status->instances;
-        world_status_free(status);
-    }
-    assert_int_equal(instances, 0);
+    until_idle(w);
     expect(w, "echo", "from nothing", "", "from nothing");
 }
 
@@ -497,6 +517,7 @@ int main(void) {
         OW_TEST_WITH(a_function_answers, open_local, close_world),
         OW_TEST_WITH(a_function_answers, open_packed, close_world),
         OW_TEST_WITH(what_it_says_is_recorded, open_local, close_world),
+        OW_TEST_WITH(levels_are_recorded_once_a_step, open_local, close_world),
         OW_TEST_WITH(a_start_is_recorded_once_and_first, open_local, close_world),
         OW_TEST_WITH(failures_have_their_reasons, open_local, close_world),
         OW_TEST_WITH(time_limits_hold, open_local, close_world),

@@ -179,6 +179,15 @@ void world_turn_for(world *w, int ms) {
     }
 }
 
+bool world_shows(const world *w, const char *line) {
+    size_t size;
+    char *text = ow_metrics_text(w->metrics, &size);
+    assert_non_null(text);
+    bool found = strstr(text, line) != NULL;
+    free(text);
+    return found;
+}
+
 void world_clock_advance(world *w, int64_t us) {
     ow_clock_advance(w->clock, us);
 }

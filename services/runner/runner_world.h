@@ -91,6 +91,9 @@ const char *world_last_request_id(const world *w);
 // The streams of the routing table end; new ones are refused until it is back.
 void world_registry_away(world *w, bool away);
 void world_clock_advance(world *w, int64_t us);
+
+// Whether the metrics have a line that begins so.
+bool world_shows(const world *w, const char *line);
 void world_drain(world *w);
 bool world_drained(world *w);
 void world_end_zygotes(world *w); // as if they had died

@@ -113,6 +113,11 @@ static void note_record(world *w, const telemetry_record *record) {
              run->parent_invocation_id[0] != '\0', run->init_us > 0, run->peak_memory_bytes > 0,
              run->memory_mb, (long long)run->lines_dropped, (long long)run->version, run->stack,
              run->message);
+    } else if (record->levels != NULL) {
+        const levels_record *levels = record->levels;
+        note(w, "levels %s/%s version=%lld instances=%d/%d waiting=%d/%d\n", levels->virtual_server,
+             levels->function, (long long)levels->version, levels->instances,
+             levels->instances_peak, levels->waiting, levels->waiting_peak);
     }
 }
 

@@ -74,13 +74,22 @@ static double p99_ms(const point *p, double window_s) {
     return quantile_ms(p, 0.99);
 }
 
+static double instances(const point *p, double window_s) {
+    (void)window_s;
+    return (double)p->instances_peak;
+}
+
+static double queue(const point *p, double window_s) {
+    (void)window_s;
+    return (double)p->waiting_peak;
+}
+
 // "log" counts entries, which the caller does.
 static const measure measures[] = {
-    {"calls", calls},         {"rate", rate},
-    {"errors", errors},       {"error_rate", error_rate},
-    {"throttled", throttled}, {"cold_starts", cold_starts},
-    {"p50_ms", p50_ms},       {"p95_ms", p95_ms},
-    {"p99_ms", p99_ms},       {"log", calls},
+    {"calls", calls},           {"rate", rate},           {"errors", errors},
+    {"error_rate", error_rate}, {"throttled", throttled}, {"cold_starts", cold_starts},
+    {"p50_ms", p50_ms},         {"p95_ms", p95_ms},       {"p99_ms", p99_ms},
+    {"instances", instances},   {"queue", queue},         {"log", calls},
 };
 
 static const measure *find_measure(const char *name) {
@@ -157,7 +166,7 @@ static const char *bad_field(const alarm_rule *r) {
     }
     if (find_measure(r->measure) == NULL) {
         return "measure: calls, rate, errors, error_rate, throttled, cold_starts, p50_ms, p95_ms, "
-               "p99_ms or log";
+               "p99_ms, instances, queue or log";
     }
     if (r->window_s != 0 && (r->window_s < WINDOW_MIN_S || r->window_s > WINDOW_MAX_S)) {
         return "window_s: 10 to 3600";

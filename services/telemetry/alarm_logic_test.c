@@ -41,10 +41,15 @@ static void measures_what_the_rule_names(void **state) {
     static const struct {
         const char *measure;
         double wanted;
-    } cases[] = {{"calls", 60},        {"rate", 1},      {"errors", 15},
-                 {"error_rate", 0.25}, {"throttled", 7}, {"cold_starts", 3},
-                 {"p50_ms", 0.1},      {"p95_ms", 3.2},  {"p99_ms", 3.2}};
-    point p = {.calls = 60, .errors = 15, .throttled = 7, .cold_starts = 3};
+    } cases[] = {{"calls", 60},    {"rate", 1},        {"errors", 15},  {"error_rate", 0.25},
+                 {"throttled", 7}, {"cold_starts", 3}, {"p50_ms", 0.1}, {"p95_ms", 3.2},
+                 {"p99_ms", 3.2},  {"instances", 4},   {"queue", 9}};
+    point p = {.calls = 60,
+               .errors = 15,
+               .throttled = 7,
+               .cold_starts = 3,
+               .instances_peak = 4,
+               .waiting_peak = 9};
     p.durations[0] = 54;
     p.durations[5] = 6;
     alarm_rule rule = OVERWORLD__TELEMETRY__V1__ALARM_RULE__INIT;

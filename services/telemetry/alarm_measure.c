@@ -17,10 +17,17 @@ static int64_t window_us(const alarm_rule *rule) {
 
 // ---- Series ----
 
+// Rows come by their time: those of one are added up, then what was before is topped.
 typedef struct summing {
-    point sum;
+    point sum, step;
+    int64_t step_us;
     ow_arena *arena;
 } summing;
+
+static void end_step(summing *s) {
+    point_add(&s->sum, &s->step);
+    s->step = (point){0};
+}
 
 static ow_code take_point(void *self, const series_row *row, ow_err *err) {
     summing *s = self;
@@ -28,7 +35,11 @@ static ow_code take_point(void *self, const series_row *row, ow_err *err) {
     ow_code code = point_unpack(row->point, row->size, s->arena, &p, err);
     if (code == OW_OK) {
         p.reason_count = 0; // of no measure, and their text goes with the row
-        point_add(&s->sum, &p);
+        if (row->time_us != s->step_us) {
+            end_step(s);
+            s->step_us = row->time_us;
+        }
+        point_add_beside(&s->step, &p);
     }
     return code;
 }
@@ -48,6 +59,7 @@ static ow_code measure_series(ow_db_conn *db, const alarm_row *row, int64_t now_
         .until_us = now_us + 1,
     };
     ow_code code = series_store_read(db, &f, take_point, &s, err);
+    end_step(&s);
     *ret_value = alarm_value(rule, &s.sum);
     return code;
 }

@@ -318,6 +318,28 @@ static void tells_its_target_when_a_function_fails(void **state) {
     assert_int_equal(f->count, 2);
 }
 
+static void adds_up_instances_of_versions(void **state) {
+    fixture *f = *state;
+    alarm_rule rule = rule_of(f, "instances", 8);
+    test_run other = chat;
+    other.version = 4;
+    create(f, &rule);
+    for (int i = 0; i < 3; i++) { // 7 at each time
+        test_block_levels(&f->block, ow_clock_wall_us(f->stage.clock), &chat, 1, 4, 0);
+        test_block_levels(&f->block, ow_clock_wall_us(f->stage.clock), &other, 1, 3, 0);
+        append(f);
+        look(f, 1);
+    }
+    assert_int_equal(f->count, 0);
+    assert_true(list(f)->alarms[0]->value == 7);
+    test_block_levels(&f->block, ow_clock_wall_us(f->stage.clock), &chat, 1, 5, 0);
+    test_block_levels(&f->block, ow_clock_wall_us(f->stage.clock), &other, 1, 3, 0);
+    append(f);
+    look(f, 1);
+    until_got(f, 1);
+    assert_true(is_of(&f->got[0], "\"value\":8"));
+}
+
 static void counts_lines_of_the_log(void **state) {
     fixture *f = *state;
     alarm_rule rule = rule_of(f, "log", 3);
@@ -559,6 +581,7 @@ int main(void) {
 #define CASE(name) OW_TEST_WITH(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         CASE(tells_its_target_when_a_function_fails),
+        CASE(adds_up_instances_of_versions),
         CASE(counts_lines_of_the_log),
         CASE(keeps_notices_until_they_are_taken),
         CASE(mails_one_alarm_and_one_recovery),

@@ -103,6 +103,22 @@ void test_block_init(test_block *b, int64_t time_us, const test_run *run) {
     add_invocation(b, time_us, run, true);
 }
 
+void test_block_levels(test_block *b, int64_t time_us, const test_run *run, int instances, int peak,
+                       int waiting) {
+    record_msg r = record_of(time_us, run);
+    Overworld__Telemetry__V1__LevelsRecord l = OVERWORLD__TELEMETRY__V1__LEVELS_RECORD__INIT;
+    r.request_id = text("");
+    l.virtual_server = text(run->server);
+    l.function = text(run->function);
+    l.version = run->version;
+    l.instances = instances;
+    l.instances_peak = peak;
+    l.waiting = waiting;
+    l.waiting_peak = 2 * waiting;
+    r.levels = &l;
+    add(b, &r);
+}
+
 void test_block_line(test_block *b, int64_t time_us, const test_run *run, const char *level,
                      const char *line) {
     record_msg r = record_of(time_us, run);

@@ -33,5 +33,7 @@ void test_block_request(test_block *b, int64_t time_us, const test_run *run, int
 void test_block_invocation(test_block *b, int64_t time_us, const test_run *run);
 // The start of an instance.
 void test_block_init(test_block *b, int64_t time_us, const test_run *run);
+void test_block_levels(test_block *b, int64_t time_us, const test_run *run, int instances, int peak,
+                       int waiting);
 void test_block_line(test_block *b, int64_t time_us, const test_run *run, const char *level,
                      const char *text);

@@ -3,6 +3,7 @@
 // Shared by the files of telemetry: the service as a whole.
 
 #include "services/telemetry/alarms.h"
+#include "services/telemetry/digest.h"
 #include "services/telemetry/exporter.h"
 #include "services/telemetry/query.h"
 #include "services/telemetry/series_query.h"
@@ -69,6 +70,20 @@ enum { BLOCK_BYTES_MAX = 2 << 20, BLOCK_RECORDS_MAX = 200000 };
 enum { STORE_PAGE_BYTES = 32768 };
 
 extern const ow_method telemetry_methods[];
+
+// ---- tail.c ----
+
+// The state of TailLogs.
+typedef struct tail {
+    ow_run *run;
+    query_request request;
+    Google__Protobuf__Timestamp since;
+    ow_call *asked; // a page that is on its way
+    char token[POSITION_MAX];
+    bool skipping, finished;
+} tail;
+
+ow_code tail_logs(ow_run *run);
 
 // ---- alarm_rpc.c ----
 

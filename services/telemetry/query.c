@@ -410,6 +410,10 @@ queries *queries_new(ow_loop *loop, ow_db *db, int max_waiting, ow_gauge *waitin
     return q;
 }
 
+bool queries_are_stopping(const queries *q) {
+    return q->stopping;
+}
+
 void queries_stop(queries *q) {
     q->stopping = true;
     ow_loop_timer_cancel(q->loop, &q->wake);

@@ -28,6 +28,7 @@ void queries_wake(queries *q);
 
 // Nobody waits any more: answers with what there is.
 void queries_stop(queries *q);
+bool queries_are_stopping(const queries *q);
 
 enum { PAGE_ITEMS_MAX = QUERY_PAGE_MAX };
 

@@ -165,11 +165,31 @@ static void take_line(record_view *v, const field *f) {
     }
 }
 
+static void take_levels(record_view *v, const field *f) {
+    static const size_t places[] = {
+        [1] = TEXT_FIELD(virtual_server),
+        [2] = TEXT_FIELD(function),
+    };
+    static const size_t numbers[] = {
+        [4] = offsetof(record_view, instances),
+        [5] = offsetof(record_view, instances_peak),
+        [6] = offsetof(record_view, waiting),
+        [7] = offsetof(record_view, waiting_peak),
+    };
+    take_text(v, places, sizeof places / sizeof *places, f);
+    if (f->number == 3) {
+        v->version = (int64_t)f->value;
+    } else if (f->number >= 4 && f->number < sizeof numbers / sizeof *numbers) {
+        *(int32_t *)(void *)((char *)v + numbers[f->number]) = (int32_t)f->value;
+    }
+}
+
 static bool view_inner(record_view *v, slice inner) {
     static void (*const takers[])(record_view *, const field *) = {
         [RECORD_REQUEST] = take_request,
         [RECORD_INVOCATION] = take_invocation,
         [RECORD_LINE] = take_line,
+        [RECORD_LEVELS] = take_levels,
     };
     const uint8_t *at = (const uint8_t *)inner.text;
     const uint8_t *end = at + inner.length;
@@ -199,6 +219,10 @@ static void take_outer(record_view *v, const field *f, slice *inner) {
     case 5:
     case 6:
         v->kind = (record_kind)(f->number - 4 + RECORD_REQUEST);
+        *inner = f->bytes;
+        break;
+    case 11:
+        v->kind = RECORD_LEVELS;
         *inner = f->bytes;
         break;
     default:
@@ -338,9 +362,7 @@ static bool same(slice a, slice b) {
     return a.length == b.length && memcmp(a.text, b.text, a.length) == 0;
 }
 
-ow_code summarize(const uint8_t *records, size_t size, uint32_t count, block_summary *ret_summary,
-                  ow_err *err) {
-    block_summary *s = ret_summary;
+summary_maker summary_begin(block_summary *s, uint32_t count) {
     s->top_level = LEVEL_DEBUG;
     s->count = 0;
     s->words_size = WORDS_MIN;
@@ -348,29 +370,23 @@ ow_code summarize(const uint8_t *records, size_t size, uint32_t count, block_sum
         s->words_size *= 2;
     }
     memset(s->words, 0, s->words_size);
-    record_cursor cursor = record_begin(records, size);
-    record_view v;
+    return (summary_maker){
+        .summary = s, .request = {"", 0}, .server = {"", 0}, .function = {"", 0}};
+}
+
+void summary_take(summary_maker *m, const record_view *v) {
+    block_summary *s = m->summary;
+    s->count++;
+    s->top_level = v->level > s->top_level ? v->level : s->top_level;
     // Neighbours are mostly about the same thing: what was just added is not added again.
-    slice request = {"", 0};
-    slice server = {"", 0};
-    slice function = {"", 0};
-    while (record_next(&cursor, &v)) {
-        s->count++;
-        s->top_level = v.level > s->top_level ? v.level : s->top_level;
-        if (!same(v.request_id, request)) {
-            request = v.request_id;
-            add_word(s, word_of_request(request));
-        }
-        if (!same(v.virtual_server, server) || !same(v.function, function)) {
-            server = v.virtual_server;
-            function = v.function;
-            add_word(s, word_of_server(server));
-            add_word(s, word_of_function(server, function));
-        }
+    if (!same(v->request_id, m->request)) {
+        m->request = v->request_id;
+        add_word(s, word_of_request(m->request));
     }
-    if (cursor.malformed || s->count != count) {
-        return ow_fail(err, OW_INVALID_ARGUMENT, "malformed_block",
-                       "the block is damaged behind record %u of %u", s->count, count);
+    if (!same(v->virtual_server, m->server) || !same(v->function, m->function)) {
+        m->server = v->virtual_server;
+        m->function = v->function;
+        add_word(s, word_of_server(m->server));
+        add_word(s, word_of_function(m->server, m->function));
     }
-    return OW_OK;
 }

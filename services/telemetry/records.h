@@ -27,7 +27,8 @@ typedef enum record_kind {
     RECORD_NONE,
     RECORD_REQUEST,
     RECORD_INVOCATION,
-    RECORD_LINE
+    RECORD_LINE,
+    RECORD_LEVELS,
 } record_kind;
 
 typedef struct record_view {
@@ -45,6 +46,7 @@ typedef struct record_view {
     int64_t duration_us; // of an invocation or a request
     int64_t init_us, queued_us;
     bool failed, init_only;
+    int32_t instances, instances_peak, waiting, waiting_peak; // of levels
 } record_view;
 
 // Walks a block: false at its end or where it is malformed.
@@ -71,10 +73,6 @@ typedef struct block_text {
     bool too_many; // they are not there: every search must look into the block
 } block_text;
 
-// In `arena`. Codes: resource_exhausted.
-ow_code text_of_block(const uint8_t *records, size_t size, ow_arena *arena, block_text *ret_text,
-                      ow_err *err);
-
 typedef struct block_summary {
     level top_level;
     uint32_t count;
@@ -82,9 +80,15 @@ typedef struct block_summary {
     uint8_t words[WORDS_MAX];
 } block_summary;
 
-// Codes: invalid_argument "malformed_block" (also when `count` is another).
-ow_code summarize(const uint8_t *records, size_t size, uint32_t count, block_summary *ret_summary,
-                  ow_err *err);
+// A summary in the making: begin, take each record, end.
+typedef struct summary_maker {
+    block_summary *summary;
+    slice request, server, function; // of the last record
+} summary_maker;
+
+// For `count` records, as the block's sender says.
+summary_maker summary_begin(block_summary *summary, uint32_t count);
+void summary_take(summary_maker *s, const record_view *v);
 
 // Hashes of what can be asked for.
 uint64_t word_of_request(slice request_id);

@@ -55,7 +55,21 @@ static void count_reason(point *p, slice reason, int64_t count) {
     p->reasons[p->reason_count++] = (reason_slot){reason, count};
 }
 
-void point_add(point *to, const point *from) {
+static int64_t larger(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
+static void take_levels(point *to, const point *from) {
+    if (from->instances_peak == 0 && from->waiting_peak == 0) {
+        return;
+    }
+    to->instances = from->instances;
+    to->waiting = from->waiting;
+    to->instances_peak = larger(to->instances_peak, from->instances_peak);
+    to->waiting_peak = larger(to->waiting_peak, from->waiting_peak);
+}
+
+static void add_counts(point *to, const point *from) {
     to->calls += from->calls;
     to->errors += from->errors;
     to->throttled += from->throttled;
@@ -72,13 +86,40 @@ void point_add(point *to, const point *from) {
     }
 }
 
+void point_add(point *to, const point *from) {
+    add_counts(to, from);
+    take_levels(to, from);
+}
+
+void point_add_beside(point *to, const point *from) {
+    add_counts(to, from);
+    to->instances += from->instances;
+    to->instances_peak += from->instances_peak;
+    to->waiting += from->waiting;
+    to->waiting_peak += from->waiting_peak;
+}
+
 // ---- From records ----
 
 static bool is_throttled(const record_view *v) {
     return v->kind == RECORD_REQUEST && v->status == 429;
 }
 
+static void count_levels(point *p, const record_view *v) {
+    const point levels = {
+        .instances = v->instances,
+        .instances_peak = v->instances_peak,
+        .waiting = v->waiting,
+        .waiting_peak = v->waiting_peak,
+    };
+    take_levels(p, &levels);
+}
+
 static void count_record(point *p, const record_view *v) {
+    if (v->kind == RECORD_LEVELS) {
+        count_levels(p, v);
+        return;
+    }
     if (is_throttled(v)) {
         p->throttled++;
         return;
@@ -121,14 +162,7 @@ static bool same_key(const series_key *a, const series_key *b) {
            same(a->title_id, b->title_id);
 }
 
-typedef struct gathering {
-    ow_arena *arena;
-    block_points *points;
-    int room;
-    uint16_t *index; // of a point + 1
-} gathering;
-
-static bool grow(gathering *g) {
+static bool grow(points_maker *g) {
     if (g->points->count < g->room) {
         return true;
     }
@@ -146,11 +180,12 @@ static bool grow(gathering *g) {
 }
 
 // NULL: no place.
-static point *point_of(gathering *g, const series_key *key) {
+static point *point_of(points_maker *g, const series_key *key) {
     size_t at = hash_key(key) & (INDEX_ROOM - 1);
     while (g->index[at] != 0) {
         block_point *found = &g->points->items[g->index[at] - 1];
         if (same_key(&found->key, key)) {
+            g->last = g->index[at];
             return &found->point;
         }
         at = (at + 1) & (INDEX_ROOM - 1);
@@ -162,38 +197,41 @@ static point *point_of(gathering *g, const series_key *key) {
     memset(made, 0, sizeof *made);
     made->key = *key;
     g->index[at] = (uint16_t)g->points->count;
+    g->last = g->points->count;
     return &made->point;
 }
 
 static bool counts(const record_view *v) {
     bool named = v->virtual_server.length > 0 && v->function.length > 0 && v->title_id.length > 0;
-    return named && (v->kind == RECORD_INVOCATION || is_throttled(v));
+    return named && (v->kind == RECORD_INVOCATION || v->kind == RECORD_LEVELS || is_throttled(v));
 }
 
-ow_code points_of_block(slice records, ow_arena *arena, block_points *ret_points, ow_err *err) {
-    *ret_points = (block_points){0};
-    gathering g = {.arena = arena, .points = ret_points};
-    g.index = ow_arena_calloc(arena, INDEX_ROOM, sizeof *g.index);
-    if (g.index == NULL) {
-        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for a block's points");
-    }
-    record_cursor cursor = record_begin((const uint8_t *)records.text, records.length);
-    record_view v;
+bool points_begin(points_maker *g, block_points *points, ow_arena *arena) {
+    *points = (block_points){0};
+    *g = (points_maker){.arena = arena, .points = points};
+    g->index = ow_arena_calloc(arena, INDEX_ROOM, sizeof *g->index);
+    return g->index != NULL;
+}
+
+// Neighbours mostly belong to the same point.
+static point *point_like_last(points_maker *g, const series_key *key) {
+    block_point *last = g->last > 0 ? &g->points->items[g->last - 1] : NULL;
+    return last != NULL && same_key(&last->key, key) ? &last->point : point_of(g, key);
+}
+
+void points_take(points_maker *g, const record_view *v) {
     const int64_t step_us = (int64_t)SERIES_FINE_S * 1000000;
-    while (record_next(&cursor, &v)) {
-        if (!counts(&v)) {
-            continue;
-        }
-        series_key key = {v.title_id,  v.virtual_server, v.function,
-                          v.qualifier, v.version,        v.time_us - v.time_us % step_us};
-        point *p = point_of(&g, &key);
-        if (p != NULL) {
-            count_record(p, &v);
-        } else {
-            ret_points->lost++;
-        }
+    if (!counts(v)) {
+        return;
     }
-    return OW_OK;
+    series_key key = {v->title_id,  v->virtual_server, v->function,
+                      v->qualifier, v->version,        v->time_us - v->time_us % step_us};
+    point *p = point_like_last(g, &key);
+    if (p != NULL) {
+        count_record(p, v);
+    } else {
+        g->points->lost++;
+    }
 }
 
 // ---- As a message ----
@@ -232,6 +270,10 @@ series_point *point_message(const point *p, int64_t time_us, ow_arena *arena) {
     m->duration_us = p->duration_us;
     m->init_us = p->init_us;
     m->queued_us = p->queued_us;
+    m->instances = p->instances;
+    m->instances_peak = p->instances_peak;
+    m->waiting = p->waiting;
+    m->waiting_peak = p->waiting_peak;
     m->durations = ow_arena_memdup_in(arena, p->durations, sizeof p->durations);
     m->inits = ow_arena_memdup_in(arena, p->inits, sizeof p->inits);
     if (m->durations == NULL || m->inits == NULL || !fill_reasons(m, p, arena)) {
@@ -277,6 +319,10 @@ ow_code point_unpack(const void *bytes, size_t size, ow_arena *arena, point *ret
         .duration_us = m->duration_us,
         .init_us = m->init_us,
         .queued_us = m->queued_us,
+        .instances = m->instances,
+        .instances_peak = m->instances_peak,
+        .waiting = m->waiting,
+        .waiting_peak = m->waiting_peak,
     };
     take_buckets(p.durations, m->durations, m->n_durations);
     take_buckets(p.inits, m->inits, m->n_inits);

@@ -30,6 +30,7 @@ typedef struct reason_slot {
 typedef struct point {
     int64_t calls, errors, throttled, cold_starts;
     int64_t duration_us, init_us, queued_us;
+    int64_t instances, instances_peak, waiting, waiting_peak; // levels; peaks of 0: there were none
     int64_t durations[SERIES_BUCKETS], inits[SERIES_BUCKETS];
     reason_slot reasons[SERIES_REASONS_MAX];
     int reason_count;
@@ -46,10 +47,24 @@ typedef struct block_points {
     int64_t lost; // records that found no place
 } block_points;
 
-// The points of a block; text is borrowed from `records`. In `arena`. Codes: resource_exhausted.
-ow_code points_of_block(slice records, ow_arena *arena, block_points *ret_points, ow_err *err);
+// The points of a block in the making: begin, take each record. Text is borrowed from the records.
+typedef struct points_maker {
+    ow_arena *arena;
+    block_points *points;
+    int room;
+    uint16_t *index; // of a point + 1
+    int last;        // the point that was counted last + 1; 0: none
+} points_maker;
 
+// In `arena`. False: no memory.
+bool points_begin(points_maker *g, block_points *points, ow_arena *arena);
+void points_take(points_maker *g, const record_view *v);
+
+// `from` is of a later time, where they have levels.
 void point_add(point *to, const point *from);
+
+// The same for points of different series at one time: levels are added up.
+void point_add_beside(point *to, const point *from);
 
 // As it is stored, in `arena`, and back. pack: NULL when the arena is full. unpack: text is borrowed
 // from the message, which lives in `arena`. Codes: data_loss "malformed_point".

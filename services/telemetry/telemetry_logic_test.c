@@ -1,6 +1,7 @@
 #include "services/telemetry/telemetry_logic.h"
 
 #include "services/telemetry/blocks_for_test.h"
+#include "services/telemetry/digest.h"
 
 #include "core/testing/ow_test.h"
 
@@ -12,7 +13,7 @@
 typedef struct fixture {
     ow_arena *arena;
     test_block block;
-    block_summary summary;
+    const block_summary *summary; // of the last digest
     filter filter;
     ow_err err;
 } fixture;
@@ -45,6 +46,18 @@ static const test_run chat = {
     .version = 3,
     .duration_us = 1230,
 };
+
+static slice all_of(const fixture *f) {
+    return (slice){(const char *)f->block.bytes, f->block.size};
+}
+
+static ow_code digest(fixture *f, slice records, uint32_t count) {
+    block_digest d;
+    ow_arena_reset(f->arena);
+    ow_code code = digest_block(records, count, f->arena, &d, &f->err);
+    f->summary = code == OW_OK ? d.summary : NULL;
+    return code;
+}
 
 // The entries as "KIND time text" lines.
 static const char *show(fixture *f) {
@@ -159,8 +172,8 @@ static void filters(void **state) {
 }
 
 static bool may_match(const fixture *f) {
-    return filter_may_match(&f->filter, f->summary.top_level, f->summary.words,
-                            f->summary.words_size);
+    return filter_may_match(&f->filter, f->summary->top_level, f->summary->words,
+                            f->summary->words_size);
 }
 
 static void summaries_let_blocks_be_skipped(void **state) {
@@ -172,8 +185,8 @@ static void summaries_let_blocks_be_skipped(void **state) {
         snprintf(request, sizeof request, "req_%d", i);
         test_block_line(&f->block, i, &run, "info", "text");
     }
-    assert_int_equal(summarize(f->block.bytes, f->block.size, 2000, &f->summary, &f->err), OW_OK);
-    assert_int_equal(f->summary.top_level, LEVEL_INFO);
+    assert_int_equal(digest(f, all_of(f), 2000), OW_OK);
+    assert_int_equal(f->summary->top_level, LEVEL_INFO);
     int wrong = 0;
     for (int i = 0; i < 4000; i++) {
         snprintf(request, sizeof request, "req_%d", i);
@@ -206,13 +219,12 @@ static void refuses_damaged_blocks(void **state) {
     uint8_t *copy = malloc(f->block.size);
     for (size_t cut = 1; cut < f->block.size; cut++) {
         memcpy(copy, f->block.bytes, cut);
-        assert_int_equal(summarize(copy, cut, 2, &f->summary, &f->err), OW_INVALID_ARGUMENT);
+        assert_int_equal(digest(f, (slice){(const char *)copy, cut}, 2), OW_INVALID_ARGUMENT);
     }
     free(copy);
-    assert_int_equal(summarize(f->block.bytes, f->block.size, 3, &f->summary, &f->err),
-                     OW_INVALID_ARGUMENT);
-    assert_int_equal(summarize(f->block.bytes, f->block.size, 2, &f->summary, &f->err), OW_OK);
-    assert_int_equal(summarize(NULL, 0, 0, &f->summary, &f->err), OW_OK);
+    assert_int_equal(digest(f, all_of(f), 3), OW_INVALID_ARGUMENT);
+    assert_int_equal(digest(f, all_of(f), 2), OW_OK);
+    assert_int_equal(digest(f, (slice){NULL, 0}, 0), OW_OK);
 }
 
 static void reads_its_own_page_tokens(void **state) {
@@ -355,7 +367,7 @@ static void gathers_the_words_of_a_block(void **state) {
     block_text text;
     test_block_line(&f->block, 1, &chat, "info", "Gold, gold; GOLD: 3\xc3\xa4 x");
     test_block_line(&f->block, 1, &chat, "info", "more gold x");
-    assert_ow_ok(text_of_block(f->block.bytes, f->block.size, f->arena, &text, &f->err), &f->err);
+    assert_ow_ok(text_of_block(all_of(f), f->arena, &text, &f->err), &f->err);
     assert_string_equal(text.words, "gold 3\xc3\xa4 x more ");
     char line[200];
     memset(line, 'a', sizeof line);
@@ -364,7 +376,7 @@ static void gathers_the_words_of_a_block(void **state) {
     line[199] = 0;
     test_block_free(&f->block);
     test_block_line(&f->block, 1, &chat, "info", line);
-    assert_ow_ok(text_of_block(f->block.bytes, f->block.size, f->arena, &text, &f->err), &f->err);
+    assert_ow_ok(text_of_block(all_of(f), f->arena, &text, &f->err), &f->err);
     assert_int_equal(text.size, 64); // 63 and the blank
     assert_ow_ok(search_parse(line, &f->filter.text, &f->err), &f->err);
     assert_string_equal(kinds_of(f), "L");
@@ -373,7 +385,7 @@ static void gathers_the_words_of_a_block(void **state) {
         snprintf(line, sizeof line, "w%d", i);
         test_block_line(&f->block, 1, &chat, "info", line);
     }
-    assert_ow_ok(text_of_block(f->block.bytes, f->block.size, f->arena, &text, &f->err), &f->err);
+    assert_ow_ok(text_of_block(all_of(f), f->arena, &text, &f->err), &f->err);
     assert_true(text.too_many);
     assert_int_equal(text.size, 0);
 }

@@ -5,10 +5,8 @@
 #include "core/audit/methods.h"
 
 typedef struct append_state {
-    block_summary *summary;
-    block_text text;
+    block_digest digest;
     otlp_text spans;
-    block_points points;
     int64_t received_us;
     int64_t bytes; // of the whole store, afterwards
 } append_state;
@@ -27,24 +25,13 @@ static ow_code check_block(const append_request *request, ow_err *err) {
 static ow_code append_summarize(ow_run *run) {
     append_state *s = run->state;
     const append_request *request = run->request;
-    ow_arena *arena = run->call->arena;
     ow_code code = check_block(request, run->err);
     if (code != OW_OK) {
         return code;
     }
     s->received_us = ow_clock_wall_us(((const telemetry *)run->self)->env->clock);
-    s->summary = ow_arena_alloc(arena, sizeof *s->summary);
-    if (s->summary == NULL) {
-        return ow_fail(run->err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for a block");
-    }
     slice records = {(const char *)request->records.data, request->records.len};
-    code = summarize(request->records.data, request->records.len, (uint32_t)request->count,
-                     s->summary, run->err);
-    if (code == OW_OK) {
-        code =
-            text_of_block(request->records.data, request->records.len, arena, &s->text, run->err);
-    }
-    return code == OW_OK ? points_of_block(records, arena, &s->points, run->err) : code;
+    return digest_block(records, (uint32_t)request->count, run->call->arena, &s->digest, run->err);
 }
 
 static ow_code append_trace(ow_run *run) {
@@ -64,12 +51,13 @@ static ow_code append_store(ow_run *run) {
     append_state *s = run->state;
     new_block block = {
         .request = run->request,
-        .summary = s->summary,
-        .text = &s->text,
+        .summary = s->digest.summary,
+        .text = &s->digest.text,
         .received_us = s->received_us,
     };
     ow_code code = store_append(run->db, &block, &s->bytes, run->err);
-    return code == OW_OK ? series_store_add(run->db, &s->points, run->call->arena, run->err) : code;
+    return code == OW_OK ? series_store_add(run->db, &s->digest.points, run->call->arena, run->err)
+                         : code;
 }
 
 static ow_code append_tell(ow_run *run) {
@@ -80,7 +68,7 @@ static ow_code append_tell(ow_run *run) {
     ow_counter_add(t->records, (uint64_t)request->count);
     ow_counter_add(t->bytes, request->records.len);
     ow_counter_add(t->dropped, (uint64_t)request->dropped);
-    ow_counter_add(t->uncounted, (uint64_t)s->points.lost);
+    ow_counter_add(t->uncounted, (uint64_t)s->digest.points.lost);
     if (t->exporter != NULL) {
         exporter_take(t->exporter, &s->spans);
     }
@@ -133,6 +121,7 @@ const ow_method telemetry_methods[] = {
     {"VerifyAudit", 0, {{OW_READ, ow_audit_verify_step}}},
     {"GetTrace", sizeof(trace_state), {{OW_LOOP, trace_begin}, {OW_READ, trace_read}}},
     {"QueryLogs", sizeof(query), {{OW_LOOP, query_logs}}},
+    {"TailLogs", sizeof(tail), {{OW_LOOP, tail_logs}}},
     {"StartBackup",
      sizeof(ow_audit_entry),
      {{OW_READ, start_backup}, {OW_LOOP, started_backup}, {OW_WRITE, ow_backup_audit_step}}},

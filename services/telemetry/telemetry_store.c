@@ -116,7 +116,7 @@ static ow_code forget_words(ow_db_conn *db, int64_t block_id, ow_arena *arena, o
     ow_arena_reset(arena);
     code = store_records(db, block_id, arena, &records, err);
     if (code == OW_OK) {
-        code = text_of_block((const uint8_t *)records.text, records.length, arena, &text, err);
+        code = text_of_block(records, arena, &text, err);
     }
     return code == OW_OK && text.size > 0 ? ow_db_words_remove(db, block_id, text.words, err)
                                           : code;

@@ -18,6 +18,10 @@ typedef struct fixture {
     test_block block;
     // A query that waits.
     ow_call *call;
+    size_t tail_entries; // told by TailLogs
+    int64_t tail_dropped;
+    ow_code tail_code;
+    char tail_token[64];
     ow_gauge *waiting; // the service's
     bool answered;
     size_t answered_entries;
@@ -303,6 +307,73 @@ static void waits_for_what_is_new(void **state) {
     assert_int_equal(f->answered_entries, 3);
 }
 
+// ---- The tail ----
+
+typedef Overworld__Telemetry__V1__TailLogsResponse tail_response;
+
+static void on_tail(const tail_response *message, void *closure_data) {
+    ow_call *call = closure_data;
+    fixture *f = call->user;
+    if (message == NULL) {
+        f->answered = true;
+        f->tail_code = call->err.code;
+        return;
+    }
+    f->tail_entries += message->n_entries;
+    f->tail_dropped += message->dropped;
+    snprintf(f->tail_token, sizeof f->tail_token, "%s", message->next_page_token);
+}
+
+static void begin_tail(fixture *f, query_request *request, const char *token) {
+    f->answered = false;
+    f->tail_entries = 0;
+    f->tail_dropped = 0;
+    f->call = stage_call_new(&f->stage, &viewer);
+    f->call->user = f;
+    request->page_token = TEXT(token);
+    overworld__telemetry__v1__telemetry__tail_logs(ow_directory_get(f->stage.directory, SERVICE),
+                                                   request, on_tail, f->call);
+}
+
+static bool has_three_entries(void *self) {
+    const fixture *f = self;
+    return f->tail_entries >= 3 && ow_gauge_value(f->waiting) == 1;
+}
+
+static void tells_what_comes_until_cancelled(void **state) {
+    fixture *f = *state;
+    query_request request = any();
+    add_lines(f, 0, 2); // before: not told
+    append(f, 0);
+    ow_clock_advance(f->stage.clock, 1000000);
+    begin_tail(f, &request, "");
+    stage_until(&f->stage, is_waiting, f);
+    add_lines(f, 10, 1);
+    append(f, 5);
+    add_lines(f, 20, 2);
+    append(f, 0);
+    stage_until(&f->stage, has_three_entries, f);
+    assert_int_equal(f->tail_dropped, 5);
+    ow_call_cancel(f->call, OW_CANCELLED);
+    stage_until(&f->stage, has_answer, f);
+    assert_int_equal(f->tail_code, OW_CANCELLED);
+    f->call = ow_call_free(f->call);
+    // From the last token on: nothing twice, nothing left out.
+    add_lines(f, 30, 3);
+    append(f, 0);
+    char token[64];
+    snprintf(token, sizeof token, "%s", f->tail_token);
+    begin_tail(f, &request, token);
+    stage_until(&f->stage, has_three_entries, f);
+    assert_int_equal(f->tail_entries, 3);
+    stage_restart(&f->stage);
+    stage_until(&f->stage, has_answer, f);
+    f->call = ow_call_free(f->call);
+    begin_tail(f, &request, "nonsense");
+    stage_until(&f->stage, has_answer, f);
+    assert_int_equal(f->tail_code, OW_INVALID_ARGUMENT);
+}
+
 static void stops_waiting_when_the_time_is_over_or_the_caller_gone(void **state) {
     fixture *f = *state;
     query_request request = any();
@@ -569,6 +640,44 @@ static void counts_by_function_version_and_alias(void **state) {
     assert_string_equal(f->stage.err.reason, "bad_step");
 }
 
+static void keeps_levels_of_instances_and_queues(void **state) {
+    fixture *f = *state;
+    const int64_t minute_us = 60000000;
+    ow_clock_advance(f->stage.clock, minute_us - now_us(f) % minute_us);
+    int64_t begin_us = now_us(f);
+    test_block_invocation(&f->block, begin_us, &chat);
+    test_block_levels(&f->block, begin_us + 9999999, &chat, 2, 5, 7);
+    append(f, 0);
+    test_block_levels(&f->block, begin_us + 19999999, &chat, 1, 2, 0);
+    append(f, 0);
+    ow_clock_advance(f->stage.clock, minute_us);
+    series_request request = OVERWORLD__TELEMETRY__V1__QUERY_SERIES_REQUEST__INIT;
+    request.function = TEXT("moderate");
+    request.step_s = 10;
+    const series_response *reply = ask_series(f, &request);
+    assert_int_equal(reply->n_series, 2);
+    const series_msg *levels = reply->series[reply->series[0]->qualifier[0] == 0 ? 0 : 1];
+    assert_string_equal(levels->qualifier, "");
+    assert_int_equal(levels->version, 3);
+    assert_int_equal(levels->n_points, 2);
+    assert_int_equal(levels->points[0]->instances, 2);
+    assert_int_equal(levels->points[0]->instances_peak, 5);
+    assert_int_equal(levels->points[0]->waiting, 7);
+    assert_int_equal(levels->points[0]->waiting_peak, 14);
+    assert_int_equal(levels->points[1]->instances_peak, 2);
+    request.step_s = 60;
+    reply = ask_series(f, &request);
+    levels = reply->series[reply->series[0]->qualifier[0] == 0 ? 0 : 1];
+    assert_int_equal(levels->n_points, 1);
+    assert_int_equal(levels->points[0]->instances, 1);
+    assert_int_equal(levels->points[0]->instances_peak, 5);
+    query_request query = any(); // they are no entries of the log
+    const query_response *log = ask(f, &query);
+    for (size_t i = 0; i < log->n_entries; i++) {
+        assert_string_not_equal(log->entries[i]->request_id, "");
+    }
+}
+
 static void keeps_series_for_seven_days(void **state) {
     fixture *f = *state;
     test_block_invocation(&f->block, now_us(f), &chat);
@@ -638,12 +747,14 @@ int main(int argc, char **argv) {
         CASE(shows_the_newest_of_blocks_that_overlap),
         CASE(narrows_by_time),
         CASE(waits_for_what_is_new),
+        CASE(tells_what_comes_until_cancelled),
         CASE(stops_waiting_when_the_time_is_over_or_the_caller_gone),
         SMALL_CASE(bounds_those_who_wait),
         SMALL_CASE(deletes_the_oldest_when_there_is_too_much),
         CASE(finds_text_without_reading_everything),
         CASE(shows_the_trace_of_a_request),
         CASE(counts_by_function_version_and_alias),
+        CASE(keeps_levels_of_instances_and_queues),
         CASE(keeps_series_for_seven_days),
         CASE(deletes_what_is_too_old),
         CASE(refuses_bad_questions_and_blocks),

@@ -112,14 +112,7 @@ void search_query(const search *s, char text[static SEARCH_QUERY_MAX]) {
 
 // ---- The words of a block ----
 
-typedef struct word_set {
-    uint32_t *places; // of a word in `text` + 1; 0: free. A power of two
-    size_t room, count;
-    char *text;
-    size_t size;
-} word_set;
-
-enum { SET_ROOM = 65536 }; // for TEXT_WORDS_MAX and as much again
+enum { SET_ROOM = 65536 }; // for TEXT_WORDS_MAX and as much again; a power of two
 
 static uint64_t hash_of(const word *w) {
     uint64_t hash = 0xCBF29CE484222325U;
@@ -136,12 +129,12 @@ static bool stands_at(const word_set *set, uint32_t place, const word *w) {
 
 // False: too many.
 static bool add_word(word_set *set, const word *w) {
-    size_t at = hash_of(w) & (set->room - 1);
+    size_t at = hash_of(w) & (SET_ROOM - 1);
     while (set->places[at] != 0) {
         if (stands_at(set, set->places[at] - 1, w)) {
             return true;
         }
-        at = (at + 1) & (set->room - 1);
+        at = (at + 1) & (SET_ROOM - 1);
     }
     if (set->count == TEXT_WORDS_MAX || set->size + w->length + 1 > TEXT_BYTES_MAX) {
         return false;
@@ -170,28 +163,37 @@ static bool has_text(const record_view *v) {
 
 // Room for a word's comparison behind the last one.
 static bool make_set(word_set *set, ow_arena *arena) {
-    set->room = SET_ROOM;
     set->places = ow_arena_calloc(arena, SET_ROOM, sizeof *set->places);
     set->text = ow_arena_calloc(arena, TEXT_BYTES_MAX + WORD_LENGTH_MAX + 1, 1);
     return set->places != NULL && set->text != NULL;
 }
 
-ow_code text_of_block(const uint8_t *records, size_t size, ow_arena *arena, block_text *ret_text,
-                      ow_err *err) {
+bool words_take(word_set *set, const record_view *v, ow_arena *arena) {
+    if (set->too_many || !has_text(v)) {
+        return true;
+    }
+    if (set->text == NULL && !make_set(set, arena)) {
+        return false;
+    }
+    set->too_many =
+        !(add_text(set, v->text) && add_text(set, v->message) && add_text(set, v->stack));
+    return true;
+}
+
+block_text words_end(const word_set *set) {
+    return set->too_many ? (block_text){.words = "", .too_many = true}
+                         : (block_text){.words = set->size > 0 ? set->text : "", .size = set->size};
+}
+
+ow_code text_of_block(slice records, ow_arena *arena, block_text *ret_text, ow_err *err) {
     word_set set = {0};
-    record_cursor cursor = record_begin(records, size);
+    record_cursor cursor = record_begin((const uint8_t *)records.text, records.length);
     record_view v;
-    bool fits = true;
-    while (fits && record_next(&cursor, &v)) {
-        if (!has_text(&v)) {
-            continue;
-        }
-        if (set.text == NULL && !make_set(&set, arena)) {
+    while (record_next(&cursor, &v)) {
+        if (!words_take(&set, &v, arena)) {
             return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for a block's words");
         }
-        fits = add_text(&set, v.text) && add_text(&set, v.message) && add_text(&set, v.stack);
     }
-    *ret_text = fits ? (block_text){.words = set.size > 0 ? set.text : "", .size = set.size}
-                     : (block_text){.words = "", .too_many = true};
+    *ret_text = words_end(&set);
     return OW_OK;
 }

@@ -31,3 +31,18 @@ bool search_matches(const search *s, const record_view *v);
 // The search as core/db's word index takes it. `room` of SEARCH_QUERY_MAX is enough.
 enum { SEARCH_QUERY_MAX = SEARCH_WORDS_MAX * (WORD_LENGTH_MAX + 2) + 1 };
 void search_query(const search *s, char text[static SEARCH_QUERY_MAX]);
+
+// The words of a block in the making: zeroed, take each record, end.
+typedef struct word_set {
+    uint32_t *places; // of a word in `text` + 1; 0: free
+    char *text;
+    size_t size, count;
+    bool too_many;
+} word_set;
+
+// In `arena`, where there are words at all. False: no memory.
+bool words_take(word_set *set, const record_view *v, ow_arena *arena);
+block_text words_end(const word_set *set);
+
+// All of that for a block. In `arena`. Codes: resource_exhausted.
+ow_code text_of_block(slice records, ow_arena *arena, block_text *ret_text, ow_err *err);

@@ -27,6 +27,7 @@ import urllib.request
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))  # of the runfiles tree: binaries stand below it
 TICK = os.sysconf("SC_CLK_TCK")
+IDLE = 10000  # connections that do nothing
 PLAYERS = 16000  # each stays below its limit of 10 calls/s
 
 
@@ -83,7 +84,7 @@ class Server:
     def __init__(self, split=False, folder=None, flags=()):
         self.folder = folder or tempfile.mkdtemp(prefix="overworld-bench-")
         self.processes = []
-        targets = ["identity,registry", "telemetry", "runner", "gateway"] if split else ["all"]
+        targets = ["identity,registry,data,events", "telemetry", "runner", "gateway"] if split else ["all"]
         started = time.monotonic()
         try:
             os.unlink(os.path.join(self.folder, "run/gateway.json"))
@@ -324,6 +325,34 @@ def bench_records(report, options):
         server.stop()
 
 
+def bench_telemetry(report, options):
+    """What of a call's CPU is records: made, sent, summarized, stored. The same load on two servers in turn,
+    one of which records nothing."""
+    servers = [Server(flags=options.flags),
+               Server(flags=["--gateway.records=false", "--runner.records=false", *options.flags])]
+    runs = [[], []]
+    try:
+        tokens = []
+        for server in servers:
+            server.ow("vs", "deploy", bundle(0), "--publish")
+            tokens.append(log_in_players(server, PLAYERS))
+            wrk(server.public + "/v1/call/bench/echo", 32, 2, "call.lua", tokens[-1], server.sessions())
+        for _ in range(options.rounds):
+            for at, server in enumerate(servers):
+                runs[at].append(wrk(server.public + "/v1/call/bench/echo", 32, options.seconds,
+                                    "call.lua", tokens[at], server.sessions()))
+        shares = [100 * (a["cpu"] - b["cpu"]) / a["cpu"] for a, b in zip(*runs)]
+        share = statistics.median(shares)
+        report.row("telemetry/share", share, "%", 10, share <= 10,
+                   f"of a call's CPU: {median(runs[0], 'cpu'):.2f} µs with records, "
+                   f"{median(runs[1], 'cpu'):.2f} µs without; rounds {min(shares):.0f} to {max(shares):.0f} %")
+        errors = sum(run["errors"] for both in runs for run in both)
+        report.row("telemetry/errors", errors, "calls", 0, errors == 0, "")
+    finally:
+        for server in servers:
+            server.stop()
+
+
 def bench_split(report, options):
     server = Server(split=True, flags=options.flags)
     try:
@@ -428,6 +457,34 @@ def write_rows(report, server, name, path, bodies, bar_us, options):
     report.row(f"write/{name}/cpu", cpu, "µs", bar_us, cpu <= bar_us, "all processes, a write")
     errors = sum(run["errors"] for run in many)
     report.row(f"write/{name}/errors", errors, "calls", 0, errors == 0, "")
+
+
+def bench_kv(report, options):
+    """Keys and values from functions: 64 calls under way, each with 100 operations one after another."""
+    server = Server(flags=["--runner.quota=64", *options.flags])
+    folder = tempfile.mkdtemp(prefix="overworld-bench-bundle-")
+    try:
+        shutil.copy(os.path.join(HERE, "bundle/kv.c"), folder)
+        functions = {name: {"exposure": "client", "timeout_ms": 20000} for name in ("kv_get", "kv_set")}
+        with open(os.path.join(folder, "virtualserver.json"), "w") as f:
+            json.dump({"name": "bench", "runtime": "c", "functions": functions}, f)
+        server.ow("vs", "deploy", folder, "--publish")
+        tokens = log_in_players(server, 1000)
+        url = server.public + "/v1/call/bench/"
+        for name, bar in (("kv_set", 10000), ("kv_get", 30000)):
+            wrk(url + name, 64, 2, "call.lua", tokens, server.sessions())  # warm up
+            runs = [wrk(url + name, 64, options.seconds, "call.lua", tokens, server.sessions())
+                    for _ in range(options.rounds)]
+            rate = 100 * median(runs, "rate")
+            row = name.replace("_", "/")
+            report.row(row, rate, "/s", bar, rate >= bar,
+                       f"{median(runs, 'cpu') / 100:.1f} µs CPU each, all processes")
+            errors = sum(run["errors"] for run in runs)
+            report.row(row + "/errors", errors, "calls", 0, errors == 0,
+                       f"of {sum(run['requests'] for run in runs)}, 100 operations each")
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def bench_token(report, options):
@@ -539,9 +596,14 @@ def bench_dev(report, options):
 
 
 def bench_idle(report, options):
-    """Calls beside 9,000 connections that do nothing, against the same without them."""
+    """Calls beside 10,000 connections that do nothing, against the same without them."""
+    import resource
     import socket
-    server = Server(flags=["--gateway.max_connections_per_address=0", *options.flags])
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    server = Server(flags=["--gateway.max_connections_per_address=0",
+                           f"--gateway.max_connections={IDLE + 1000}", "--gateway.idle_timeout=600s",
+                           *options.flags])
     host, port = server.public.removeprefix("http://").split(":")
     server.ow("vs", "deploy", bundle(0), "--publish")
     tokens = log_in_players(server, PLAYERS)
@@ -551,14 +613,14 @@ def bench_idle(report, options):
         wrk(url, 32, 2, "call.lua", tokens, server.sessions())  # warm up
         for _ in range(options.rounds):
             alone.append(wrk(url, 32, options.seconds, "call.lua", tokens, server.sessions()))
-        for _ in range(9000):
+        for _ in range(IDLE):
             sockets.append(socket.create_connection((host, int(port))))
             sockets[-1].sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
         for _ in range(options.rounds):
             beside.append(wrk(url, 32, options.seconds, "call.lua", tokens, server.sessions()))
         ratio = median(beside, "rate") / median(alone, "rate")
         report.row("idle/c-32/ratio", ratio, "x alone", None, None,
-                   f"9000 idle connections; {median(beside, 'rate'):.0f}/s beside them, "
+                   f"{IDLE} idle connections; {median(beside, 'rate'):.0f}/s beside them, "
                    f"{median(alone, 'rate'):.0f}/s alone")
         report.row("idle/c-32/p99", median(beside, "p99"), "ms", 50, median(beside, "p99") <= 50,
                    f"alone {median(alone, 'p99'):.2f} ms")
@@ -683,7 +745,8 @@ def bench_alias(report, options):
 
 BENCHES = {"alias": bench_alias, "token": bench_token, "call": bench_call, "records": bench_records, "split": bench_split,
            "cold": bench_cold, "start": bench_start, "write": bench_write, "dev": bench_dev,
-           "idle": bench_idle, "limits": bench_limits, "cron": bench_cron}
+           "idle": bench_idle, "limits": bench_limits, "cron": bench_cron,
+           "telemetry": bench_telemetry, "kv": bench_kv}
 
 
 def write_table(path, rows, command):

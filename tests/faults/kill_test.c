@@ -54,9 +54,9 @@ static void the_one_process(void **state) {
 
 static void each_process_and_all(void **state) {
     (void)state;
-    static const char *const services[] = {"identity", "registry", "gateway", "telemetry",
-                                           "runner",   "data",     "events",  NULL};
-    kill_rounds(SHAPE_SPLIT, services, 7, SPLIT_KILLS, 20260102);
+    static const char *const services[] = {"identity", "registry", "gateway", "telemetry", "runner",
+                                           "data",     "events",   "timers",  NULL};
+    kill_rounds(SHAPE_SPLIT, services, 8, SPLIT_KILLS, 20260102);
 }
 
 int main(void) {

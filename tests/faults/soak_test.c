@@ -26,8 +26,8 @@ enum {
 
 static const char *const flags[] = {"--gateway.player_calls=0", "--gateway.player_function_calls=0",
                                     "--gateway.address_requests=0", NULL};
-static const char *const processes[] = {"identity", "registry", "telemetry",
-                                        "runner",   "events",   "gateway"};
+static const char *const processes[] = {"identity", "registry", "telemetry", "runner",
+                                        "events",   "timers",   "gateway"};
 enum { PROCESSES = sizeof processes / sizeof processes[0] };
 
 static int seconds = 5;

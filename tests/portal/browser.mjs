@@ -18,10 +18,15 @@ export async function openBrowser() {
 export async function openPage(browser, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, colorScheme: "light", locale: "en-GB", ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(10000);
+  page.setDefaultTimeout(30000);
   const faults = [];
+  // Says what exactly the policy forbade, and where.
+  await page.addInitScript(() => {
+    document.addEventListener("securitypolicyviolation", (e) => console.warn(`policy: ${e.effectiveDirective} ${e.sample} ${e.sourceFile}:${e.lineNumber}:${e.columnNumber} ${e.target?.outerHTML?.slice(0, 200)}`));
+  });
   page.on("console", (message) => {
     // A refusal that the page shows is logged by the browser as well.
+    if (message.text().startsWith("policy:")) faults.push(message.text());
     if (message.type() === "error" && !/Failed to load resource/.test(message.text())) faults.push(message.text());
   });
   page.on("pageerror", (error) => faults.push(String(error)));

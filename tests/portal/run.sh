@@ -16,4 +16,4 @@ ln -s "$modules/node_modules" "$work/node_modules"
 (cd "$work/unit" && ../node_modules/.bin/vitest run --reporter=dot)
 export ROOT=$PWD PICTURES=${TEST_UNDECLARED_OUTPUTS_DIR:-$work/pictures}
 mkdir -p "$PICTURES"
-exec node --test --test-concurrency=1 "$work"/pages/*.test.mjs
+exec node --test --test-concurrency=2 "$work"/pages/*.test.mjs

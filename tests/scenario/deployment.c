@@ -30,6 +30,7 @@ enum {
 
 typedef struct process {
     const char *services; // NULL: unused
+    const char *id;       // of one of several; NULL: it is the only one
     pid_t pid;            // 0: not running
 } process;
 
@@ -43,10 +44,11 @@ struct deployment {
     const char *flags[FLAGS_MAX];
     size_t flag_count;
     const char *const *environment;
+    char runners[64]; // "--server.runners=...", "": there is one
 };
 
-static const char *const split_services[] = {"identity", "registry", "telemetry", "data",
-                                             "push",     "runner",   "events",    "gateway"};
+static const char *const split_services[] = {
+    "identity", "registry", "telemetry", "data", "runner", "events", "push", "timers", "gateway"};
 
 int64_t now_ms(void) {
     struct timespec now;
@@ -93,6 +95,7 @@ static void start_process(deployment *d, process *p) {
     const char *argv[FLAGS_MAX + 16];
     char data[128];
     char target[96];
+    char id[64];
     size_t n = 0;
     snprintf(data, sizeof data, "--data=%s", d->folder);
     snprintf(target, sizeof target, "--target=%s", p->services);
@@ -100,6 +103,13 @@ static void start_process(deployment *d, process *p) {
     argv[n++] = "up";
     argv[n++] = data;
     argv[n++] = target;
+    if (p->id != NULL) {
+        snprintf(id, sizeof id, "--server.id=%s", p->id);
+        argv[n++] = id;
+    }
+    if (d->runners[0] != '\0') {
+        argv[n++] = d->runners;
+    }
     argv[n++] = "--gateway.public_port=0";
     argv[n++] = "--gateway.console_port=0";
     // One player and one address stand for all; a test of the limits sets them.
@@ -118,11 +128,19 @@ static void start_process(deployment *d, process *p) {
     p->pid = spawn(argv, -1, d->environment);
 }
 
+// "runner", and of several "runner.a".
+static bool runs(const process *p, const char *service) {
+    const char *dot = strchr(service, '.');
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(service, "."), service);
+    return (strcmp(p->services, "all") == 0 || strstr(p->services, name) != NULL) &&
+           (dot == NULL || (p->id != NULL && strcmp(p->id, dot + 1) == 0));
+}
+
 static process *process_of(const deployment *d, const char *service) {
     for (size_t i = 0; i < PROCESSES_MAX; i++) {
         const process *p = &d->processes[i];
-        if (p->services != NULL &&
-            (strcmp(p->services, "all") == 0 || strstr(p->services, service) != NULL)) {
+        if (p->services != NULL && runs(p, service)) {
             return (process *)p;
         }
     }
@@ -173,12 +191,15 @@ void deployment_kill_all(deployment *d) {
     }
 }
 
-bool deployment_is_running(const deployment *d, const char *service) {
-    process *p = process_of(d, service);
+static bool is_running(process *p) {
     if (p->pid != 0 && waitpid(p->pid, NULL, WNOHANG) == p->pid) {
         p->pid = 0;
     }
     return p->pid != 0;
+}
+
+bool deployment_is_running(const deployment *d, const char *service) {
+    return is_running(process_of(d, service));
 }
 
 // ---- Readiness ----
@@ -218,12 +239,12 @@ static bool is_ready(const deployment *d) {
 }
 
 static bool any_runs(const deployment *d) {
-    bool runs = false;
+    bool any = false;
     for (size_t i = 0; i < PROCESSES_MAX; i++) {
-        runs = runs || (d->processes[i].services != NULL &&
-                        deployment_is_running(d, d->processes[i].services));
+        any = any || (d->processes[i].services != NULL &&
+                      is_running((process *)(uintptr_t)&d->processes[i]));
     }
-    return runs;
+    return any;
 }
 
 bool deployment_wait_ready(const deployment *d, int timeout_ms) {
@@ -263,8 +284,23 @@ deployment *deployment_new(deployment_shape shape, const char *const *flags, con
 void deployment_start_all(deployment *d) {
     for (size_t i = 0; i < PROCESSES_MAX; i++) {
         process *p = &d->processes[i];
-        if (p->services != NULL && !deployment_is_running(d, p->services)) {
+        if (p->services != NULL && !is_running(p)) {
             start_process(d, p);
+        }
+    }
+}
+
+void deployment_runners(deployment *d, const char *const *names) {
+    process *at = process_of(d, "runner");
+    size_t used = (size_t)snprintf(d->runners, sizeof d->runners, "--server.runners=");
+    for (size_t i = 0; names[i] != NULL; i++) {
+        at->services = "runner";
+        at->id = names[i];
+        used += (size_t)snprintf(d->runners + used, sizeof d->runners - used, "%s%s",
+                                 i > 0 ? "," : "", names[i]);
+        assert_true(used < sizeof d->runners);
+        for (at = d->processes; at->services != NULL; at++) {
+            assert_true(at < &d->processes[PROCESSES_MAX - 1]);
         }
     }
 }

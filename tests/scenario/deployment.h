@@ -28,6 +28,9 @@ deployment *deployment_start(deployment_shape shape, const char *const *flags);
 // new one) and keeps; then every process that does not run. Doesn't wait.
 deployment *deployment_new(deployment_shape shape, const char *const *flags, const char *folder);
 void deployment_start_all(deployment *d);
+// Of a split deployment that does not run yet: several runners instead of one, by their names (NULL-ended,
+// borrowed). The functions below know each as "runner.<name>".
+void deployment_runners(deployment *d, const char *const *names);
 // What processes started from now on have in their environment besides ours ("NAME=value", NULL-ended,
 // borrowed). NULL: nothing.
 void deployment_environment(deployment *d, const char *const *variables);

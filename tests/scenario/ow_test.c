@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OK, FAILED, USAGE, AUTH, NOT_FOUND, CONFLICT, UNAVAILABLE, WORDS_MAX = 8 };
+enum { OK, FAILED, USAGE, AUTH, NOT_FOUND, CONFLICT, UNAVAILABLE, WORDS_MAX = 16 };
 
 static deployment *d;
 
@@ -161,6 +161,35 @@ static void players_are_looked_after(void **state) {
     RUN(NOT_FOUND, NULL, "player", "show", out);
 }
 
+static void timers_go_by_the_clock(void **state) {
+    (void)state;
+    char out[8192];
+    RUN(OK, "2099-02-27T09:00:00+01:00", "timer", "preview", "--cron", "0 0 9 LW 2 * 2099",
+        "--zone", "Europe/Berlin", "--count", "12");
+    RUN(USAGE, NULL, "timer", "create", "lab", "tick", "--every", "often");
+    RUN(FAILED, NULL, "timer", "create", "lab", "tick", "--function", "echo", "--cron", "* * *");
+    RUN(OK, "active", "timer", "create", "lab", "tick", "--function", "echo", "--every", "1s");
+    RUN(CONFLICT, NULL, "timer", "create", "lab", "tick", "--function", "echo", "--every", "1s");
+    RUN(OK, "lab/tick", "timer", "list", "--soonest");
+    // It fires by itself, and by hand.
+    for (int64_t end = now_ms() + 20000; now_ms() < end;) {
+        assert_int_equal(OW(d, out, "timer", "history", "lab/tick", "--state", "fired"), OK);
+        if (strstr(out, "exe_") != NULL) {
+            break;
+        }
+    }
+    assert_non_null(strstr(out, "exe_"));
+    RUN(OK, "fired exe_", "timer", "run", "lab/tick");
+    RUN(OK, "paused: too loud", "timer", "pause", "lab/tick", "--reason", "too loud");
+    RUN(OK, "manual", "timer", "history", "lab/tick", "--json");
+    RUN(OK, "every 3600 s", "timer", "update", "lab/tick", "--every", "1h");
+    RUN(OK, "paused", "timer", "show", "lab/tick");
+    RUN(OK, "active", "timer", "resume", "lab/tick");
+    RUN(USAGE, NULL, "timer", "delete", "lab/tick");
+    RUN(OK, NULL, "timer", "delete", "lab/tick", "--yes", "tick");
+    RUN(NOT_FOUND, NULL, "timer", "show", "lab/tick");
+}
+
 static void every_json_can_be_read(void **state) {
     (void)state;
     static const char *const commands[][WORDS_MAX] = {{"status", "--json"},
@@ -169,7 +198,8 @@ static void every_json_can_be_read(void **state) {
                                                       {"vs", "show", "lab", "--json"},
                                                       {"vs", "versions", "lab", "--json"},
                                                       {"key", "list", "--json"},
-                                                      {"title", "list", "--json"}};
+                                                      {"title", "list", "--json"},
+                                                      {"timer", "list", "--json"}};
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         static char out[1 << 16];
         ow_json *json = NULL;
@@ -200,6 +230,7 @@ int main(void) {
         cmocka_unit_test(functions_are_run_by_hand),
         cmocka_unit_test(keys_and_titles_are_kept),
         cmocka_unit_test(players_are_looked_after),
+        cmocka_unit_test(timers_go_by_the_clock),
         cmocka_unit_test(every_json_can_be_read),
         cmocka_unit_test(mistakes_have_their_exit_code),
     };

@@ -5,6 +5,7 @@
 
 #include "core/testing/ow_test.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -458,6 +459,55 @@ static void a_version_that_is_slow_goes_back_by_itself(void **state) {
     expect_live("1");
 }
 
+static bool live_is(const char *part) {
+    char out[4096];
+    assert_int_equal(OW(d, out, "alias", "list", "game"), 0);
+    const char *line = strstr(out, "\nlive");
+    assert_non_null(line);
+    const char *found = strstr(line, part);
+    return found != NULL && memchr(line + 1, '\n', (size_t)(found - line - 1)) == NULL;
+}
+
+static void go_on(int signal) {
+    (void)signal;
+}
+
+// The command in a process group of its own, interrupted when its first step is taken.
+static void interrupt_release(int signal_number) {
+    char out[4096];
+    const char *const args[] = {"release", "game",   "--alias", "live", "--version", "2",
+                                "--steps", "50,100", "--pause", "10m",  NULL};
+    MUST("alias", "set", "game", "live", "1");
+    pid_t child = fork();
+    if (child == 0) {
+        setpgid(0, 0);
+        signal(signal_number, go_on); // of this process alone: exec gives ow the default back
+        _exit(deployment_ow(d, out, sizeof out, args));
+    }
+    setpgid(child, child);
+    int64_t end = now_ms() + 60000;
+    while (!live_is("50 %")) {
+        assert_true(now_ms() < end);
+    }
+    kill(-child, signal_number);
+    int status;
+    while (waitpid(child, &status, WNOHANG) == 0) {
+        ow_client_poll(operator_client, 20);
+        assert_true(now_ms() < end);
+    }
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 1);
+    expect_live("1");
+}
+
+static void an_interrupted_release_goes_back(void **state) {
+    (void)state;
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+        interrupt_release(signals[i]);
+    }
+}
+
 static void releases_are_checked_first(void **state) {
     (void)state;
     char out[4096];
@@ -487,6 +537,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_good_version_is_released_step_by_step),
         cmocka_unit_test(a_version_that_fails_goes_back_by_itself),
         cmocka_unit_test(a_version_that_is_slow_goes_back_by_itself),
+        cmocka_unit_test(an_interrupted_release_goes_back),
         cmocka_unit_test(releases_are_checked_first),
     };
     return cmocka_run_group_tests_name("release", tests, set_up, tear_down);

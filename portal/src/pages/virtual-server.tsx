@@ -1,15 +1,25 @@
-import { useRoute } from "preact-iso";
+import { lazy, useRoute } from "preact-iso";
 import type { ComponentChildren } from "preact";
+import { Suspense } from "preact/compat";
 import { call } from "../api/client";
 import { useQuery } from "../api/query";
 import { count, duration, num, percent } from "../format";
 import { getVirtualServer, type FunctionInfo, type VirtualServer as Server } from "../gen/registry";
 import { t, type Key } from "../i18n";
 import { healthOf, quantile, readWindow, type Window } from "../series";
-import { Badge, Empty, Loaded, Page, Panel, Sparkline, Time } from "../ui/parts";
+import { Badge, Empty, Loaded, Page, Panel, Skeleton, Sparkline, Time } from "../ui/parts";
 import { HealthBadge, versionText } from "./virtual-servers";
 
-const TABS: [string, Key][] = [["", "vs.tab.overview"]];
+const TABS: [string, Key][] = [
+  ["", "vs.tab.overview"], ["code", "vs.tab.code"], ["test", "vs.tab.test"], ["versions", "versions"], ["logs", "logs"], ["settings", "settings"],
+];
+
+// The editor comes with the tabs that need it.
+const CodeTab = lazy(() => import("./vs-code").then((m) => m.CodeTab));
+const TestTab = lazy(() => import("./vs-test").then((m) => m.TestTab));
+const VersionsTab = lazy(() => import("./vs-versions").then((m) => m.VersionsTab));
+const SettingsTab = lazy(() => import("./vs-settings").then((m) => m.SettingsTab));
+const LogView = lazy(() => import("./logs").then((m) => m.LogView));
 
 export function VirtualServer() {
   const { params } = useRoute();
@@ -23,9 +33,27 @@ export function VirtualServer() {
           <a key={path} href={`/vs/${name}${path && `/${path}`}`} {...(tab === path ? { "aria-current": "page" } : {})}>{t(label)}</a>
         ))}
       </nav>
-      <Loaded query={server}>{(found) => <Overview server={found} />}</Loaded>
+      <Loaded query={server}>{(found) => <Suspense fallback={<Skeleton lines={10} />}><Tab tab={tab} server={found} reload={server.reload} /></Suspense>}</Loaded>
     </Page>
   );
+}
+
+function Tab({ tab, server, reload }: { tab: string; server: Server; reload: () => void }) {
+  const name = server.name ?? "";
+  switch (tab) {
+    case "code":
+      return <CodeTab server={server} onDeployed={reload} />;
+    case "test":
+      return <TestTab server={server} />;
+    case "versions":
+      return <VersionsTab server={server} onChanged={reload} />;
+    case "logs":
+      return <LogView at={`/vs/${name}/logs`} fixed={{ vs: name }} />;
+    case "settings":
+      return <SettingsTab server={server} onChanged={reload} />;
+    default:
+      return <Overview server={server} />;
+  }
 }
 
 function Overview({ server }: { server: Server }) {
@@ -36,7 +64,7 @@ function Overview({ server }: { server: Server }) {
       {health.data && <Figures window={health.data} />}
       <Panel title={t("functions")} bare>
         {(server.latest?.functions ?? []).length === 0
-          ? <Empty icon="file" title={t("vs.nocode")}>{t("vs.nocode.text")}</Empty>
+          ? <Empty icon="file" title={t("vs.nocode")} action={<a class="button primary" href={`/vs/${name}/code`}>{t("vs.write")}</a>}>{t("vs.nocode.text")}</Empty>
           : <Functions server={server} window={health.data} />}
       </Panel>
       <Panel title={t("aliases")} bare><Aliases server={server} /></Panel>
@@ -68,18 +96,18 @@ function Functions({ server, window }: { server: Server; window: Window | undefi
     <div class="table-wrap">
       <table>
         <thead><tr><th>{t("name")}</th><th>{t("health")}</th><th>{t("exposure")}</th><th class="number">{t("calls60")}</th><th class="number">p95</th><th>{t("traffic")}</th><th class="number">{t("timeout")}</th><th class="number">{t("memory")}</th></tr></thead>
-        <tbody>{server.latest?.functions?.map((fn) => <FunctionRow key={fn.name} fn={fn} window={window} />)}</tbody>
+        <tbody>{server.latest?.functions?.map((fn) => <FunctionRow key={fn.name} server={server.name ?? ""} fn={fn} window={window} />)}</tbody>
       </table>
     </div>
   );
 }
 
-function FunctionRow({ fn, window }: { fn: FunctionInfo; window: Window | undefined }) {
+function FunctionRow({ server, fn, window }: { server: string; fn: FunctionInfo; window: Window | undefined }) {
   const sum = window && healthOf(window, (s) => s.function === fn.name);
   const p95 = sum && quantile(sum.durations, 0.95);
   return (
     <tr>
-      <td><span class="name">{fn.name}</span></td>
+      <td><a class="name" href={`/vs/${server}/test?fn=${fn.name ?? ""}`}>{fn.name}</a></td>
       <td><HealthBadge empty={false} calls={sum?.calls ?? 0} errors={sum?.errors ?? 0} /></td>
       <td><Badge>{fn.exposure}</Badge></td>
       <td class="number">{sum ? count(sum.calls) : "–"}</td>

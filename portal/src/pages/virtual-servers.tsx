@@ -1,10 +1,12 @@
 import { useLocation } from "preact-iso";
 import { useState } from "preact/hooks";
-import { call } from "../api/client";
+import { ApiError, call } from "../api/client";
 import { useQuery } from "../api/query";
 import { count, num, percent } from "../format";
-import { createVirtualServer, listVirtualServers, type VirtualServer } from "../gen/registry";
+import { createVirtualServer, deploy, listVirtualServers, type VirtualServer } from "../gen/registry";
 import { t } from "../i18n";
+import { filesOf, templates } from "../templates";
+import { pack, upload } from "../bundle";
 import { healthOf, readWindow, type Window } from "../series";
 import { may } from "../session";
 import { Badge, Button, Empty, Field, FormDialog, Loaded, Page, Panel, Sparkline, Time } from "../ui/parts";
@@ -107,17 +109,34 @@ function Create({ onClose }: { onClose: () => void }) {
   const { route } = useLocation();
   const [name, setName] = useState("");
   const [description, setDescription] = useState("");
+  const [template, setTemplate] = useState(templates[0]?.id ?? "");
   const [requestKey] = useState(() => crypto.randomUUID());
   const wrong = name !== "" && !NAME.test(name);
   return (
     <FormDialog title={t("vs.create")} submit={t("create")} disabled={!NAME.test(name)} onClose={onClose}
       onSubmit={async () => {
         await call(createVirtualServer, { name, runtime: "c", description, requestKey });
-        route(`/vs/${name}`);
+        const chosen = templates.find((each) => each.id === template);
+        if (chosen) {
+          const bundleSha256 = await upload(pack(filesOf(chosen, name)));
+          const reply = await call(deploy, { virtualServer: name, bundleSha256, publish: true, requestKey });
+          const wrong = reply.diagnostics?.[0];
+          if (!reply.built) throw new ApiError(0, "failed_precondition", "not_built", `${wrong?.file}:${wrong?.line}: ${wrong?.message}`, "");
+        }
+        route(`/vs/${name}/code`);
       }}>
       <Field label={t("name")} hint={t("vs.name.hint")} error={wrong ? t("vs.name.wrong") : undefined}>
         {(a) => <input {...a} value={name} autoFocus maxLength={60} onInput={(e) => setName(e.currentTarget.value)} />}
       </Field>
+      <fieldset class="choices">
+        <legend>{t("template")}</legend>
+        {[...templates.map((each) => [each.id, t(each.name), t(each.text)] as const), ["", t("template.empty"), t("template.empty.text")] as const].map(([id, title, text]) => (
+          <label key={id} class="choice">
+            <input type="radio" name="template" value={id} checked={template === id} onChange={() => setTemplate(id)} />
+            <span><strong>{title}</strong><br /><span class="muted">{text}</span></span>
+          </label>
+        ))}
+      </fieldset>
       <Field label={t("description")}>
         {(a) => <input {...a} value={description} maxLength={200} onInput={(e) => setDescription(e.currentTarget.value)} />}
       </Field>

@@ -178,7 +178,7 @@ export function Field({ label, hint, error, children }: {
 
 // ---- dialogs and remarks ----
 
-export function Dialog({ title, onClose, children, wide, label }: { title?: string; label?: string; onClose: () => void; children: ComponentChildren; wide?: boolean }) {
+export function Dialog({ title, onClose, children, wide, label, palette }: { title?: string; label?: string; onClose: () => void; children: ComponentChildren; wide?: boolean; palette?: boolean }) {
   const element = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
@@ -187,7 +187,7 @@ export function Dialog({ title, onClose, children, wide, label }: { title?: stri
     return () => dialog?.close();
   }, []);
   return (
-    <dialog ref={element} class={wide ? "wide" : ""} {...(title ? { "aria-labelledby": id } : { "aria-label": label })}
+    <dialog ref={element} class={palette ? "palette" : wide ? "wide" : ""} {...(title ? { "aria-labelledby": id } : { "aria-label": label })}
       onCancel={(event) => { event.preventDefault(); onClose(); }}
       onClick={(event) => { if (event.target === element.current) onClose(); }}>
       {title && (

@@ -14,7 +14,7 @@ fill() {
 }
 
 install -d "$prefix"/{include,lib/pkgconfig,lib/cmake/Overworld}
-install -m 644 "$source"/sdk/c/overworld_{client,push,transport}.h "$prefix/include/"
+install -m 644 "$source"/sdk/c/overworld_{client,execution,push,transport}.h "$prefix/include/"
 install -m 755 "$built/liboverworld.so" "$prefix/lib/liboverworld.so.0"
 install -m 644 "$built/liboverworld.a" "$prefix/lib/"
 ln -sf liboverworld.so.0 "$prefix/lib/liboverworld.so"

@@ -81,6 +81,9 @@ const char *ow_version(ow_ctx *ctx);
 /* Milliseconds until the caller gives up; 0 when that has passed. */
 int64_t ow_deadline_left_ms(ow_ctx *ctx);
 
+/* The platform's time, in microseconds since 1970. */
+int64_t ow_now_us(ow_ctx *ctx);
+
 /* ---- the answer: exactly one --------------------------------------------------------------- */
 
 /* Replies with these bytes (copied, at most 6 MB). Returns 0, or not 0 when the reply is too large
@@ -112,6 +115,12 @@ enum { OW_DEBUG = 0, OW_INFO = 1, OW_WARN = 2, OW_ERROR = 3 };
  * become info lines. 64 KB are kept a call, 4,000 bytes a line. */
 void ow_log(ow_ctx *ctx, int level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* The same with fields behind the message, as key=value: pairs of texts, then NULL. A field's key is a
+ * word; a NULL value is written as empty.
+ *
+ *     ow_log_fields(ctx, OW_INFO, "match over", "match", id, "winner", winner, NULL); */
+void ow_log_fields(ow_ctx *ctx, int level, const char *message, ...) __attribute__((sentinel));
+
 /* ---- other functions ----------------------------------------------------------------------- */
 
 typedef enum ow_outcome {
@@ -137,7 +146,7 @@ int ow_call(ow_ctx *ctx, const char *function, const void *data, size_t length, 
  * NULL, says why). The reply is freed by Overworld when the function returns. */
 cJSON *ow_call_json(ow_ctx *ctx, const char *function, cJSON *request, ow_result *result);
 
-/* ---- what is remembered: keys and values --------------------------------------------------- */
+/* ---- the platform ------------------------------------------------------------------------- */
 
 /* How a call of the platform ended. */
 typedef enum ow_status {
@@ -155,36 +164,13 @@ typedef enum ow_status {
 const char *ow_error_reason(ow_ctx *ctx);
 const char *ow_error_message(ow_ctx *ctx);
 
-/* Whose keys: every function of a virtual server shares OW_KV_SERVER, every function of the title
- * OW_KV_TITLE. OW_KV_PLAYER are those of the player on whose behalf this runs; a function that runs
- * for no player may name one by id instead ("plr_..."). */
-#define OW_KV_SERVER "server"
-#define OW_KV_TITLE "title"
-#define OW_KV_PLAYER "player"
+/* ---- what others should know ---------------------------------------------------------------- */
 
-/* Valid until the function returns; a NUL stands behind the value. */
-typedef struct ow_kv_item {
-    const char *key;
-    const void *value;
-    size_t length;
-    int64_t version;    /* never the same twice for a key */
-    int64_t updated_us; /* microseconds since 1970 */
-    int64_t expires_us; /* 0: never */
-} ow_kv_item;
-
-/* Reads a key. OW_NOTHING when it is not there; `item` is then all zero. */
-ow_status ow_kv_get(ow_ctx *ctx, const char *scope, const char *key, ow_kv_item *item);
-
-/* Writes a key: 1 to 256 bytes of UTF-8; values up to 256 KB. It is stored when this returns. After
- * `ttl_ms` milliseconds the key is gone; 0: it stays. */
-ow_status ow_kv_set(ow_ctx *ctx, const char *scope, const char *key, const void *value,
-                    size_t length, int64_t ttl_ms);
-
-/* Writes it only if nobody did since you read it: `version` is that of the item, 0 when there was
- * none. OW_CONFLICT when it is another one now. The new version goes to `new_version` (may be
- * NULL). */
-ow_status ow_kv_cas(ow_ctx *ctx, const char *scope, const char *key, const void *value,
-                    size_t length, int64_t version, int64_t *new_version);
+/* Publishes an event of a type that the title declares (ow event declare): every subscription that is
+ * about it gets it, later and each by itself. `data_json`: JSON text, at most 240 KB; NULL is null. With
+ * an `id` the same event happens once, however often it is published; NULL: a new one each time. It
+ * is stored when this returns OW_DONE. */
+ow_status ow_publish(ow_ctx *ctx, const char *type, const char *data_json, const char *id);
 
 /* ---- what the bundle brings ---------------------------------------------------------------- */
 
@@ -194,6 +180,10 @@ const void *ow_file(ow_ctx *ctx, const char *name, size_t *length);
 
 /* A value of the virtual server's environment; NULL when it is not set. getenv works too. */
 const char *ow_env(ow_ctx *ctx, const char *name);
+
+/* The same with something to fall back on; as a whole number when it is one of 64 bits. */
+const char *ow_config(ow_ctx *ctx, const char *name, const char *fallback);
+int64_t ow_config_int64(ow_ctx *ctx, const char *name, int64_t fallback);
 
 /* A secret of the virtual server (ow secret set), as it is now: a new version is there at the next
  * call. NULL when there is none, or it cannot be had just now. Valid until the function returns, then
@@ -218,5 +208,8 @@ cJSON *ow_json_array(const cJSON *object, const char *key);
 #ifdef __cplusplus
 }
 #endif
+
+#include "overworld_fetch.h" /* requests to other people's servers */
+#include "overworld_kv.h"    /* keys and values that are kept */
 
 #endif

@@ -1,3 +1,4 @@
 #pragma once
 
 extern const char data_kv_tables[];
+extern const char data_audit_tables[];

@@ -2,5 +2,6 @@
 
 const ow_db_migration events_migrations[] = {
     {1, events_executions},
+    {2, events_subscriptions},
     {0, NULL},
 };

@@ -10,3 +10,4 @@ extern const char identity_audit_tables[];
 extern const char identity_members_tables[];
 extern const char identity_request_keys[];
 extern const char identity_key_limits[];
+extern const char identity_outbox[];

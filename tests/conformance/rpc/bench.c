@@ -112,8 +112,9 @@ static void bench_grpc(const char *folder, pid_t peer) {
     }
     const ow_connector *connector = ow_grpc_connector(grpc);
     bench b;
-    prepare(&b, loop,
-            connector->connect(connector->self, &overworld__probe__v1__probe__descriptor, &err));
+    prepare(
+        &b, loop,
+        connector->connect(connector->self, &overworld__probe__v1__probe__descriptor, NULL, &err));
     do {
         usleep(20 * 1000);
         b.failed = 0;

@@ -45,7 +45,7 @@ static ow_code serve(peer *me, probe *p, const char *folder, ow_err *err) {
     ow_grpc_options options = {.loop = p->loop, .api = p->api, .folder = folder};
     ow_code code = ow_grpc_new(&options, &me->grpc, err);
     if (code == OW_OK) {
-        code = ow_grpc_offer(me->grpc, p->service, err);
+        code = ow_grpc_offer(me->grpc, p->service, NULL, err);
     }
     return code == OW_OK ? ow_loop_run(p->loop, err) : code;
 }

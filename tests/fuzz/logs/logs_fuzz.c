@@ -23,8 +23,7 @@ static void query_block(const filter *f, slice records, ow_arena *arena) {
     }
     block_text text;
     if (list.count == 0 || f->text.count == 0 ||
-        text_of_block((const uint8_t *)records.text, records.length, arena, &text, &err) != OW_OK ||
-        text.too_many) {
+        text_of_block(records, arena, &text, &err) != OW_OK || text.too_many) {
         return;
     }
     record_view all = {.text = {text.words, text.size}, .message = {"", 0}, .stack = {"", 0}};

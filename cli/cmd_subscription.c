@@ -1,0 +1,239 @@
+// ow sub ...: what follows from events.
+
+#include "cli/cmd_event.h"
+#include "cli/rpc.h"
+
+#include "core/json/check.h"
+#include "core/json/walk.h"
+#include "overworld/events/v1/events.pb-c.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define EVENTS_PATH "/overworld.events.v1.Events/"
+
+enum { PAGE = 200, GROUPS_MAX = 16, CONDITIONS_MAX = 64 };
+
+typedef Overworld__Api__Condition Condition;
+typedef Overworld__Api__ConditionGroup ConditionGroup;
+typedef Overworld__Api__Subscription Subscription;
+typedef Overworld__Events__V1__SubscriptionState SubscriptionState;
+
+static char *text_or_empty(const cli *c, const char *flag) {
+    const char *text = cli_text(c, flag);
+    return (char *)(uintptr_t)(text != NULL ? text : "");
+}
+
+// ---- Conditions: [[{"pointer": "/level", "operator": "ge", "value": 10}, ...], ...] ----
+
+static cli_exit bad_conditions(cli *c) {
+    return cli_fail(c, CLI_USAGE,
+                    "--when takes groups of conditions, as "
+                    "'[[{\"pointer\":\"/level\",\"operator\":\"ge\",\"value\":10}]]'");
+}
+
+static bool read_condition(cli *c, const ow_json_slice *json, Condition *to) {
+    ow_json_walk walk;
+    ow_json_slice name, value;
+    overworld__api__condition__init(to);
+    if (!ow_json_walk_begin(&walk, json->text, json->size) || !walk.is_object) {
+        return false;
+    }
+    while (ow_json_walk_next(&walk, &name, &value)) {
+        char *key = ow_json_slice_string_in(c->arena, &name, NULL);
+        if (key == NULL) {
+            return false;
+        }
+        if (strcmp(key, "value") == 0) {
+            to->value = ow_arena_memdup_in(c->arena, value.text, value.size);
+        } else if (strcmp(key, "pointer") == 0) {
+            to->pointer = ow_json_slice_string_in(c->arena, &value, NULL);
+        } else if (strcmp(key, "operator") == 0) {
+            to->operator_ = ow_json_slice_string_in(c->arena, &value, NULL);
+        } else {
+            return false;
+        }
+    }
+    return to->value != NULL && to->pointer != NULL && to->operator_ != NULL;
+}
+
+static bool read_group(cli *c, const ow_json_slice *json, ConditionGroup *to) {
+    ow_json_walk walk;
+    ow_json_slice value;
+    Condition *conditions = ow_arena_calloc(c->arena, CONDITIONS_MAX, sizeof *conditions);
+    overworld__api__condition_group__init(to);
+    to->all = ow_arena_calloc(c->arena, CONDITIONS_MAX, sizeof *to->all);
+    if (conditions == NULL || to->all == NULL ||
+        !ow_json_walk_begin(&walk, json->text, json->size) || walk.is_object) {
+        return false;
+    }
+    while (ow_json_walk_next(&walk, NULL, &value)) {
+        if (to->n_all == CONDITIONS_MAX || !read_condition(c, &value, &conditions[to->n_all])) {
+            return false;
+        }
+        to->all[to->n_all] = &conditions[to->n_all];
+        to->n_all++;
+    }
+    return true;
+}
+
+static cli_exit read_conditions(cli *c, Subscription *to) {
+    const char *text = cli_text(c, "when");
+    ow_json_walk walk;
+    ow_json_slice value;
+    if (text == NULL) {
+        return CLI_OK;
+    }
+    ConditionGroup *groups = ow_arena_calloc(c->arena, GROUPS_MAX, sizeof *groups);
+    to->any = ow_arena_calloc(c->arena, GROUPS_MAX, sizeof *to->any);
+    if (groups == NULL || to->any == NULL || ow_json_check(text, strlen(text), 16, NULL) != OW_OK ||
+        !ow_json_walk_begin(&walk, text, strlen(text)) || walk.is_object) {
+        return bad_conditions(c);
+    }
+    while (ow_json_walk_next(&walk, NULL, &value)) {
+        if (to->n_any == GROUPS_MAX || !read_group(c, &value, &groups[to->n_any])) {
+            return bad_conditions(c);
+        }
+        to->any[to->n_any] = &groups[to->n_any];
+        to->n_any++;
+    }
+    return CLI_OK;
+}
+
+// ---- Commands ----
+
+// VIRTUAL_SERVER/FUNCTION, or a URL.
+static cli_exit read_target(cli *c, const char *target, Subscription *to, char **ret_server) {
+    const char *slash = strchr(target, '/');
+    *ret_server = (char *)(uintptr_t) "";
+    if (strncmp(target, "https://", 8) == 0 || strncmp(target, "http://", 7) == 0) {
+        to->url = (char *)(uintptr_t)target;
+        return CLI_OK;
+    }
+    if (slash == NULL) {
+        return cli_fail(c, CLI_USAGE, "name the target as VIRTUAL_SERVER/FUNCTION or as a URL");
+    }
+    *ret_server = ow_arena_memdup_in(c->arena, target, (size_t)(slash - target));
+    to->function = (char *)(uintptr_t)slash + 1;
+    return CLI_OK;
+}
+
+static cli_exit read_subscription(cli *c, Subscription *to, char **ret_server,
+                                  Google__Protobuf__Duration *wait) {
+    overworld__api__subscription__init(to);
+    to->name = (char *)(uintptr_t)c->args[0];
+    to->event_type = (char *)(uintptr_t)c->args[1];
+    to->alias = text_or_empty(c, "alias");
+    to->args = text_or_empty(c, "args");
+    to->ordering_key = text_or_empty(c, "order");
+    to->batch_size = (int32_t)cli_int(c, "batch", 0);
+    to->concurrency = (int32_t)cli_int(c, "concurrency", 0);
+    google__protobuf__duration__init(wait);
+    wait->seconds = cli_int(c, "batch-wait", 0);
+    to->batch_wait = wait;
+    cli_exit code = read_target(c, c->args[2], to, ret_server);
+    return code == CLI_OK ? read_conditions(c, to) : code;
+}
+
+cli_exit cmd_sub_create(cli *c) {
+    Overworld__Events__V1__CreateSubscriptionRequest request =
+        OVERWORLD__EVENTS__V1__CREATE_SUBSCRIPTION_REQUEST__INIT;
+    SubscriptionState *reply;
+    Subscription subscription;
+    Google__Protobuf__Duration wait;
+    request.subscription = &subscription;
+    cli_exit code = read_subscription(c, &subscription, &request.virtual_server, &wait);
+    if (code == CLI_OK) {
+        code = cli_rpc(c, EVENTS_PATH "CreateSubscription", &request.base,
+                       &overworld__events__v1__subscription_state__descriptor, true, &reply);
+    }
+    if (code == CLI_OK && !c->json) {
+        printf("%s\n", reply->subscription_id);
+        if (reply->url_secret[0] != '\0') {
+            printf("webhook secret, shown this once: %s\n", reply->url_secret);
+        }
+    }
+    return code;
+}
+
+static void add_subscription(cli *c, cli_table *table, const SubscriptionState *s) {
+    const Subscription *declared = s->declared;
+    cli_table_add(c, table, s->subscription_id);
+    cli_table_add(c, table, declared->name);
+    cli_table_add(c, table, declared->event_type);
+    if (declared->url[0] != '\0') {
+        cli_table_add(c, table, declared->url);
+    } else {
+        cli_table_addf(c, table, "%s/%s", s->virtual_server, declared->function);
+    }
+    cli_table_add(c, table, s->disabled ? "off" : "on");
+    cli_table_add(c, table, s->from_manifest ? "manifest" : "hand");
+}
+
+cli_exit cmd_sub_list(cli *c) {
+    static const char *const columns[] = {"ID", "NAME", "TYPE", "TARGET", "STATE", "MADE BY", NULL};
+    Overworld__Events__V1__ListSubscriptionsRequest request =
+        OVERWORLD__EVENTS__V1__LIST_SUBSCRIPTIONS_REQUEST__INIT;
+    Overworld__Events__V1__ListSubscriptionsResponse *reply;
+    cli_table table = {.columns = columns};
+    cli_exit code;
+    request.virtual_server = text_or_empty(c, "vs");
+    request.page_size = PAGE;
+    do {
+        code =
+            cli_rpc(c, EVENTS_PATH "ListSubscriptions", &request.base,
+                    &overworld__events__v1__list_subscriptions_response__descriptor, true, &reply);
+        for (size_t i = 0; code == CLI_OK && i < reply->n_subscriptions; i++) {
+            add_subscription(c, &table, reply->subscriptions[i]);
+        }
+        request.page_token = code == CLI_OK ? reply->next_page_token : request.page_token;
+    } while (code == CLI_OK && request.page_token[0] != '\0');
+    if (code == CLI_OK && !c->json) {
+        cli_table_print(c, &table);
+    }
+    return code;
+}
+
+static cli_exit switch_to(cli *c, bool disabled) {
+    Overworld__Events__V1__SetSubscriptionDisabledRequest request =
+        OVERWORLD__EVENTS__V1__SET_SUBSCRIPTION_DISABLED_REQUEST__INIT;
+    SubscriptionState *reply;
+    request.subscription_id = (char *)(uintptr_t)c->args[0];
+    request.disabled = disabled;
+    request.reason = disabled ? text_or_empty(c, "reason") : (char *)(uintptr_t) "";
+    return cli_rpc(c, EVENTS_PATH "SetSubscriptionDisabled", &request.base,
+                   &overworld__events__v1__subscription_state__descriptor, true, &reply);
+}
+
+cli_exit cmd_sub_off(cli *c) {
+    return switch_to(c, true);
+}
+
+cli_exit cmd_sub_on(cli *c) {
+    return switch_to(c, false);
+}
+
+cli_exit cmd_sub_delete(cli *c) {
+    Overworld__Events__V1__DeleteSubscriptionRequest request =
+        OVERWORLD__EVENTS__V1__DELETE_SUBSCRIPTION_REQUEST__INIT;
+    Overworld__Events__V1__DeleteSubscriptionResponse *reply;
+    request.subscription_id = (char *)(uintptr_t)c->args[0];
+    return cli_rpc(c, EVENTS_PATH "DeleteSubscription", &request.base,
+                   &overworld__events__v1__delete_subscription_response__descriptor, true, &reply);
+}
+
+cli_exit cmd_sub_try(cli *c) {
+    Overworld__Events__V1__TrySubscriptionRequest request =
+        OVERWORLD__EVENTS__V1__TRY_SUBSCRIPTION_REQUEST__INIT;
+    Overworld__Events__V1__TrySubscriptionResponse *reply;
+    request.subscription_id = (char *)(uintptr_t)c->args[0];
+    request.trigger_id = (char *)(uintptr_t)c->args[1];
+    cli_exit code =
+        cli_rpc(c, EVENTS_PATH "TrySubscription", &request.base,
+                &overworld__events__v1__try_subscription_response__descriptor, true, &reply);
+    if (code == CLI_OK && !c->json) {
+        printf("%s%s\n", reply->matches ? "matches" : "does not match: ", reply->why_not);
+        printf("%s\n", reply->envelope_json);
+    }
+    return code;
+}

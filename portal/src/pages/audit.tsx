@@ -1,0 +1,144 @@
+// Every change: by whom, when, from where, before and after. Each service keeps its own chain.
+
+import { useLocation } from "preact-iso";
+import { useState } from "preact/hooks";
+import { ApiError, call } from "../api/client";
+import type { Method } from "../api/method";
+import { useQuery } from "../api/query";
+import { absolute, count, num } from "../format";
+import type { AuditEntry, ListAuditRequest, ListAuditResponse, VerifyAuditRequest, VerifyAuditResponse } from "../gen/audit";
+import * as identity from "../gen/identity";
+import * as registry from "../gen/registry";
+import * as telemetry from "../gen/telemetry";
+import { t } from "../i18n";
+import { may } from "../session";
+import { Badge, Button, Empty, Loaded, Notice, Page, Panel, Time } from "../ui/parts";
+import { address } from "./virtual-servers";
+
+interface Chain {
+  name: string;
+  list: Method<ListAuditRequest, ListAuditResponse>;
+  verify: Method<VerifyAuditRequest, VerifyAuditResponse>;
+}
+
+const CHAINS: Chain[] = [
+  { name: "identity", list: identity.listAudit, verify: identity.verifyAudit },
+  { name: "registry", list: registry.listAudit, verify: registry.verifyAudit },
+  { name: "telemetry", list: telemetry.listAudit, verify: telemetry.verifyAudit },
+];
+
+interface Row extends AuditEntry {
+  service: string;
+}
+
+const FIELDS = ["principal", "action", "object", "request"] as const;
+const SPANS: [string, number][] = [["24h", 1], ["7d", 7], ["30d", 30], ["", 0]];
+
+async function read(query: Record<string, string>, pages: number, signal: AbortSignal): Promise<{ rows: Row[]; more: boolean }> {
+  const days = SPANS.find(([name]) => name === query["since"])?.[1] ?? 0;
+  const filter: ListAuditRequest = {
+    pageSize: 50,
+    ...(query["principal"] ? { principal: query["principal"] } : {}),
+    ...(query["action"] ? { action: query["action"] } : {}),
+    ...(query["object"] ? { object: query["object"] } : {}),
+    ...(query["request"] ? { requestId: query["request"] } : {}),
+    ...(days ? { since: new Date(Date.now() - days * 86_400_000).toISOString() } : {}),
+  };
+  let more = false;
+  const lists = await Promise.all(CHAINS.filter((c) => may(c.list)).filter((c) => !query["service"] || query["service"] === c.name).map(async (chain) => {
+    const rows: Row[] = [];
+    let pageToken = "";
+    for (let i = 0; i < pages; i++) {
+      const page = await call(chain.list, { ...filter, pageToken }, signal);
+      rows.push(...(page.entries ?? []).map((entry) => ({ ...entry, service: chain.name })));
+      pageToken = page.nextPageToken ?? "";
+      if (pageToken === "") break;
+    }
+    more = more || pageToken !== "";
+    return { rows, whole: pageToken === "" };
+  }));
+  // Below the oldest entry of a chain that goes on, others could miss theirs.
+  const horizon = lists.filter((l) => !l.whole).map((l) => l.rows.at(-1)?.at ?? "").sort().at(-1) ?? "";
+  const rows = lists.flatMap((l) => l.rows).filter((row) => (row.at ?? "") >= horizon).sort((a, b) => (b.at ?? "").localeCompare(a.at ?? ""));
+  return { rows, more };
+}
+
+export function Audit() {
+  const { query, route } = useLocation();
+  const [pages, setPages] = useState(1);
+  const list = useQuery(`audit:${JSON.stringify(query)}:${pages}`, (signal) => read(query, pages, signal), 10_000);
+  const go = (change: Record<string, string | undefined>): void => route(address("/audit", { ...query, ...change }), true);
+  const save = (): void => {
+    const text = (list.data?.rows ?? []).map((row) => JSON.stringify(row)).join("\n");
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([`${text}\n`], { type: "application/x-ndjson" }));
+    link.download = "audit.jsonl";
+    link.click();
+    URL.revokeObjectURL(link.href);
+  };
+  return (
+    <Page title={t("audit")} sub={t("audit.sub")} cli="ow audit list" actions={<>{CHAINS.some((c) => may(c.verify)) && <Verify />}<Button icon="download" onClick={save}>{t("export")}</Button></>}>
+      <Panel bare>
+        <div class="filters">
+          {FIELDS.map((field) => <input key={field} aria-label={t(`audit.${field}`)} placeholder={t(`audit.${field}`)} value={query[field] ?? ""} onChange={(e) => go({ [field]: e.currentTarget.value.trim() || undefined })} />)}
+          <select aria-label={t("audit.service")} value={query["service"] ?? ""} onChange={(e) => go({ service: e.currentTarget.value || undefined })}><option value="">{t("audit.all_services")}</option>{CHAINS.map((c) => <option key={c.name}>{c.name}</option>)}</select>
+          <select aria-label={t("logs.since")} value={query["since"] ?? ""} onChange={(e) => go({ since: e.currentTarget.value || undefined })}>{SPANS.map(([name]) => <option key={name} value={name}>{name ? t("logs.last", { span: name }) : t("audit.ever")}</option>)}</select>
+        </div>
+        <Loaded query={list} lines={8}>
+          {(page) => page.rows.length === 0 ? <Empty icon="shield" title={t("audit.none")} /> : (
+            <>
+              <div class="table-wrap">
+                <table>
+                  <thead><tr><th>{t("time")}</th><th>{t("audit.action")}</th><th>{t("audit.object")}</th><th>{t("audit.principal")}</th><th>{t("audit.before")}</th><th>{t("audit.after")}</th><th><span class="visually-hidden">{t("request")}</span></th></tr></thead>
+                  <tbody>
+                    {page.rows.map((row) => (
+                      <tr key={`${row.service}${row.sequence}`}>
+                        <td><Time at={row.at} /></td>
+                        <td class="nowrap">{row.action}<span class="sub">{row.service} #{row.sequence}</span></td>
+                        <td class="break">{row.object}</td>
+                        <td class="mono small break">{row.principal || t("audit.platform")}<span class="sub">{row.address}</span></td>
+                        <td><pre class="json">{row.before}</pre></td>
+                        <td><pre class="json">{row.after}</pre></td>
+                        <td class="nowrap">{row.requestId && <a href={`/requests/${row.requestId}`} aria-label={t("request.open", { id: row.requestId })}>{t("request")}</a>}</td>
+                      </tr>
+                    ))}
+                  </tbody>
+                </table>
+              </div>
+              {page.more && <div class="more"><Button onClick={() => setPages(pages + 1)}>{t("more")}</Button></div>}
+            </>
+          )}
+        </Loaded>
+      </Panel>
+    </Page>
+  );
+}
+
+// Walks every chain from its first entry.
+function Verify() {
+  const [state, setState] = useState<{ busy?: boolean; text?: string; broken?: boolean }>({});
+  const run = async (): Promise<void> => {
+    setState({ busy: true });
+    let checked = 0;
+    try {
+      for (const chain of CHAINS.filter((c) => may(c.verify))) {
+        let from = "0";
+        do {
+          const reply = await call(chain.verify, { fromSequence: from });
+          checked += num(reply.checked);
+          if (reply.broken) return setState({ broken: true, text: t("audit.broken", { service: chain.name, what: reply.broken, n: reply.brokenSequence ?? "" }) });
+          from = reply.nextSequence ?? "0";
+        } while (from !== "0");
+      }
+      setState({ text: t("audit.sound", { n: count(checked), at: absolute(new Date()) }) });
+    } catch (cause) {
+      setState({ broken: true, text: cause instanceof ApiError ? cause.message : String(cause) });
+    }
+  };
+  return (
+    <>
+      {state.text && (state.broken ? <Notice tone="bad" title={state.text} /> : <Badge tone="ok">{state.text}</Badge>)}
+      <Button icon="shield" disabled={state.busy} onClick={() => { void run(); }}>{t("audit.verify")}</Button>
+    </>
+  );
+}

@@ -1,0 +1,168 @@
+// Calling a function by hand, as an operator or as a player, with its lines and its trace beside the result.
+
+import { useLocation } from "preact-iso";
+import { useState } from "preact/hooks";
+import { ApiError, call, errorOf, headers } from "../api/client";
+import { useQuery } from "../api/query";
+import { duration } from "../format";
+import { deviceLogin } from "../gen/identity";
+import { listVersions, type VirtualServer } from "../gen/registry";
+import { getTrace, queryLogs, type LogEntry, type Span } from "../gen/telemetry";
+import { t } from "../i18n";
+import { Editor } from "../ui/editor";
+import { Badge, Button, Cli, Empty, Failure, Field, Notice, Panel } from "../ui/parts";
+import { LogLines, Waterfall } from "./request-parts";
+import { address } from "./virtual-servers";
+
+interface Outcome {
+  status: number;
+  body: string;
+  version: string;
+  requestId: string;
+  us: number;
+}
+
+interface Evidence {
+  entries: LogEntry[];
+  spans: Span[];
+}
+
+const pretty = (text: string): string => {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+};
+
+const quoted = (text: string): string => `'${text.replace(/'/g, "'\\''")}'`;
+
+async function invoke(server: string, fn: string, qualifier: string, payload: string, device: string): Promise<Outcome> {
+  const more: Record<string, string> = { "Content-Type": "application/json" };
+  if (device !== "") more["Authorization"] = `Bearer ${(await call(deviceLogin, { deviceId: device, platform: "portal" })).accessToken ?? ""}`;
+  const began = performance.now();
+  let reply: Response;
+  try {
+    reply = await fetch(`/v1/call/${server}/${fn}?qualifier=${encodeURIComponent(qualifier)}`, { method: "POST", headers: headers(more), body: payload });
+  } catch {
+    throw new ApiError(0, "unavailable", "unreachable", t("unreachable"), "");
+  }
+  const us = (performance.now() - began) * 1000;
+  if (reply.status === 401) throw await errorOf(reply);
+  return { status: reply.status, body: await reply.text(), version: reply.headers.get("Overworld-Version") ?? "", requestId: reply.headers.get("Overworld-Request-Id") ?? "", us };
+}
+
+// Records come in blocks, a moment after the reply.
+async function evidenceOf(requestId: string, signal: AbortSignal): Promise<Evidence> {
+  const end = Date.now() + 5000;
+  let entries: LogEntry[] = [];
+  do {
+    entries = (await call(queryLogs, { requestId, pageSize: 200 }, signal)).entries ?? [];
+    if (entries.some((e) => e.kind === "REQUEST")) break;
+    await new Promise((done) => setTimeout(done, 250));
+  } while (Date.now() < end && !signal.aborted);
+  const spans = await call(getTrace, { requestId }, signal).then((r) => r.spans ?? [], () => []);
+  return { entries, spans };
+}
+
+export function TestTab({ server }: { server: VirtualServer }) {
+  const name = server.name ?? "";
+  const { query, route } = useLocation();
+  const functions = server.latest?.functions ?? [];
+  const fn = query["fn"] ?? functions[0]?.name ?? "";
+  const qualifier = query["at"] ?? "$LATEST";
+  const [payload, setPayload] = useState(() => localStorage.getItem(key(name, fn)) ?? "{}");
+  const [player, setPlayer] = useState(false);
+  const [device, setDevice] = useState("portal-test-player");
+  const [busy, setBusy] = useState(false);
+  const [outcome, setOutcome] = useState<Outcome>();
+  const [error, setError] = useState<ApiError>();
+  const versions = useQuery(`versions:${name}`, (signal) => call(listVersions, { virtualServer: name, pageSize: 50 }, signal));
+  if (functions.length === 0) return <Panel><Empty icon="play" title={t("vs.nocode")}>{t("vs.nocode.text")}</Empty></Panel>;
+  const go = (change: Record<string, string | undefined>): void => route(address(`/vs/${name}/test`, { ...query, ...change }), true);
+  const run = async (): Promise<void> => {
+    setBusy(true);
+    setError(undefined);
+    localStorage.setItem(key(name, fn), payload);
+    try {
+      setOutcome(await invoke(name, fn, player ? "$DEFAULT" : qualifier, payload, player ? device : ""));
+    } catch (cause) {
+      setOutcome(undefined);
+      setError(cause instanceof ApiError ? cause : new ApiError(0, "unknown", "", String(cause), ""));
+    }
+    setBusy(false);
+  };
+  const names = [...(server.aliases ?? []).map((a) => a.name ?? ""), "$LATEST", ...(versions.data?.versions ?? []).map((v) => v.version ?? "")];
+  return (
+    <div class="columns">
+      <Panel title={t("test.call")} actions={<Button kind="primary" icon="play" disabled={busy} onClick={() => { void run(); }}>{busy ? t("working") : t("test.run")}</Button>}>
+        <div class="stack">
+          <div class="columns-tight">
+            <Field label={t("function")}>
+              {(a) => (
+                <select {...a} value={fn} onChange={(e) => { go({ fn: e.currentTarget.value }); setPayload(localStorage.getItem(key(name, e.currentTarget.value)) ?? "{}"); }}>
+                  {functions.map((f) => <option key={f.name}>{f.name}</option>)}
+                </select>
+              )}
+            </Field>
+            <Field label={t("test.version")} hint={player ? t("test.player.default") : undefined}>
+              {(a) => (
+                <select {...a} disabled={player} value={player ? "$DEFAULT" : qualifier} onChange={(e) => go({ at: e.currentTarget.value })}>
+                  {names.map((each) => <option key={each}>{each}</option>)}
+                </select>
+              )}
+            </Field>
+            <Field label={t("test.as")}>
+              {(a) => (
+                <select {...a} value={player ? "player" : "operator"} onChange={(e) => setPlayer(e.currentTarget.value === "player")}>
+                  <option value="operator">{t("test.operator")}</option>
+                  <option value="player">{t("test.player")}</option>
+                </select>
+              )}
+            </Field>
+            {player && <Field label={t("test.device")}>{(a) => <input {...a} value={device} minLength={8} maxLength={128} onInput={(e) => setDevice(e.currentTarget.value)} />}</Field>}
+          </div>
+          <div class="field">
+            <span class="label">{t("payload")}</span>
+            <div class="framed"><Editor path={`${fn}.json`} label={t("payload")} text={payload} onChange={setPayload} onSave={() => { void run(); }} /></div>
+          </div>
+          <Cli line={`ow fn invoke ${name} ${fn} ${quoted(payload.replace(/\s+/g, " "))} --qualifier ${quoted(qualifier)}`} />
+        </div>
+      </Panel>
+      <div class="stack">
+        <Panel title={t("test.result")} actions={outcome && <Verdict outcome={outcome} />}>
+          {error && <Failure error={error} />}
+          {!error && !outcome && <Empty icon="play" title={t("test.none")}>{t("test.none.text")}</Empty>}
+          {outcome && <pre class="result" tabIndex={0} aria-label={t("test.result")}>{pretty(outcome.body) || t("test.empty")}</pre>}
+        </Panel>
+        {outcome && <Proof key={outcome.requestId} requestId={outcome.requestId} />}
+      </div>
+    </div>
+  );
+}
+
+const key = (server: string, fn: string): string => `overworld.payload.${server}/${fn}`;
+
+function Verdict({ outcome }: { outcome: Outcome }) {
+  const tone = outcome.status < 300 ? "ok" : outcome.status === 422 ? "warn" : "bad";
+  return (
+    <span class="row">
+      <Badge tone={tone}>{outcome.status}</Badge>
+      {outcome.version && <Badge>{outcome.version === "$LATEST" ? outcome.version : `v${outcome.version}`}</Badge>}
+      <span class="muted">{duration(outcome.us)}</span>
+    </span>
+  );
+}
+
+function Proof({ requestId }: { requestId: string }) {
+  const proof = useQuery(`proof:${requestId}`, (signal) => evidenceOf(requestId, signal));
+  return (
+    <>
+      <Panel title={t("logs")} bare actions={<a href={`/requests/${requestId}`}>{t("request.whole")}</a>}>
+        {proof.data ? <LogLines entries={proof.data.entries} /> : proof.error ? <div class="body"><Failure error={proof.error} /></div> : <div class="body muted">{t("test.waiting")}</div>}
+      </Panel>
+      {proof.data && proof.data.spans.length > 0 && <Panel title={t("trace")}><Waterfall spans={proof.data.spans} /></Panel>}
+      {proof.data?.entries.length === 0 && <Notice tone="warn" title={t("test.nolog")} />}
+    </>
+  );
+}

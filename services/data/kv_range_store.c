@@ -1,0 +1,197 @@
+// Lists, and deletions of many keys.
+
+#include "services/data/kv_ledger.h"
+#include "services/data/kv_store.h"
+
+#include <string.h>
+
+static ow_code no_memory(ow_err *err) {
+    return ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for keys");
+}
+
+// ---- Lists ----
+
+#define LIST(order)                                                                                \
+    "SELECT key, CASE WHEN $1 = 0 THEN value END, version, updated_us, expires_us"                 \
+    " FROM kv_entries WHERE scope = $2 AND key >= $3 AND key < $4"                                 \
+    " AND (expires_us = 0 OR expires_us > $5) ORDER BY key" order " LIMIT $6"
+
+static ow_code take_listed(ow_rows *rows, ow_arena *arena, kv_entry *ret_entry, ow_err *err) {
+    size_t size = 0;
+    const void *value = ow_rows_blob(rows, 1, &size);
+    *ret_entry = (kv_entry){
+        .key = ow_arena_strdup_in(arena, ow_rows_text(rows, 0)),
+        .value = size > 0 ? ow_arena_memdup_in(arena, value, size) : "",
+        .size = size,
+        .version = ow_rows_int(rows, 2),
+        .updated_us = ow_rows_int(rows, 3),
+        .expires_us = ow_rows_int(rows, 4),
+    };
+    return ret_entry->key != NULL && ret_entry->value != NULL ? OW_OK : no_memory(err);
+}
+
+static bool is_full(const kv_range *range, const kv_list *list, ow_rows *rows, size_t *bytes) {
+    size_t size = 0;
+    (void)ow_rows_blob(rows, 1, &size);
+    *bytes += size + strlen(ow_rows_text(rows, 0));
+    return list->count == range->limit || (list->count > 0 && *bytes > range->max_bytes);
+}
+
+static ow_code take_list(ow_rows *rows, const kv_range *range, ow_arena *arena, kv_list *list,
+                         ow_err *err) {
+    size_t bytes = 0;
+    bool row = true;
+    ow_code code;
+    while ((code = ow_rows_next(rows, &row, err)) == OW_OK && row) {
+        if (is_full(range, list, rows, &bytes)) {
+            list->more = true;
+            break;
+        }
+        code = take_listed(rows, arena, &list->entries[list->count], err);
+        if (code != OW_OK) {
+            break;
+        }
+        list->count++;
+    }
+    return code;
+}
+
+ow_code kv_store_list(ow_db_conn *db, const kv_scope *scope, const kv_range *range, ow_arena *arena,
+                      kv_list *ret_list, ow_err *err) {
+    ow_rows *rows = NULL;
+    kv_list list = {.entries =
+                        ow_arena_calloc(arena, (size_t)range->limit + 1, sizeof *list.entries)};
+    if (list.entries == NULL) {
+        return no_memory(err);
+    }
+    ow_code code = ow_db_query(db, &rows, err, range->descending ? LIST(" DESC") : LIST(""),
+                               "itttii", (int64_t)range->keys_only, scope->text, range->first,
+                               range->end, range->now_us, (int64_t)range->limit + 1);
+    code = code == OW_OK ? take_list(rows, range, arena, &list, err) : code;
+    ow_rows_close(rows);
+    if (code == OW_OK) {
+        *ret_list = list;
+    }
+    return code;
+}
+
+// ---- Deletions ----
+
+// How many keys up to which one, and how many bytes.
+typedef struct slice {
+    kv_quota less;
+    char last[KV_KEY_MAX + 1];
+} slice;
+
+static ow_code measure(ow_db_conn *db, const kv_scope *scope, const kv_range *range,
+                       slice *ret_slice, ow_err *err) {
+    ow_rows *rows = NULL;
+    bool row = false;
+    *ret_slice = (slice){0};
+    ow_code code =
+        ow_db_query(db, &rows, err,
+                    "SELECT count(*), coalesce(sum(bytes), 0), max(key) FROM"
+                    " (SELECT key, bytes FROM kv_entries WHERE scope = $1 AND key >= $2"
+                    " AND key < $3 ORDER BY key LIMIT $4) AS slice",
+                    "ttti", scope->text, range->first, range->end, (int64_t)range->limit);
+    code = code == OW_OK ? ow_rows_next(rows, &row, err) : code;
+    if (code == OW_OK && row && ow_rows_int(rows, 0) > 0) {
+        ret_slice->less = (kv_quota){-ow_rows_int(rows, 0), -ow_rows_int(rows, 1)};
+        memccpy(ret_slice->last, ow_rows_text(rows, 2), 0, sizeof ret_slice->last - 1);
+    }
+    ow_rows_close(rows);
+    return code;
+}
+
+ow_code kv_store_delete_range(ow_db_conn *db, const kv_scope *scope, const kv_range *range,
+                              int64_t *ret_deleted, ow_err *err) {
+    kv_ledger ledger;
+    slice slice;
+    ow_code code = measure(db, scope, range, &slice, err);
+    *ret_deleted = -slice.less.keys;
+    if (code != OW_OK || slice.less.keys == 0) {
+        return code;
+    }
+    code = ow_db_exec(db, NULL, err,
+                      "DELETE FROM kv_entries WHERE scope = $1 AND key >= $2 AND key <= $3", "ttt",
+                      scope->text, range->first, slice.last);
+    code = code == OW_OK ? kv_ledger_read(db, scope, &ledger, err) : code;
+    return code == OW_OK ? kv_ledger_add(db, scope, &ledger, &slice.less, err) : code;
+}
+
+ow_code kv_store_end(ow_db_conn *db, const kv_scope *scope, int64_t now_us, ow_err *err) {
+    return ow_db_exec(db, NULL, err,
+                      "INSERT INTO kv_scopes (scope, title_id, sequence, keys, bytes, ended_us)"
+                      " VALUES ($1, $2, 0, 0, 0, $3) ON CONFLICT (scope) DO UPDATE SET"
+                      " ended_us = excluded.ended_us",
+                      "tti", scope->text, scope->title, now_us);
+}
+
+// ---- What has expired ----
+
+typedef struct expired {
+    const char *key;
+    int64_t bytes;
+    kv_scope scope;
+} expired;
+
+static ow_code find_expired(ow_db_conn *db, int64_t now_us, int limit, ow_arena *arena,
+                            expired *found, int *ret_count, ow_err *err) {
+    ow_rows *rows = NULL;
+    bool row = true;
+    int count = 0;
+    ow_code code = ow_db_query(db, &rows, err,
+                               "SELECT e.scope, e.key, e.bytes, s.title_id FROM kv_entries e"
+                               " JOIN kv_scopes s ON s.scope = e.scope"
+                               " WHERE e.expires_us > 0 AND e.expires_us <= $1"
+                               " ORDER BY e.expires_us LIMIT $2",
+                               "ii", now_us, (int64_t)limit);
+    while (code == OW_OK && (code = ow_rows_next(rows, &row, err)) == OW_OK && row) {
+        expired *at = &found[count];
+        memccpy(at->scope.text, ow_rows_text(rows, 0), 0, sizeof at->scope.text - 1);
+        memccpy(at->scope.title, ow_rows_text(rows, 3), 0, sizeof at->scope.title - 1);
+        at->bytes = ow_rows_int(rows, 2);
+        at->key = ow_arena_strdup_in(arena, ow_rows_text(rows, 1));
+        if (at->key == NULL) {
+            code = no_memory(err);
+            break;
+        }
+        count++;
+    }
+    ow_rows_close(rows);
+    *ret_count = count;
+    return code;
+}
+
+static ow_code delete_expired(ow_db_conn *db, const expired *e, ow_err *err) {
+    kv_ledger ledger;
+    kv_quota less = {.keys = -1, .bytes = -e->bytes};
+    ow_code code = ow_db_exec(db, NULL, err, "DELETE FROM kv_entries WHERE scope = $1 AND key = $2",
+                              "tt", e->scope.text, e->key);
+    code = code == OW_OK ? kv_ledger_read(db, &e->scope, &ledger, err) : code;
+    return code == OW_OK ? kv_ledger_add(db, &e->scope, &ledger, &less, err) : code;
+}
+
+ow_code kv_store_sweep(ow_db_conn *db, int64_t now_us, int limit, ow_arena *arena, int *ret_swept,
+                       ow_err *err) {
+    int count = 0;
+    expired *found = ow_arena_calloc(arena, (size_t)limit, sizeof *found);
+    if (found == NULL) {
+        return no_memory(err);
+    }
+    ow_code code = find_expired(db, now_us, limit, arena, found, &count, err);
+    for (int i = 0; i < count && code == OW_OK; i++) {
+        code = delete_expired(db, &found[i], err);
+    }
+    *ret_swept = count;
+    return code;
+}
+
+ow_code kv_store_usage(ow_db_conn *db, const kv_scope *scope, kv_quota *ret_scope,
+                       kv_quota *ret_title, ow_err *err) {
+    kv_ledger ledger = {0};
+    ow_code code = kv_ledger_read(db, scope, &ledger, err);
+    *ret_scope = ledger.scope;
+    *ret_title = ledger.title;
+    return code;
+}

@@ -1,0 +1,154 @@
+#include "services/events/destinations.h"
+
+#include "core/json/check.h"
+#include "core/json/writer.h"
+
+#include <string.h>
+
+static char *borrow(const char *text) {
+    return (char *)(uintptr_t)text;
+}
+
+// ---- The payload ----
+
+// JSON as it is, anything else in base64.
+static void write_content(ow_json_writer *w, const char *type, ProtobufCBinaryData content) {
+    ow_json_object_open(w);
+    ow_json_name(w, "contentType");
+    ow_json_text(w, type);
+    bool is_json =
+        content.len > 0 && strncmp(type, "application/json", strlen("application/json")) == 0 &&
+        ow_json_check((const char *)content.data, content.len, OW_JSON_MAX_DEPTH / 2, NULL) ==
+            OW_OK;
+    ow_json_name(w, is_json ? "body" : "bodyBase64");
+    if (is_json) {
+        ow_json_raw(w, (const char *)content.data, content.len);
+    } else {
+        ow_json_bytes(w, content.data, content.len);
+    }
+    ow_json_object_close(w);
+}
+
+static void write_contents(ow_json_writer *w, const run *run, execution_state state) {
+    const new_execution_msg *wanted = run->claimed->row.facts->wanted;
+    const execution_outcome *outcome = &run->outcome;
+    ow_json_name(w, "request");
+    write_content(w, wanted->content_type, wanted->payload);
+    if (state == EXECUTION_DONE) {
+        ow_json_name(w, "response");
+        write_content(w, outcome->content_type, outcome->result);
+    }
+}
+
+static void write_facts(ow_json_writer *w, const run *run, const queue_item *next) {
+    const execution_row *row = &run->claimed->row;
+    const new_execution_msg *wanted = row->facts->wanted;
+    const struct {
+        const char *name, *text;
+    } facts[] = {
+        {"executionId", row->execution_id},
+        {"triggerId", wanted->trigger_id},
+        {"requestId", row->facts->request_id},
+        {"virtualServer", wanted->virtual_server},
+        {"function", wanted->function},
+        {"qualifier", wanted->qualifier},
+        {"source", wanted->source},
+        {"state", execution_state_name(next->state)},
+        {"reason", run->reason},
+        {"message", run->message},
+    };
+    for (size_t i = 0; i < sizeof facts / sizeof facts[0]; i++) {
+        ow_json_name(w, facts[i].name);
+        ow_json_text(w, facts[i].text);
+    }
+    ow_json_name(w, "attempts");
+    ow_json_int(w, next->attempt);
+}
+
+// What happened, with request and response when they fit.
+static const char *payload_of(const run *run, const queue_item *next, bool whole,
+                              size_t *ret_size) {
+    ow_json_writer w;
+    ow_json_writer_init(&w, run->claimed->arena, PAYLOAD_MAX);
+    ow_json_object_open(&w);
+    write_facts(&w, run, next);
+    if (whole) {
+        write_contents(&w, run, next->state);
+    } else {
+        ow_json_name(&w, "contentsDropped");
+        ow_json_bool(&w, true);
+    }
+    ow_json_object_close(&w);
+    return ow_json_writer_end(&w, ret_size);
+}
+
+// ---- The execution ----
+
+static const destination_msg *destination_of(const run *run, execution_state state) {
+    const new_execution_msg *wanted = run->claimed->row.facts->wanted;
+    return state == EXECUTION_DONE   ? wanted->on_success
+           : state == EXECUTION_DEAD ? wanted->on_failure
+                                     : NULL;
+}
+
+static bool fill_payload(const run *run, const queue_item *next, new_execution_msg *wanted) {
+    size_t size = 0;
+    const char *text = payload_of(run, next, true, &size);
+    if (text == NULL) {
+        text = payload_of(run, next, false, &size);
+    }
+    wanted->payload = (ProtobufCBinaryData){size, (uint8_t *)borrow(text)};
+    return text != NULL;
+}
+
+static ow_code make_successor(run *run, const destination_msg *to, const queue_item *next,
+                              int64_t now_us, new_execution *ret_new, ow_err *err) {
+    const execution_row *row = &run->claimed->row;
+    const new_execution_msg *cause = row->facts->wanted;
+    ow_principal principal = execution_principal(row);
+    ow_trace trace;
+    if (!ow_trace_parse(row->facts->traceparent, &trace)) {
+        ow_trace_begin(&trace);
+    }
+    new_execution_msg wanted = OVERWORLD__EVENTS__V1__NEW_EXECUTION__INIT;
+    wanted.virtual_server = to->virtual_server;
+    wanted.function = to->function;
+    wanted.qualifier = to->qualifier;
+    wanted.source = borrow("destination");
+    wanted.trigger_id = cause->trigger_id;
+    wanted.depth = cause->depth + 1;
+    if (!fill_payload(run, next, &wanted)) {
+        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for a destination");
+    }
+    execution_origin origin = {
+        .title_id = row->title_id,
+        .request_id = row->facts->request_id,
+        .client_address = row->facts->client_address,
+        .principal = &principal,
+        .trace = &trace,
+        .now_us = now_us,
+    };
+    return execution_prepare(&wanted, &origin, &run->place.limits, run->claimed->arena, ret_new,
+                             err);
+}
+
+void destination_prepare(run *run, const queue_item *next, int64_t now_us) {
+    const destination_msg *to = destination_of(run, next->state);
+    if (to == NULL) {
+        return;
+    }
+    ow_err err;
+    ow_arena *arena = run->claimed->arena;
+    new_execution *new = ow_arena_calloc(arena, 1, sizeof *new);
+    ow_code code = new == NULL ? ow_fail(&err, OW_RESOURCE_EXHAUSTED, "memory", "no memory")
+                               : make_successor(run, to, next, now_us, new, &err);
+    if (code != OW_OK) {
+        run->outcome.destination_reason = ow_arena_strdup_in(arena, err.reason);
+        run->outcome.destination_reason =
+            borrow(run->outcome.destination_reason == NULL ? "" : run->outcome.destination_reason);
+        return;
+    }
+    run->place.make_id(run->place.make_id_self, now_us, new->execution_id);
+    run->outcome.destination_execution_id = new->execution_id;
+    run->successor = new;
+}

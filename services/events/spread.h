@@ -1,0 +1,55 @@
+#pragma once
+
+// From an occurrence to what follows: an execution of each subscription that is about it, or an item of
+// the batch that the subscription waits for. In write steps and jobs: what is made here and how far it has
+// got are committed together, so nothing is made twice and nothing is left out. Oldest first within a
+// title, so that what is ordered stays so.
+
+#include "services/events/envelope.h"
+#include "services/events/executions.h"
+#include "services/events/occurrences_store.h"
+#include "services/events/rules.h"
+
+// Of one slice.
+enum {
+    SPREAD_OCCURRENCES_MAX = 200,
+    SPREAD_EXECUTIONS_MAX = 400,
+    SPREAD_BYTES_MAX = 2 << 20,
+    ID_BLOCK = 1 << 20, // ids at hand
+};
+
+typedef struct spread {
+    // Given.
+    rules_cache *cache;
+    ow_arena *arena;
+    execution_limits limits;
+    int64_t now_us;
+    const char *base_id;  // of a block of ID_BLOCK ids, see spread_id
+    published_msg **told; // of these occurrences the number of matches is filled in; may be NULL
+    size_t told_count;
+    // Kept.
+    uint32_t ids_used;
+    int executions_left;
+    int64_t bytes_left;
+    // Found out.
+    int executions, items, spread, skipped;
+    int64_t next_batch_us; // when the next batch is due; 0: none waits
+    bool more;             // there is more to do than one slice may
+} spread;
+
+// The nth id of a block, with that prefix ("exe_", "trg_").
+void spread_id(const char *base_id, uint32_t n, const char *prefix, char id[static OW_ID_MAX]);
+
+// Starts a slice; what was given stays.
+void spread_begin(spread *s);
+
+// Occurrences of a title, or of all ("").
+ow_code spread_occurrences(ow_db_conn *db, spread *s, const char *title_id, ow_err *err);
+
+// Batches that are due.
+ow_code spread_batches(ow_db_conn *db, spread *s, ow_err *err);
+
+// What a subscription would make of an occurrence: for trying it.
+ow_code spread_payload(const occurrence_facts *facts, const subscription_msg *declared,
+                       const char *execution_id, ow_arena *arena, ProtobufCBinaryData *ret_payload,
+                       ow_err *err);

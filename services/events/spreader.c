@@ -1,0 +1,194 @@
+#include "services/events/spreader.h"
+
+#include "core/log/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    ARENA_MAX = 32 << 20,
+    RETRY_US = 1000 * 1000, // after a failure
+    STEERED_US = 20 * 1000, // how often a clock that a test moves is looked at
+    CLEAN_EVERY_US = 60 * 1000 * 1000,
+    MORE_AT_ONCE_US = 10 * 1000,
+};
+
+#define YOUNG_US ((int64_t)10 * 60 * 1000 * 1000)
+
+struct spreader {
+    spreader_options options;
+    ow_timer timer, clean_timer;
+    ow_db_job job, clean_job;
+    ow_arena *arena; // NULL: no slice is under way
+    char base_id[OW_ID_MAX];
+    spread slice;
+    bool again, stopping, cleaning;
+    int64_t next_batch_us; // wall clock; 0: none
+    int deleted;
+    int64_t stored_bytes;
+    ow_counter *spread, *executions, *items, *skipped;
+    ow_gauge *bytes;
+};
+
+static int64_t wall_us(const spreader *s) {
+    return ow_clock_wall_us(s->options.clock);
+}
+
+static void set_timer(spreader *s, ow_timer *timer, int64_t in_us) {
+    if (!s->stopping) {
+        bool steered = ow_clock_is_steered(s->options.clock);
+        in_us = steered && in_us > STEERED_US ? STEERED_US : in_us;
+        ow_loop_timer_set(s->options.loop, timer, ow_loop_now_us(s->options.loop) + in_us);
+    }
+}
+
+// ---- Slices ----
+
+static void count(spreader *s, const spread *done) {
+    ow_counter_add(s->spread, (uint64_t)done->spread);
+    ow_counter_add(s->executions, (uint64_t)done->executions);
+    ow_counter_add(s->items, (uint64_t)done->items);
+    ow_counter_add(s->skipped, (uint64_t)done->skipped);
+}
+
+static ow_code slice_run(ow_db_conn *db, void *self, ow_err *err) {
+    spreader *s = self;
+    spread_begin(&s->slice);
+    ow_code code = spread_occurrences(db, &s->slice, "", err);
+    return code == OW_OK && !s->slice.more ? spread_batches(db, &s->slice, err) : code;
+}
+
+static void plan(spreader *s) {
+    if (s->again || s->slice.more) {
+        s->again = false;
+        set_timer(s, &s->timer, 0);
+    } else if (s->next_batch_us > 0) {
+        int64_t wait_us = s->next_batch_us - wall_us(s);
+        set_timer(s, &s->timer, wait_us > 0 ? wait_us : 0);
+    }
+}
+
+static void slice_done(void *self, ow_code code, const ow_err *err) {
+    spreader *s = self;
+    s->arena = ow_arena_free(s->arena);
+    if (code != OW_OK) {
+        if (!s->stopping) {
+            ow_log(OW_LOG_WARN, "events not spread", "reason=%s why=%s", err->reason, err->message);
+        }
+        set_timer(s, &s->timer, RETRY_US);
+        return;
+    }
+    count(s, &s->slice);
+    s->next_batch_us = s->slice.next_batch_us;
+    if (s->slice.executions > 0) {
+        s->options.on_executions(s->options.self);
+    }
+    plan(s);
+}
+
+static void on_due(void *self) {
+    spreader *s = self;
+    if (s->arena != NULL || s->stopping) {
+        s->again = true;
+        return;
+    }
+    s->arena = ow_arena_new(ARENA_MAX);
+    if (s->arena == NULL) {
+        set_timer(s, &s->timer, RETRY_US);
+        return;
+    }
+    s->slice = (spread){
+        .cache = s->options.cache,
+        .arena = s->arena,
+        .limits = s->options.limits,
+        .now_us = wall_us(s),
+        .base_id = s->base_id,
+    };
+    s->options.reserve_ids(s->options.self, s->slice.now_us, s->base_id);
+    s->job = (ow_db_job){.run = slice_run, .done = slice_done, .self = s};
+    ow_db_write(s->options.db, &s->job);
+}
+
+void spreader_kick(spreader *s, const spread *done) {
+    count(s, done);
+    if (done->more) {
+        s->again = s->arena != NULL;
+        set_timer(s, &s->timer, 0);
+    } else if (done->items > 0) {
+        set_timer(s, &s->timer, MORE_AT_ONCE_US); // finds out when their batch is due
+    }
+}
+
+// ---- Cleaning ----
+
+static ow_code clean_run(ow_db_conn *db, void *self, ow_err *err) {
+    spreader *s = self;
+    int64_t now_us = wall_us(s);
+    ow_code code = occurrences_size(db, &s->stored_bytes, err);
+    occurrence_waste waste = {
+        .before_us = now_us - s->options.keep_us,
+        .young_us = now_us - YOUNG_US,
+        .bytes = s->stored_bytes - s->options.max_bytes,
+    };
+    return code == OW_OK ? occurrences_delete(db, &waste, &s->deleted, err) : code;
+}
+
+static void clean_done(void *self, ow_code code, const ow_err *err) {
+    spreader *s = self;
+    (void)err;
+    s->cleaning = false;
+    if (code == OW_OK) {
+        ow_gauge_set(s->bytes, s->stored_bytes);
+    }
+    set_timer(s, &s->clean_timer, code == OW_OK && s->deleted > 0 ? 0 : CLEAN_EVERY_US);
+}
+
+static void on_clean(void *self) {
+    spreader *s = self;
+    if (s->cleaning || s->stopping) {
+        return;
+    }
+    s->cleaning = true;
+    s->clean_job = (ow_db_job){.run = clean_run, .done = clean_done, .self = s};
+    ow_db_write(s->options.db, &s->clean_job);
+}
+
+// ---- Opening and closing ----
+
+spreader *spreader_new(const spreader_options *options) {
+    spreader *s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        return NULL;
+    }
+    ow_metrics *m = options->metrics;
+    s->options = *options;
+    s->timer = (ow_timer){.on_due = on_due, .self = s};
+    s->clean_timer = (ow_timer){.on_due = on_clean, .self = s};
+    s->spread = ow_metrics_counter(m, "overworld_events_spread_total",
+                                   "Events held against every subscription", NULL);
+    s->executions = ow_metrics_counter(m, "overworld_events_matched_total",
+                                       "Executions that followed from events", NULL);
+    s->items = ow_metrics_counter(m, "overworld_events_batched_total",
+                                  "Events put into a subscription's batch", NULL);
+    s->skipped = ow_metrics_counter(m, "overworld_events_skipped_total",
+                                    "Deliveries that nothing could be made of", NULL);
+    s->bytes =
+        ow_metrics_gauge(m, "overworld_events_occurrence_bytes", "Size of the events kept", NULL);
+    set_timer(s, &s->timer, 0);
+    set_timer(s, &s->clean_timer, CLEAN_EVERY_US);
+    return s;
+}
+
+void spreader_stop(spreader *s) {
+    s->stopping = true;
+    ow_loop_timer_cancel(s->options.loop, &s->timer);
+    ow_loop_timer_cancel(s->options.loop, &s->clean_timer);
+}
+
+spreader *spreader_free(spreader *s) {
+    if (s != NULL) {
+        ow_arena_free(s->arena);
+    }
+    free(s);
+    return NULL;
+}

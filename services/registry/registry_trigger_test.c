@@ -1,0 +1,227 @@
+// Triggers of the manifest: which are in force, and that the services that keep copies are told, by number,
+// until they know. A service of the test's own stands for timers.
+
+#include "services/registry/registry_rig.h"
+#include "services/registry/triggers.h"
+
+#include "overworld/timers/v1/timers.pb-c.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TOLD_MAX = 64 };
+
+typedef struct told {
+    char server[64], timers[200]; // "name cron,name cron"
+    int64_t number;
+    bool removed;
+} told;
+
+typedef struct keeper {
+    ProtobufCService *service;
+    bool away;
+    told told[TOLD_MAX];
+    int count;
+    int wanted;
+} keeper;
+
+static keeper kept;
+static ow_channel_kind channel;
+
+static ow_code apply(ow_run *run) {
+    keeper *k = run->self;
+    const apply_triggers_request *request = run->request;
+    apply_triggers_response *reply = run->reply;
+    if (k->away) {
+        return ow_fail(run->err, OW_UNAVAILABLE, "away", "not now");
+    }
+    assert_true(k->count < TOLD_MAX);
+    told *t = &k->told[k->count++];
+    *t = (told){.number = request->deployment, .removed = request->removed};
+    snprintf(t->server, sizeof t->server, "%s", request->virtual_server);
+    for (size_t i = 0; request->triggers != NULL && i < request->triggers->n_timers; i++) {
+        size_t used = strlen(t->timers);
+        snprintf(t->timers + used, sizeof t->timers - used, "%s%s %s", used > 0 ? "," : "",
+                 request->triggers->timers[i]->name, request->triggers->timers[i]->cron);
+    }
+    reply->deployment = request->deployment;
+    return OW_OK;
+}
+
+static const ow_method methods[] = {
+    {"ApplyTriggers", 0, {{OW_LOOP, apply}}},
+    {0},
+};
+
+static int set_up(void **state) {
+    int failed = rig_set_up(state, channel);
+    fixture *f = *state;
+    kept = (keeper){0};
+    ow_service_options options = {
+        .descriptor = &overworld__timers__v1__timers__descriptor,
+        .methods = methods,
+        .api = f->stage.api,
+        .self = &kept,
+        .loop = f->stage.loop,
+        .is_stand_in = true,
+    };
+    assert_int_equal(ow_service_new(&options, &kept.service, NULL), OW_OK);
+    assert_int_equal(ow_directory_offer(f->stage.directory, kept.service, NULL), OW_OK);
+    return failed;
+}
+
+static int tear_down(void **state) {
+    fixture *f = *state;
+    ow_directory_withdraw(f->stage.directory, kept.service);
+    kept.service = ow_service_free(kept.service);
+    return rig_tear_down(state);
+}
+
+static void upload_with(fixture *f, const char *timers, const char *source) {
+    char manifest[2000];
+    snprintf(manifest, sizeof manifest,
+             "{\"name\":\"chat\",\"runtime\":\"c\",\"functions\":{\"moderate\":{}},"
+             "\"files\":[\"words.txt\"]%s%s}",
+             timers[0] != 0 ? ",\"timers\":" : "", timers);
+    upload(f, manifest, source, "damn");
+}
+
+#define TIMER(name, cron) "{\"name\":\"" name "\",\"function\":\"moderate\",\"cron\":\"" cron "\"}"
+#define TIMER_FOR(name, cron, alias)                                                               \
+    "{\"name\":\"" name "\",\"function\":\"moderate\",\"cron\":\"" cron "\",\"alias\":\"" alias    \
+    "\"}"
+
+static const char *in_force(void) {
+    assert_true(kept.count > 0);
+    return kept.told[kept.count - 1].timers;
+}
+
+static void move(fixture *f, const char *alias, const char *first, const char *second,
+                 int32_t weight, bool keep) {
+    update_alias_request request = OVERWORLD__REGISTRY__V1__UPDATE_ALIAS_REQUEST__INIT;
+    alias_target_msg targets[2] = {OVERWORLD__REGISTRY__V1__ALIAS_TARGET__INIT,
+                                   OVERWORLD__REGISTRY__V1__ALIAS_TARGET__INIT};
+    alias_target_msg *list[] = {&targets[0], &targets[1]};
+    request.virtual_server = TEXT("chat");
+    request.name = TEXT(alias);
+    request.targets = list;
+    request.n_targets = second != NULL ? 2 : 1;
+    request.keep_triggers = keep;
+    targets[0].version = TEXT(first);
+    targets[0].weight = second != NULL ? 10000 - weight : 0;
+    targets[1].version = TEXT(second != NULL ? second : "");
+    targets[1].weight = weight;
+    must_call(f, "UpdateAlias", &request);
+}
+
+static void they_go_where_aliases_lead(void **state) {
+    fixture *f = *state;
+    upload_with(f, "[" TIMER("a", "0 1 * * *") "]", "one");
+    deploy_response *reply = deploy(f, true);
+    assert_int_equal(reply->n_pending, 0);
+    assert_int_equal(reply->revision->triggers->n_timers, 1);
+    assert_string_equal(in_force(), "a 0 1 * * *");
+    upload_with(f, "[" TIMER("a", "0 2 * * *") "," TIMER_FOR("b", "0 3 * * *", "live") "]", "one");
+    reply = deploy(f, false);
+    assert_false(reply->unchanged); // the same code, but other triggers
+    // $DEFAULT leads to version 1 still, and there is no alias "live".
+    assert_string_equal(in_force(), "a 0 1 * * *");
+    publish_request publish = OVERWORLD__REGISTRY__V1__PUBLISH_REQUEST__INIT;
+    publish.virtual_server = TEXT("chat");
+    must_call(f, "Publish", &publish);
+    create_alias_request live = OVERWORLD__REGISTRY__V1__CREATE_ALIAS_REQUEST__INIT;
+    alias_target_msg target = OVERWORLD__REGISTRY__V1__ALIAS_TARGET__INIT;
+    alias_target_msg *targets[] = {&target};
+    target.version = TEXT("2");
+    live.virtual_server = TEXT("chat");
+    live.name = TEXT("live");
+    live.targets = targets;
+    live.n_targets = 1;
+    must_call(f, "CreateAlias", &live);
+    assert_string_equal(in_force(), "a 0 1 * * *,b 0 3 * * *");
+    // The heavier version counts, on a tie the older one.
+    move(f, "$DEFAULT", "1", "2", 4000, false);
+    assert_string_equal(in_force(), "a 0 1 * * *,b 0 3 * * *");
+    move(f, "$DEFAULT", "1", "2", 5000, false);
+    assert_string_equal(in_force(), "a 0 1 * * *,b 0 3 * * *");
+    move(f, "$DEFAULT", "1", "2", 6000, false);
+    assert_string_equal(in_force(), "a 0 2 * * *,b 0 3 * * *");
+    move(f, "$DEFAULT", "2", NULL, 0, false);
+    // Back, with its triggers or with those in force.
+    rollback_alias_request back = OVERWORLD__REGISTRY__V1__ROLLBACK_ALIAS_REQUEST__INIT;
+    back.virtual_server = TEXT("chat");
+    back.name = TEXT("$DEFAULT");
+    must_call(f, "RollbackAlias", &back);
+    assert_string_equal(in_force(), "a 0 1 * * *,b 0 3 * * *");
+    move(f, "$DEFAULT", "2", NULL, 0, false);
+    back.keep_triggers = true;
+    must_call(f, "RollbackAlias", &back);
+    assert_string_equal(in_force(), "a 0 2 * * *,b 0 3 * * *");
+    move(f, "$DEFAULT", "1", NULL, 0, false);
+    assert_string_equal(in_force(), "a 0 1 * * *,b 0 3 * * *");
+    for (int i = 1; i < kept.count; i++) {
+        assert_true(kept.told[i].number > kept.told[i - 1].number);
+    }
+}
+
+static bool is_told(void *self) {
+    const keeper *k = self;
+    return k->count >= k->wanted;
+}
+
+static void whoever_was_away_is_told_later(void **state) {
+    fixture *f = *state;
+    kept.away = true;
+    upload_with(f, "[" TIMER("a", "0 1 * * *") "]", "one");
+    deploy_response *reply = deploy(f, true);
+    assert_int_equal(reply->n_pending, 1);
+    assert_string_equal(reply->pending[0], "timers");
+    kept.away = false;
+    kept.wanted = 1;
+    stage_until(&f->stage, is_told, &kept);
+    assert_string_equal(in_force(), "a 0 1 * * *");
+    // The next process knows, or tells it again; that it is gone is told in any case.
+    stage_restart(&f->stage);
+    delete_server_request gone = OVERWORLD__REGISTRY__V1__DELETE_VIRTUAL_SERVER_REQUEST__INIT;
+    gone.name = TEXT("chat");
+    must_call(f, "DeleteVirtualServer", &gone);
+    assert_true(kept.count >= 2);
+    assert_true(kept.told[kept.count - 1].removed);
+    assert_true(kept.told[kept.count - 1].number > kept.told[0].number);
+}
+
+static void mistakes_are_named(void **state) {
+    fixture *f = *state;
+    static const struct {
+        const char *timers, *part;
+    } samples[] = {
+        {"{}", "\"timers\" must be a list"},
+        {"[{\"name\":\"a\",\"function\":\"nothing\",\"cron\":\"@daily\"}]",
+         "timers.a: \"function\""},
+        {"[" TIMER("a", "61 * * * *") "]", "timers.a: minute"},
+        {"[" TIMER("a", "") "]", "one of cron, every and at"},
+        {"[" TIMER("a", "@daily") "," TIMER("a", "@daily") "]", "there twice"},
+        {"[" TIMER("1a", "@daily") "]", "\"name\" is"},
+        {"[{\"name\":\"a\",\"funktion\":\"moderate\"}]", "funktion"},
+        {"[{\"name\":\"a\",\"function\":\"moderate\",\"every\":\"often\"}]", "every"},
+    };
+    for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
+        upload_with(f, samples[i].timers, "one");
+        deploy_request request = deploy_of(f);
+        expect_failure(f, "Deploy", &request, OW_INVALID_ARGUMENT, "bad_manifest");
+        if (strstr(f->stage.err.message, samples[i].part) == NULL) {
+            fail_msg("%s: %s", samples[i].timers, f->stage.err.message);
+        }
+    }
+}
+
+int main(int argc, char **argv) {
+    channel = argc > 1 && strcmp(argv[1], "packed") == 0 ? OW_CHANNEL_PACKED : OW_CHANNEL_LOCAL;
+    const struct CMUnitTest tests[] = {
+        OW_TEST_WITH(they_go_where_aliases_lead, set_up, tear_down),
+        OW_TEST_WITH(whoever_was_away_is_told_later, set_up, tear_down),
+        OW_TEST_WITH(mistakes_are_named, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

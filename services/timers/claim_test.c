@@ -1,0 +1,348 @@
+// Two claimants on one store, against a model of the queue: steps in seeded random order, claims that break
+// off at any point, answers that get lost, time that jumps. No slot becomes two executions, none is lost
+// without an entry. A failing seed is printed; run with it as argument to see it again.
+
+#include "services/timers/claim.h"
+#include "services/timers/migrations/migrations.h"
+
+#include "core/cron/civil.h"
+#include "core/db_sqlite/db_sqlite.h"
+#include "core/testing/ow_test.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TEXT(literal) ((char *)(uintptr_t)(literal))
+
+enum { SEEDS = 40, STEPS = 80, CLAIMANTS = 2, TIMERS = 3, KEYS_MAX = 4096 };
+
+typedef struct claimant {
+    enum { IDLE, CLAIMED, SENT } state;
+    round round;
+} claimant;
+
+typedef struct seen_slot {
+    char timer_id[24], state[16];
+    int64_t due_us, last_due_us;
+} seen_slot;
+
+typedef struct world {
+    ow_loop *loop;
+    ow_db *db;
+    ow_zones *zones;
+    ow_db_job job;
+    bool done;
+    ow_code code;
+    ow_err err;
+    uint64_t random;
+    int64_t now_us, latest_us;
+    bool set_back;
+    claimant claimants[CLAIMANTS];
+    // The queue: what it was given, and under which id it knows it.
+    char keys[KEYS_MAX][64];
+    int key_count, repeats;
+    // For the jobs.
+    ow_arena *arena;
+    claimant *acting;
+    timer_row timers[TIMERS];
+    seen_slot slots[KEYS_MAX];
+    int slot_count;
+} world;
+
+static uint64_t next_random(world *w) {
+    w->random ^= w->random << 13;
+    w->random ^= w->random >> 7;
+    w->random ^= w->random << 17;
+    return w->random;
+}
+
+static bool chance(world *w, int percent) {
+    return next_random(w) % 100 < (uint64_t)percent;
+}
+
+// ---- Jobs ----
+
+static void on_fatal(void *self, const ow_err *why) {
+    (void)self;
+    fail_msg("%s", why->message);
+}
+
+static void on_done(void *self, ow_code code, const ow_err *err) {
+    world *w = self;
+    w->done = true;
+    w->code = code;
+    if (code != OW_OK) {
+        w->err = *err;
+    }
+}
+
+static void write_job(world *w, ow_code (*run)(ow_db_conn *, void *, ow_err *)) {
+    w->job = (ow_db_job){.run = run, .done = on_done, .self = w};
+    w->done = false;
+    ow_db_write(w->db, &w->job);
+    while (!w->done) {
+        assert_int_equal(ow_loop_turn(w->loop, 10000, &w->err), OW_OK);
+    }
+    assert_ow_ok(w->code, &w->err);
+}
+
+static ow_code insert_timers(ow_db_conn *db, void *self, ow_err *err) {
+    world *w = self;
+    const reader r = {db, w->arena, err};
+    ow_code code = OW_OK;
+    for (int i = 0; code == OW_OK && i < TIMERS; i++) {
+        code = timer_insert(&r, &w->timers[i]);
+    }
+    return code;
+}
+
+static ow_code claim_job(ow_db_conn *db, void *self, ow_err *err) {
+    const world *w = self;
+    return round_claim(db, &w->acting->round, err);
+}
+
+static ow_code settle_job(ow_db_conn *db, void *self, ow_err *err) {
+    const world *w = self;
+    return round_settle(db, &w->acting->round, err);
+}
+
+// ---- What claimants do ----
+
+// False: it was there already.
+static bool enqueue(world *w, const slot_row *slot) {
+    char key[64];
+    snprintf(key, sizeof key, "%s:%" PRId64, slot->timer_id, slot->due_us);
+    for (int i = 0; i < w->key_count; i++) {
+        if (strcmp(w->keys[i], key) == 0) {
+            w->repeats++;
+            return false;
+        }
+    }
+    assert_true(w->key_count < KEYS_MAX);
+    snprintf(w->keys[w->key_count++], sizeof w->keys[0], "%s", key);
+    return true;
+}
+
+static void drop_round(claimant *c) {
+    c->round.arena = ow_arena_free(c->round.arena);
+    c->state = IDLE;
+}
+
+static void claim(world *w, claimant *c) {
+    w->acting = c;
+    c->round = (round){.now_us = w->now_us,
+                       .missed_after_us = MINUTE_US,
+                       .zones = w->zones,
+                       .begin_anew = w->set_back,
+                       .old_only = chance(w, 20),
+                       .arena = ow_arena_new(64 << 20)};
+    w->set_back = false;
+    write_job(w, claim_job);
+    c->state = CLAIMED;
+    if (c->round.count == 0) {
+        drop_round(c);
+    }
+}
+
+static void send(world *w, claimant *c, bool surely) {
+    for (int i = 0; i < c->round.count; i++) {
+        held_slot *h = &c->round.slots[i];
+        h->verdict = HELD_PUT_OFF;
+        if (!surely && chance(w, 15)) {
+            continue; // the queue was away
+        }
+        enqueue(w, &h->slot);
+        if (surely || !chance(w, 15)) { // else the answer was lost
+            h->verdict = HELD_FIRED;
+            snprintf(h->execution_id, sizeof h->execution_id, "exe");
+        }
+    }
+    c->state = SENT;
+}
+
+static void settle(world *w, claimant *c) {
+    w->acting = c;
+    c->round.now_us = w->now_us;
+    write_job(w, settle_job);
+    drop_round(c);
+}
+
+static void step(world *w) {
+    w->latest_us = w->now_us > w->latest_us ? w->now_us : w->latest_us;
+    claimant *c = &w->claimants[next_random(w) % CLAIMANTS];
+    if (c->state != IDLE && chance(w, 12)) {
+        drop_round(c); // killed
+    } else if (c->state == IDLE) {
+        claim(w, c);
+    } else if (c->state == CLAIMED) {
+        send(w, c, false);
+    } else {
+        settle(w, c);
+    }
+    w->now_us += (int64_t)(next_random(w) % 6000) * 1000;
+    if (chance(w, 4)) {
+        w->now_us += (int64_t)(next_random(w) % 300) * SECOND_US;
+    } else if (chance(w, 3)) {
+        w->now_us -= (int64_t)(next_random(w) % 300) * SECOND_US;
+        w->set_back = true;
+    }
+}
+
+// The clock goes on in peace until nothing is left to take up.
+static void finish(world *w) {
+    for (int i = 0; i < CLAIMANTS; i++) {
+        drop_round(&w->claimants[i]);
+    }
+    w->now_us = w->latest_us + 2 * LEASE_US;
+    claimant *c = &w->claimants[0];
+    for (int rounds = 0; rounds < 100; rounds++) {
+        claim(w, c);
+        if (c->state == IDLE) {
+            return;
+        }
+        send(w, c, true);
+        settle(w, c);
+        w->now_us += SECOND_US / 10;
+    }
+    fail_msg("slots do not end");
+}
+
+// ---- What must hold ----
+
+static ow_code read_slots(ow_db_conn *db, void *self, ow_err *err) {
+    world *w = self;
+    ow_rows *rows = NULL;
+    bool more = true;
+    w->slot_count = 0;
+    ow_code code = ow_db_query(db, &rows, err,
+                               "SELECT timer_id, due_us, state, last_due_us FROM slots"
+                               " ORDER BY timer_id, due_us",
+                               "");
+    while (code == OW_OK && w->slot_count < KEYS_MAX &&
+           (code = ow_rows_next(rows, &more, err)) == OW_OK && more) {
+        seen_slot *s = &w->slots[w->slot_count++];
+        snprintf(s->timer_id, sizeof s->timer_id, "%s", ow_rows_text(rows, 0));
+        snprintf(s->state, sizeof s->state, "%s", ow_rows_text(rows, 2));
+        s->due_us = ow_rows_int(rows, 1);
+        s->last_due_us = ow_rows_int(rows, 3);
+    }
+    return code;
+}
+
+static void check_slots(const world *w) {
+    int fired = 0;
+    int64_t last_cron = 0;
+    for (int i = 0; i < w->slot_count; i++) {
+        const seen_slot *s = &w->slots[i];
+        fired += strcmp(s->state, STATE_FIRED) == 0 ? 1 : 0;
+        assert_true(strcmp(s->state, STATE_FIRED) == 0 || strcmp(s->state, STATE_MISSED) == 0);
+        if (strcmp(s->timer_id, "tmr_cron") == 0) {
+            // One after the other, without a hole.
+            assert_true(last_cron == 0 || s->due_us - last_cron == 20 * SECOND_US);
+            last_cron = s->last_due_us;
+        }
+    }
+    assert_true(last_cron > 0);
+    // Each execution has its slot, and each fired slot its execution.
+    assert_int_equal(fired, w->key_count);
+    assert_true(w->key_count > 20);
+}
+
+static void add_timer(world *w, int i, const char *id, timer_spec spec) {
+    timer_spec *kept = ow_arena_memdup_in(w->arena, &spec, sizeof spec);
+    kept->name = TEXT(id);
+    kept->function = TEXT("f");
+    schedule s;
+    assert_int_equal(schedule_of(w->zones, kept, w->now_us, &s, NULL), OW_OK);
+    w->timers[i] = (timer_row){.timer_id = id,
+                               .title_id = "ttl_1",
+                               .virtual_server = "chat",
+                               .spec = kept,
+                               .pause_reason = "",
+                               .paused_by = "",
+                               .last_execution_id = "",
+                               .anchor_us = w->now_us,
+                               .next_due_us = schedule_next(&s, w->now_us),
+                               .created_us = w->now_us,
+                               .updated_us = w->now_us,
+                               .etag = 1};
+}
+
+static void open_world(world *w, uint64_t seed) {
+    char folder[300];
+    const char *base = getenv("TEST_TMPDIR");
+    *w = (world){.random = seed * 0x9e3779b97f4a7c15u + 1,
+                 .now_us = ow_civil_days(2025, 6, 15) * DAY_US + 12345,
+                 .zones = ow_zones_new(OW_ZONE_FOLDER),
+                 .arena = ow_arena_new(1 << 20)};
+    snprintf(folder, sizeof folder, "%s/claim_test_XXXXXX", base != NULL ? base : "/tmp");
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(ow_loop_new(&w->loop, &w->err), OW_OK);
+    ow_db_options options = {
+        .name = "timers",
+        .folder = folder,
+        .migrations = timers_migrations,
+        .loop = w->loop,
+        .readers = 1,
+        .max_waiting_writes = 8,
+        .rerun_writes = true,
+        .on_fatal = on_fatal,
+    };
+    assert_ow_ok(ow_db_sqlite_open(&options, &w->db, &w->err), &w->err);
+    Google__Protobuf__Duration seven = GOOGLE__PROTOBUF__DURATION__INIT;
+    Google__Protobuf__Duration ten = GOOGLE__PROTOBUF__DURATION__INIT;
+    timer_spec spec = OVERWORLD__API__TIMER__INIT;
+    seven.seconds = 7;
+    ten.seconds = 10;
+    spec.cron = TEXT("*/20 * * * * *");
+    add_timer(w, 0, "tmr_cron", spec);
+    spec.cron = TEXT("");
+    spec.every = &seven;
+    spec.catch_up = TEXT("all");
+    add_timer(w, 1, "tmr_all", spec);
+    spec.every = &ten;
+    spec.catch_up = TEXT("once");
+    add_timer(w, 2, "tmr_once", spec);
+    write_job(w, insert_timers);
+}
+
+static void close_world(world *w) {
+    ow_db_close(w->db);
+    ow_loop_free(w->loop);
+    ow_zones_free(w->zones);
+    ow_arena_free(w->arena);
+}
+
+static void run_seed(uint64_t seed) {
+    static world w;
+    open_world(&w, seed);
+    print_message("seed %" PRIu64 "\n", seed);
+    for (int i = 0; i < STEPS; i++) {
+        step(&w);
+    }
+    finish(&w);
+    write_job(&w, read_slots);
+    check_slots(&w);
+    close_world(&w);
+}
+
+static uint64_t only_seed;
+
+static void two_claimants_share_the_work(void **state) {
+    (void)state;
+    if (only_seed != 0) {
+        run_seed(only_seed);
+        return;
+    }
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        run_seed(seed);
+    }
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {OW_TEST(two_claimants_share_the_work)};
+    only_seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 0;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

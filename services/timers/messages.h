@@ -1,0 +1,27 @@
+#pragma once
+
+// Short names for protobuf-c's types of this service.
+
+#include "overworld/api/triggers.pb-c.h"
+#include "overworld/timers/v1/timers.pb-c.h"
+
+typedef Overworld__Api__ApplyTriggersRequest apply_request;
+typedef Overworld__Api__ApplyTriggersResponse apply_response;
+typedef Overworld__Api__Timer timer_spec;
+typedef Overworld__Api__TriggerProblem problem_msg;
+typedef Overworld__Timers__V1__CreateTimerRequest create_timer_request;
+typedef Overworld__Timers__V1__DeleteTimerRequest delete_timer_request;
+typedef Overworld__Timers__V1__GetTimerRequest get_timer_request;
+typedef Overworld__Timers__V1__ListSlotsRequest list_slots_request;
+typedef Overworld__Timers__V1__ListSlotsResponse list_slots_response;
+typedef Overworld__Timers__V1__ListTimersRequest list_timers_request;
+typedef Overworld__Timers__V1__ListTimersResponse list_timers_response;
+typedef Overworld__Timers__V1__Occurrence occurrence_msg;
+typedef Overworld__Timers__V1__PauseTimerRequest pause_timer_request;
+typedef Overworld__Timers__V1__PreviewTimerRequest preview_request;
+typedef Overworld__Timers__V1__PreviewTimerResponse preview_response;
+typedef Overworld__Timers__V1__ResumeTimerRequest resume_timer_request;
+typedef Overworld__Timers__V1__RunTimerRequest run_timer_request;
+typedef Overworld__Timers__V1__Slot slot_msg;
+typedef Overworld__Timers__V1__Timer timer_msg;
+typedef Overworld__Timers__V1__UpdateTimerRequest update_timer_request;

@@ -1,0 +1,6 @@
+#include "services/timers/migrations/migrations.h"
+
+const ow_db_migration timers_migrations[] = {
+    {1, timers_first},
+    {0, NULL},
+};

@@ -1,0 +1,206 @@
+// Events from one end to the other: a function publishes, a webhook comes in, CloudEvents come in, a player
+// logs in; and other functions run for it.
+
+#include "tests/scenario/deployment.h"
+
+#include "core/json/tree.h"
+#include "core/testing/ow_test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define EVENTS "/overworld.events.v1.Events/"
+
+static deployment_shape shape;
+static deployment *d;
+static ow_client *operator;
+static ow_client *player;
+
+// "tell" publishes what it is given; "note" keeps the last event of its args' name; "recall" shows it.
+static const char source[] =
+    "#include \"overworld.h\"\n"
+    "#include <string.h>\n"
+    "int tell(ow_ctx *ctx) {\n"
+    "    size_t size;\n"
+    "    ow_status status = ow_publish(ctx, \"match.ended\", ow_payload(ctx, &size), NULL);\n"
+    "    return status == OW_DONE ? ow_reply(ctx, \"true\", 4)\n"
+    "                             : ow_refuse(ctx, ow_error_reason(ctx), \"not published\", NULL);\n}\n"
+    "int note(ow_ctx *ctx) {\n"
+    "    size_t size;\n"
+    "    const char *payload = ow_payload(ctx, &size);\n"
+    "    cJSON *event = cJSON_ParseWithLength(payload, size);\n"
+    "    const char *key = ow_json_string(event, \"args\", \"none\");\n"
+    "    ow_status status = ow_kv_set(ctx, OW_KV_SERVER, key, payload, size, 0);\n"
+    "    cJSON_Delete(event);\n"
+    "    return status == OW_DONE ? ow_reply(ctx, \"true\", 4) : 1;\n}\n"
+    "int recall(ow_ctx *ctx) {\n"
+    "    size_t size;\n"
+    "    const char *payload = ow_payload(ctx, &size);\n"
+    "    char key[64];\n"
+    "    ow_kv_item item;\n"
+    "    if (size < 3 || size > 60) return 1;\n"
+    "    memcpy(key, payload + 1, size - 2);\n"
+    "    key[size - 2] = 0;\n"
+    "    if (ow_kv_get(ctx, OW_KV_SERVER, key, &item) != OW_DONE) return ow_reply(ctx, \"null\", 4);\n"
+    "    return ow_reply(ctx, item.value, item.length);\n}\n";
+
+static void write_file(const char *folder, const char *name, const char *text) {
+    char path[400];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void deploy(void) {
+    char folder[300];
+    const char *base = getenv("TEST_TMPDIR");
+    snprintf(folder, sizeof folder, "%s/bell_XXXXXX", base != NULL ? base : "/tmp");
+    assert_non_null(mkdtemp(folder));
+    write_file(
+        folder, "virtualserver.json",
+        "{\"name\":\"bell\",\"runtime\":\"c\",\"functions\":{\"tell\":{\"exposure\":\"client\"},"
+        "\"note\":{},\"recall\":{\"exposure\":\"client\"}}}");
+    write_file(folder, "bell.c", source);
+    deployment_deploy(d, folder, true);
+}
+
+// ---- Asking ----
+
+static ow_json *send(ow_client *client, const char *path, const char *body) {
+    ow_client_request request = {
+        .method = "POST", .path = path, .body = body, .size = strlen(body)};
+    ow_client_reply *reply = NULL;
+    ow_client_error error;
+    if (!ow_client_send(client, &request, &reply, &error)) {
+        fail_msg("%s %s: %d %s: %s", path, body, error.status, error.reason, error.message);
+    }
+    ow_json *json = NULL;
+    assert_int_equal(ow_json_parse(reply->data, reply->size, 64, &json, NULL), OW_OK);
+    ow_client_reply_free(reply);
+    return json;
+}
+
+static void ask(const char *method, const char *body) {
+    char path[200];
+    snprintf(path, sizeof path, EVENTS "%s", method);
+    ow_json_free(send(operator, path, body));
+}
+
+// What "note" has kept under a name; waits for it.
+static ow_json *recall(const char *name) {
+    char body[80];
+    snprintf(body, sizeof body, "\"%s\"", name);
+    for (int i = 0; i < 2000; i++) {
+        ow_json *json = send(player, "/v1/call/bell/recall", body);
+        if (ow_json_kind_of(json) == OW_JSON_OBJECT) {
+            return json;
+        }
+        ow_json_free(json);
+        usleep(10000);
+    }
+    fail_msg("nothing came for %s", name);
+    return NULL;
+}
+
+static void subscribe(const char *name, const char *type) {
+    char body[300];
+    snprintf(body, sizeof body,
+             "{\"virtualServer\":\"bell\",\"subscription\":{\"name\":\"%s\",\"eventType\":\"%s\","
+             "\"function\":\"note\",\"args\":\"\\\"%s\\\"\"}}",
+             name, type, name);
+    ask("CreateSubscription", body);
+}
+
+static int set_up(void **state) {
+    (void)state;
+    d = deployment_start(shape, NULL);
+    operator= deployment_operator(d);
+    deploy();
+    ask("DeclareEventType", "{\"name\":\"match.ended\"}");
+    player = deployment_player(d, "device-of-events");
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    ow_client_free(player);
+    ow_client_free(operator);
+    deployment_stop(d);
+    return 0;
+}
+
+// ---- Cases ----
+
+static const char *text_of(const ow_json *json, const char *name) {
+    const char *text = ow_json_string(ow_json_get(json, name));
+    return text != NULL ? text : "";
+}
+
+// Behind a player's call, though players themselves may not publish the type.
+static void a_function_publishes(void **state) {
+    (void)state;
+    subscribe("told", "match.ended");
+    ow_json_free(send(player, "/v1/call/bell/tell", "{\"winner\":\"red\"}"));
+    ow_json *event = recall("told");
+    assert_string_equal(text_of(event, "event_name"), "match.ended");
+    assert_string_equal(text_of(ow_json_get(event, "event_data"), "winner"), "red");
+    ow_json_free(event);
+}
+
+static void a_login_is_an_event(void **state) {
+    (void)state;
+    ow_client_login login;
+    ow_client_config config = {.url = deployment_public(d)};
+    ow_client *other = ow_client_new(&config, NULL);
+    subscribe("came", "player.login");
+    assert_true(ow_client_login_device(other, "device-of-somebody-new", &login, NULL));
+    ow_json *event = recall("came");
+    const ow_json *data = ow_json_get(event, "event_data");
+    bool is_new = false;
+    assert_string_equal(text_of(data, "player_id"), login.player_id);
+    assert_true(ow_json_as_bool(ow_json_get(data, "is_new_player"), &is_new) && is_new);
+    ow_json_free(event);
+    ow_client_free(other);
+}
+
+static void a_cloud_event_comes_in(void **state) {
+    (void)state;
+    subscribe("cloud", "match.*");
+    ow_client_request request = {
+        .method = "POST",
+        .path = "/v1/events",
+        .content_type = "application/cloudevents+json",
+        .body =
+            "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/lab\",\"type\":\"match.ended\","
+            "\"data\":{\"n\":9007199254740993}}",
+    };
+    request.size = strlen(request.body);
+    ow_client *server = deployment_server(d);
+    ow_client_reply *reply = NULL;
+    ow_client_error error;
+    if (!ow_client_send(server, &request, &reply, &error)) {
+        fail_msg("%d %s: %s", error.status, error.reason, error.message);
+    }
+    assert_int_equal(reply->status, 202);
+    assert_non_null(strstr(reply->data, "\"duplicate\":false"));
+    ow_client_reply_free(reply);
+    assert_true(ow_client_send(server, &request, &reply, &error));
+    assert_non_null(strstr(reply->data, "\"duplicate\":true"));
+    ow_client_reply_free(reply);
+    ow_json_free(recall("cloud"));
+    ow_client_free(server);
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {
+        OW_TEST(a_function_publishes),
+        OW_TEST(a_login_is_an_event),
+        OW_TEST(a_cloud_event_comes_in),
+    };
+    shape = deployment_shape_of(argc, argv);
+    return cmocka_run_group_tests_name("events", tests, set_up, tear_down);
+}
