@@ -18,6 +18,10 @@ static ow_client_reply *ask(ow_client *client, const char *method, const char *p
                                  .body = "hi",
                                  .size = strcmp(method, "GET") == 0 ? 0 : 2,
                                  .content_type = "text/plain"};
+    if (strstr(path, "/Poll") != NULL) {
+        request.body = "{}";
+        request.content_type = "application/json";
+    }
     ow_client_reply *reply = NULL;
     return ow_client_send(client, &request, &reply, error) ? reply : NULL;
 }
@@ -46,6 +50,12 @@ static void declared_routes_are_served(void **state) {
     reply = ask(player, "GET", "/http/web/mine", &error);
     assert_non_null(reply);
     assert_non_null(strstr(reply->data, "\"playerId\":\"plr_"));
+    ow_client_reply_free(reply);
+    // And what a function pushes comes to its player.
+    expect_reply(player, "web/tell", "{}", "1");
+    reply = ask(player, "POST", "/overworld.push.v1.Push/Poll", &error);
+    assert_non_null(reply);
+    assert_non_null(strstr(reply->data, "a function"));
     ow_client_reply_free(reply);
     ow_client *server = deployment_server(d);
     assert_null(ask(server, "GET", "/http/web/mine", &error));
