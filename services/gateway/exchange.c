@@ -66,6 +66,9 @@ static exchange *exchange_new(const listener *from, ow_http_request *http) {
 
 static void exchange_free(exchange *x) {
     gateway *gw = x->gw;
+    if (x->door == &http_door) {
+        http_door_end(x);
+    }
     ow_call_free(x->call);
     if (x->previous != NULL) {
         x->previous->next = x->next;
@@ -133,9 +136,9 @@ static size_t add_console_headers(ow_http_header_line *headers, size_t count,
                                                "sandbox; default-src 'none'");
 }
 
-const door *const gateway_doors[DOORS] = {&call_door,     &connect_door, &bundle_door,
-                                          &push_door,     &plain_door,   &sign_in_door,
-                                          &sign_out_door, &events_door,  &hooks_door};
+const door *const gateway_doors[DOORS] = {
+    &call_door,  &connect_door, &bundle_door,   &push_door,   &http_door,
+    &plain_door, &sign_in_door, &sign_out_door, &events_door, &hooks_door};
 
 static void count_reply(const exchange *x, int status) {
     for (int i = 0; i < DOORS; i++) {
@@ -433,6 +436,11 @@ static const door *choose_door(exchange *x, const char *path) {
         if (starts_with(path, places[i].prefix)) {
             return places[i].door;
         }
+    }
+    // Not where the portal lives: what functions answer must not be run as one of its pages.
+    if (x->from->is_public && starts_with(path, "/http/")) {
+        http_door_begin(x);
+        return &http_door;
     }
     if (strcmp(path, "/v1/push") == 0) {
         return &push_door;

@@ -180,6 +180,8 @@ void platform_send_routes(platform *p) {
     lab.n_aliases = 2;
     lab.revisions = revision_list;
     lab.n_revisions = 2;
+    lab.routes = p->http_routes;
+    lab.n_routes = p->http_route_count;
     route_change change = OVERWORLD__REGISTRY__V1__ROUTE_CHANGE__INIT;
     change.reset = true;
     change.title_id = (char *)"ttl_a";
@@ -233,6 +235,8 @@ static void note_invocation(platform *p, ow_run *run) {
     copy(p->request_id, sizeof p->request_id, run->call->request_id);
     p->had_from_outside = run->call->from_outside;
     p->left_us = ow_call_left_us(run->call);
+    snprintf(p->payload, sizeof p->payload, "%.*s", (int)request->payload.len,
+             (const char *)request->payload.data);
 }
 
 static void on_invoke_cancel(ow_call *call, void *self) {
@@ -264,6 +268,15 @@ static ow_code invoke(ow_run *run) {
     reply->payload.len = request->payload.len;
     reply->payload.data =
         ow_arena_memdup_in(run->call->arena, request->payload.data, request->payload.len);
+    if (p->canned != NULL) {
+        reply->payload.len = strlen(p->canned);
+        reply->payload.data =
+            ow_arena_memdup_in(run->call->arena, p->canned, reply->payload.len + 1);
+    }
+    if (p->fail_reason != NULL) {
+        fail_as(reply, p->fail_reason);
+        return OW_OK;
+    }
     if (strcmp(request->function, "later") == 0) {
         p->held[p->held_count++] = run;
         run->call->on_cancel = on_invoke_cancel;

@@ -58,6 +58,12 @@ typedef struct platform {
     bool had_from_outside;
     int64_t left_us;
     int invocations, cancelled;
+    char payload[4096];
+    const char *canned;      // what it replies as JSON; NULL: what it was sent
+    const char *fail_reason; // instead of a reply; NULL: none
+    // Routes of the virtual server "lab", in force with the next platform_send_routes.
+    Overworld__Api__Route *http_routes[16];
+    size_t http_route_count;
     ow_run *held[HELD_MAX];
     int held_count;
     // What the queue was given.

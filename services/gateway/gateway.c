@@ -91,6 +91,8 @@ static const ow_config_key keys[] = {
     KEY("push_ping", DURATION, push_ping, "25s", 10000, INT64_C(3600000000),
         "Between pings of a WebSocket; who is silent from one to the next is gone. Each also looks "
         "whether the session has ended."),
+    KEY("cache_memory", SIZE, cache_memory, "64MB", 0, INT64_C(1) << 40,
+        "Replies of routes that are kept; the one that was used longest ago goes first."),
     KEY("player_calls", INT, limits.player.count, "100", 0, LIMIT_MAX,
         "Requests of one player within gateway.player_window; more are answered with 429. 0: no "
         "limit."),
@@ -343,9 +345,10 @@ static ow_code gateway_init(ow_module_env *env, const void *config, void **ret_s
     gw->verifier = verifier_new(cache);
     gw->limits = limits_new(&gw->config->limits, env->metrics);
     gw->pushes = pushes_new(gw);
+    gw->http_cache = http_cache_new((size_t)gw->config->cache_memory);
     gw->scratch = ow_arena_new(SCRATCH_MAX);
     if (gw->routes == NULL || gw->titles == NULL || gw->verifier == NULL || gw->limits == NULL ||
-        gw->pushes == NULL || gw->scratch == NULL) {
+        gw->pushes == NULL || gw->http_cache == NULL || gw->scratch == NULL) {
         return ow_fail_errno(err, ENOMEM, "gateway");
     }
     ow_code code = stages_read(gw->config->stages, &gw->stages, err);
@@ -472,6 +475,7 @@ static void gateway_free(void *self) {
     verifier_free(gw->verifier);
     limits_free(gw->limits);
     pushes_free(gw->pushes);
+    http_cache_free(gw->http_cache);
     ow_arena_free(gw->scratch);
     free(gw);
 }

@@ -13,6 +13,7 @@
 #include "core/rpc/service.h"
 #include "core/rpc/subscription.h"
 #include "services/gateway/failure.h"
+#include "services/gateway/http_state.h"
 #include "services/gateway/limits.h"
 #include "services/gateway/messages.h"
 #include "services/gateway/methods.h"
@@ -44,6 +45,7 @@ typedef struct gateway_config {
     int64_t method_timeout, init_limit;
     int64_t token_cache;
     int64_t push_connections, push_queue, push_ping;
+    int64_t cache_memory;
     limits_config limits;
     bool records;
 } gateway_config;
@@ -68,6 +70,7 @@ enum {
     DOOR_CONNECT,
     DOOR_BUNDLE,
     DOOR_PUSH,
+    DOOR_HTTP,
     DOOR_PLAIN,
     DOOR_SIGN_IN,
     DOOR_SIGN_OUT,
@@ -76,8 +79,8 @@ enum {
     DOORS
 };
 
-extern const door call_door, connect_door, bundle_door, push_door, plain_door, sign_in_door,
-    sign_out_door, events_door, hooks_door;
+extern const door call_door, connect_door, bundle_door, push_door, http_door, plain_door,
+    sign_in_door, sign_out_door, events_door, hooks_door;
 // By the numbers above.
 extern const door *const gateway_doors[DOORS];
 
@@ -108,6 +111,7 @@ struct gateway {
     verifier *verifier;
     limits *limits;
     struct pushes *pushes;
+    http_cache *http_cache;
     ow_subscription watch_routes, watch_verification;
     watch_routes_request routes_request;
     watch_verification_request verification_request;
@@ -191,6 +195,7 @@ struct exchange {
         call_state call;
         connect_state connect;
         bundle_state bundle;
+        http_state http;
         events_state events;
         hook_state hook;
     } state;
@@ -279,6 +284,12 @@ void tls_reload(gateway *gw);
 bool portal_has(const exchange *x);
 // Replies with it.
 void portal_serve(exchange *x);
+
+// ---- door_http.c ----
+
+// Before anything of its state is looked at; and when the exchange ends, however it does.
+void http_door_begin(exchange *x);
+void http_door_end(exchange *x);
 
 // ---- records.c ----
 

@@ -30,6 +30,7 @@ typedef struct entry {
     size_t revision_count;
     route_alias *aliases;
     size_t alias_count;
+    http_routes http;
 } entry;
 
 struct routes {
@@ -210,7 +211,7 @@ static bool fill_entry(entry *made, const virtual_server_routes *from) {
     }
     made->latest = find_revision(made, from->latest_revision_id);
     made->hash = hash_key(made->title_id, made->name);
-    return build_aliases(made, from);
+    return build_aliases(made, from) && http_routes_build(arena, from, &made->http);
 }
 
 static entry *build_entry(const virtual_server_routes *from) {
@@ -276,6 +277,11 @@ ow_code gateway_routes_apply(routes *all, const route_change *change, ow_err *er
         all->complete = true;
     }
     return code;
+}
+
+const http_routes *gateway_routes_http(const routes *all, const char *title_id, const char *name) {
+    const entry *in = *find_place(all, title_id, name);
+    return in != NULL ? &in->http : NULL;
 }
 
 // ---- finding ----

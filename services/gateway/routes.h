@@ -4,6 +4,7 @@
 // functions. Filled from Registry.WatchRoutes; kept while registry is away.
 
 #include "core/rpc/call.h"
+#include "services/gateway/http_routes.h"
 #include "services/gateway/messages.h"
 
 #include <stdbool.h>
@@ -39,6 +40,10 @@ ow_code gateway_routes_apply(routes *all, const route_change *change, ow_err *er
 // True once a whole table has been received.
 bool gateway_routes_are_complete(const routes *all);
 size_t gateway_routes_count(const routes *all);
+
+// The HTTP routes of a virtual server; NULL: there is no such. Borrowed until the next
+// gateway_routes_apply.
+const http_routes *gateway_routes_http(const routes *all, const char *title_id, const char *name);
 
 // What a caller asks for. The texts need not live on.
 typedef struct route_query {

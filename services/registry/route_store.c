@@ -127,6 +127,20 @@ typedef struct changed_server {
     int64_t seq, secrets_seq;
 } changed_server;
 
+// The HTTP routes that are in force travel with the names that they are reached by.
+static ow_code gather_routes(tx *t, const changed_server *s, server_routes *routes) {
+    triggers_msg *triggers = NULL;
+    const char *before = t->title;
+    t->title = s->title;
+    ow_code code = store_triggers_in_force(t, s->name, &triggers);
+    t->title = before;
+    if (code == OW_OK && triggers != NULL) {
+        routes->routes = triggers->routes;
+        routes->n_routes = triggers->n_routes;
+    }
+    return code;
+}
+
 static ow_code keep_server(tx *t, stored_changes *list, const changed_server *s) {
     server_routes *routes = MESSAGE_IN(t->arena, virtual_server_routes);
     if (routes == NULL) {
@@ -142,6 +156,9 @@ static ow_code keep_server(tx *t, stored_changes *list, const changed_server *s)
     ow_code code = gather_revisions(t, &g);
     if (code == OW_OK) {
         code = gather_aliases(t, &g);
+    }
+    if (code == OW_OK) {
+        code = gather_routes(t, s, routes);
     }
     if (code != OW_OK) {
         return code;

@@ -62,6 +62,10 @@ void host_api_call(struct runner *runner, struct instance *instance, const ow_ho
 
 ow_code host_api_fetch(const struct host_api_caller *caller, ProtobufCMessage *message,
                        ow_err *err);
+// ---- host_api_push.c
+
+ow_code host_api_push(const struct host_api_caller *caller, ProtobufCMessage *request, ow_err *err);
+
 // ---- host_api_publish.c
 
 ow_code host_api_publish(const struct host_api_caller *caller, ProtobufCMessage *request,

@@ -172,6 +172,14 @@ const char *ow_error_message(ow_ctx *ctx);
  * is stored when this returns OW_DONE. */
 ow_status ow_publish(ow_ctx *ctx, const char *type, const char *data_json, const char *id);
 
+/* Tells a player something at once, if their client listens (the SDK's ow_client_listen); it is kept for
+ * 60 s for one that comes back. `topic`: 1 to 64 letters, digits and _ . : / - ; `payload_json`: JSON text,
+ * at most 16 KB; NULL is null. OW_DONE: it is in the player's line, not: it was read. ow_push_all: the
+ * same to 1 to 1,000 players. */
+ow_status ow_push(ow_ctx *ctx, const char *player_id, const char *topic, const char *payload_json);
+ow_status ow_push_all(ow_ctx *ctx, const char *const *player_ids, size_t count, const char *topic,
+                      const char *payload_json);
+
 /* ---- what the bundle brings ---------------------------------------------------------------- */
 
 /* A file of the bundle, by its path in it; NULL when there is none. Valid as long as the instance

@@ -1,0 +1,273 @@
+#include "services/gateway/http_cache.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BUCKETS 4096
+
+typedef struct cache_entry cache_entry;
+
+struct cache_entry {
+    cache_entry *next;          // of its bucket
+    cache_entry *newer, *older; // by use
+    uint64_t hash;
+    char *key;
+    uint8_t *bytes; // head, then body; NULL: never filled, or purged
+    http_copy copy;
+    size_t cost;
+    bool filling;
+    http_waiter *first, *last;
+    size_t waiting;
+};
+
+struct http_cache {
+    size_t max_bytes, bytes;
+    cache_entry *newest, *oldest;
+    cache_entry *buckets[BUCKETS];
+};
+
+// ---- entries ----
+
+static uint64_t hash_of(const char *key) {
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (; *key != '\0'; key++) {
+        hash = (hash ^ (unsigned char)*key) * UINT64_C(0x100000001b3);
+    }
+    return hash ^ hash >> 31;
+}
+
+static cache_entry *find(const http_cache *cache, const char *key) {
+    uint64_t hash = hash_of(key);
+    cache_entry *e = cache->buckets[hash % BUCKETS];
+    while (e != NULL && (e->hash != hash || strcmp(e->key, key) != 0)) {
+        e = e->next;
+    }
+    return e;
+}
+
+static void unlink_use(http_cache *cache, cache_entry *e) {
+    if (e->newer != NULL) {
+        e->newer->older = e->older;
+    } else {
+        cache->newest = e->older;
+    }
+    if (e->older != NULL) {
+        e->older->newer = e->newer;
+    } else {
+        cache->oldest = e->newer;
+    }
+}
+
+static void link_newest(http_cache *cache, cache_entry *e) {
+    e->newer = NULL;
+    e->older = cache->newest;
+    if (cache->newest != NULL) {
+        cache->newest->newer = e;
+    } else {
+        cache->oldest = e;
+    }
+    cache->newest = e;
+}
+
+static cache_entry *entry_new(http_cache *cache, const char *key) {
+    cache_entry *made = calloc(1, sizeof *made);
+    if (made == NULL || (made->key = strdup(key)) == NULL) {
+        free(made);
+        return NULL;
+    }
+    made->hash = hash_of(key);
+    made->cost = sizeof *made + strlen(key) + 1;
+    made->next = cache->buckets[made->hash % BUCKETS];
+    cache->buckets[made->hash % BUCKETS] = made;
+    cache->bytes += made->cost;
+    link_newest(cache, made);
+    return made;
+}
+
+static void entry_free(http_cache *cache, cache_entry *gone) {
+    for (cache_entry **at = &cache->buckets[gone->hash % BUCKETS]; *at != NULL; at = &(*at)->next) {
+        if (*at == gone) {
+            *at = gone->next;
+            break;
+        }
+    }
+    unlink_use(cache, gone);
+    cache->bytes -= gone->cost;
+    free(gone->key);
+    free(gone->bytes);
+    free(gone);
+}
+
+// What is being filled stays: somebody will come back for it.
+static void keep_bound(http_cache *cache) {
+    for (cache_entry *e = cache->oldest; e != NULL && cache->bytes > cache->max_bytes;) {
+        cache_entry *next = e->newer;
+        if (!e->filling) {
+            entry_free(cache, e);
+        }
+        e = next;
+    }
+}
+
+static void drop_copy(http_cache *cache, cache_entry *e) {
+    size_t size = e->copy.head_size + e->copy.size;
+    if (e->bytes != NULL) {
+        free(e->bytes);
+        e->bytes = NULL;
+        e->cost -= size;
+        cache->bytes -= size;
+    }
+}
+
+// ---- who waits ----
+
+static void enqueue(cache_entry *e, http_waiter *waiter) {
+    waiter->entry = e;
+    waiter->next = NULL;
+    waiter->previous = e->last;
+    if (e->last != NULL) {
+        e->last->next = waiter;
+    } else {
+        e->first = waiter;
+    }
+    e->last = waiter;
+    e->waiting++;
+}
+
+void http_cache_leave(http_waiter *waiter) {
+    cache_entry *e = waiter->entry;
+    if (e == NULL) {
+        return;
+    }
+    if (waiter->previous != NULL) {
+        waiter->previous->next = waiter->next;
+    } else {
+        e->first = waiter->next;
+    }
+    if (waiter->next != NULL) {
+        waiter->next->previous = waiter->previous;
+    } else {
+        e->last = waiter->previous;
+    }
+    waiter->entry = NULL;
+    e->waiting--;
+}
+
+// ---- what is offered ----
+
+http_cache *http_cache_new(size_t max_bytes) {
+    http_cache *cache = calloc(1, sizeof *cache);
+    if (cache != NULL) {
+        cache->max_bytes = max_bytes;
+    }
+    return cache;
+}
+
+http_cache *http_cache_free(http_cache *cache) {
+    while (cache != NULL && cache->oldest != NULL) {
+        entry_free(cache, cache->oldest);
+    }
+    free(cache);
+    return NULL;
+}
+
+http_lookup http_cache_find(http_cache *cache, const char *key, int64_t now_us, http_waiter *waiter,
+                            const http_copy **ret_copy) {
+    cache_entry *e = find(cache, key);
+    e = e != NULL ? e : entry_new(cache, key);
+    if (e == NULL) {
+        return CACHE_FULL;
+    }
+    unlink_use(cache, e);
+    link_newest(cache, e);
+    if (e->bytes != NULL && now_us < e->copy.expires_us) {
+        *ret_copy = &e->copy;
+        return CACHE_FRESH;
+    }
+    if (!e->filling) {
+        e->filling = true;
+        return CACHE_FILL;
+    }
+    if (e->waiting >= HTTP_CACHE_WAITERS_MAX) {
+        return CACHE_FULL;
+    }
+    enqueue(e, waiter);
+    return CACHE_WAIT;
+}
+
+const http_copy *http_cache_stale(http_cache *cache, const char *key) {
+    const cache_entry *e = find(cache, key);
+    return e != NULL && e->bytes != NULL ? &e->copy : NULL;
+}
+
+static bool store(http_cache *cache, cache_entry *e, const http_copy *copy) {
+    size_t size = copy->head_size + copy->size;
+    uint8_t *bytes = malloc(size + 1);
+    if (bytes == NULL) {
+        return false;
+    }
+    memcpy(bytes, copy->head, copy->head_size);
+    if (copy->size > 0) {
+        memcpy(bytes + copy->head_size, copy->body, copy->size);
+    }
+    drop_copy(cache, e);
+    e->bytes = bytes;
+    e->copy = *copy;
+    e->copy.head = (const char *)bytes;
+    e->copy.body = bytes + copy->head_size;
+    e->cost += size;
+    cache->bytes += size;
+    return true;
+}
+
+void http_cache_fill(http_cache *cache, const char *key, const http_copy *copy) {
+    cache_entry *e = find(cache, key);
+    e = e != NULL ? e : entry_new(cache, key);
+    if (e == NULL || !store(cache, e, copy)) {
+        http_cache_give_up(cache, key);
+        return;
+    }
+    while (e->first != NULL) {
+        http_waiter *waiter = e->first;
+        http_cache_leave(waiter);
+        waiter->on_filled(waiter->self, &e->copy, false);
+    }
+    e->filling = false;
+    keep_bound(cache);
+}
+
+void http_cache_give_up(http_cache *cache, const char *key) {
+    cache_entry *e = find(cache, key);
+    if (e == NULL) {
+        return;
+    }
+    http_waiter *next = e->first;
+    e->filling = next != NULL;
+    if (next != NULL) {
+        http_cache_leave(next);
+        next->on_filled(next->self, NULL, true);
+    } else if (e->bytes == NULL) {
+        entry_free(cache, e);
+    }
+}
+
+size_t http_cache_purge(http_cache *cache, const char *prefix) {
+    size_t length = strlen(prefix);
+    size_t count = 0;
+    for (cache_entry *e = cache->oldest; e != NULL;) {
+        cache_entry *next = e->newer;
+        if (strncmp(e->key, prefix, length) == 0 && e->bytes != NULL) {
+            count++;
+            drop_copy(cache, e);
+            if (!e->filling) {
+                entry_free(cache, e);
+            }
+        }
+        e = next;
+    }
+    return count;
+}
+
+size_t http_cache_bytes(const http_cache *cache) {
+    return cache->bytes;
+}

@@ -1,0 +1,430 @@
+#include "services/gateway/http_event.h"
+
+#include "core/crypto/hash.h"
+#include "core/http/text.h"
+#include "core/json/check.h"
+#include "core/json/tree.h"
+#include "core/json/writer.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define EVENT_MAX (8 << 20)
+#define VALUE_MAX 8192
+#define REPLY_DEPTH 64
+#define STATUS_LEAST 200
+#define STATUS_MOST 599
+
+// ---- the event ----
+
+static void write_lower(ow_json_writer *w, const char *name) {
+    char lower[128];
+    size_t size = 0;
+    for (; name[size] != '\0' && size < sizeof lower - 1; size++) {
+        char c = name[size];
+        lower[size] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+    }
+    lower[size] = '\0';
+    ow_json_name(w, lower);
+}
+
+static bool came_before(const ow_http_request *http, const char *name, size_t nth) {
+    const char *earlier;
+    const char *value;
+    for (size_t i = 0; i < nth; i++) {
+        if (ow_http_header_at(http, i, &earlier, &value) && strcasecmp(earlier, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// The token of a route that checks it is not the function's.
+static void write_headers(ow_json_writer *w, const exchange *x, const http_route *route) {
+    const char *name;
+    const char *value;
+    ow_json_name(w, "headers");
+    ow_json_object_open(w);
+    for (size_t i = 0; ow_http_header_at(x->http, i, &name, &value); i++) {
+        bool secret = route->access != ACCESS_PUBLIC && strcasecmp(name, "authorization") == 0;
+        if (!secret && !came_before(x->http, name, i)) {
+            write_lower(w, name);
+            ow_json_text(w, value);
+        }
+    }
+    ow_json_object_close(w);
+}
+
+// What cannot be decoded stays as it came.
+static void write_decoded(ow_json_writer *w, const char *text, size_t size, bool plus) {
+    char value[VALUE_MAX];
+    long length = ow_http_percent_decode(text, size, plus, value, sizeof value);
+    if (length >= 0) {
+        ow_json_text_n(w, value, (size_t)length);
+    } else {
+        ow_json_text_n(w, text, size);
+    }
+}
+
+static void write_parameters(ow_json_writer *w, const http_match *match) {
+    ow_json_name(w, "pathParameters");
+    ow_json_object_open(w);
+    for (size_t i = 0; i < match->parameter_count; i++) {
+        char name[128];
+        const http_parameter *each = &match->parameters[i];
+        snprintf(name, sizeof name, "%.*s", (int)each->name_size, each->name);
+        ow_json_name(w, name);
+        write_decoded(w, each->value, each->value_size, false);
+    }
+    ow_json_object_close(w);
+}
+
+typedef struct query_part {
+    const char *name, *value;
+    size_t name_size, value_size;
+} query_part;
+
+static const char *next_part(const char *at, query_part *ret_part) {
+    size_t size = strcspn(at, "&");
+    size_t name = strcspn(at, "=&");
+    *ret_part = (query_part){at, at + name, name, 0};
+    if (name < size) {
+        ret_part->value = at + name + 1;
+        ret_part->value_size = size - name - 1;
+    }
+    return at[size] == '&' ? at + size + 1 : at + size;
+}
+
+static bool same_name(const query_part *a, const query_part *b) {
+    return a->name_size == b->name_size && memcmp(a->name, b->name, a->name_size) == 0;
+}
+
+// A name that comes several times has a list.
+static void write_values(ow_json_writer *w, const char *query, const query_part *first) {
+    query_part each;
+    size_t count = 0;
+    for (const char *at = query; *at != '\0';) {
+        at = next_part(at, &each);
+        count += same_name(&each, first);
+    }
+    if (count > 1) {
+        ow_json_array_open(w);
+    }
+    for (const char *at = query; *at != '\0';) {
+        at = next_part(at, &each);
+        if (same_name(&each, first)) {
+            write_decoded(w, each.value, each.value_size, true);
+        }
+    }
+    if (count > 1) {
+        ow_json_array_close(w);
+    }
+}
+
+static void write_query(ow_json_writer *w, const char *query) {
+    ow_json_name(w, "queryString");
+    ow_json_object_open(w);
+    for (const char *at = query; *at != '\0';) {
+        query_part part;
+        query_part each;
+        const char *start = at;
+        at = next_part(at, &part);
+        bool seen = part.name_size == 0;
+        for (const char *before = query; before < start && !seen;) {
+            before = next_part(before, &each);
+            seen = same_name(&each, &part);
+        }
+        if (!seen) {
+            char name[256];
+            long length =
+                ow_http_percent_decode(part.name, part.name_size, true, name, sizeof name);
+            if (length >= 0) {
+                ow_json_name(w, name);
+                write_values(w, query, &part);
+            }
+        }
+    }
+    ow_json_object_close(w);
+}
+
+static void write_body(ow_json_writer *w, const exchange *x) {
+    size_t size;
+    const char *body = ow_http_body(x->http, &size);
+    bool is_text = size == 0 || ow_utf8_check(body, size);
+    ow_json_name(w, "body");
+    if (is_text) {
+        ow_json_text_n(w, size > 0 ? body : "", size);
+    } else {
+        ow_json_bytes(w, body, size);
+    }
+    ow_json_name(w, "isBase64Encoded");
+    ow_json_bool(w, !is_text);
+}
+
+static void write_member(ow_json_writer *w, const char *name, const char *text) {
+    ow_json_name(w, name);
+    ow_json_text(w, text);
+}
+
+static void write_context(ow_json_writer *w, const exchange *x, const http_route *route) {
+    ow_json_name(w, "requestContext");
+    ow_json_object_open(w);
+    write_member(w, "serviceId", x->virtual_server);
+    write_member(w, "path", route->path);
+    write_member(w, "httpMethod", ow_http_method(x->http));
+    write_member(w, "requestId", x->request_id);
+    ow_json_name(w, "identity");
+    ow_json_object_open(w);
+    if (x->principal.kind == OW_PLAYER) {
+        write_member(w, "playerId", x->principal.id);
+    } else if (x->principal.kind == OW_SERVER) {
+        write_member(w, "serverKeyId", x->principal.id);
+    }
+    ow_json_object_close(w);
+    write_member(w, "sourceIp", x->client_address);
+    write_member(w, "stage", route->alias);
+    ow_json_object_close(w);
+}
+
+const char *http_event_write(exchange *x, const http_match *match, const char *path,
+                             size_t *ret_size) {
+    ow_json_writer w;
+    ow_json_writer_init(&w, x->call->arena, EVENT_MAX);
+    ow_json_object_open(&w);
+    write_context(&w, x, match->route);
+    write_headers(&w, x, match->route);
+    write_parameters(&w, match);
+    write_query(&w, ow_http_query(x->http));
+    write_member(&w, "path", path);
+    write_member(&w, "httpMethod", ow_http_method(x->http));
+    write_body(&w, x);
+    ow_json_object_close(&w);
+    return ow_json_writer_end(&w, ret_size);
+}
+
+// ---- the reply ----
+
+static ow_code bad_reply(const char *what, ow_err *err) {
+    return ow_fail(err, OW_INVALID_ARGUMENT, "bad_reply", "the function's reply: %s", what);
+}
+
+// Those that HTTP itself, or the gateway, decides about.
+static bool is_ours(const char *name) {
+    static const char *const ours[] = {
+        "connection",      "content-length", "transfer-encoding", "date",
+        "upgrade",         "keep-alive",     "trailer",           "te",
+        "proxy-connection"};
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++) {
+        if (strcasecmp(ours[i], name) == 0) {
+            return true;
+        }
+    }
+    return strncasecmp(name, "overworld-", 10) == 0 || strncasecmp(name, "x-overworld-", 12) == 0;
+}
+
+static bool is_token(const char *name) {
+    static const char allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~";
+    size_t size = strspn(name, allowed);
+    return size > 0 && size < 100 && name[size] == '\0';
+}
+
+static void note_meaning(http_reply *to, const char *name, const char *value) {
+    if (strcasecmp(name, "set-cookie") == 0 || strcasecmp(name, "vary") == 0) {
+        to->storable = false;
+    }
+    if (strcasecmp(name, "cache-control") == 0 &&
+        (strstr(value, "no-store") != NULL || strstr(value, "private") != NULL ||
+         strstr(value, "no-cache") != NULL)) {
+        to->storable = false;
+    }
+}
+
+static char *value_text(ow_arena *arena, const ow_json *value) {
+    char number[32];
+    double read;
+    bool truth;
+    const char *text = ow_json_string(value);
+    if (text == NULL && ow_json_as_double(value, &read)) {
+        snprintf(number, sizeof number, "%.15g", read);
+        text = number;
+    } else if (text == NULL && ow_json_as_bool(value, &truth)) {
+        text = truth ? "true" : "false";
+    }
+    return text != NULL ? ow_arena_strdup_in(arena, text) : NULL;
+}
+
+static bool add_value(http_reply *to, ow_arena *arena, const char *name, const ow_json *value) {
+    char *copy = value_text(arena, value);
+    if (copy == NULL || !ow_http_is_header_value(copy, VALUE_MAX)) {
+        return false;
+    }
+    if (strcasecmp(name, "content-type") == 0) {
+        to->content_type = copy;
+        return true;
+    }
+    char *own = ow_arena_strdup_in(arena, name);
+    if (own == NULL || to->header_count == HTTP_REPLY_HEADERS_MAX) {
+        return false;
+    }
+    note_meaning(to, own, copy);
+    to->headers[to->header_count++] = (ow_http_header_line){own, copy};
+    return true;
+}
+
+static bool read_headers(http_reply *to, ow_arena *arena, const ow_json *headers) {
+    for (const ow_json *each = ow_json_first(headers); each != NULL; each = ow_json_next(each)) {
+        const char *name = ow_json_name_of(each);
+        if (is_ours(name)) {
+            continue;
+        }
+        if (!is_token(name)) {
+            return false;
+        }
+        bool is_list = ow_json_kind_of(each) == OW_JSON_ARRAY;
+        const ow_json *value = is_list ? ow_json_first(each) : each;
+        while (value != NULL) {
+            if (!add_value(to, arena, name, value)) {
+                return false;
+            }
+            value = is_list ? ow_json_next(value) : NULL;
+        }
+    }
+    return true;
+}
+
+// Standard base64, as functions write it; core/crypto reads the URL form without padding.
+static bool decode(http_reply *to, ow_arena *arena, const char *text) {
+    size_t size = strlen(text);
+    char *url = ow_arena_strdup_in(arena, text);
+    uint8_t *bytes = ow_arena_alloc(arena, size + 1);
+    if (url == NULL || bytes == NULL) {
+        return false;
+    }
+    while (size > 0 && url[size - 1] == '=') {
+        size--;
+    }
+    for (size_t i = 0; i < size; i++) {
+        url[i] = (char)(url[i] == '+' ? '-' : url[i] == '/' ? '_' : url[i]);
+    }
+    int64_t length = ow_base64url_decode(url, size, bytes, size + 1);
+    to->body = bytes;
+    to->size = length >= 0 ? (size_t)length : 0;
+    return length >= 0;
+}
+
+static bool read_body(http_reply *to, ow_arena *arena, const ow_json *reply) {
+    const ow_json *body = ow_json_get(reply, "body");
+    const char *text = ow_json_string(body);
+    bool encoded = false;
+    ow_json_as_bool(ow_json_get(reply, "isBase64Encoded"), &encoded);
+    if (body == NULL || ow_json_kind_of(body) == OW_JSON_NULL) {
+        return true;
+    }
+    if (text == NULL) {
+        return false;
+    }
+    if (encoded) {
+        return decode(to, arena, text);
+    }
+    to->body = ow_arena_strdup_in(arena, text);
+    to->size = strlen(text);
+    return to->body != NULL;
+}
+
+static ow_code read_integrated(const ow_json *reply, ow_arena *arena, http_reply *to, ow_err *err) {
+    const ow_json *headers = ow_json_get(reply, "headers");
+    int64_t status;
+    to->content_type = "text/plain; charset=utf-8";
+    to->body = "";
+    to->size = 0;
+    if (!ow_json_as_int(ow_json_get(reply, "statusCode"), &status) || status < STATUS_LEAST ||
+        status > STATUS_MOST) {
+        return bad_reply("statusCode is no number from 200 to 599", err);
+    }
+    to->status = (int)status;
+    if (headers != NULL && ow_json_kind_of(headers) != OW_JSON_OBJECT) {
+        return bad_reply("headers is no object", err);
+    }
+    if (headers != NULL && !read_headers(to, arena, headers)) {
+        return bad_reply("a header is none, or there are more than 30", err);
+    }
+    if (!read_body(to, arena, reply)) {
+        return bad_reply("body is no string, or not base64 as isBase64Encoded says", err);
+    }
+    to->storable = to->storable && status == 200;
+    return OW_OK;
+}
+
+ow_code http_reply_read(const invoke_response *from, ow_arena *arena, http_reply *ret_reply,
+                        ow_err *err) {
+    const char *type = from->content_type[0] != '\0' ? from->content_type : "application/json";
+    ow_json *tree = NULL;
+    ow_code code = OW_OK;
+    *ret_reply = (http_reply){.status = 200,
+                              .content_type = type,
+                              .body = from->payload.data,
+                              .size = from->payload.len,
+                              .storable = true};
+    if (!ow_http_is_media_type(type, "application/json") || from->payload.len == 0) {
+        return OW_OK;
+    }
+    if (ow_json_parse((const char *)from->payload.data, from->payload.len, REPLY_DEPTH, &tree,
+                      NULL) == OW_OK &&
+        ow_json_get(tree, "statusCode") != NULL) {
+        code = read_integrated(tree, arena, ret_reply, err);
+    }
+    ow_json_free(tree);
+    return code;
+}
+
+// ---- what is kept of it ----
+
+static size_t head_room(const http_reply *reply) {
+    size_t room = strlen(reply->content_type) + 2;
+    for (size_t i = 0; i < reply->header_count; i++) {
+        room += strlen(reply->headers[i].name) + strlen(reply->headers[i].value) + 2;
+    }
+    return room;
+}
+
+// Values have no line breaks, names no colons.
+const char *http_head_write(const http_reply *reply, ow_arena *arena, size_t *ret_size) {
+    size_t room = head_room(reply);
+    char *text = ow_arena_alloc(arena, room);
+    if (text == NULL) {
+        return NULL;
+    }
+    size_t used = (size_t)snprintf(text, room, "%s\n", reply->content_type);
+    for (size_t i = 0; i < reply->header_count; i++) {
+        used += (size_t)snprintf(text + used, room - used, "%s:%s\n", reply->headers[i].name,
+                                 reply->headers[i].value);
+    }
+    *ret_size = used;
+    return text;
+}
+
+bool http_head_read(const char *text, size_t size, ow_arena *arena, http_reply *to) {
+    char *copy = ow_arena_alloc(arena, size + 1);
+    if (copy == NULL) {
+        return false;
+    }
+    memcpy(copy, text, size);
+    copy[size] = '\0';
+    char *end = strchr(copy, '\n');
+    to->content_type = copy;
+    to->header_count = 0;
+    while (end != NULL) {
+        *end = '\0';
+        char *line = end + 1;
+        char *colon = strchr(line, ':');
+        end = strchr(line, '\n');
+        if (colon == NULL || end == NULL) {
+            break;
+        }
+        *colon = '\0';
+        to->headers[to->header_count++] = (ow_http_header_line){line, colon + 1};
+    }
+    return true;
+}

@@ -1,0 +1,72 @@
+// Routes that a bundle declares, from its manifest to what a client without any SDK gets.
+
+#include "tests/scenario/deployment.h"
+
+#include "core/json/tree.h"
+#include "core/testing/ow_test.h"
+
+#include <string.h>
+
+enum { PATIENCE_MS = 10000 };
+
+static deployment_shape shape;
+
+static ow_client_reply *ask(ow_client *client, const char *method, const char *path,
+                            ow_client_error *error) {
+    ow_client_request request = {.method = method,
+                                 .path = path,
+                                 .body = "hi",
+                                 .size = strcmp(method, "GET") == 0 ? 0 : 2,
+                                 .content_type = "text/plain"};
+    if (strstr(path, "/Poll") != NULL) {
+        request.body = "{}";
+        request.content_type = "application/json";
+    }
+    ow_client_reply *reply = NULL;
+    return ow_client_send(client, &request, &reply, error) ? reply : NULL;
+}
+
+static void declared_routes_are_served(void **state) {
+    (void)state;
+    deployment *d = deployment_start(shape, NULL);
+    ow_client *player = deployment_player(d, "http-route-device");
+    ow_client_error error;
+    ow_client_reply *reply = NULL;
+    deployment_deploy(d, "tests/scenario/http_bundle", false);
+    // Gateways hear of it by a stream.
+    for (int64_t until = now_ms() + PATIENCE_MS; reply == NULL && now_ms() < until;) {
+        reply = ask(player, "POST", "/http/web/rooms/7?x=1", &error);
+    }
+    assert_non_null(reply);
+    ow_json *event;
+    assert_int_equal(ow_json_parse(reply->data, reply->size, 64, &event, NULL), OW_OK);
+    assert_string_equal(ow_json_string(ow_json_get(event, "body")), "hi");
+    assert_string_equal(ow_json_string(ow_json_get(ow_json_get(event, "pathParameters"), "room")),
+                        "7");
+    assert_string_equal(ow_json_string(ow_json_get(ow_json_get(event, "requestContext"), "path")),
+                        "/rooms/{room}");
+    ow_json_free(event);
+    ow_client_reply_free(reply);
+    reply = ask(player, "GET", "/http/web/mine", &error);
+    assert_non_null(reply);
+    assert_non_null(strstr(reply->data, "\"playerId\":\"plr_"));
+    ow_client_reply_free(reply);
+    // And what a function pushes comes to its player.
+    expect_reply(player, "web/tell", "{}", "1");
+    reply = ask(player, "POST", "/overworld.push.v1.Push/Poll", &error);
+    assert_non_null(reply);
+    assert_non_null(strstr(reply->data, "a function"));
+    ow_client_reply_free(reply);
+    ow_client *server = deployment_server(d);
+    assert_null(ask(server, "GET", "/http/web/mine", &error));
+    assert_int_equal(error.status, 403);
+    ow_client_free(server);
+    ow_client_free(player);
+    deployment_stop(d);
+}
+
+int main(int argc, char **argv) {
+    shape = deployment_shape_of(argc, argv);
+    const struct CMUnitTest tests[] = {OW_TEST(declared_routes_are_served)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
