@@ -59,7 +59,7 @@ typedef enum failure_kind {
     FAILURE_AGAIN,     // may go better the next time
     FAILURE_FOR_GOOD,  // would fail each time
     FAILURE_THROTTLED, // did not run: the platform has no room now
-    FAILURE_LOST,      // nobody knows how it ended: the platform's own fault, so not put off for long
+    FAILURE_LOST, // nobody knows how it ended: the platform's own fault, so not put off for long
 } failure_kind;
 
 failure_kind failure_kind_of(const char *reason);

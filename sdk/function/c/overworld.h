@@ -172,6 +172,22 @@ const char *ow_error_message(ow_ctx *ctx);
  * is stored when this returns OW_DONE. */
 ow_status ow_publish(ow_ctx *ctx, const char *type, const char *data_json, const char *id);
 
+/* ---- later ---------------------------------------------------------------------------------- */
+
+/* What is not set has its default. */
+typedef struct ow_spawn_options {
+    const char *content_type; /* of the payload: "application/json" */
+    const char *key;          /* the same key of this virtual server is the same execution; none */
+    const char *order;        /* executions of one function and order run one by one; in no order */
+} ow_spawn_options;
+
+/* Has another function run after this call, in any case and until it succeeds: "function", or
+ * "virtual_server/function" of the same title. It is stored when this returns. The payload has at most
+ * 256 KB. A chain of functions that spawn each other is at most 8 deep, then OW_INVALID chain_too_deep.
+ * `options` may be NULL. */
+ow_status ow_spawn(ow_ctx *ctx, const char *target, const void *payload, size_t length,
+                   const ow_spawn_options *options);
+
 /* ---- what the bundle brings ---------------------------------------------------------------- */
 
 /* A file of the bundle, by its path in it; NULL when there is none. Valid as long as the instance
