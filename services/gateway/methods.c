@@ -12,6 +12,7 @@
 static const ProtobufCServiceDescriptor *const services[] = {
     &overworld__data__v1__data__descriptor,
     &overworld__events__v1__events__descriptor,
+    &overworld__events__v1__hands__descriptor,
     &overworld__events__v1__queue__descriptor,
     &overworld__gateway__v1__gateway__descriptor,
     &overworld__identity__v1__identity__descriptor,
