@@ -1,6 +1,7 @@
 #include "services/events/events.h"
 
 #include "services/events/events_rpc.h"
+#include "services/events/hands_messages.h"
 #include "services/events/internal.h"
 #include "services/events/migrations/migrations.h"
 
@@ -111,6 +112,7 @@ static ow_code init(ow_module_env *env, const void *config, void **ret_self, ow_
     e->config = *(const events_config *)config;
     register_metrics(e);
     ow_directory_expect_here(env->directory, &overworld__events__v1__queue__descriptor);
+    ow_directory_expect_here(env->directory, &overworld__events__v1__hands__descriptor);
     ow_directory_expect_here(env->directory, &overworld__events__v1__events__descriptor);
     *ret_self = e;
     return OW_OK;
@@ -215,6 +217,17 @@ static ow_code offer_events(events *e, ow_err *err) {
     return ow_hosting_offer(e->env, &options, &e->service, err);
 }
 
+static ow_code offer_hands(events *e, ow_err *err) {
+    e->runner = ow_directory_get(e->env->directory, &overworld__runner__v1__runner__descriptor);
+    ow_service_options options = {
+        .descriptor = &overworld__events__v1__hands__descriptor,
+        .methods = hands_methods,
+        .self = e,
+        .db = e->db,
+    };
+    return ow_hosting_offer(e->env, &options, &e->hands, err);
+}
+
 static ow_code offer_queue(events *e, ow_err *err) {
     ow_backup_options backup = {
         .loop = e->env->loop, .data_folder = e->env->data_folder, .store = "events"};
@@ -239,6 +252,7 @@ static ow_code start(void *self, ow_err *err) {
     code = code == OW_OK ? start_worker(e, err) : code;
     code = code == OW_OK ? start_spreader(e, err) : code;
     code = code == OW_OK ? offer_queue(e, err) : code;
+    code = code == OW_OK ? offer_hands(e, err) : code;
     return code == OW_OK ? offer_events(e, err) : code;
 }
 
@@ -267,6 +281,9 @@ static void stop(void *self) {
     if (e->service != NULL) {
         ow_directory_withdraw(e->env->directory, e->service);
     }
+    if (e->hands != NULL) {
+        ow_directory_withdraw(e->env->directory, e->hands);
+    }
     if (e->spreader != NULL) {
         spreader_stop(e->spreader);
     }
@@ -290,6 +307,7 @@ static void free_self(void *self) {
     }
     ow_service_free(e->queue);
     ow_service_free(e->service);
+    ow_service_free(e->hands);
     ow_backup_free(e->backup);
     free(e);
 }

@@ -30,8 +30,8 @@ typedef struct events {
     events_config config;
     ow_db *db;
     ow_backup *backup;
-    ProtobufCService *queue, *service;
-    ProtobufCService *registry; // others
+    ProtobufCService *queue, *service, *hands;
+    ProtobufCService *registry, *runner; // others
     worker *worker;
     upkeep *upkeep;
     rules_cache *rules;
@@ -49,7 +49,7 @@ void events_reserve_ids(events *e, int64_t now_us, char base_id[static OW_ID_MAX
 // What a slice of spreading has made: sets the worker and the next slice going. Loop.
 void events_note_spread(events *e, const spread *done, int64_t now_us);
 
-extern const ow_method queue_methods[];
+extern const ow_method queue_methods[], hands_methods[];
 
 // ---- queue_rpc.c ----
 

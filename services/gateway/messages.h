@@ -5,6 +5,7 @@
 #include "proto/google/rpc/status.pb-c.h"
 #include "proto/overworld/data/v1/data.pb-c.h"
 #include "proto/overworld/events/v1/events.pb-c.h"
+#include "proto/overworld/events/v1/hands.pb-c.h"
 #include "proto/overworld/events/v1/queue.pb-c.h"
 #include "proto/overworld/gateway/v1/gateway.pb-c.h"
 #include "proto/overworld/identity/v1/identity.pb-c.h"

@@ -10,11 +10,12 @@
 #define ON_PUBLIC_LISTENER (OW_ALLOW_PUBLIC | OW_ALLOW_PLAYER | OW_ALLOW_SERVER)
 
 static const ProtobufCServiceDescriptor *const services[] = {
-    &overworld__data__v1__data__descriptor,           &overworld__events__v1__events__descriptor,
-    &overworld__events__v1__queue__descriptor,        &overworld__gateway__v1__gateway__descriptor,
-    &overworld__identity__v1__identity__descriptor,   &overworld__push__v1__push__descriptor,
-    &overworld__registry__v1__registry__descriptor,   &overworld__runner__v1__runner__descriptor,
-    &overworld__telemetry__v1__telemetry__descriptor, &overworld__timers__v1__timers__descriptor,
+    &overworld__data__v1__data__descriptor,       &overworld__events__v1__events__descriptor,
+    &overworld__events__v1__hands__descriptor,    &overworld__events__v1__queue__descriptor,
+    &overworld__gateway__v1__gateway__descriptor, &overworld__identity__v1__identity__descriptor,
+    &overworld__push__v1__push__descriptor,       &overworld__registry__v1__registry__descriptor,
+    &overworld__runner__v1__runner__descriptor,   &overworld__telemetry__v1__telemetry__descriptor,
+    &overworld__timers__v1__timers__descriptor,
 };
 
 #define SERVICES (sizeof services / sizeof services[0])

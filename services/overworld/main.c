@@ -5,6 +5,7 @@
 #include "core/module/module.h"
 #include "overworld/data/v1/data.pb-c.h"
 #include "overworld/events/v1/events.pb-c.h"
+#include "overworld/events/v1/hands.pb-c.h"
 #include "overworld/events/v1/queue.pb-c.h"
 #include "overworld/gateway/v1/gateway.pb-c.h"
 #include "overworld/identity/v1/identity.pb-c.h"
@@ -52,6 +53,7 @@ static const struct {
 // Modules with several services have the others here.
 static const platform_service more_services[] = {
     {"events", &overworld__events__v1__events__descriptor, NULL},
+    {"events", &overworld__events__v1__hands__descriptor, NULL},
 };
 
 enum {

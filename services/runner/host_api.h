@@ -87,3 +87,8 @@ ow_code host_api_kv_batch(const struct host_api_caller *caller, ProtobufCMessage
                           ow_err *err);
 ow_code host_api_kv_delete_prefix(const struct host_api_caller *caller, ProtobufCMessage *request,
                                   ow_err *err);
+
+// ---- host_api_spawn.c
+
+ow_code host_api_spawn(const struct host_api_caller *caller, ProtobufCMessage *request,
+                       ow_err *err);

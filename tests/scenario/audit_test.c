@@ -18,6 +18,7 @@
 #define CALL "/v1/call/lab/"
 #define DATA "/overworld.data.v1.Data/"
 #define EVENTS "/overworld.events.v1.Events/"
+#define HANDS "/overworld.events.v1.Hands/"
 #define QUEUE "/overworld.events.v1.Queue/"
 #define TELEMETRY "/overworld.telemetry.v1.Telemetry/"
 #define PUSH "/overworld.push.v1.Push/"
@@ -115,6 +116,15 @@ static const change changes[] = {
     {CALL "refuse?mode=async", "{}", 0, "executionId", 6, NULL, NULL, 0},
     {QUEUE "DiscardExecutions", "{\"executionIds\":[\"%6\"],\"reason\":\"old\"}", 1, NULL, 0, "",
      "\"because\":\"old\"", 0},
+    {HANDS "SaveTestEvent",
+     "{\"event\":{\"virtualServer\":\"lab\",\"function\":\"whoami\",\"name\":\"mine\",\"payload\":\"e30=\"}}",
+     1, NULL, 0, "", "\"shared\":false", 0},
+    {HANDS "InvokeByHand",
+     "{\"virtualServer\":\"lab\",\"function\":\"whoami\",\"testEvent\":\"mine\",\"asPlayer\":\"plr_01HXG3K5N8Q2Z4V6B8D0F2H4J6\"}",
+     1, "payload", 7, "", "plr_01HXG3K5N8Q2Z4V6B8D0F2H4J6", 0},
+    {HANDS "DeleteTestEvent",
+     "{\"virtualServer\":\"lab\",\"function\":\"whoami\",\"name\":\"mine\"}", 1, NULL, 0, "",
+     "\"name\":\"mine\"", 0},
     {CALL "slow?mode=async", "{}", 0, "executionId", 7, NULL, NULL, 0},
     {QUEUE "CancelExecution", "{\"executionId\":\"%7\"}", 1, NULL, 0, "\"function\":\"slow\"",
      "\"state\":\"discarded\"", 0},
@@ -414,7 +424,7 @@ static void run(int wanted, const char *part, const char *const *words) {
 
 static void people_can_read_it(void **state) {
     (void)state;
-    RUN(0, "server_key.revoke", "audit", "list", "--every-title");
+    RUN(0, "server_key.revoke", "audit", "list", "--every-title", "--limit", "200");
     RUN(0, "{\"name\":\"pilot\"}", "audit", "list", "--every-title", "--action", "title.rename");
     RUN(0, "\"service\":\"identity\"", "audit", "export", "--every-title");
     RUN(0, "\"entries\":[{", "audit", "list", "--json", "--every-title", "--limit", "2");

@@ -180,6 +180,22 @@ ow_status ow_push(ow_ctx *ctx, const char *player_id, const char *topic, const c
 ow_status ow_push_all(ow_ctx *ctx, const char *const *player_ids, size_t count, const char *topic,
                       const char *payload_json);
 
+/* ---- later ---------------------------------------------------------------------------------- */
+
+/* What is not set has its default. */
+typedef struct ow_spawn_options {
+    const char *content_type; /* of the payload: "application/json" */
+    const char *key;          /* the same key of this virtual server is the same execution; none */
+    const char *order;        /* executions of one function and order run one by one; in no order */
+} ow_spawn_options;
+
+/* Has another function run after this call, in any case and until it succeeds: "function", or
+ * "virtual_server/function" of the same title. It is stored when this returns. The payload has at most
+ * 256 KB. A chain of functions that spawn each other is at most 8 deep, then OW_INVALID chain_too_deep.
+ * `options` may be NULL. */
+ow_status ow_spawn(ow_ctx *ctx, const char *target, const void *payload, size_t length,
+                   const ow_spawn_options *options);
+
 /* ---- what the bundle brings ---------------------------------------------------------------- */
 
 /* A file of the bundle, by its path in it; NULL when there is none. Valid as long as the instance

@@ -1,0 +1,13 @@
+#pragma once
+
+// Short names for the generated types of Hands.
+
+#include "overworld/events/v1/hands.pb-c.h"
+
+typedef Overworld__Events__V1__TestEvent test_event_msg;
+typedef Overworld__Events__V1__InvokeByHandRequest by_hand_request;
+typedef Overworld__Events__V1__InvokeByHandResponse by_hand_response;
+typedef Overworld__Events__V1__SaveTestEventRequest save_test_event_request;
+typedef Overworld__Events__V1__ListTestEventsRequest list_test_events_request;
+typedef Overworld__Events__V1__ListTestEventsResponse list_test_events_response;
+typedef Overworld__Events__V1__DeleteTestEventRequest delete_test_event_request;

@@ -1,0 +1,61 @@
+// What functions put into the queue: functions of their title, for whoever set them going, one deeper in
+// the chain.
+
+#include <string.h>
+
+#include "overworld/events/v1/queue.pb-c.h"
+#include "services/runner/host_api.h"
+#include "services/runner/internal.h"
+
+#define SPAWNED_MAX 100
+
+typedef Overworld__Events__V1__EnqueueRequest enqueue_request;
+typedef Overworld__Events__V1__NewExecution new_execution;
+
+static char *text_of(const char *text) {
+    return (char *)(uintptr_t)text;
+}
+
+// One virtual server's keys are not another's, nor those of the platform.
+static ow_code own_key(const struct host_api_caller *caller, new_execution *wanted, ow_err *err) {
+    if (wanted->deduplication_key[0] == '\0') {
+        return OW_OK;
+    }
+    wanted->deduplication_key = ow_arena_printf_in(
+        caller->arena, "spawn:%s:%s", caller->virtual_server, wanted->deduplication_key);
+    return wanted->deduplication_key != NULL
+               ? OW_OK
+               : ow_fail(err, OW_RESOURCE_EXHAUSTED, "no_memory", "no memory for the call");
+}
+
+static ow_code complete(const struct host_api_caller *caller, new_execution *wanted, ow_err *err) {
+    const invoke_request *cause = caller->run->run->request;
+    bool is_own = wanted->virtual_server[0] == '\0' ||
+                  strcmp(wanted->virtual_server, caller->virtual_server) == 0;
+    if (wanted->virtual_server[0] == '\0') {
+        wanted->virtual_server = text_of(caller->virtual_server);
+    }
+    if (wanted->qualifier[0] == '\0') {
+        wanted->qualifier = text_of(is_own ? cause->qualifier : "$DEFAULT");
+    }
+    wanted->source = text_of("function");
+    wanted->principal = NULL; // the call's own: whoever set the function going
+    wanted->trigger_id = text_of("");
+    wanted->routing_key = text_of(cause->routing_key);
+    wanted->depth = cause->depth;
+    return own_key(caller, wanted, err);
+}
+
+ow_code host_api_spawn(const struct host_api_caller *caller, ProtobufCMessage *request,
+                       ow_err *err) {
+    enqueue_request *enqueue = (enqueue_request *)request;
+    if (enqueue->n_executions == 0 || enqueue->n_executions > SPAWNED_MAX) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "invalid", "1 to %d executions at once",
+                       SPAWNED_MAX);
+    }
+    ow_code code = OW_OK;
+    for (size_t i = 0; code == OW_OK && i < enqueue->n_executions; i++) {
+        code = complete(caller, enqueue->executions[i], err);
+    }
+    return code;
+}

@@ -1,0 +1,209 @@
+// Calls that happen later, end to end: from the SDK, by functions, and by people with ow. Run against the shapes
+// of deployment.
+
+#include "tests/scenario/deployment.h"
+
+#include "core/testing/ow_test.h"
+#include "sdk/c/overworld_execution.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static deployment_shape shape;
+static deployment *d;
+static ow_client *player;
+
+static const char source[] =
+    "#include <overworld.h>\n#include <stdio.h>\n#include <string.h>\n#include <time.h>\n"
+    "int leaf(ow_ctx *ctx) {\n"
+    "    return ow_reply_text(ctx, ow_player(ctx)[0] ? \"\\\"for a player\\\"\" : \"\\\"\\\"\");\n}\n"
+    "int spread(ow_ctx *ctx) {\n"
+    "    ow_spawn_options options = {.key = \"once\"};\n"
+    "    for (int i = 0; i < 3; i++) {\n"
+    "        ow_status status = ow_spawn(ctx, i ? \"leaf\" : \"later/leaf\", \"{}\", 2, &options);\n"
+    "        if (status) return ow_user_error(ctx, ow_error_reason(ctx));\n    }\n"
+    "    return ow_reply_text(ctx, \"3\");\n}\n"
+    "int chain(ow_ctx *ctx) {\n"
+    "    ow_status status = ow_spawn(ctx, \"chain\", \"{}\", 2, NULL);\n"
+    "    return ow_reply_text(ctx, status ? ow_error_reason(ctx) : \"on\");\n}\n"
+    "int slow(ow_ctx *ctx) {\n"
+    "    struct timespec time = {20, 0};\n    nanosleep(&time, NULL);\n"
+    "    return ow_reply_text(ctx, \"1\");\n}\n"
+    "int refuse(ow_ctx *ctx) { return ow_refuse(ctx, \"poor\", \"not enough\", NULL); }\n";
+
+static void write_file(const char *folder, const char *name, const char *text) {
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static int set_up(void **state) {
+    (void)state;
+    char folder[64] = "/tmp/overworld-bundle-XXXXXX";
+    d = deployment_start(shape, NULL);
+    assert_non_null(mkdtemp(folder));
+    write_file(folder, "virtualserver.json",
+               "{\"name\":\"later\",\"runtime\":\"c\",\"functions\":{"
+               "\"leaf\":{\"exposure\":\"client\"},\"spread\":{\"exposure\":\"client\"},"
+               "\"chain\":{\"exposure\":\"client\"},\"refuse\":{\"exposure\":\"client\"},"
+               "\"slow\":{\"exposure\":\"client\",\"timeout_ms\":30000}}}");
+    write_file(folder, "later.c", source);
+    deployment_deploy(d, folder, true);
+    player = deployment_player(d, "device-of-later");
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    ow_client_free(player);
+    deployment_stop(d);
+    return 0;
+}
+
+static void call(const char *name, ow_client_accepted *accepted) {
+    ow_client_function function = {.name = name, .payload = "{}", .size = 2};
+    ow_client_error error;
+    if (!ow_client_call_async(player, &function, accepted, &error)) {
+        fail_msg("%s: %d %s %s", name, error.status, error.reason, error.message);
+    }
+}
+
+static void wait_for(const char *id, const char *state) {
+    ow_client_execution execution;
+    ow_client_error error;
+    int64_t deadline = now_ms() + 15000;
+    do {
+        if (!ow_client_execution_get(player, id, &execution, &error)) {
+            fail_msg("%s: %s", id, error.reason);
+        }
+        if (now_ms() > deadline) {
+            fail_msg("%s is %s, not %s: %s", id, execution.state, state, execution.message);
+        }
+    } while (strcmp(execution.state, state) != 0);
+}
+
+#define RUN(out, ...) assert_int_equal(OW(d, out, __VA_ARGS__), 0)
+
+static char out[65536];
+
+static void expect_part(const char *part) {
+    if (strstr(out, part) == NULL) {
+        fail_msg("no \"%s\" in: %s", part, out);
+    }
+}
+
+static int count_lines(void) {
+    int lines = 0;
+    for (const char *at = out; (at = strchr(at, '\n')) != NULL; at++) {
+        lines++;
+    }
+    return lines;
+}
+
+static void a_players_call_happens_later(void **state) {
+    (void)state;
+    ow_client_accepted accepted;
+    call("later/leaf", &accepted);
+    wait_for(accepted.execution_id, "done");
+    RUN(out, "exec", "show", accepted.execution_id);
+    expect_part("for a player");
+    expect_part("later/leaf:$DEFAULT  done");
+    RUN(out, "exec", "rerun", accepted.execution_id);
+    out[strcspn(out, "\n")] = '\0';
+    char again[64];
+    snprintf(again, sizeof again, "%.63s", out);
+    wait_for(again, "done"); // it still is the player's
+    // Another player does not see it.
+    ow_client *other = deployment_player(d, "another-device-of-later");
+    ow_client_execution execution;
+    ow_client_error error;
+    assert_false(ow_client_execution_get(other, accepted.execution_id, &execution, &error));
+    assert_string_equal(error.reason, "no_execution");
+    ow_client_free(other);
+}
+
+// The same key three times is one execution.
+static void a_function_spawns_others(void **state) {
+    (void)state;
+    ow_client_accepted accepted;
+    call("later/spread", &accepted);
+    wait_for(accepted.execution_id, "done");
+    RUN(out, "exec", "list", "--source", "function", "--function", "leaf");
+    assert_int_equal(count_lines(), 2); // with the heading
+}
+
+static void a_chain_ends(void **state) {
+    (void)state;
+    ow_client_accepted accepted;
+    call("later/chain", &accepted);
+    wait_for(accepted.execution_id, "done");
+    for (int64_t deadline = now_ms() + 15000; now_ms() < deadline;) {
+        RUN(out, "exec", "list", "--function", "chain", "--state", "done");
+        if (count_lines() == 1 + 9) {
+            break;
+        }
+    }
+    RUN(out, "exec", "list", "--function", "chain");
+    assert_int_equal(count_lines(), 1 + 9); // the first one and eight behind it
+}
+
+static void one_that_runs_is_killed(void **state) {
+    (void)state;
+    ow_client_accepted accepted;
+    call("later/slow", &accepted);
+    wait_for(accepted.execution_id, "running");
+    RUN(out, "exec", "cancel", accepted.execution_id);
+    wait_for(accepted.execution_id, "discarded");
+}
+
+static void people_look_after_the_dead(void **state) {
+    (void)state;
+    ow_client_accepted accepted;
+    call("later/refuse", &accepted);
+    wait_for(accepted.execution_id, "dead");
+    RUN(out, "dead", "list", "--vs", "later", "--reason", "refused");
+    expect_part(accepted.execution_id);
+    RUN(out, "dead", "show", accepted.execution_id);
+    expect_part("refused: not enough");
+    expect_part("attempt 1");
+    RUN(out, "dead", "edit", accepted.execution_id, "{\"gold\":1}");
+    RUN(out, "dead", "redrive", "--all", "--vs", "later", "--rate", "100");
+    expect_part("1 set going");
+    wait_for(accepted.execution_id, "dead");
+    RUN(out, "exec", "show", accepted.execution_id);
+    expect_part("{\"gold\":1}");
+    assert_int_equal(OW(d, out, "dead", "discard", accepted.execution_id), 1);
+    RUN(out, "dead", "discard", accepted.execution_id, "--reason", "of a test");
+    wait_for(accepted.execution_id, "discarded");
+    RUN(out, "audit", "list", "--action", "execution.discard");
+    expect_part("of a test");
+}
+
+static void by_hand_it_can_wait_too(void **state) {
+    (void)state;
+    RUN(out, "fn", "invoke", "later", "leaf", "--async", "--key", "k");
+    char first[64];
+    snprintf(first, sizeof first, "%.63s", out);
+    RUN(out, "fn", "invoke", "later", "leaf", "--async", "--key", "k", "--json");
+    first[strcspn(first, "\n")] = '\0';
+    expect_part(first);
+    expect_part("\"duplicate\":true");
+}
+
+int main(int argc, char **argv) {
+    shape = deployment_shape_of(argc, argv);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_players_call_happens_later),
+        cmocka_unit_test(a_function_spawns_others),
+        cmocka_unit_test(a_chain_ends),
+        cmocka_unit_test(one_that_runs_is_killed),
+        cmocka_unit_test(people_look_after_the_dead),
+        cmocka_unit_test(by_hand_it_can_wait_too),
+    };
+    return cmocka_run_group_tests_name("async", tests, set_up, tear_down);
+}
