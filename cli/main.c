@@ -155,6 +155,26 @@ static const cli_flag invoke_flags[] = {
     {0},
 };
 
+static const cli_flag run_flags[] = {
+    {"as", CLI_FLAG_TEXT, "PLAYER", "as if this player called"},
+    {"event", CLI_FLAG_TEXT, "NAME", "with the payload that is kept under this name"},
+    {"qualifier", CLI_FLAG_TEXT, "Q", "alias, version or $LATEST (default $DEFAULT)"},
+    {"file", CLI_FLAG_TEXT, "FILE", "take the payload from a file; - is standard input"},
+    {0},
+};
+
+static const cli_flag event_save_flags[] = {
+    {"shared", CLI_FLAG_BOOL, NULL, "for every developer of the title"},
+    {"file", CLI_FLAG_TEXT, "FILE", "take the payload from a file; - is standard input"},
+    {"content-type", CLI_FLAG_TEXT, "TYPE", "of the payload (default application/json)"},
+    {0},
+};
+
+static const cli_flag event_delete_flags[] = {
+    {"shared", CLI_FLAG_BOOL, NULL, "the one for every developer"},
+    {0},
+};
+
 static const cli_flag exec_list_flags[] = {
     {"state", CLI_FLAG_TEXT, "STATE", "waiting, running, done, dead or discarded"},
     {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
@@ -449,6 +469,14 @@ static const cli_command commands[] = {
      "ow dev examples/chat"},
     {"fn invoke", "VS FUNCTION [PAYLOAD]", "run a function by hand", 2, 3, invoke_flags,
      cmd_fn_invoke, "ow fn invoke chat moderate '{\"text\": \"damn\"}'"},
+    {"fn run", "VS FUNCTION [PAYLOAD]", "run a function for a player, or with a kept payload", 2, 3,
+     run_flags, cmd_fn_run, "ow fn run chat moderate --as plr_01... --event rude"},
+    {"fn save", "VS FUNCTION NAME [PAYLOAD]", "keep a payload for runs by hand", 3, 4,
+     event_save_flags, cmd_fn_event_save, "ow fn save chat moderate rude '{\"text\": \"damn\"}'"},
+    {"fn saved", "VS FUNCTION", "payloads that are kept", 2, 2, NULL, cmd_fn_event_list,
+     "ow fn saved chat moderate"},
+    {"fn forget", "VS FUNCTION NAME", "forget one of them", 3, 3, event_delete_flags,
+     cmd_fn_event_delete, "ow fn forget chat moderate rude"},
     {"exec list", "", "executions of the queue, newest first", 0, 0, exec_list_flags, cmd_exec_list,
      "ow exec list --vs chat --state waiting"},
     {"exec show", "EXECUTION", "an execution with its payload, result and failed attempts", 1, 1,

@@ -195,6 +195,20 @@ static void by_hand_it_can_wait_too(void **state) {
     expect_part("\"duplicate\":true");
 }
 
+static void a_payload_is_kept_and_run_for_a_player(void **state) {
+    (void)state;
+    RUN(out, "fn", "save", "later", "leaf", "mine", "{\"a\":1}");
+    RUN(out, "fn", "saved", "later", "leaf");
+    expect_part("mine");
+    RUN(out, "fn", "run", "later", "leaf", "--event", "mine");
+    assert_string_equal(out, "\"\"\n");
+    RUN(out, "fn", "run", "later", "leaf", "--event", "mine", "--as",
+        "plr_01HXG3K5N8Q2Z4V6B8D0F2H4J6");
+    expect_part("for a player");
+    RUN(out, "fn", "forget", "later", "leaf", "mine");
+    assert_int_equal(OW(d, out, "fn", "run", "later", "leaf", "--event", "mine"), 4);
+}
+
 int main(int argc, char **argv) {
     shape = deployment_shape_of(argc, argv);
     const struct CMUnitTest tests[] = {
@@ -204,6 +218,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(one_that_runs_is_killed),
         cmocka_unit_test(people_look_after_the_dead),
         cmocka_unit_test(by_hand_it_can_wait_too),
+        cmocka_unit_test(a_payload_is_kept_and_run_for_a_player),
     };
     return cmocka_run_group_tests_name("async", tests, set_up, tear_down);
 }
