@@ -56,28 +56,29 @@ static cli_exit list(cli *c, const char *state) {
     Filter filter = filter_of(c, state);
     cli_table table = {.columns = columns};
     int64_t left = cli_int(c, "limit", DEFAULT_LIMIT);
-    cli_exit code = left > 0 ? CLI_OK : cli_fail(c, CLI_USAGE, "--limit is at least 1");
+    if (left <= 0) {
+        return cli_fail(c, CLI_USAGE, "--limit is at least 1");
+    }
     request.filter = &filter;
     do {
         Page *page;
         request.page_size = (int32_t)(left < PAGE ? left : PAGE);
-        code =
-            code == CLI_OK
-                ? cli_rpc(c, QUEUE "ListExecutions", &request.base,
-                          &overworld__events__v1__list_executions_response__descriptor, true, &page)
-                : code;
-        for (size_t i = 0; code == CLI_OK && i < page->n_executions; i++) {
+        cli_exit code =
+            cli_rpc(c, QUEUE "ListExecutions", &request.base,
+                    &overworld__events__v1__list_executions_response__descriptor, true, &page);
+        if (code != CLI_OK) {
+            return code;
+        }
+        for (size_t i = 0; i < page->n_executions; i++) {
             add_row(c, &table, page->executions[i]);
         }
-        if (code == CLI_OK) {
-            left -= (int64_t)page->n_executions;
-            request.page_token = page->next_page_token;
-        }
-    } while (code == CLI_OK && left > 0 && request.page_token[0] != '\0');
-    if (code == CLI_OK && !c->json) {
+        left -= (int64_t)page->n_executions;
+        request.page_token = page->next_page_token;
+    } while (left > 0 && request.page_token[0] != '\0');
+    if (!c->json) {
         cli_table_print(c, &table);
     }
-    return code;
+    return CLI_OK;
 }
 
 cli_exit cmd_exec_list(cli *c) {

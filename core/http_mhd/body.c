@@ -169,3 +169,19 @@ bool body_take(ow_http_request *request, const char *data, size_t *size) {
     stream(request, data, size);
     return true;
 }
+
+void ow_http_set_body_limit(ow_http_request *request, size_t bytes) {
+    request->body_limit = bytes;
+}
+
+void ow_http_stream_body(ow_http_request *request, const ow_http_sink *sink) {
+    request->sink = *sink;
+}
+
+void ow_http_sink_ready(ow_http_request *request) {
+    if (request->connection != NULL && request->suspended && request->state == REQUEST_BODY) {
+        connection_set_deadline(request->server, request->connection,
+                                request->server->options.grace_us);
+        request_resume(request);
+    }
+}

@@ -590,19 +590,3 @@ void ow_http_set_user(ow_http_request *request, void *user) {
 void *ow_http_user(const ow_http_request *request) {
     return request->user;
 }
-
-void ow_http_set_body_limit(ow_http_request *request, size_t bytes) {
-    request->body_limit = bytes;
-}
-
-void ow_http_stream_body(ow_http_request *request, const ow_http_sink *sink) {
-    request->sink = *sink;
-}
-
-void ow_http_sink_ready(ow_http_request *request) {
-    if (request->connection != NULL && request->suspended && request->state == REQUEST_BODY) {
-        connection_set_deadline(request->server, request->connection,
-                                request->server->options.grace_us);
-        request_resume(request);
-    }
-}

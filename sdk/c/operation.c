@@ -128,6 +128,12 @@ static void set_headers(operation *op) {
     }
 }
 
+/* NULL stays NULL; false when out of memory. */
+static bool copy_text(const char *text, char **ret_copy) {
+    *ret_copy = sdk_strdup(text);
+    return text == NULL || *ret_copy != NULL;
+}
+
 /* Copies what the caller gave; false when out of memory. */
 static bool copy_request(operation *op, const ow_client_request *request) {
     const char *type = request->content_type;
@@ -135,14 +141,11 @@ static bool copy_request(operation *op, const ow_client_request *request) {
     size_t url_size = strlen(base) + strlen(request->path) + 1;
     op->url = malloc(url_size);
     op->body = malloc(request->size + 1);
-    op->content_type = sdk_strdup(type != NULL ? type : "application/json");
-    op->qualifier = sdk_strdup(request->qualifier);
-    op->routing_key = sdk_strdup(request->routing_key);
-    op->deduplication_key = sdk_strdup(request->deduplication_key);
-    if (op->url == NULL || op->body == NULL || op->content_type == NULL ||
-        (request->qualifier != NULL && op->qualifier == NULL) ||
-        (request->routing_key != NULL && op->routing_key == NULL) ||
-        (request->deduplication_key != NULL && op->deduplication_key == NULL)) {
+    if (op->url == NULL || op->body == NULL ||
+        !copy_text(type != NULL ? type : "application/json", &op->content_type) ||
+        !copy_text(request->qualifier, &op->qualifier) ||
+        !copy_text(request->routing_key, &op->routing_key) ||
+        !copy_text(request->deduplication_key, &op->deduplication_key)) {
         return false;
     }
     snprintf(op->url, url_size, "%s%s", base, request->path);

@@ -20,6 +20,7 @@ static const struct {
     {"no_routes", FAILURE_THROTTLED},
     {"not_running", FAILURE_THROTTLED},
     {"lease_lost", FAILURE_LOST},
+    {"unreachable", FAILURE_LOST}, // the runner went away while it ran
 };
 
 failure_kind failure_kind_of(const char *reason) {

@@ -280,9 +280,8 @@ void tls_reload(gateway *gw);
 
 // ---- portal.c ----
 
-// Is this the address of something of the portal's?
+// Is this the address of something of the portal's? Then it can be served.
 bool portal_has(const exchange *x);
-// Replies with it.
 void portal_serve(exchange *x);
 
 // ---- door_http.c ----

@@ -122,10 +122,11 @@ static void resolve(load *l, ow_client *client) {
 }
 
 // Whose every attempt met a kill is dead and says so: a person sets it going again.
-static void redrive(ow_client *client) {
-    static const char body[] = "{\"all\":true,\"filter\":{\"reason\":\"lease_lost\"}}";
+static void redrive(ow_client *client, const char *reason) {
+    char body[96];
+    int size = snprintf(body, sizeof body, "{\"all\":true,\"filter\":{\"reason\":\"%s\"}}", reason);
     ow_client_request request = {
-        .method = "POST", .path = QUEUE "RedriveExecutions", .body = body, .size = sizeof body - 1};
+        .method = "POST", .path = QUEUE "RedriveExecutions", .body = body, .size = (size_t)size};
     assert_true(ow_client_send(client, &request, NULL, NULL));
 }
 
@@ -139,8 +140,9 @@ static void expect_all_done(load *l, ow_client *client) {
                 fail_msg("%s: %s", l->calls[i].id, error.reason);
             }
             bool dead = strcmp(execution.state, "dead") == 0;
-            if (dead && strcmp(execution.reason, "lease_lost") == 0) {
-                redrive(client);
+            if (dead && (strcmp(execution.reason, "lease_lost") == 0 ||
+                         strcmp(execution.reason, "unreachable") == 0)) {
+                redrive(client, execution.reason);
                 dead = false;
             }
             if (now_ms() > deadline || dead || strcmp(execution.state, "discarded") == 0) {
