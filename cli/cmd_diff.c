@@ -13,7 +13,7 @@
 
 #define REGISTRY "/overworld.registry.v1.Registry/"
 
-enum { REPORT_MAX = 1 << 20, TRIGGER_TEXT_MAX = 64 * 1024 };
+enum { REPORT_MAX = 1 << 20, TRIGGER_TEXT_MAX = 1 << 20 };
 
 typedef Overworld__Registry__V1__GetRevisionResponse Contents;
 
@@ -185,7 +185,10 @@ cli_exit cmd_vs_diff(cli *c) {
     ow_json_object_close(&w);
     const char *text = ow_json_writer_end(&w, NULL);
     if (c->json) {
-        printf("%s\n", text != NULL ? text : "{}");
+        if (text == NULL) {
+            return cli_fail(c, CLI_FAILED, "the differences are too many for one report");
+        }
+        printf("%s\n", text);
     } else if (differences == 0) {
         cli_say(c, "%s and %s are the same", c->args[1], c->args[2]);
     }

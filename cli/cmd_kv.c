@@ -35,17 +35,27 @@ static cli_exit read_scope(const cli *c, Scope *scope) {
     return CLI_OK;
 }
 
-// --version 0 is a key that is not there.
-static Condition *read_condition(const cli *c, Condition *condition) {
-    int64_t version = cli_int(c, "version", -1);
+// --version 0 is a key that is not there. NULL: any will do.
+static cli_exit read_condition(const cli *c, Condition *condition, Condition **ret_condition) {
+    int64_t version = cli_int(c, "version", 0);
     overworld__data__v1__condition__init(condition);
+    if (cli_text(c, "version") == NULL) {
+        return CLI_OK;
+    }
     if (version < 0) {
-        return NULL;
+        return cli_fail(c, CLI_USAGE, "--version is 0 or more");
     }
     condition->kind = version == 0 ? OVERWORLD__DATA__V1__CONDITION__KIND__ABSENT
                                    : OVERWORLD__DATA__V1__CONDITION__KIND__VERSION;
     condition->version = version;
-    return condition;
+    *ret_condition = condition;
+    return CLI_OK;
+}
+
+static cli_exit read_ttl(const cli *c, int64_t *ret_ms) {
+    return !__builtin_mul_overflow(cli_int(c, "ttl", 0), INT64_C(1000), ret_ms)
+               ? CLI_OK
+               : cli_fail(c, CLI_USAGE, "--ttl is too long");
 }
 
 static cli_exit read_whole(cli *c, const char *key, int64_t *ret_number) {
@@ -118,13 +128,13 @@ cli_exit cmd_kv_set(cli *c) {
     Overworld__Data__V1__KvSetResponse *reply;
     cli_exit code = read_scope(c, &scope);
     code = code == CLI_OK ? read_value(c, &request.value) : code;
+    code = code == CLI_OK ? read_ttl(c, &request.ttl_ms) : code;
+    code = code == CLI_OK ? read_condition(c, &condition, &request.condition) : code;
     if (code != CLI_OK) {
         return code;
     }
     request.scope = &scope;
     request.key = (char *)c->args[0];
-    request.ttl_ms = cli_int(c, "ttl", 0) * 1000;
-    request.condition = read_condition(c, &condition);
     code = cli_rpc(c, DATA "KvSet", &request.base,
                    &overworld__data__v1__kv_set_response__descriptor, true, &reply);
     if (code == CLI_OK && !c->json) {
@@ -166,7 +176,10 @@ cli_exit cmd_kv_delete(cli *c) {
     }
     request.scope = &scope;
     request.key = (char *)c->args[0];
-    request.condition = read_condition(c, &condition);
+    code = read_condition(c, &condition, &request.condition);
+    if (code != CLI_OK) {
+        return code;
+    }
     code = cli_rpc(c, DATA "KvDelete", &request.base,
                    &overworld__data__v1__kv_delete_response__descriptor, true, &reply);
     if (code == CLI_OK && !reply->deleted) {
@@ -189,7 +202,7 @@ cli_exit cmd_kv_increment(cli *c) {
     request.scope = &scope;
     request.key = (char *)c->args[0];
     request.delta = 1;
-    request.ttl_ms = cli_int(c, "ttl", 0) * 1000;
+    code = code == CLI_OK ? read_ttl(c, &request.ttl_ms) : code;
     if (code == CLI_OK && c->arg_count > 1) {
         code = read_whole(c, c->args[1], &request.delta);
     }

@@ -57,6 +57,9 @@ ProtobufCService *ow_directory_get_here(ow_directory *directory,
 
 // How calls find their copy of a service that several processes run.
 typedef struct ow_spread_rules {
+    // Whether there is a rule for a method; calls of the others are answered unimplemented "no_rule".
+    // NULL: there is one for each.
+    bool (*knows)(unsigned method);
     // Writes the key of a call: it belongs to the copy whose name has the highest hash with it, of those that
     // are connected. False: it is put to all copies, and what those that are there answer is added up.
     bool (*key)(const ow_call *call, unsigned method, const ProtobufCMessage *request, char *key,

@@ -215,6 +215,12 @@ static void ask_all(spread *s, unsigned method, const ProtobufCMessage *request,
 void spread_invoke(spread *s, unsigned method, const ProtobufCMessage *request,
                    ProtobufCClosure closure, ow_call *call) {
     char key[OW_SPREAD_KEY_MAX];
+    if (s->rules->knows != NULL && !s->rules->knows(method)) {
+        ow_fail(&call->err, OW_UNIMPLEMENTED, "no_rule", "%s.%s: nobody says which copy it is for",
+                s->descriptor->name, s->descriptor->methods[method].name);
+        closure(NULL, call);
+        return;
+    }
     if (!s->rules->key(call, method, request, key, sizeof key)) {
         ask_all(s, method, request, closure, call);
         return;

@@ -108,6 +108,14 @@ ow_code kv_check_value(size_t size, ow_err *err) {
     return OW_OK;
 }
 
+ow_code kv_add_read(size_t *bytes, size_t size, ow_err *err) {
+    *bytes += size;
+    return *bytes <= KV_READ_MAX
+               ? OW_OK
+               : ow_fail(err, OW_RESOURCE_EXHAUSTED, "reply_too_large",
+                         "the values that are read have more than %d bytes together", KV_READ_MAX);
+}
+
 ow_code kv_expiry(int64_t now_us, int64_t ttl_ms, int64_t *ret_expires_us, ow_err *err) {
     if (ttl_ms < 0 || ttl_ms > TTL_MAX_MS) {
         return ow_fail(err, OW_INVALID_ARGUMENT, "bad_ttl",

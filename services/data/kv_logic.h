@@ -12,10 +12,11 @@
 #include <stdint.h>
 
 enum {
-    KV_KEY_MAX = 256,           // bytes
-    KV_VALUE_MAX = 256 * 1024,  // bytes
-    KV_KEYS_MAX = 64,           // of one request
-    KV_BATCH_MAX = 1024 * 1024, // bytes of the values of one request
+    KV_KEY_MAX = 256,              // bytes
+    KV_VALUE_MAX = 256 * 1024,     // bytes
+    KV_KEYS_MAX = 64,              // of one request
+    KV_BATCH_MAX = 1024 * 1024,    // bytes of the values of one request
+    KV_READ_MAX = 5 * 1024 * 1024, // bytes of the values that one request reads: a reply has 6 MB
     KV_PAGE_MAX = 200,
     KV_PAGE_DEFAULT = 50,
     KV_LIST_BYTES_MAX = 1024 * 1024,  // of keys and values in one page
@@ -43,6 +44,9 @@ ow_code kv_check_key(const char *key, ow_err *err);
 
 // Codes: invalid_argument "value_too_large".
 ow_code kv_check_value(size_t size, ow_err *err);
+
+// Adds one more value to those that a request read. Codes: resource_exhausted "reply_too_large".
+ow_code kv_add_read(size_t *bytes, size_t size, ow_err *err);
 
 // When a value written now expires; 0: never. Codes: invalid_argument "bad_ttl".
 ow_code kv_expiry(int64_t now_us, int64_t ttl_ms, int64_t *ret_expires_us, ow_err *err);

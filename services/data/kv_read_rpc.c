@@ -24,6 +24,8 @@ ow_code kv_get_read(ow_run *run) {
     const getting *state = run->state;
     kv_get_response *reply = run->reply;
     ow_arena *arena = run->call->arena;
+    size_t bytes = 0;
+    reply->n_entries = 0; // it may be run again
     reply->entries = ow_arena_calloc(arena, request->n_keys, sizeof *reply->entries);
     if (reply->entries == NULL) {
         return kv_no_memory(run);
@@ -38,6 +40,10 @@ ow_code kv_get_read(ow_run *run) {
         }
         if (!found) {
             continue;
+        }
+        code = kv_add_read(&bytes, entry.size, run->err);
+        if (code != OW_OK) {
+            return code;
         }
         entry_msg *made = kv_entry_message(arena, &entry);
         if (made == NULL) {

@@ -159,8 +159,11 @@ static ow_code put(step *s, const void *value, size_t size, int64_t expires_us, 
 
 static ow_code do_get(step *s, ow_err *err) {
     kv_operation *op = s->op;
-    return kv_store_get(s->db, op->scope, op->key, s->change->now_us, s->change->arena, &op->entry,
-                        &op->was_there, err);
+    ow_code code = kv_store_get(s->db, op->scope, op->key, s->change->now_us, s->change->arena,
+                                &op->entry, &op->was_there, err);
+    // Here, so that what the others wrote is undone: a reply that cannot be sent must not leave it behind.
+    return code == OW_OK && op->was_there ? kv_add_read(&s->change->read, op->entry.size, err)
+                                          : code;
 }
 
 static ow_code do_set(step *s, ow_err *err) {
@@ -215,6 +218,7 @@ static ow_code look(step *s, ow_err *err) {
 
 ow_code kv_store_apply(ow_db_conn *db, kv_change *change, ow_err *err) {
     ow_code code = OW_OK;
+    change->read = 0;
     for (change->at = 0; change->at < change->count; change->at++) {
         step s = {.db = db, .change = change, .op = &change->operations[change->at]};
         code = s.op->action != KV_GET || s.op->condition != 0 ? look(&s, err) : OW_OK;

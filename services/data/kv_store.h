@@ -49,7 +49,8 @@ typedef struct kv_change {
     int64_t now_us;
     const kv_quotas *quotas;
     ow_arena *arena;
-    size_t at; // the operation that failed
+    size_t at;   // the operation that failed
+    size_t read; // bytes of the values that were read
 } kv_change;
 
 // The entry of a key as of `now_us`, in the arena; `*ret_found` false when there is none. Codes: the
@@ -98,5 +99,5 @@ ow_code kv_store_usage(ow_db_conn *db, const kv_scope *scope, kv_quota *ret_scop
 
 // Carries out all operations, or none: the job fails with the first that cannot be. Codes: the store's;
 // aborted "stale_version"; failed_precondition "not_a_number"; out_of_range "overflow";
-// resource_exhausted "kv_full"; not_found "player_deleted".
+// resource_exhausted "kv_full", "reply_too_large"; not_found "player_deleted".
 ow_code kv_store_apply(ow_db_conn *db, kv_change *change, ow_err *err);

@@ -73,6 +73,12 @@ static ow_code check_event(const publisher *by, const new_event_msg *event, ow_e
         return bad_event(err,
                          "id, source, subject and content_type are texts of at most 256 bytes");
     }
+    // From year 1 to 9999: no other can be shown, and one event would spoil every list that it is in.
+    const Google__Protobuf__Timestamp *time = event->time;
+    if (time->seconds < INT64_C(-62135596800) || time->seconds > INT64_C(253402300799) ||
+        time->nanos < 0 || time->nanos > 999999999) {
+        return bad_event(err, "time is of the years 1 to 9999");
+    }
     ow_code code = check_extensions(event, err);
     return code == OW_OK ? check_size(event, err) : code;
 }

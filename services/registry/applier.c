@@ -92,7 +92,7 @@ static void try_later(applier *a) {
 
 static void pass_ended(applier *a, bool well) {
     bool good = well && !a->failing;
-    bool more = good && a->count >= AT_ONCE;
+    bool more = good && a->count >= AT_ONCE && !a->stopping; // nobody else would resume who waits
     a->arena = ow_arena_free(a->arena);
     a->retry_us = good ? RETRY_FIRST_US : a->retry_us;
     if (!more) {
@@ -165,18 +165,32 @@ static applier_waiter *waiter_of(const applier *a, const pending_apply *p) {
     return w;
 }
 
-static void note_pending(const applier *a, const telling *s) {
-    applier_waiter *w = waiter_of(a, s->about);
-    char **list =
-        w != NULL ? ow_arena_calloc(w->run->call->arena, ACCEPTORS + 1, sizeof *list) : NULL;
+static void add_pending(applier_waiter *w, int to) {
+    char **list = ow_arena_calloc(w->run->call->arena, w->reply->n_pending + 1, sizeof *list);
     if (list == NULL) {
         return;
     }
     if (w->reply->n_pending > 0) {
         memcpy(list, w->reply->pending, w->reply->n_pending * sizeof *list);
     }
-    list[w->reply->n_pending++] = (char *)(uintptr_t)acceptors[s->to].name;
+    list[w->reply->n_pending++] = (char *)(uintptr_t)acceptors[to].name;
     w->reply->pending = list;
+}
+
+static void note_pending(const applier *a, const telling *s) {
+    applier_waiter *w = waiter_of(a, s->about);
+    if (w != NULL) {
+        add_pending(w, s->to);
+    }
+}
+
+// Nobody was told: an answer without a word of it would say that all were.
+static void note_all_pending(const applier *a) {
+    for (applier_waiter *w = a->waiting_now; w != NULL; w = w->next) {
+        for (int i = 0; w->reply != NULL && i < ACCEPTORS; i++) {
+            add_pending(w, i);
+        }
+    }
 }
 
 static Overworld__Api__TriggerProblem *copy_problem(ow_arena *arena,
@@ -236,6 +250,7 @@ static void tell(telling *s) {
     s->call = ow_call_new(a->options.loop, &options);
     if (s->call == NULL) {
         a->failing = true;
+        note_pending(a, s);
         one_less_open(a);
         return;
     }
@@ -255,6 +270,7 @@ static void on_read(void *self, ow_code code, const ow_err *err) {
     applier *a = self;
     if (code != OW_OK) {
         log_failure(a, err);
+        note_all_pending(a);
     }
     if (code != OW_OK || a->count == 0 || a->stopping) {
         pass_ended(a, code == OW_OK);

@@ -28,6 +28,15 @@ static ow_code own_key(const struct host_api_caller *caller, new_execution *want
                : ow_fail(err, OW_RESOURCE_EXHAUSTED, "no_memory", "no memory for the call");
 }
 
+// What is other services' to say: a URL and a subscription would have the platform sign and send in the name of
+// a subscription that is not the function's, and with its concurrency a function would lift its own.
+static void clear_foreign(new_execution *wanted) {
+    wanted->url = text_of("");
+    wanted->subscription_key = text_of("");
+    wanted->concurrency = 0;
+    wanted->due = NULL;
+}
+
 static ow_code complete(const struct host_api_caller *caller, new_execution *wanted, ow_err *err) {
     const invoke_request *cause = caller->run->run->request;
     bool is_own = wanted->virtual_server[0] == '\0' ||
@@ -38,6 +47,7 @@ static ow_code complete(const struct host_api_caller *caller, new_execution *wan
     if (wanted->qualifier[0] == '\0') {
         wanted->qualifier = text_of(is_own ? cause->qualifier : "$DEFAULT");
     }
+    clear_foreign(wanted);
     wanted->source = text_of("function");
     wanted->principal = NULL; // the call's own: whoever set the function going
     wanted->trigger_id = text_of("");

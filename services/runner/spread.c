@@ -141,6 +141,7 @@ static const method_rule rules[] = {
     {"GetFunctionStats", NULL, add_stats},
 };
 
+// NULL: there is none. A guess would read the request as another's message.
 static const method_rule *rule_of(unsigned method) {
     const char *name = overworld__runner__v1__runner__descriptor.methods[method].name;
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
@@ -148,13 +149,17 @@ static const method_rule *rule_of(unsigned method) {
             return &rules[i];
         }
     }
-    return &rules[0];
+    return NULL;
+}
+
+static bool knows(unsigned method) {
+    return rule_of(method) != NULL;
 }
 
 static bool write_key(const ow_call *call, unsigned method, const ProtobufCMessage *request,
                       char *key, size_t room) {
     const method_rule *rule = rule_of(method);
-    if (rule->key == NULL) {
+    if (rule == NULL || rule->key == NULL) {
         return false;
     }
     rule->key(call, request, key, room);
@@ -163,7 +168,7 @@ static bool write_key(const ow_call *call, unsigned method, const ProtobufCMessa
 
 static bool add(unsigned method, ProtobufCMessage *sum, ProtobufCMessage *part, ow_arena *arena) {
     const method_rule *rule = rule_of(method);
-    return rule->add == NULL || rule->add(sum, part, arena);
+    return rule == NULL || rule->add == NULL || rule->add(sum, part, arena);
 }
 
-const ow_spread_rules ow_runner_spread = {.key = write_key, .add = add};
+const ow_spread_rules ow_runner_spread = {.knows = knows, .key = write_key, .add = add};

@@ -135,11 +135,19 @@ static void a_function_is_one_key_whatever_its_revision(void **state) {
     assert_false(ow_runner_spread.key(&call, status, &all.base, first, sizeof first));
 }
 
+static void every_method_has_a_rule(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < overworld__runner__v1__runner__descriptor.n_methods; i++) {
+        assert_true(ow_runner_spread.knows(i));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         OW_TEST(adds_up_what_functions_did),
         OW_TEST(the_status_is_that_of_the_weakest),
         OW_TEST(a_function_is_one_key_whatever_its_revision),
+        OW_TEST(every_method_has_a_rule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

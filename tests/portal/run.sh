@@ -11,8 +11,10 @@ cat portal/sizes.txt
 
 mkdir "$work/pages" "$work/unit"
 cp "$here"/*.mjs "$work/pages/"
-cp -RL portal/package.json portal/tsconfig.json portal/src "$work/unit/"
+cp -RL portal/package.json portal/tsconfig.json portal/generate.mjs portal/src "$work/unit/"
+rm -rf "$work/unit/src/gen"
 ln -s "$modules/node_modules" "$work/node_modules"
+node "$work/unit/generate.mjs" proto/descriptors.pb "$work/unit/src/gen"
 (cd "$work/unit" && ../node_modules/.bin/vitest run --reporter=dot)
 export ROOT=$PWD PICTURES=${TEST_UNDECLARED_OUTPUTS_DIR:-$work/pictures}
 mkdir -p "$PICTURES"
