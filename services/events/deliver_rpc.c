@@ -249,11 +249,22 @@ ow_code deliver_settle(ow_run *run) {
     if (!s->gone) {
         return OW_OK;
     }
-    subscription_row row = s->row;
+    subscription_row row;
+    ow_err why;
+    // As it is now: what somebody changed while the request was under way stays, another URL is not gone.
+    ow_code code = subscription_read(run->db, s->row.title_id, s->row.subscription_id,
+                                     run->call->arena, &row, &why);
+    if (code == OW_NOT_FOUND || (code == OW_OK && row.version != s->row.version)) {
+        return OW_OK;
+    }
+    if (code != OW_OK) {
+        *run->err = why;
+        return code;
+    }
     row.disabled = true;
     row.disabled_reason = "the URL is gone (410)";
     row.updated_us = ow_clock_wall_us(e->env->clock);
     ow_id_make(s->version, "rul_", row.updated_us);
-    ow_code code = subscription_update(run->db, &row, run->call->arena, run->err);
+    code = subscription_update(run->db, &row, run->call->arena, run->err);
     return code == OW_OK ? rules_changed(run->db, row.title_id, s->version, run->err) : code;
 }

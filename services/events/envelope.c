@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PAYLOAD_ROOM = 256 << 10 };
+// What is larger than a payload may be is refused where it becomes an execution, and not for lack of room here.
+enum { PAYLOAD_ROOM = 256 << 10, CLOUDEVENT_ROOM = 512 << 10 };
 
 bool event_is_json(const new_event_msg *event) {
     return event->data.len > 0 && ow_cloudevent_is_json_type(event->content_type);
@@ -120,7 +121,7 @@ const char *envelope_cloudevent_in(ow_arena *arena, const occurrence_facts *fact
             event.extensions[event.extension_count++] = (ow_cloudevent_pair){x->name, x->value};
         }
     }
-    return ow_cloudevent_json_in(arena, &event, PAYLOAD_ROOM, ret_size);
+    return ow_cloudevent_json_in(arena, &event, CLOUDEVENT_ROOM, ret_size);
 }
 
 const char *envelope_list_in(ow_arena *arena, const envelope_items *items, size_t *ret_size) {

@@ -270,7 +270,7 @@ static void drain(void *self) {
 static bool drained(void *self) {
     const events *e = self;
     return worker_drain(e->worker) && ow_service_running(e->queue) == 0 &&
-           ow_service_running(e->service) == 0;
+           ow_service_running(e->service) == 0 && ow_service_running(e->hands) == 0;
 }
 
 static void stop(void *self) {

@@ -4,6 +4,8 @@
 
 enum { NAME_MAX_SIZE = 60, KEY_MAX_SIZE = 256, LANE_MAX_SIZE = 700, NANOS_A_MICRO = 1000 };
 
+#define TIME_MAX_S INT64_C(253402300799) // the end of the year 9999: what JSON can say
+
 static const char *const kinds[] = {
     [OW_NOBODY] = "nobody",     [OW_PLAYER] = "player",     [OW_SERVER] = "server",
     [OW_OPERATOR] = "operator", [OW_PLATFORM] = "platform",
@@ -83,6 +85,9 @@ static ow_code check(const new_execution_msg *wanted, ow_err *err) {
     if (wanted->depth < 0 || wanted->depth > DEPTH_MAX) {
         return ow_fail(err, OW_INVALID_ARGUMENT, "chain_too_deep",
                        "executions cause each other %d deep at most", DEPTH_MAX);
+    }
+    if (wanted->due != NULL && wanted->due->seconds > TIME_MAX_S) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "invalid", "due: a time until the year 9999");
     }
     if (!are_keys(wanted)) {
         return ow_fail(err, OW_INVALID_ARGUMENT, "invalid",
@@ -192,7 +197,7 @@ static bool name_lanes(const new_execution_msg *wanted, const char *title_id, ow
 }
 
 static int64_t due_of(const new_execution_msg *wanted, int64_t now_us) {
-    if (wanted->due == NULL) {
+    if (wanted->due == NULL || wanted->due->seconds < 0) {
         return now_us;
     }
     int64_t due_us = wanted->due->seconds * SECOND_US + wanted->due->nanos / NANOS_A_MICRO;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARENA_MAX = 4 << 20 };
+enum { ARENA_MAX = 4 << 20, CLAIM_BYTES_MAX = 8 << 20 };
 
 static ow_code no_memory(ow_err *err) {
     return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for an execution");
@@ -252,6 +252,8 @@ enum { MEMOS = 16 };
 typedef struct claiming {
     ow_db_conn *db;
     const claim_order *order;
+    int64_t bytes; // taken so far: a claim is one job, and a job has 50 ms
+    bool cut;      // there was more than that
     running_memo memos[MEMOS];
     int next_memo;
 } claiming;
@@ -335,6 +337,12 @@ static ow_code claim_each(claiming *c, claim_result *result, ow_err *err) {
     while (code == OW_OK && *at != NULL) {
         bool kept;
         claimed *one = *at;
+        if (c->bytes >= CLAIM_BYTES_MAX) {
+            empty(at); // as they were, for the next claim
+            c->cut = true;
+            return OW_OK;
+        }
+        c->bytes += one->row.size;
         code = claim_one(c, one, &kept, err);
         if (code == OW_OK && !kept) {
             *at = one->next;
@@ -371,7 +379,7 @@ ow_code executions_claim(ow_db_conn *db, const claim_order *order, claim_result 
                                "ii", order->now_us, (int64_t)order->limit);
     code = code == OW_OK ? take_rows(rows, &ret_result->first, &count, err) : code;
     code = code == OW_OK ? claim_each(&c, ret_result, err) : code;
-    ret_result->more = count == order->limit;
+    ret_result->more = count == order->limit || c.cut;
     if (code == OW_OK && !ret_result->more) {
         code = find_next_due(db, &ret_result->next_due_us, err);
     }

@@ -126,6 +126,10 @@ ow_code receive_webhook_verify(ow_run *run) {
     const events *e = run->self;
     hook_state *s = run->state;
     s->now_us = ow_clock_wall_us(e->env->clock);
+    ow_code code = events_check_room(run, 1);
+    if (code != OW_OK) {
+        return code;
+    }
     if (s->row.secret[0] != '\0') {
         return admit(run, s->row.secret);
     }

@@ -53,6 +53,8 @@ extern const ow_method queue_methods[], hands_methods[];
 
 // ---- queue_rpc.c ----
 
+// What waits already leaves room for so many. Codes: resource_exhausted "throttled".
+ow_code events_check_room(const ow_run *run, size_t count);
 // Of a call that wants something to run.
 execution_origin events_origin(const ow_run *run, int64_t now_us);
 // May this call see it? From outside, players and server keys see what they asked for themselves.

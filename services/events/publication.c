@@ -8,7 +8,14 @@
 
 #include <string.h>
 
-enum { DATA_DEPTH_MAX = OW_JSON_MAX_DEPTH - 2 };
+enum {
+    DATA_DEPTH_MAX = OW_JSON_MAX_DEPTH - 2,
+    WRITTEN_MAX = 248 << 10, // with its attributes still the payload of an execution
+};
+
+// 0001 to 9999: what JSON can say.
+#define TIME_MIN_S INT64_C(-62135596800)
+#define TIME_MAX_S INT64_C(253402300799)
 
 static char *borrow(const char *text) {
     return (char *)(uintptr_t)text;
@@ -53,8 +60,26 @@ static ow_code check_extensions(const new_event_msg *event, ow_err *err) {
                                   "values of at most 1 KB");
 }
 
+// An event that could be stored but not written as a CloudEvent would hold up all behind it.
+static size_t written_size(const new_event_msg *event) {
+    size_t size = event_is_json(event) ? event->data.len : event->data.len / 3 * 4 + 4;
+    for (size_t i = 0; i < event->n_extensions; i++) {
+        size += strlen(event->extensions[i]->name) + 2 * strlen(event->extensions[i]->value) + 6;
+    }
+    return size;
+}
+
+static bool is_time(const Google__Protobuf__Timestamp *time) {
+    return time == NULL || (time->seconds >= TIME_MIN_S && time->seconds <= TIME_MAX_S &&
+                            time->nanos >= 0 && time->nanos < 1000000000);
+}
+
 static ow_code check_size(const new_event_msg *event, ow_err *err) {
     size_t max = event_is_json(event) || event->data.len == 0 ? EVENT_DATA_MAX : OTHER_DATA_MAX;
+    if (written_size(event) > WRITTEN_MAX && event->data.len <= max) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "event_too_large",
+                       "data and extensions together have at most %d KB", WRITTEN_MAX >> 10);
+    }
     return event->data.len <= max ? OW_OK
                                   : ow_fail(err, OW_INVALID_ARGUMENT, "event_too_large",
                                             "the data of an event have at most %zu KB", max >> 10);
@@ -73,11 +98,8 @@ static ow_code check_event(const publisher *by, const new_event_msg *event, ow_e
         return bad_event(err,
                          "id, source, subject and content_type are texts of at most 256 bytes");
     }
-    // From year 1 to 9999: no other can be shown, and one event would spoil every list that it is in.
-    const Google__Protobuf__Timestamp *time = event->time;
-    if (time->seconds < INT64_C(-62135596800) || time->seconds > INT64_C(253402300799) ||
-        time->nanos < 0 || time->nanos > 999999999) {
-        return bad_event(err, "time is of the years 1 to 9999");
+    if (!is_time(event->time)) {
+        return bad_event(err, "time: from the year 1 to 9999");
     }
     ow_code code = check_extensions(event, err);
     return code == OW_OK ? check_size(event, err) : code;

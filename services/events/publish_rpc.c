@@ -28,6 +28,7 @@ ow_code publish_check(ow_run *run) {
     s->now_us = ow_clock_wall_us(e->env->clock);
     s->by = publisher_of(run);
     ow_code code = events_check_title(run);
+    code = code == OW_OK ? events_check_room(run, 1) : code;
     return code == OW_OK
                ? publication_prepare(&s->publication, &s->by, request->events, request->n_events,
                                      s->now_us, run->call->arena, run->err)

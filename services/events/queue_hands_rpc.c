@@ -10,6 +10,8 @@
 
 enum { BULK_MAX = 500, REASON_MAX = 200 };
 
+#define TIME_MAX_S INT64_C(253402300799) // the end of the year 9999
+
 static ow_code no_memory(ow_err *err) {
     return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for executions");
 }
@@ -292,7 +294,8 @@ static ow_code audit_bulk(ow_run *run, const bulk *b, const char *action, const 
 }
 
 static int64_t time_of(const Google__Protobuf__Timestamp *at, int64_t not_before_us) {
-    int64_t at_us = at != NULL ? at->seconds * SECOND_US + at->nanos / 1000 : 0;
+    bool sound = at != NULL && at->seconds >= 0 && at->seconds <= TIME_MAX_S;
+    int64_t at_us = sound ? at->seconds * SECOND_US + at->nanos / 1000 : 0;
     return at_us > not_before_us ? at_us : not_before_us;
 }
 

@@ -65,7 +65,7 @@ static ow_code check_size(const enqueue_request *request, ow_err *err) {
     return OW_OK;
 }
 
-static ow_code check_room(const ow_run *run, size_t count) {
+ow_code events_check_room(const ow_run *run, size_t count) {
     const events *e = run->self;
     if (upkeep_waiting(e->upkeep) + (int64_t)count > e->config.max_waiting) {
         return ow_fail(run->err, OW_RESOURCE_EXHAUSTED, "throttled",
@@ -116,7 +116,7 @@ static ow_code enqueue_check(ow_run *run) {
     enqueue_state *s = run->state;
     ow_code code = events_check_title(run);
     code = code == OW_OK ? check_size(request, run->err) : code;
-    code = code == OW_OK ? check_room(run, request->n_executions) : code;
+    code = code == OW_OK ? events_check_room(run, request->n_executions) : code;
     if (code != OW_OK) {
         return code;
     }
@@ -164,7 +164,12 @@ bool events_may_see(const ow_call *call, const execution_row *row) {
     if (!call->from_outside || call->principal->kind == OW_OPERATOR) {
         return true;
     }
-    return owner.kind == call->principal->kind && strcmp(owner.id, call->principal->id) == 0;
+    // What a subscription or a destination makes of it runs for them too, but is the title's: ids of one
+    // event lie next to each other, so they could be guessed and cancelled.
+    const new_execution_msg *wanted = row->facts->wanted;
+    bool asked = wanted->trigger_id[0] == '\0' && strcmp(wanted->source, "destination") != 0;
+    return asked && owner.kind == call->principal->kind &&
+           strcmp(owner.id, call->principal->id) == 0;
 }
 
 static ow_code get_read(ow_run *run) {

@@ -42,6 +42,7 @@ ow_code relay_check(ow_run *run) {
                         .via = "event",
                         .any_type = true};
     ow_code code = events_check_title(run);
+    code = code == OW_OK ? events_check_room(run, 1) : code; // it stays in the outbox meanwhile
     new_event_msg **list =
         code == OW_OK ? ow_arena_calloc(arena, request->n_events + 1, sizeof *list) : NULL;
     for (size_t i = 0; list != NULL && i < request->n_events; i++) {

@@ -76,6 +76,7 @@ static ow_code insert(ow_db_conn *db, spread *s, const delivery *d, const new_ex
     ow_code code = execution_prepare(wanted, &origin, &s->limits, s->arena, &new, err);
     if (code == OW_INVALID_ARGUMENT) {
         s->skipped++; // what nobody can run holds nothing up
+        s->executions_left--;
         return OW_OK;
     }
     if (code == OW_OK) {
@@ -205,6 +206,10 @@ static ow_code add_to_batch(ow_db_conn *db, spread *s, delivery *d, ow_err *err)
         return no_memory(err);
     }
     item.item.data = (uint8_t *)(uintptr_t)text;
+    if (item.item.len > BATCH_ROOM) {
+        s->skipped++; // no batch could hold it
+        return OW_OK;
+    }
     spread_id(s->base_id, s->ids_used++, "bat_", item.item_id);
     ow_code code = batch_add(db, &item, err);
     if (code == OW_OK) {
@@ -269,6 +274,7 @@ static ow_code spread_one(ow_db_conn *db, spread *s, occurrence_row *row, ow_err
         code = ow_json_parse((const char *)event->data.data, event->data.len, 64, &data, err);
     }
     code = code == OW_OK ? walk(db, s, rules, row, data, err) : code;
+    s->bytes_left -= (int64_t)event->data.len; // read and parsed, whether or not anything follows
     code = code == OW_OK ? occurrence_progress(db, row, err) : code;
     ow_json_free(data);
     rules_put_back(s->cache, rules);
@@ -289,7 +295,7 @@ ow_code spread_occurrences(ow_db_conn *db, spread *s, const char *title_id, ow_e
     bool found = true;
     while (code == OW_OK && found && !s->more) {
         occurrence_row row;
-        s->more = s->spread == SPREAD_OCCURRENCES_MAX;
+        s->more = s->spread == SPREAD_OCCURRENCES_MAX || s->bytes_left <= 0;
         if (s->more) {
             break;
         }
@@ -343,7 +349,8 @@ static ow_code flush_due(ow_db_conn *db, spread *s, const batch_item *first, ow_
     ow_code code = rules_current(s->cache, db, first->title_id, &rules, err);
     if (code == OW_OK) {
         const subscription_rule *rule = find_rule(rules, first->subscription_id);
-        // Switched off meanwhile: nothing is delivered.
+        // Switched off meanwhile: nothing is delivered, and no more of that in a slice than of the rest.
+        s->executions_left -= rule == NULL ? 1 : 0;
         code = rule != NULL ? flush_lane(db, s, first, rule, err) : batch_delete(db, first, err);
     }
     rules_put_back(s->cache, rules);

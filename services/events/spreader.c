@@ -121,16 +121,21 @@ void spreader_kick(spreader *s, const spread *done) {
 
 // ---- Cleaning ----
 
+// Adding up goes over all of them, which is more than a write job may take.
+static ow_code measure_run(ow_db_conn *db, void *self, ow_err *err) {
+    spreader *s = self;
+    return occurrences_size(db, &s->stored_bytes, err);
+}
+
 static ow_code clean_run(ow_db_conn *db, void *self, ow_err *err) {
     spreader *s = self;
     int64_t now_us = wall_us(s);
-    ow_code code = occurrences_size(db, &s->stored_bytes, err);
     occurrence_waste waste = {
         .before_us = now_us - s->options.keep_us,
         .young_us = now_us - YOUNG_US,
         .bytes = s->stored_bytes - s->options.max_bytes,
     };
-    return code == OW_OK ? occurrences_delete(db, &waste, &s->deleted, err) : code;
+    return occurrences_delete(db, &waste, &s->deleted, err);
 }
 
 static void clean_done(void *self, ow_code code, const ow_err *err) {
@@ -143,14 +148,24 @@ static void clean_done(void *self, ow_code code, const ow_err *err) {
     set_timer(s, &s->clean_timer, code == OW_OK && s->deleted > 0 ? 0 : CLEAN_EVERY_US);
 }
 
+static void measured(void *self, ow_code code, const ow_err *err) {
+    spreader *s = self;
+    if (code != OW_OK || s->stopping) {
+        clean_done(s, code, err);
+        return;
+    }
+    s->clean_job = (ow_db_job){.run = clean_run, .done = clean_done, .self = s};
+    ow_db_write(s->options.db, &s->clean_job);
+}
+
 static void on_clean(void *self) {
     spreader *s = self;
     if (s->cleaning || s->stopping) {
         return;
     }
     s->cleaning = true;
-    s->clean_job = (ow_db_job){.run = clean_run, .done = clean_done, .self = s};
-    ow_db_write(s->options.db, &s->clean_job);
+    s->clean_job = (ow_db_job){.run = measure_run, .done = measured, .self = s};
+    ow_db_read(s->options.db, &s->clean_job);
 }
 
 // ---- Opening and closing ----

@@ -14,6 +14,7 @@ enum {
     AGAIN_US = 500 * 1000,
     LAPSE_EVERY_US = 15 * 1000 * 1000,
     SETTLE_MAX = 128,
+    SETTLE_BYTES_MAX = 4 << 20, // a job has 50 ms
 };
 
 #define LEASE_MARGIN_US (30 * SECOND_US)
@@ -158,10 +159,17 @@ static void settle_done(void *self, ow_code code, const ow_err *err) {
     w->next_due_us = w->next_due_us == 0 ? 1 : w->next_due_us;
 }
 
+static int64_t bytes_of(const run *each) {
+    const settlement *s = &each->settlement;
+    return (int64_t)s->outcome.len + (s->successor != NULL ? s->successor->size : 0);
+}
+
 static void begin_settle(worker *w) {
     settle_job *s = &w->settle;
     run **last = &w->ended;
-    for (int i = 0; i < s->limit && *last != NULL; i++) {
+    int64_t bytes = 0;
+    for (int i = 0; i < s->limit && *last != NULL && bytes < SETTLE_BYTES_MAX; i++) {
+        bytes += bytes_of(*last);
         last = &(*last)->next;
     }
     s->first = w->ended;
@@ -281,13 +289,19 @@ static void begin_claim(worker *w, int room) {
 
 // ---- Leases that are over ----
 
-static bool is_ours(const worker *w, const execution_row *row) {
-    for (const run *each = w->running; each != NULL; each = each->next) {
+static bool is_among(const run *first, const execution_row *row) {
+    for (const run *each = first; each != NULL; each = each->next) {
         if (strcmp(each->claimed->row.execution_id, row->execution_id) == 0) {
             return true;
         }
     }
     return false;
+}
+
+// Those that have ended and wait to be written count too: were they taken up with every look, a store
+// that does not write would fill the memory.
+static bool is_ours(const worker *w, const execution_row *row) {
+    return is_among(w->running, row) || is_among(w->ended, row) || is_among(w->settle.first, row);
 }
 
 static ow_code find_leased(ow_db_conn *db, void *self, ow_err *err) {
@@ -321,7 +335,8 @@ static void leased_found(void *self, ow_code code, const ow_err *err) {
     }
     bool all = l->until_us == INT64_MAX && found < CLAIM_MAX && code == OW_OK;
     l->until_us = all ? 0 : l->until_us;
-    set_timer(w, &w->lapse_timer, found == CLAIM_MAX ? 0 : LAPSE_EVERY_US);
+    int64_t again_us = w->failing ? AGAIN_US : 0;
+    set_timer(w, &w->lapse_timer, found == CLAIM_MAX ? again_us : LAPSE_EVERY_US);
 }
 
 static void on_lapse(void *self) {
@@ -404,12 +419,10 @@ bool worker_drain(worker *w) {
 void worker_stop(worker *w) {
     w->draining = true;
     w->stopping = true;
-    while (w->running != NULL) {
-        run *first = w->running;
-        run_cancel(first);
-        if (w->running == first) {
-            break; // it ends later; its lease is found to be over at the next start
-        }
+    // One that ends later: its lease is found to be over at the next start.
+    for (run *each = w->running, *next; each != NULL; each = next) {
+        next = each->next;
+        run_cancel(each);
     }
     ow_loop_timer_cancel(w->options.loop, &w->due_timer);
     ow_loop_timer_cancel(w->options.loop, &w->lapse_timer);

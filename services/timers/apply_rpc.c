@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { APPLIED_MAX = 500 };
+enum { APPLIED_MAX = 500, GONE_MAX = DECLARED_A_SERVER_MAX - APPLIED_MAX, REMOVED_AT_ONCE = 300 };
 
 #define PAUSED_BY_MANIFEST "the manifest disables it"
 
@@ -173,9 +173,7 @@ static ow_code drop_timer(void *self, const timer_row *row, ow_err *err) {
     applying *a = self;
     (void)err;
     a->known[a->known_count++] = *row;
-    return a->known_count < DECLARED_A_SERVER_MAX
-               ? OW_OK
-               : ow_fail(err, OW_RESOURCE_EXHAUSTED, "too_many_timers", "too many timers");
+    return OW_OK;
 }
 
 static ow_code read_known(applying *a, bool every) {
@@ -185,7 +183,8 @@ static ow_code read_known(applying *a, bool every) {
         return no_room(a->reader.err);
     }
     return timers_of_server(&a->reader, a->run->call->principal->title, a->request->virtual_server,
-                            every, every ? drop_timer : keep_known, a);
+                            every, every ? REMOVED_AT_ONCE : DECLARED_A_SERVER_MAX + 1,
+                            every ? drop_timer : keep_known, a);
 }
 
 static ow_code hide_the_rest(const applying *a) {
@@ -203,6 +202,32 @@ static ow_code hide_the_rest(const applying *a) {
     return code;
 }
 
+static timer_row *longest_gone(const applying *a) {
+    timer_row *oldest = NULL;
+    for (size_t i = 0; i < a->known_count; i++) {
+        timer_row *row = &a->known[i];
+        if (!a->kept[i] && (oldest == NULL || row->updated_us < oldest->updated_us)) {
+            oldest = row;
+        }
+    }
+    return oldest;
+}
+
+// So many keep their place; with every name that ever was there would be no room for the next one some day.
+static ow_code forget_some(applying *a) {
+    size_t gone = 0;
+    ow_code code = OW_OK;
+    for (size_t i = 0; i < a->known_count; i++) {
+        gone += a->kept[i] ? 0 : 1;
+    }
+    for (; code == OW_OK && gone > GONE_MAX; gone--) {
+        timer_row *row = longest_gone(a);
+        code = timer_delete(&a->reader, row->timer_id);
+        a->kept[row - a->known] = true;
+    }
+    return code;
+}
+
 static ow_code apply_all(applying *a) {
     apply_response *reply = a->run->reply;
     const Overworld__Api__Triggers *triggers = a->request->triggers;
@@ -215,7 +240,8 @@ static ow_code apply_all(applying *a) {
     for (size_t i = 0; code == OW_OK && i < count; i++) {
         code = apply_timer(a, triggers->timers[i]);
     }
-    return code == OW_OK ? hide_the_rest(a) : code;
+    code = code == OW_OK ? hide_the_rest(a) : code;
+    return code == OW_OK ? forget_some(a) : code;
 }
 
 static ow_code remove_all(applying *a) {
@@ -226,9 +252,19 @@ static ow_code remove_all(applying *a) {
     return code;
 }
 
+// Those made by hand may be any number: some at a time, until whoever asked has asked often enough.
+ow_code apply_tell(ow_run *run) {
+    const timer_change *c = run->state;
+    ow_code code = timer_tell(run);
+    return code == OW_OK && c->more ? ow_fail(run->err, OW_UNAVAILABLE, "more_timers",
+                                              "there are more timers to remove: ask again")
+                                    : code;
+}
+
 ow_code apply_store(ow_run *run) {
     apply_response *reply = run->reply;
-    const timer_change *c = run->state;
+    timer_change *c = run->state;
+    c->more = false;
     applying a = {.run = run,
                   .reader = reader_of(run),
                   .timers = run->self,
@@ -243,7 +279,8 @@ ow_code apply_store(ow_run *run) {
     }
     reply->deployment = a.request->deployment;
     code = a.request->removed ? remove_all(&a) : apply_all(&a);
-    return code == OW_OK
+    c->more = a.request->removed && a.known_count == REMOVED_AT_ONCE;
+    return code == OW_OK && !c->more
                ? deployment_keep(&a.reader, title, a.request->virtual_server, a.request->deployment)
                : code;
 }

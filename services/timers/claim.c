@@ -104,7 +104,10 @@ static ow_code claim_timers(const reader *rd, round *r) {
     }
     ow_code code = timers_due(rd, r->now_us, ROUND_TIMERS_MAX, keep_due, &due);
     // One slot more than wanted may come of each, see plan_make.
-    for (int i = 0; code == OW_OK && i < due.count && r->count + 1 < ROUND_SLOTS_MAX; i++) {
+    // Going through those that were missed takes time, of which a write has 50 ms: the rest is the next round's.
+    for (int i = 0; code == OW_OK && i < due.count && r->count + 1 < ROUND_SLOTS_MAX &&
+                    r->missed < ROUND_MISSED_MAX;
+         i++) {
         code = claim_timer(rd, r, &due.rows[i]);
     }
     return code;
@@ -118,7 +121,8 @@ ow_code round_claim(ow_db_conn *db, round *r, ow_err *err) {
     if (r->slots == NULL) {
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for timers");
     }
-    ow_code code = r->begin_anew ? timers_begin_anew(&rd, r->now_us) : OW_OK;
+    r->anew_more = false;
+    ow_code code = r->begin_anew ? timers_begin_anew(&rd, r->now_us, &r->anew_more) : OW_OK;
     if (code == OW_OK && r->begin_anew) {
         code = slots_begin_anew(&rd, r->now_us, r->now_us + LEASE_US);
     }

@@ -9,6 +9,7 @@
 enum {
     ROUND_SLOTS_MAX = 256,
     ROUND_TIMERS_MAX = 128,
+    ROUND_MISSED_MAX = 4096,
 };
 
 #define LEASE_US (15 * SECOND_US) // longer than an Enqueue may take
@@ -34,6 +35,7 @@ typedef struct round {
     held_slot *slots; // ROUND_SLOTS_MAX
     int count;
     int64_t missed;  // slots that came to nothing
+    bool anew_more;  // intervals are still to begin anew
     int64_t wake_us; // when there is something to do next
 } round;
 

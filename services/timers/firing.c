@@ -253,7 +253,7 @@ static void on_claimed(void *self, ow_code code, const ow_err *err) {
         round_ended(f, false);
         return;
     }
-    f->set_back = false;
+    f->set_back = f->round.anew_more;
     ow_counter_add(f->missed, (uint64_t)f->round.missed);
     if (f->round.count == 0 || f->stopping) {
         f->away = false;

@@ -39,6 +39,7 @@ extern const ow_method timers_methods[];
 typedef struct timer_change {
     int64_t now_us;
     char timer_id[OW_ID_MAX]; // of a new one
+    bool more;                // ApplyTriggers: not all are removed yet
 } timer_change;
 
 reader reader_of(ow_run *run);
@@ -97,3 +98,4 @@ ow_code by_hand_settle(ow_run *run);  // write
 
 ow_code apply_begin(ow_run *run); // loop
 ow_code apply_store(ow_run *run); // write
+ow_code apply_tell(ow_run *run);  // loop

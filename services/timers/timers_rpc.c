@@ -349,7 +349,7 @@ const ow_method timers_methods[] = {
     {"ListSlots", 0, {{OW_READ, slot_list}}},
     {"ApplyTriggers",
      sizeof(timer_change),
-     {{OW_POOL, apply_begin}, {OW_WRITE, apply_store}, {OW_LOOP, timer_tell}}},
+     {{OW_POOL, apply_begin}, {OW_WRITE, apply_store}, {OW_LOOP, apply_tell}}},
     {"ListAudit", 0, {{OW_READ, ow_audit_list_step}}},
     {"VerifyAudit", 0, {{OW_READ, ow_audit_verify_step}}},
     {"StartBackup",

@@ -176,12 +176,16 @@ ow_code timer_find_named(const reader *r, const char *title_id, const char *serv
     return code;
 }
 
+// A timer of every second has 260,000 slots, which is more than a write may take: those that are settled go by
+// their age like all others (slots_drop). Those that are not would be in the way of next_wake; there are few,
+// which the index over try_us finds, as long as the one over timer_id is not taken.
 ow_code timer_delete(const reader *r, const char *timer_id) {
     ow_code code = ow_db_exec(r->db, NULL, r->err,
                               "UPDATE titles SET timers = timers - 1 WHERE title_id ="
                               " (SELECT title_id FROM timers WHERE timer_id = $1)",
                               "t", timer_id);
-    code = code == OW_OK ? ow_db_exec(r->db, NULL, r->err, "DELETE FROM slots WHERE timer_id = $1",
+    code = code == OW_OK ? ow_db_exec(r->db, NULL, r->err, "DELETE FROM slots WHERE timer_id || '' = $1"
+                                      " AND try_us < 9223372036854775807",
                                       "t", timer_id)
                          : code;
     return code == OW_OK ? ow_db_exec(r->db, NULL, r->err, "DELETE FROM timers WHERE timer_id = $1",
@@ -219,22 +223,27 @@ ow_code timers_list(const reader *r, const timer_filter *f, timer_take take, voi
 }
 
 ow_code timers_of_server(const reader *r, const char *title_id, const char *server, bool every,
-                         timer_take take, void *self) {
+                         int limit, timer_take take, void *self) {
     ow_rows *rows = NULL;
     ow_code code = ow_db_query(r->db, &rows, r->err,
                                "SELECT " TIMER_COLUMNS " FROM timers WHERE timers.title_id = $1"
                                " AND timers.virtual_server = $2"
-                               " AND (timers.declared <> 0 OR $3 <> 0)",
-                               "tti", title_id, server, (int64_t)every);
+                               " AND (timers.declared <> 0 OR $3 <> 0) LIMIT $4",
+                               "ttii", title_id, server, (int64_t)every, (int64_t)limit);
     return take_timers(r, code, rows, take, self);
 }
 
-ow_code timers_begin_anew(const reader *r, int64_t now_us) {
-    return ow_db_exec(r->db, NULL, r->err,
-                      "UPDATE timers SET next_due_us = every_us + $1, anchor_us = $1"
-                      " WHERE every_us > 0 AND next_due_us > every_us + $1"
-                      " AND next_due_us < 9223372036854775807",
-                      "i", now_us);
+ow_code timers_begin_anew(const reader *r, int64_t now_us, bool *ret_more) {
+    int64_t changes = 0;
+    ow_code code =
+        ow_db_exec(r->db, &changes, r->err,
+                   "UPDATE timers SET next_due_us = every_us + $1, anchor_us = $1"
+                   " WHERE timer_id IN (SELECT timer_id FROM timers WHERE every_us > 0"
+                   " AND next_due_us < 9223372036854775807 AND (next_due_us - every_us) > $1"
+                   " LIMIT $2)",
+                   "ii", now_us, (int64_t)ANEW_AT_ONCE);
+    *ret_more = changes == ANEW_AT_ONCE;
+    return code;
 }
 
 // ---- Deployments ----

@@ -11,6 +11,7 @@ enum {
     TIMERS_A_TITLE_MAX = 2000000,
     DECLARED_A_SERVER_MAX = 1000, // those that are gone included
     SPEC_BYTES_MAX = 16384,
+    ANEW_AT_ONCE = 300,
 };
 
 typedef struct timer_row {
@@ -60,10 +61,11 @@ ow_code timers_list(const reader *r, const timer_filter *filter, timer_take take
 
 // The declared timers of a virtual server, or with `every` all of its timers, those gone included.
 ow_code timers_of_server(const reader *r, const char *title_id, const char *server, bool every,
-                         timer_take take, void *self);
+                         int limit, timer_take take, void *self);
 
-// Intervals that would come later than one interval from now, because the clock was set back, begin anew.
-ow_code timers_begin_anew(const reader *r, int64_t now_us);
+// Intervals that would come later than one interval from now, because the clock was set back, begin anew,
+// ANEW_AT_ONCE at a time.
+ow_code timers_begin_anew(const reader *r, int64_t now_us, bool *ret_more);
 
 // The last deployment applied; 0: none.
 ow_code deployment_find(const reader *r, const char *title_id, const char *server,

@@ -2,5 +2,6 @@
 
 const ow_db_migration timers_migrations[] = {
     {1, timers_first},
+    {2, timers_every},
     {0, NULL},
 };

@@ -4,7 +4,7 @@
 
 #include "core/db/db.h"
 
-extern const char timers_first[];
+extern const char timers_first[], timers_every[];
 
 // Ends with number 0.
 extern const ow_db_migration timers_migrations[];
