@@ -173,7 +173,7 @@ void request_resume(ow_http_request *request) {
 
 void request_queue(ow_http_request *request, unsigned status, struct MHD_Response *response) {
     ow_http_server *server = request->server;
-    MHD_queue_response(request->connection->mhd, status, response);
+    bool taken = MHD_queue_response(request->connection->mhd, status, response) == MHD_YES;
     MHD_destroy_response(response);
     request->state = REQUEST_QUEUED;
     request->connection->lingers = request->close;
@@ -183,6 +183,9 @@ void request_queue(ow_http_request *request, unsigned status, struct MHD_Respons
         request_resume(request);
     } else {
         move_to(request, &server->others);
+    }
+    if (!taken) {
+        request_hang_up(request); // an upgrade that HTTP/1.0 asks for
     }
     if (request->in_callback) {
         server->again = true;

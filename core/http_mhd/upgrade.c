@@ -17,6 +17,7 @@ struct ow_http_socket {
     ow_http_server *server;
     peer *from;
     struct MHD_UpgradeResponseHandle *tls; // NULL: plain
+    connection *carrier;                   // of TLS: lives until this is closed
     int fd;
     void (*on_socket)(void *self, ow_http_socket *socket, const void *early, size_t size);
     void *self;
@@ -29,10 +30,11 @@ static void send_at_once(int fd) {
 }
 
 static bool take_descriptor(ow_http_socket *taken, int fd, struct MHD_UpgradeResponseHandle *handle,
-                            const connection *from) {
+                            connection *from) {
     send_at_once(from->fd);
     if (taken->server->tls != NULL) {
         taken->tls = handle;
+        taken->carrier = from;
         taken->fd = fd;
     } else {
         taken->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -104,6 +106,8 @@ ow_http_socket *ow_http_socket_close(ow_http_socket *socket) {
     }
     ow_http_server *server = socket->server;
     if (socket->tls != NULL) {
+        // The library keeps the connection until the client has read what is left, or for ever.
+        connection_lower_deadline(server, socket->carrier, server->options.grace_us);
         MHD_upgrade_action(socket->tls, MHD_UPGRADE_ACTION_CLOSE);
         server->ready = true;
         ow_loop_wake(server->loop);

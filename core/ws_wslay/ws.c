@@ -287,8 +287,10 @@ static void read_in(ow_ws *ws) {
 }
 
 static void watch_again(ow_ws *ws) {
+    // What is not read for good would wake the loop over and over.
     bool reads =
-        ws->state == WS_ENDING || wslay_event_get_queued_msg_count(ws->context) < QUEUED_TO_READ;
+        ws->state == WS_ENDING || (wslay_event_want_read(ws->context) &&
+                                   wslay_event_get_queued_msg_count(ws->context) < QUEUED_TO_READ);
     uint32_t events = (reads ? EPOLLIN : 0U) | (is_waiting(ws) ? EPOLLOUT : 0U);
     if (events != ws->events &&
         ow_loop_rewatch(ws->group->options.loop, &ws->watch, events, NULL) == OW_OK) {

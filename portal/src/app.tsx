@@ -3,13 +3,13 @@
 import { Suspense } from "preact/compat";
 import { ErrorBoundary, lazy, LocationProvider, Route, Router, useLocation } from "preact-iso";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { signOut } from "./api/client";
+import { ApiError, signOut } from "./api/client";
 import { chooseLanguage, language, languages, loadLanguage, t, type Key, type Language } from "./i18n";
 import { places, Pages, type Place } from "./pages";
 import { chooseTitle, loadSession, session, titles } from "./session";
 import { SignIn } from "./sign-in";
 import { nextTheme, theme } from "./theme";
-import { Button, Empty, Icon, Notice, Remarks, Skeleton } from "./ui/parts";
+import { Button, Empty, Icon, Notice, Remarks, say, Skeleton } from "./ui/parts";
 
 const Palette = lazy(() => import("./ui/palette").then((m) => m.Palette));
 
@@ -77,7 +77,12 @@ function Bar({ onMenu, onSearch }: { onMenu: () => void; onSearch: () => void })
 function Account() {
   const who = session.value!;
   const leave = async (everywhere: boolean): Promise<void> => {
-    await signOut(everywhere).catch(() => {});
+    try {
+      await signOut(everywhere);
+    } catch (error) {
+      // Who is told that they are out must be: the cookie may still be good.
+      if (!(error instanceof ApiError) || error.status !== 401) return say(error instanceof Error ? error.message : String(error), "bad");
+    }
     session.value = null;
   };
   return (

@@ -214,7 +214,7 @@ typedef struct answer_marks {
 static void answer(exchange *x, const http_reply *reply, const answer_marks *marks) {
     ow_http_header_line headers[EXCHANGE_MORE_HEADERS];
     char age[32];
-    char control[48];
+    char control[64];
     size_t count = add_cors(&x->state.http, headers, 0);
     memcpy(headers + count, reply->headers, reply->header_count * sizeof *headers);
     count += reply->header_count;
@@ -223,8 +223,14 @@ static void answer(exchange *x, const http_reply *reply, const answer_marks *mar
         headers[count++] = (ow_http_header_line){"Age", age};
     }
     if (marks->left_us > 0 && marks->degraded == NULL) {
-        snprintf(control, sizeof control, "max-age=%lld", (long long)(marks->left_us / SECOND));
+        // A browser's own cache does not look at Authorization, nor who is logged in by now.
+        bool personal = x->state.http.is_personal;
+        snprintf(control, sizeof control, "%smax-age=%lld", personal ? "private, " : "",
+                 (long long)(marks->left_us / SECOND));
         headers[count++] = (ow_http_header_line){"Cache-Control", control};
+        if (personal) {
+            headers[count++] = (ow_http_header_line){"Vary", "Authorization"};
+        }
     }
     if (marks->degraded != NULL) {
         headers[count++] = (ow_http_header_line){"X-Overworld-Degraded", marks->degraded};
@@ -317,7 +323,9 @@ static void on_invoked(const invoke_response *from, void *closure_data) {
         return;
     }
     keep(x, &reply);
-    answer_marks marks = {NULL, reply.storable ? x->state.http.cache_us : 0, -1};
+    // What is not shared here must not be by a proxy in front either.
+    bool shared = reply.storable && x->state.http.key != NULL;
+    answer_marks marks = {NULL, shared ? x->state.http.cache_us : 0, -1};
     answer(x, &reply, &marks);
 }
 
@@ -364,25 +372,29 @@ static bool find_revision(exchange *x, const http_route *route, int64_t *ret_tim
     return true;
 }
 
-// A request with credentials that the gateway does not know is nobody else's.
+// A request with credentials that the gateway does not know, or with a body, is nobody else's.
 static bool may_share(const exchange *x, const http_route *route) {
     const char *method = ow_http_method(x->http);
+    size_t size;
+    ow_http_body(x->http, &size);
     bool reads = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
     bool own_secret =
         route->access == ACCESS_PUBLIC && (ow_http_header(x->http, "Authorization") != NULL ||
                                            ow_http_header(x->http, "Cookie") != NULL);
-    return reads && !own_secret;
+    return reads && size == 0 && !own_secret;
 }
 
-// Whose copy it is: of everybody for public routes, of one principal else.
+// Whose copy it is: of everybody for public routes, of one principal else. What a function answers to
+// HEAD, often nothing, is no answer to GET.
 static char *key_of(exchange *x, const http_route *route, const char *path) {
     char key[KEY_MAX];
     bool wanted = route->cache_us > 0 || route->stale_on_failure;
     if (!wanted || !may_share(x, route)) {
         return NULL;
     }
-    int size = snprintf(key, sizeof key, "%s/%s%s\n%s\n%s\n%s", x->principal.title,
-                        x->virtual_server, path, ow_http_query(x->http), x->revision_id,
+    int size = snprintf(key, sizeof key, "%s/%s%s\n%s\n%s\n%s\n%s\n%s", x->principal.title,
+                        x->virtual_server, path, ow_http_query(x->http), ow_http_method(x->http),
+                        x->revision_id, route->function,
                         route->access != ACCESS_PUBLIC ? x->principal.id : "");
     return size > 0 && (size_t)size < sizeof key ? ow_arena_strdup_in(x->call->arena, key) : NULL;
 }
@@ -430,15 +442,24 @@ static void ask_cache(exchange *x) {
     }
 }
 
+// The table may have changed since the headers came, when it was checked who asks.
+static bool find_again(exchange *x, place *ret_place, http_match *ret_match) {
+    char title[OW_ID_MAX];
+    memcpy(title, x->principal.title, sizeof title);
+    if (!find_place(x, ret_place)) {
+        return false;
+    }
+    http_routes_find(ret_place->routes, ow_http_method(x->http), ret_place->path, ret_match);
+    const http_route *route = ret_match->route;
+    return route != NULL && strcmp(route->function, x->function) == 0 &&
+           strcmp(title, x->principal.title) == 0 && is_let_in(x, route->access);
+}
+
 static void on_body(exchange *x) {
     place at = {NULL, NULL};
     http_match match = {.route = NULL};
     int64_t timeout_us;
-    // The table may have changed since the headers came.
-    if (find_place(x, &at)) {
-        http_routes_find(at.routes, ow_http_method(x->http), at.path, &match);
-    }
-    if (match.route == NULL || strcmp(match.route->function, x->function) != 0) {
+    if (!find_again(x, &at, &match)) {
         exchange_refuse(x, 404, OW_NOT_FOUND, "route_not_found", "no route has this path");
         return;
     }
@@ -448,6 +469,7 @@ static void on_body(exchange *x) {
     http_state *s = &x->state.http;
     s->cache_us = match.route->cache_us;
     s->stale = match.route->stale_on_failure;
+    s->is_personal = match.route->access != ACCESS_PUBLIC;
     s->key = key_of(x, match.route, at.path);
     s->stale = s->stale && s->key != NULL;
     if (!fill_request(x, &match, at.path)) {

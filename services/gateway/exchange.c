@@ -96,7 +96,19 @@ void exchange_free_spares(gateway *gw) {
     }
 }
 
+// Of those who wait for what another one fetches, the next would ask once that one is cancelled.
+static void end_waiting(gateway *gw) {
+    for (exchange *x = gw->live; x != NULL;) {
+        exchange *next = x->next;
+        if (x->door == &http_door && x->state.http.waiter.entry != NULL) {
+            exchange_refuse(x, 503, OW_UNAVAILABLE, "stopping", "the server is stopping");
+        }
+        x = next;
+    }
+}
+
 void exchange_cancel_all(gateway *gw) {
+    end_waiting(gw);
     // Each cancellation may end its exchange, and none other.
     for (exchange *x = gw->live; x != NULL;) {
         exchange *next = x->next;
@@ -249,7 +261,8 @@ void exchange_stream_end(exchange *x, const char *reason, bool whole) {
 void exchange_end_streams(gateway *gw) {
     for (exchange *x = gw->live; x != NULL;) {
         exchange *next = x->next;
-        if (x->streams) {
+        // Who has nothing to tell yet has not begun to reply.
+        if (x->in_flight && x->door == &connect_door && x->state.connect.streams) {
             ow_call_cancel_for(x->call, OW_UNAVAILABLE, "stopping");
         }
         x = next;

@@ -16,6 +16,8 @@ struct cache_entry {
     http_copy copy;
     size_t cost;
     bool filling;
+    bool giving;   // its fill is being handed on
+    bool given_up; // and was given up again meanwhile
     http_waiter *first, *last;
     size_t waiting;
 };
@@ -102,7 +104,7 @@ static void entry_free(http_cache *cache, cache_entry *gone) {
 static void keep_bound(http_cache *cache) {
     for (cache_entry *e = cache->oldest; e != NULL && cache->bytes > cache->max_bytes;) {
         cache_entry *next = e->newer;
-        if (!e->filling) {
+        if (!e->filling && !e->giving) {
             entry_free(cache, e);
         }
         e = next;
@@ -241,14 +243,26 @@ void http_cache_give_up(http_cache *cache, const char *key) {
     if (e == NULL) {
         return;
     }
-    http_waiter *next = e->first;
-    e->filling = next != NULL;
-    if (next != NULL) {
-        http_cache_leave(next);
-        next->on_filled(next->self, NULL, true);
-    } else if (e->bytes == NULL) {
+    if (e->giving) {
+        e->given_up = true;
+        return;
+    }
+    // Whoever is told may give up at once, as may all behind them: not a stack frame for each.
+    e->giving = true;
+    do {
+        http_waiter *next = e->first;
+        e->given_up = false;
+        e->filling = next != NULL;
+        if (next != NULL) {
+            http_cache_leave(next);
+            next->on_filled(next->self, NULL, true);
+        }
+    } while (e->given_up);
+    e->giving = false;
+    if (!e->filling && e->bytes == NULL) {
         entry_free(cache, e);
     }
+    keep_bound(cache);
 }
 
 size_t http_cache_purge(http_cache *cache, const char *prefix) {
@@ -259,7 +273,7 @@ size_t http_cache_purge(http_cache *cache, const char *prefix) {
         if (strncmp(e->key, prefix, length) == 0 && e->bytes != NULL) {
             count++;
             drop_copy(cache, e);
-            if (!e->filling) {
+            if (!e->filling && !e->giving) {
                 entry_free(cache, e);
             }
         }

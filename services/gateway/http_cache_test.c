@@ -74,6 +74,42 @@ static void a_fetch_that_fails_hands_over(void **state) {
     http_cache_free(cache);
 }
 
+typedef struct quitter {
+    http_waiter waiter;
+    http_cache *cache;
+    int *depth, *deepest, *told;
+} quitter;
+
+static void on_filled_quit(void *self, const http_copy *copy, bool fills) {
+    quitter *q = self;
+    assert_null(copy);
+    assert_true(fills);
+    ++*q->told;
+    *q->deepest = ++*q->depth > *q->deepest ? *q->depth : *q->deepest;
+    http_cache_give_up(q->cache, "k");
+    --*q->depth;
+}
+
+static void all_may_give_up_at_once(void **state) {
+    http_cache *cache = http_cache_new(1 << 20);
+    static quitter q[HTTP_CACHE_WAITERS_MAX];
+    const http_copy *unused;
+    int depth = 0, deepest = 0, told = 0;
+    asker a;
+    (void)state;
+    assert_int_equal(ask(cache, "k", 0, &a, NULL), CACHE_FILL);
+    for (int i = 0; i < HTTP_CACHE_WAITERS_MAX; i++) {
+        q[i] =
+            (quitter){{.on_filled = on_filled_quit, .self = &q[i]}, cache, &depth, &deepest, &told};
+        assert_int_equal(http_cache_find(cache, "k", 0, &q[i].waiter, &unused), CACHE_WAIT);
+    }
+    http_cache_give_up(cache, "k");
+    assert_int_equal(told, HTTP_CACHE_WAITERS_MAX);
+    assert_int_equal(deepest, 1);
+    assert_int_equal(http_cache_bytes(cache), 0);
+    http_cache_free(cache);
+}
+
 static void too_many_do_not_wait(void **state) {
     http_cache *cache = http_cache_new(1 << 20);
     static asker a[HTTP_CACHE_WAITERS_MAX + 2];
@@ -121,6 +157,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         OW_TEST(one_fetches_and_the_others_wait),
         OW_TEST(a_fetch_that_fails_hands_over),
+        OW_TEST(all_may_give_up_at_once),
         OW_TEST(too_many_do_not_wait),
         OW_TEST(memory_is_bounded_and_the_used_stay),
         OW_TEST(purging_forgets_by_prefix),

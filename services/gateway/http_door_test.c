@@ -93,7 +93,9 @@ static void a_request_becomes_the_event(void **state) {
     p->canned = "\"ok\"";
     expect_reply(p,
                  &(ask){p->public_port, "POST /http/lab/rooms/a%20b?x=1&y=2&x=3&e=%C3%A4",
-                        "X-Mine: yes\r\nAuthorization: Custom abc\r\n", "hello"},
+                        "X-Mine: yes\r\nAuthorization: Custom abc\r\n"
+                        "Cookie: a=1; overworld_session=ows_1; b=2\r\n",
+                        "hello"},
                  200, NULL);
     assert_int_equal(ow_json_parse(p->payload, strlen(p->payload), 64, &event, NULL), OW_OK);
     assert_string_equal(text_at(event, NULL, "httpMethod"), "POST");
@@ -102,6 +104,7 @@ static void a_request_becomes_the_event(void **state) {
     assert_string_equal(text_at(event, "pathParameters", "room"), "a b");
     assert_string_equal(text_at(event, "headers", "x-mine"), "yes");
     assert_string_equal(text_at(event, "headers", "authorization"), "Custom abc");
+    assert_string_equal(text_at(event, "headers", "cookie"), "a=1; b=2");
     assert_string_equal(text_at(event, "queryString", "y"), "2");
     assert_string_equal(text_at(event, "queryString", "e"), "\xc3\xa4");
     assert_int_equal(ow_json_count(ow_json_get(ow_json_get(event, "queryString"), "x")), 2);
@@ -243,8 +246,16 @@ static void a_copy_is_kept_for_its_time(void **state) {
     response_deinit(&r);
     assert_int_equal(p->invocations, before);
     expect_body(p, "GET /http/lab/cached?a=2", "", 200, "\"second\"");
-    // Who brings credentials asks for themselves.
-    expect_body(p, "GET /http/lab/cached?a=1", "Cookie: a=1\r\n", 200, "\"second\"");
+    // Who brings credentials asks for themselves, and no proxy in front is told to keep it.
+    client_ask(p, p->public_port, "GET /http/lab/cached?a=1", "Cookie: a=1\r\n", "", &r);
+    assert_string_equal(r.body, "\"second\"");
+    expect_header(&r, "Cache-Control", NULL);
+    response_deinit(&r);
+    // So does who sends a body.
+    client_ask(p, p->public_port, "GET /http/lab/cached?a=1", "", "body", &r);
+    assert_string_equal(r.body, "\"second\"");
+    response_deinit(&r);
+    expect_body(p, "GET /http/lab/cached?a=1", "", 200, "first");
     p->canned = "{\"statusCode\":200,\"headers\":{\"Cache-Control\":\"no-store\"},\"body\":\"x\"}";
     expect_body(p, "GET /http/lab/cached?a=3", "", 200, "x");
     before = p->invocations;
@@ -258,6 +269,10 @@ static void a_copy_is_kept_for_its_time(void **state) {
     expect_body(p, "GET /http/lab/mine", BEARER(PLAYER(p)), 200, "\"mine\"");
     expect_body(p, "GET /http/lab/mine", BEARER(other), 200, "\"mine\"");
     assert_int_equal(p->invocations, before + 2);
+    client_ask(p, p->public_port, "GET /http/lab/mine?b=1", BEARER(other), "", &r);
+    expect_header(&r, "Cache-Control", "private, max-age=60");
+    expect_header(&r, "Vary", "Authorization");
+    response_deinit(&r);
 }
 
 static void a_miss_is_filled_once(void **state) {

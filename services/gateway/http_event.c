@@ -5,6 +5,7 @@
 #include "core/json/check.h"
 #include "core/json/tree.h"
 #include "core/json/writer.h"
+#include "services/gateway/portal_cookie.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -40,6 +41,21 @@ static bool came_before(const ow_http_request *http, const char *name, size_t nt
     return false;
 }
 
+// NULL: nothing of it. Browsers send a cookie to every port of its host: an operator who opens a route
+// beside the console brings their session along, which is nobody's but the console's.
+static const char *visible_part(const exchange *x, const http_route *route, const char *name,
+                                const char *value) {
+    if (strcasecmp(name, "cookie") == 0) {
+        char *rest = ow_arena_alloc(x->call->arena, 2 * strlen(value) + 3);
+        if (rest != NULL) {
+            portal_cookie_remove(value, rest);
+        }
+        return rest != NULL && rest[0] != '\0' ? rest : NULL;
+    }
+    bool secret = route->access != ACCESS_PUBLIC && strcasecmp(name, "authorization") == 0;
+    return secret ? NULL : value;
+}
+
 // The token of a route that checks it is not the function's.
 static void write_headers(ow_json_writer *w, const exchange *x, const http_route *route) {
     const char *name;
@@ -47,10 +63,11 @@ static void write_headers(ow_json_writer *w, const exchange *x, const http_route
     ow_json_name(w, "headers");
     ow_json_object_open(w);
     for (size_t i = 0; ow_http_header_at(x->http, i, &name, &value); i++) {
-        bool secret = route->access != ACCESS_PUBLIC && strcasecmp(name, "authorization") == 0;
-        if (!secret && !came_before(x->http, name, i)) {
+        const char *part =
+            came_before(x->http, name, i) ? NULL : visible_part(x, route, name, value);
+        if (part != NULL) {
             write_lower(w, name);
-            ow_json_text(w, value);
+            ow_json_text(w, part);
         }
     }
     ow_json_object_close(w);

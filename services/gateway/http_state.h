@@ -12,6 +12,7 @@ typedef struct http_state {
     int64_t cache_us;
     char origin[256]; // that may read the answer; "": none
     bool speaks_cors;
-    bool stale; // a copy may stand in
-    bool fills; // others may wait for what this one fetches
+    bool is_personal; // the route is not public
+    bool stale;       // a copy may stand in
+    bool fills;       // others may wait for what this one fetches
 } http_state;

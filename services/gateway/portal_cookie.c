@@ -45,6 +45,21 @@ bool portal_cookie_token(const char *cookies, char ret_token[static PORTAL_TOKEN
     return false;
 }
 
+void portal_cookie_remove(const char *cookies, char *ret_rest) {
+    size_t used = 0;
+    for (const char *at = cookies + strspn(cookies, "; "); *at != '\0'; at += strspn(at, "; ")) {
+        size_t size = strcspn(at, ";");
+        if (strncmp(at, COOKIE "=", sizeof COOKIE) != 0) {
+            memcpy(ret_rest + used, "; ", 2);
+            used += used > 0 ? 2 : 0;
+            memcpy(ret_rest + used, at, size);
+            used += size;
+        }
+        at += size;
+    }
+    ret_rest[used] = '\0';
+}
+
 void portal_cookie_write(const char *token, int64_t seconds, bool secure,
                          char ret_value[static PORTAL_COOKIE_MAX]) {
     snprintf(ret_value, PORTAL_COOKIE_MAX,

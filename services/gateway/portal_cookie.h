@@ -20,6 +20,9 @@ bool portal_is_own_request(const ow_http_request *request);
 // the form of one.
 bool portal_cookie_token(const char *cookies, char ret_token[static PORTAL_TOKEN_MAX]);
 
+// The cookies of a Cookie header but the portal's; `ret_rest` has room for twice its length and NUL.
+void portal_cookie_remove(const char *cookies, char *ret_rest);
+
 // The value of Set-Cookie that stores a token for so long, or (token "") removes it. `secure`: over TLS
 // alone.
 void portal_cookie_write(const char *token, int64_t seconds, bool secure,

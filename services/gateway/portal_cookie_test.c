@@ -50,8 +50,30 @@ static void writes_what_it_finds(void **state) {
     assert_string_equal(value, "overworld_session=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict");
 }
 
+static void removes_its_own_alone(void **state) {
+    static const struct {
+        const char *cookies, *rest;
+    } cases[] = {
+        {"", ""},
+        {"overworld_session=ows_1", ""},
+        {"overworld_session=\"odd one\"; overworld_session=ows_2", ""},
+        {"a=1;overworld_session=ows_1;b=2", "a=1; b=2"},
+        {"a=1; b=2", "a=1; b=2"},
+        {"xoverworld_session=1; a=overworld_session=2",
+         "xoverworld_session=1; a=overworld_session=2"},
+        {"a;b;c;d", "a; b; c; d"},
+    };
+    char rest[200];
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        portal_cookie_remove(cases[i].cookies, rest);
+        assert_string_equal(rest, cases[i].rest);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(finds_the_token),
+                                       cmocka_unit_test(removes_its_own_alone),
                                        cmocka_unit_test(writes_what_it_finds)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

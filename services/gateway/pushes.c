@@ -162,6 +162,31 @@ static void end_session(session *s, int code, const char *reason) {
     }
 }
 
+static void on_released(const release_response *reply, void *closure_data) {
+    (void)reply; // the hub sees the connection's end, or its gateway's
+    ow_call_free(closure_data);
+}
+
+static void release(pushes *all, const ow_principal *who, uint64_t connection) {
+    ow_call *call = call_hub(all, who);
+    release_request *request = call != NULL ? ow_arena_alloc(call->arena, sizeof *request) : NULL;
+    char *player = request != NULL ? ow_arena_strdup_in(call->arena, who->id) : NULL;
+    if (player == NULL) {
+        ow_call_free(call);
+        return;
+    }
+    overworld__push__v1__release_request__init(request);
+    request->gateway_id = all->gateway_id;
+    request->connection = connection;
+    request->player_id = player;
+    overworld__push__v1__push__release(all->hub, request, on_released, call);
+}
+
+static void release_player(session *s) {
+    s->held = false;
+    release(s->owner, &s->principal, s->connection);
+}
+
 // Who could not be held now is held when the stream is back, or at the next ping.
 static void on_held(const hold_response *reply, void *closure_data) {
     ow_call *call = closure_data;
@@ -173,6 +198,10 @@ static void on_held(const hold_response *reply, void *closure_data) {
             s->held = false;
             end_session(s, PUSH_BAD_MESSAGE, call->err.reason);
         }
+    }
+    if (reply != NULL && s == NULL && !asked->all->stopping) {
+        // It went meanwhile; its release may have been faster than this.
+        release(asked->all, call->principal, asked->request.connection);
     }
     ow_call_free(call);
 }
@@ -200,28 +229,6 @@ static void hold_player(session *s) {
     s->state = SESSION_ASKED;
     s->held = true;
     overworld__push__v1__push__hold(all->hub, &asked->request, on_held, call);
-}
-
-static void on_released(const release_response *reply, void *closure_data) {
-    (void)reply; // the hub sees the connection's end, or its gateway's
-    ow_call_free(closure_data);
-}
-
-static void release_player(session *s) {
-    pushes *all = s->owner;
-    ow_call *call = call_hub(all, &s->principal);
-    release_request *request = call != NULL ? ow_arena_alloc(call->arena, sizeof *request) : NULL;
-    char *player = request != NULL ? ow_arena_strdup_in(call->arena, s->principal.id) : NULL;
-    s->held = false;
-    if (player == NULL) {
-        ow_call_free(call);
-        return;
-    }
-    overworld__push__v1__release_request__init(request);
-    request->gateway_id = all->gateway_id;
-    request->connection = s->connection;
-    request->player_id = player;
-    overworld__push__v1__push__release(all->hub, request, on_released, call);
 }
 
 static void on_acknowledged(const acknowledge_response *reply, void *closure_data) {

@@ -347,8 +347,9 @@ static bool give_line(hub_gateway *gateway, hub_line *line) {
     return true;
 }
 
-// Whoever held the player by another connection is told that they do no more.
-static void change_holder(hub *h, hub_line *line, hub_gateway *gateway, uint64_t connection) {
+// Whoever held the player by another connection is told that they do no more. False: `gateway` takes no
+// more, its sink is gone.
+static bool change_holder(hub *h, hub_line *line, hub_gateway *gateway, uint64_t connection) {
     hub_gateway *before = line->gateway;
     uint64_t replaced = line->connection;
     if (before != NULL) {
@@ -356,10 +357,14 @@ static void change_holder(hub *h, hub_line *line, hub_gateway *gateway, uint64_t
     }
     line_set_holder(h, line, gateway, connection);
     bool same = before == gateway && replaced == connection;
-    if (before != NULL && !same && !before->sink.close(before->sink.self, replaced, "replaced") &&
-        before != gateway) {
-        hub_detach(h, before);
+    if (before == NULL || same || before->sink.close(before->sink.self, replaced, "replaced")) {
+        return true;
     }
+    if (before == gateway) {
+        return false;
+    }
+    hub_detach(h, before);
+    return true;
 }
 
 ow_code hub_hold(hub *h, hub_gateway *gateway, uint64_t connection, hub_player player,
@@ -374,10 +379,11 @@ ow_code hub_hold(hub *h, hub_gateway *gateway, uint64_t connection, hub_player p
         return overloaded(err);
     }
     confirm(h, line, place.sequence);
-    change_holder(h, line, gateway, connection);
+    bool takes_more = change_holder(h, line, gateway, connection);
     uint64_t start = line->first != NULL ? line->first->sequence - 1 : h->sequence;
     hub_target ready = {connection, start};
-    if (!gateway->sink.ready(gateway->sink.self, ready, is_lost(line, cursor, place)) ||
+    if (!takes_more ||
+        !gateway->sink.ready(gateway->sink.self, ready, is_lost(line, cursor, place)) ||
         !give_line(gateway, line)) {
         hub_detach(h, gateway);
     }

@@ -288,6 +288,18 @@ static void a_gateway_that_takes_no_more_is_detached(void **state) {
     expect_report(w, "m1", 1, 0, 0, 0);
 }
 
+// Its sink is gone once it has refused, here in the middle of a hold.
+static void a_gateway_that_refuses_a_close_is_told_no_more(void **state) {
+    world *w = *state;
+    assert_int_equal(hub_hold(w->hub, w->gateway_a, 1, player("p"), "", NULL), OW_OK);
+    w->a.text[0] = '\0';
+    w->a.refuses = true;
+    assert_int_equal(hub_hold(w->hub, w->gateway_a, 2, player("p"), "", NULL), OW_OK);
+    assert_string_equal(w->a.text, "close 1 replaced;");
+    assert_null(hub_find_gateway(w->hub, "a"));
+    w->gateway_a = NULL;
+}
+
 static void bounds_hold(void **state) {
     static char large[90000];
     world *w = *state;
@@ -364,6 +376,7 @@ int main(void) {
         OW_TEST_WITH(the_latest_connection_holds, setup, teardown),
         OW_TEST_WITH(a_gateway_that_goes_leaves_its_messages_waiting, setup, teardown),
         OW_TEST_WITH(a_gateway_that_takes_no_more_is_detached, setup, teardown),
+        OW_TEST_WITH(a_gateway_that_refuses_a_close_is_told_no_more, setup, teardown),
         OW_TEST_WITH(bounds_hold, setup, teardown),
         OW_TEST_WITH(polls_read_and_wait, setup, teardown),
     };
