@@ -17,7 +17,7 @@ typedef struct known_service {
     const ow_subscription *stream; // NULL: none
 } known_service;
 
-#define KNOWN_SERVICES 6
+#define KNOWN_SERVICES 9
 
 static void fill_service(const gateway *gw, const known_service *known, service_status *to) {
     const char *culprit = NULL;
@@ -37,9 +37,15 @@ static void fill_service(const gateway *gw, const known_service *known, service_
 }
 
 static ow_code fill_services(const gateway *gw, ow_arena *arena, gateway_status *reply) {
-    const known_service known[KNOWN_SERVICES] = {
-        {"gateway", NULL}, {"identity", &gw->watch_verification}, {"registry", &gw->watch_routes},
-        {"runner", NULL},  {"push", pushes_stream(gw->pushes)},   {"telemetry", NULL}};
+    const known_service known[KNOWN_SERVICES] = {{"gateway", NULL},
+                                                 {"identity", &gw->watch_verification},
+                                                 {"registry", &gw->watch_routes},
+                                                 {"runner", NULL},
+                                                 {"push", pushes_stream(gw->pushes)},
+                                                 {"telemetry", NULL},
+                                                 {"data", NULL},
+                                                 {"events", NULL},
+                                                 {"timers", NULL}};
     service_status *all = ow_arena_calloc(arena, KNOWN_SERVICES, sizeof *all);
     reply->services = ow_arena_calloc(arena, KNOWN_SERVICES, sizeof *reply->services);
     if (all == NULL || reply->services == NULL) {
