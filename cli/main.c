@@ -465,6 +465,8 @@ static const cli_command commands[] = {
      cmd_secret_delete, "ow secret delete chat api-key --yes api-key"},
     {"release", "VS", "publish $LATEST and lead an alias to it step by step, or back", 1, 1,
      release_flags, cmd_release, "ow release chat --alias live --steps 10,50,100 --pause 5m"},
+    {"push", "PLAYER[,PLAYER...] TOPIC [JSON]", "tell players something at once", 2, 3, NULL,
+     cmd_push, "ow push plr_01... notice '{\"text\":\"back in five minutes\"}'"},
     {"dev", "DIR", "deploy at every change of the folder and follow the log", 1, 1, NULL, cmd_dev,
      "ow dev examples/chat"},
     {"fn invoke", "VS FUNCTION [PAYLOAD]", "run a function by hand", 2, 3, invoke_flags,

@@ -155,6 +155,9 @@ static void players_are_looked_after(void **state) {
     RUN(USAGE, NULL, "player", "ban", out, "--for", "ever");
     RUN(OK, NULL, "player", "unban", out);
     RUN(OK, NULL, "player", "logout", out);
+    RUN(OK, "\"waiting\":1", "push", out, "notice", "{\"text\":\"hello\"}", "--json");
+    RUN(FAILED, NULL, "push", out, "notice", "{\"text\":");
+    RUN(FAILED, NULL, "push", "nobody", "notice");
     RUN(OK, "exportedAt", "player", "export", out);
     RUN(USAGE, NULL, "player", "delete", out);
     RUN(OK, NULL, "player", "delete", out, "--yes", out);
