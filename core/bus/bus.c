@@ -187,7 +187,8 @@ static void on_relayed(const ProtobufCMessage *reply, void *closure_data) {
     ow_call_free(call);
     bool refused = reply == NULL && err.code == OW_INVALID_ARGUMENT;
     bool single = bus->request.n_events == 1;
-    bus->limit = refused ? 1 : BATCH_MAX;
+    // What is too much for the taker at once must not be sent unchanged for ever.
+    bus->limit = refused ? 1 : reply != NULL ? BATCH_MAX : (bus->limit + 1) / 2;
     if (refused && single) {
         ow_log(OW_LOG_WARN, "an event is refused and dropped", "service=%s event=%s reason=%s",
                bus->name, bus->events[0].event_id, err.reason);
