@@ -77,9 +77,10 @@ static const char **member(ow_cloudevent *event, const attribute *a) {
     return (const char **)((char *)event + a->offset);
 }
 
+// CloudEvents 1.0, "Naming conventions": data is what the event carries, never an attribute.
 static bool is_name(const char *name) {
     size_t size = strlen(name);
-    return size > 0 && size <= OW_CLOUDEVENT_NAME_MAX &&
+    return strcmp(name, "data") != 0 && size > 0 && size <= OW_CLOUDEVENT_NAME_MAX &&
            strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789") == size;
 }
 
@@ -99,7 +100,8 @@ static bool is_value(const char *value) {
 
 ow_code event_set(ow_cloudevent *event, const char *name, const char *value, ow_err *err) {
     if (!is_name(name)) {
-        return event_bad(err, "attributes are named by small letters and digits, at most 40");
+        return event_bad(err, "attributes are named by small letters and digits, at most 40, "
+                              "and none is \"data\"");
     }
     if (!is_value(value)) {
         return ow_fail(err, OW_INVALID_ARGUMENT, "bad_event",
