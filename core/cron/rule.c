@@ -154,14 +154,13 @@ typedef struct edge {
     int32_t offset_s; // from then on
 } edge;
 
-static int edges_of(const rule *r, int year, edge edges[2]) {
+static void edges_of(const rule *r, int year, edge edges[2]) {
     edge begins = {day_of(&r->begins, year) * OW_DAY_S + r->begins.time_s - r->standard_s,
                    r->summer_s};
     edge ends = {day_of(&r->ends, year) * OW_DAY_S + r->ends.time_s - r->summer_s, r->standard_s};
     bool south = begins.at_s > ends.at_s;
     edges[0] = south ? ends : begins;
     edges[1] = south ? begins : ends;
-    return 2;
 }
 
 void rule_span_at(const rule *r, int64_t at_s, ow_zone_span *ret_span) {
@@ -171,16 +170,16 @@ void rule_span_at(const rule *r, int64_t at_s, ow_zone_span *ret_span) {
     }
     ow_date date;
     ow_civil_date((at_s - (at_s < 0 ? OW_DAY_S - 1 : 0)) / OW_DAY_S, &date);
-    edge edges[6];
-    int count = 0;
-    for (int year = date.year - 1; year <= date.year + 1; year++) {
-        count += edges_of(r, year, &edges[count]);
+    enum { YEARS = 3, EDGES = 2 * YEARS };
+    edge edges[EDGES];
+    for (int year = 0; year < YEARS; year++) {
+        edges_of(r, date.year - 1 + year, &edges[2 * year]);
     }
-    int i = count - 1;
+    int i = EDGES - 1;
     while (i > 0 && edges[i].at_s > at_s) {
         i--;
     }
     *ret_span = (ow_zone_span){.from = edges[i].at_s,
-                               .until = i + 1 < count ? edges[i + 1].at_s : INT64_MAX,
+                               .until = i + 1 < EDGES ? edges[i + 1].at_s : INT64_MAX,
                                .offset_s = edges[i].offset_s};
 }
