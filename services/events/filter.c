@@ -85,7 +85,8 @@ static bool compare(const ow_json *have, const ow_json *want, int *ret_order) {
     if (x == NULL || y == NULL) {
         return false;
     }
-    *ret_order = sign_of(strcmp(x, y));
+    int order = strcmp(x, y);
+    *ret_order = (order > 0) - (order < 0);
     return true;
 }
 

@@ -86,7 +86,7 @@ ow_code test_events_list(ow_db_conn *db, const test_event_place *place, ow_arena
                                " AND virtual_server = $2 AND function = $3"
                                " AND (owner = '' OR owner = $4) ORDER BY name, owner LIMIT $5",
                                "tttti", place->title_id, place->virtual_server, place->function,
-                               place->owner, (int64_t)(2 * TEST_EVENTS_MAX));
+                               place->owner, (int64_t)2 * TEST_EVENTS_MAX);
     while (code == OW_OK && (code = ow_rows_next(rows, &more, err)) == OW_OK && more) {
         code = read_event(rows, place, arena, &(*ret_events)[(*ret_count)++], err);
     }

@@ -484,7 +484,7 @@ static void on_push(pushes *all, const delivery *what) {
                             all->epoch, sequence);
         memcpy(tail - size, head, (size_t)size);
         s->sequence = sequence;
-        say(s, tail - size, (size_t)(size + tail_size));
+        say(s, tail - size, (size_t)size + (size_t)tail_size);
     }
     ow_counter_add(all->messages, what->n_targets);
 }
