@@ -184,7 +184,8 @@ ow_code timer_delete(const reader *r, const char *timer_id) {
                               "UPDATE titles SET timers = timers - 1 WHERE title_id ="
                               " (SELECT title_id FROM timers WHERE timer_id = $1)",
                               "t", timer_id);
-    code = code == OW_OK ? ow_db_exec(r->db, NULL, r->err, "DELETE FROM slots WHERE timer_id || '' = $1"
+    code = code == OW_OK ? ow_db_exec(r->db, NULL, r->err,
+                                      "DELETE FROM slots WHERE timer_id || '' = $1"
                                       " AND try_us < 9223372036854775807",
                                       "t", timer_id)
                          : code;
