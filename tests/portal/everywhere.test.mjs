@@ -120,8 +120,9 @@ test("by keyboard alone: create, run, sign out", async () => {
   assert.equal(await page.evaluate(() => document.activeElement?.closest(".cm-editor") === null), true);
   await page.keyboard.press("Control+k");
   await page.keyboard.type("keys/hello");
-  await page.getByRole("option", { name: /keys\/hello/ }).waitFor();
+  await page.getByRole("option", { name: /keys\/hello/, selected: true }).waitFor();
   await page.keyboard.press("Enter");
+  await page.waitForURL(/\/vs\/keys\/test/);
   await page.getByRole("button", { name: "Run" }).waitFor();
   await tabTo("Run");
   await page.keyboard.press("Enter");

@@ -111,6 +111,8 @@ test("the audit shows each step, filtered and verified", async () => {
   await page.getByLabel("Action").fill("player.ban");
   await page.getByLabel("Action").press("Enter");
   await page.getByText("member.add").waitFor({ state: "hidden" });
+  // While the next page of entries is on its way the table is gone.
+  await page.getByRole("table").getByText("player.ban").first().waitFor();
   assert.ok(page.url().includes("action=player.ban"));
   const shown = await page.getByRole("table").getByRole("row").count();
   const told = await server.owJson("audit", "list", "--action", "player.ban").catch(() => undefined);
