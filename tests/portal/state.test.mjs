@@ -178,6 +178,31 @@ test("both sides of a split have their curves", async () => {
   await lookAt(page, "vs-split-curves");
 });
 
+test("who moves an alias that somebody else has moved meanwhile gets the conflict", async () => {
+  await page.goto(`${server.console}/vs/chat/versions`);
+  await page.getByRole("row", { name: /^live/ }).getByRole("button", { name: "Move" }).click();
+  const dialog = page.getByRole("dialog");
+  await server.ow("alias", "set", "chat", "live", "2");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await dialog.getByText("Somebody else changed it meanwhile").waitFor();
+  await lookAt(page, "alias-conflict");
+  assert.equal((await server.owJson("alias", "list", "chat")).aliases.find((a) => a.name === "live").targets.length, 1);
+  await page.keyboard.press("Escape");
+});
+
+test("Ctrl-K leads to a timer and to a player by another id", async () => {
+  await page.goto(server.console);
+  await page.getByRole("heading", { name: "Home" }).waitFor();
+  await page.keyboard.press("Control+k");
+  await page.getByRole("combobox", { name: /Go to/ }).fill("beat");
+  await page.getByRole("option", { name: /chat\/beat/ }).click();
+  await page.waitForURL(/\/timers\//);
+  await page.keyboard.press("Control+k");
+  await page.getByRole("combobox", { name: /Go to/ }).fill("studio-account-of-a-player");
+  await page.getByRole("option", { name: /Find the player/ }).click();
+  await page.getByRole("link", { name: player }).waitFor();
+});
+
 test("the new pages stay whole at 320 pixels, and in Chinese", async () => {
   const narrow = await openPage(browser, { viewport: { width: 320, height: 700 }, storageState: await page.context().storageState(), locale: "zh-CN" });
   for (const path of ["/", "/queue", "/vs/chat/instances", "/vs/chat/settings", "/vs/chat/triggers", "/events/webhooks", "/players"]) {
