@@ -85,6 +85,8 @@ typedef struct ow_host_request {
     const char *function;
     const char *version; // "$LATEST" or a number
     const char *content_type;
+    const char *execution_id; // of the queue; "": it comes from somewhere else
+    int attempt;              // of that execution, from 1; 0: as above
     const void *payload;
     size_t payload_length;
 } ow_host_request;

@@ -5,6 +5,7 @@
 
 #include "services/events/messages.h"
 #include "services/events/queue_logic.h"
+#include "services/events/queue_shares.h"
 
 #include "core/arena/arena.h"
 #include "core/db/db.h"
@@ -117,6 +118,7 @@ ow_code execution_set_free(ow_db_conn *db, const execution_row *row, execution_s
 
 // What there is to delete and to show.
 typedef struct queue_census {
+    queue_shares shares; // of those that wait, held and parked ones included
     int64_t waiting, held, parked, running, dead;
     int64_t oldest_due_us; // of those that wait; 0: none
     int64_t settled_bytes;

@@ -101,8 +101,22 @@ static const char *content_type_of(const subscription_msg *declared) {
     return declared->batch_size > 1 ? OW_CLOUDEVENTS_JSON : OW_CLOUDEVENT_JSON;
 }
 
+static destination_msg *fill_destination(destination_msg *to, const destination_declaration *from,
+                                         char *virtual_server) {
+    if (from == NULL) {
+        return NULL;
+    }
+    overworld__events__v1__destination__init(to);
+    to->virtual_server = virtual_server;
+    to->function = from->function;
+    to->qualifier = from->alias;
+    to->event_type = from->event_type;
+    return to;
+}
+
 static ow_code make_execution(ow_db_conn *db, spread *s, const delivery *d, ow_err *err) {
     const subscription_msg *declared = d->rule->declared;
+    destination_msg ends[2];
     new_execution_msg wanted;
     principal_msg principal;
     retry_msg retry;
@@ -128,6 +142,8 @@ static ow_code make_execution(ow_db_conn *db, spread *s, const delivery *d, ow_e
     wanted.subscription_key = borrow(d->rule->subscription_id);
     wanted.concurrency = declared->concurrency;
     wanted.retry = &retry;
+    wanted.on_success = fill_destination(&ends[0], declared->on_success, d->rule->virtual_server);
+    wanted.on_failure = fill_destination(&ends[1], declared->on_failure, d->rule->virtual_server);
     wanted.depth = d->facts->depth;
     wanted.trigger_id = d->facts->trigger_id;
     return insert(db, s, d, &wanted, err);
