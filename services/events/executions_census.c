@@ -33,8 +33,8 @@ static ow_code count_waiting(ow_db_conn *db, queue_census *c, ow_err *err) {
     ow_rows *rows = NULL;
     bool found = true;
     ow_code code = ow_db_query(db, &rows, err,
-                               "SELECT subscription, COUNT(*), MIN(due_us) FROM executions"
-                               " WHERE state = 1 GROUP BY subscription",
+                               "SELECT title_id, COUNT(*), MIN(due_us) FROM executions"
+                               " WHERE state = 1 GROUP BY title_id",
                                "");
     while (code == OW_OK && (code = ow_rows_next(rows, &found, err)) == OW_OK && found) {
         int64_t due_us = ow_rows_int(rows, 2);
