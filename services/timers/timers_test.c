@@ -1,8 +1,10 @@
 // Timers as their callers see them: real store, steered clock, a queue that does what the test says. Run
 // with "packed" the calls are encoded and deferred.
 
+#include "services/timers/claim.h"
 #include "services/timers/fake_platform.h"
 #include "services/timers/fake_queue.h"
+#include "services/timers/internal.h"
 #include "services/timers/timers.h"
 #include "tests/stage/stage.h"
 
@@ -320,6 +322,66 @@ static void claims_outlive_the_process(void **state) {
     await_slots(f, timer->timer_id, "fired", 3);
     assert_int_equal(f->queue.count, 3);
     assert_int_equal(f->queue.repeats, 0);
+}
+
+static int all_executions(const fixture *f, const fake_queue *other) {
+    for (int i = 0; i < f->queue.count; i++) {
+        for (int k = 0; k < other->count; k++) {
+            assert_string_not_equal(f->queue.executions[i].key, other->executions[k].key);
+        }
+    }
+    assert_int_equal(f->queue.repeats + other->repeats, 0);
+    return f->queue.count + other->count;
+}
+
+// Each with a queue of its own, so that it is seen who fired what.
+static void two_claimants_share_the_slots(void **state) {
+    fixture *f = *state;
+    enum { COUNT = 300 }; // more than two rounds take
+    fake_queue *other = calloc(1, sizeof *other);
+    const timers *t = f->stage.self;
+    char name[20];
+    fake_queue_make(other, f->stage.api, f->stage.loop);
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(name, sizeof name, "tick-%d", i);
+        create(f, name);
+    }
+    firing_options options = {.loop = f->stage.loop,
+                              .db = t->db,
+                              .clock = f->stage.clock,
+                              .queue = other->service,
+                              .zones = t->zones,
+                              .metrics = f->stage.metrics,
+                              .missed_after_us = t->config.missed_after_us,
+                              .history_us = t->config.history_us,
+                              .history_max = COUNT * 100};
+    firing *second = firing_new(&options);
+    for (int slots = 1; slots <= 3; slots++) {
+        advance(f, 10 * SECOND_US);
+        for (int i = 0; i < 4000 && all_executions(f, other) < slots * COUNT; i++) {
+            turn(f, 1);
+        }
+        assert_int_equal(all_executions(f, other), slots * COUNT);
+    }
+    assert_true(f->queue.count > COUNT / 4 && other->count > COUNT / 4);
+    // The second one has claimed slots that it cannot pass on, and is gone: the first one takes them up.
+    other->fails = OW_UNAVAILABLE;
+    int calls = other->calls;
+    advance(f, 10 * SECOND_US);
+    for (int i = 0; i < 4000 && other->calls == calls; i++) {
+        turn(f, 1);
+    }
+    assert_true(other->calls > calls);
+    firing_stop(second);
+    turn(f, 20);
+    advance(f, LEASE_US + SECOND_US);
+    for (int i = 0; i < 4000 && all_executions(f, other) < 5 * COUNT; i++) {
+        turn(f, 1);
+    }
+    assert_int_equal(all_executions(f, other), 5 * COUNT);
+    firing_free(second);
+    ow_service_free(other->service);
+    free(other);
 }
 
 // However the wall clock is set, no slot comes twice, and none is lost without an entry.
@@ -674,6 +736,7 @@ int main(int argc, char **argv) {
         OW_TEST_WITH(a_lost_answer_doubles_nothing, set_up, tear_down),
         OW_TEST_WITH(a_refusal_is_told, set_up, tear_down),
         OW_TEST_WITH(claims_outlive_the_process, set_up, tear_down),
+        OW_TEST_WITH(two_claimants_share_the_slots, set_up, tear_down),
         OW_TEST_WITH(clock_steps, set_up, tear_down),
         OW_TEST_WITH(pauses_and_resumes, set_up, tear_down),
         OW_TEST_WITH(updates_and_deletes, set_up, tear_down),
