@@ -339,6 +339,6 @@ ow_code publication_write(publication *p, const publisher *by, const publication
                          .base_id = to->base_id,
                          .told = p->told,
                          .told_count = p->count};
-    spread_begin(&p->spread);
+    spread_begin(&p->spread, SPREAD_PUBLISHER_MAX);
     return spread_occurrences(to->db, &p->spread, by->title_id, err);
 }

@@ -130,7 +130,7 @@ static void a_players_call_happens_later(void **state) {
     snprintf(again, sizeof again, "%.40s attempt 1", accepted.execution_id);
     expect_part(again);
     RUN(out, "fn", "invoke", "later", "which");
-    assert_string_equal(out, "\" attempt 0\"\n");
+    assert_string_equal(out, "\" attempt 0\"");
     // Another player does not see it.
     ow_client *other = deployment_player(d, "another-device-of-later");
     ow_client_execution execution;
