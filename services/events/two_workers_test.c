@@ -247,6 +247,7 @@ static void one_is_gone_without_a_word(void **state) {
     while (!worker_drain(f->second)) {
         assert_int_equal(ow_loop_turn(f->stage.loop, 1000, NULL), OW_OK);
     }
+    worker_stop(f->second);
     worker_free(f->second);
 }
 
