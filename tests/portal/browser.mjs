@@ -54,6 +54,11 @@ export async function expectAccessible(page, what, rules) {
   assert.deepEqual(told, [], `${what}: accessibility`);
 }
 
+// What the page asks for first is there. The network is never idle: a stream tells what changes.
+export async function settled(page) {
+  await page.waitForFunction(() => document.querySelector("main h1") && !document.querySelector("main .skeleton"));
+}
+
 export async function picture(page, name) {
   await page.screenshot({ path: join(process.env.PICTURES, `${name}.png`), fullPage: true });
 }

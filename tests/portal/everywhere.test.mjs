@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { lookAt, openBrowser, openPage, picture, signIn } from "./browser.mjs";
+import { lookAt, openBrowser, openPage, picture, signIn, settled } from "./browser.mjs";
 import { start } from "./server.mjs";
 
 let server, browser, page;
@@ -56,7 +56,7 @@ test("in 简体中文: every page of the main path", async () => {
   for (const [path, heading] of [["/vs", "虚拟服务器"], ["/logs", "日志"], ["/players", "玩家"], ["/audit", "审计"], ["/access", "访问权限"]]) {
     await page.goto(server.console + path);
     await page.getByRole("heading", { name: heading, level: 1 }).waitFor();
-    await page.waitForLoadState("networkidle").catch(() => {});
+    await settled(page);
     await picture(page, `zh${path.replace("/", "-")}`);
   }
   await page.goto(`${server.console}/vs?create=`);
@@ -80,7 +80,7 @@ test("at 320 pixels nothing is wider than the screen", async () => {
   for (const path of ["/", "/vs", "/vs/chat", "/vs/chat/code", "/vs/chat/test", "/vs/chat/versions", "/vs/chat/settings", "/logs", "/players", "/audit", "/access"]) {
     await narrow.goto(server.console + path);
     await narrow.getByRole("heading", { level: 1 }).waitFor();
-    await narrow.waitForLoadState("networkidle").catch(() => {});
+    await settled(narrow);
     const [wide, seen] = await narrow.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
     assert.ok(wide <= seen, `${path} is ${wide} wide`);
     await picture(narrow, `narrow${path.replaceAll("/", "-")}`);
