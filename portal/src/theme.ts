@@ -1,4 +1,4 @@
-import { effect, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 
 export type Theme = "system" | "light" | "dark";
 
@@ -11,6 +11,14 @@ effect(() => {
   document.documentElement.dataset["theme"] = theme.value;
   localStorage.setItem(THEME_KEY, theme.value);
 });
+
+// Whether it is dark now: by choice, or as the system has it.
+const system = matchMedia("(prefers-color-scheme: dark)");
+const systemIsDark = signal(system.matches);
+system.addEventListener("change", () => {
+  systemIsDark.value = system.matches;
+});
+export const isDark = computed(() => (theme.value === "system" ? systemIsDark.value : theme.value === "dark"));
 
 const ORDER: Theme[] = ["system", "light", "dark"];
 export function nextTheme(): void {

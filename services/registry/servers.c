@@ -219,15 +219,18 @@ ow_code store_server_fill(tx *t, const server_row *row, server_msg *ret_server) 
     return code != OW_OK ? code : tx_end(t);
 }
 
-static ow_code read_page(tx *t, const char *after, int limit, server_row page[PAGE_MAX + 1],
-                         int *ret_count) {
+static ow_code read_page(tx *t, const list_servers_request *request, int limit,
+                         server_row page[PAGE_MAX + 1], int *ret_count) {
     ow_rows *rows = NULL;
+    char pattern[NAME_PATTERN_ROOM];
+    name_pattern(request->name_contains, pattern);
     ow_code code =
         ow_db_query(t->db, &rows, t->err,
                     "SELECT name, runtime, description, latest_revision, created_us, updated_us,"
                     " etag, latest_version FROM virtual_servers"
-                    " WHERE title_id = $1 AND name > $2 ORDER BY name LIMIT $3",
-                    "tti", t->title, after, (int64_t)limit + 1);
+                    " WHERE title_id = $1 AND name > $2 AND lower(name) LIKE $3 ESCAPE '!'"
+                    " ORDER BY name LIMIT $4",
+                    "ttti", t->title, request->page_token, pattern, (int64_t)limit + 1);
     bool more = true;
     *ret_count = 0;
     while (code == OW_OK && (code = ow_rows_next(rows, &more, t->err)) == OW_OK && more) {
@@ -236,10 +239,11 @@ static ow_code read_page(tx *t, const char *after, int limit, server_row page[PA
     return code;
 }
 
-ow_code store_servers_list(tx *t, const char *after, int limit, list_servers_response *ret_page) {
+ow_code store_servers_list(tx *t, const list_servers_request *request, int limit,
+                           list_servers_response *ret_page) {
     server_row page[PAGE_MAX + 1];
     int count = 0;
-    ow_code code = read_page(t, after, limit, page, &count);
+    ow_code code = read_page(t, request, limit, page, &count);
     int shown = count > limit ? limit : count;
     server_msg **list = ow_arena_calloc(t->arena, (size_t)shown, sizeof(server_msg *));
     t->out_of_memory = t->out_of_memory || list == NULL;

@@ -1,6 +1,5 @@
 // Is all well? One screen that answers.
 
-import { lazy } from "preact-iso";
 import { Suspense } from "preact/compat";
 import { useMemo } from "preact/hooks";
 import { call } from "../api/client";
@@ -14,11 +13,12 @@ import { listAlarms, type Alarm } from "../gen/telemetry";
 import { listTimers, type Timer } from "../gen/timers";
 import { t } from "../i18n";
 import { healthOf, quantile, readWindow, type Window } from "../series";
+import { lazily } from "../ui/lazily";
 import { Badge, Empty, Loaded, Notice, Page, Panel, Skeleton, Sparkline, Time } from "../ui/parts";
 import { schedule } from "./timers";
 import { HealthBadge } from "./virtual-servers";
 
-const Chart = lazy(() => import("../ui/chart").then((m) => m.Chart));
+const Chart = lazily(() => import("../ui/chart").then((m) => m.Chart));
 const MINUTES = 60;
 
 export function Home() {
@@ -73,7 +73,7 @@ function Figures({ status, runner, window }: { status: GetStatusResponse; runner
   const waiting = (runner?.pools ?? []).reduce((n, pool) => n + num(pool.waiting), 0);
   const ready = (status.services ?? []).every((s) => s.ready);
   return (
-    <dl class="figures">
+    <dl class="figures of-eight">
       <div class="figure"><dt>{t("home.services")}</dt><dd>{ready ? <span class="ok">{t("home.well")}</span> : <span class="bad">{t("home.not_well")}</span>}</dd></div>
       <div class="figure"><dt>{t("home.rate")}</dt><dd>{last < 10 ? last.toFixed(1) : count(Math.round(last))}<small> /s</small></dd></div>
       <div class="figure"><dt>{t("errors")}</dt><dd><span class={sum?.errors ? "bad" : ""}>{count(sum?.errors ?? 0)}</span> <small>{percent(sum?.errors ?? 0, sum?.calls ?? 0)}</small></dd></div>

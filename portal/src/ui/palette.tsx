@@ -4,7 +4,7 @@ import { useLocation } from "preact-iso";
 import { useEffect, useId, useMemo, useState } from "preact/hooks";
 import { call } from "../api/client";
 import { useQuery } from "../api/query";
-import { listVirtualServers } from "../gen/registry";
+import { listVirtualServers, type VirtualServer } from "../gen/registry";
 import { listTimers } from "../gen/timers";
 import { t } from "../i18n";
 import { places } from "../pages";
@@ -43,22 +43,30 @@ function byId(typed: string): Choice[] {
   return [];
 }
 
+function merged(some: VirtualServer[] = [], more: VirtualServer[] = []): VirtualServer[] {
+  const names = new Set(some.map((server) => server.name));
+  return [...some, ...more.filter((server) => !names.has(server.name))];
+}
+
 export function Palette({ onClose }: { onClose: () => void }) {
   const { route } = useLocation();
   const id = useId();
   const [typed, setTyped] = useState("");
   const [at, setAt] = useState(0);
   const servers = useQuery("palette", (signal) => call(listVirtualServers, { pageSize: 200 }, signal));
+  // Of more than fit into one answer, the server looks for those that are meant.
+  const part = servers.data?.nextPageToken ? (/^[\w-]{2,60}/.exec(typed.trim())?.[0] ?? "") : "";
+  const sought = useQuery(`palette:${part}`, (signal) => (part ? call(listVirtualServers, { pageSize: 50, nameContains: part }, signal) : Promise.resolve(undefined)));
   const timers = useQuery("palette:timers", (signal) => call(listTimers, { pageSize: 200 }, signal));
   const all = useMemo<Choice[]>(() => [
     ...places.map((place): Choice => ({ name: t(place.name), kind: t("palette.page"), icon: place.icon, go: place.at })),
-    ...(servers.data?.virtualServers ?? []).flatMap((server): Choice[] => [
+    ...merged(servers.data?.virtualServers, sought.data?.virtualServers).flatMap((server): Choice[] => [
       { name: server.name ?? "", kind: t("vs"), icon: "server", go: `/vs/${server.name}` },
       ...(server.latest?.functions ?? []).map((fn): Choice => ({ name: `${server.name}/${fn.name}`, kind: t("function"), icon: "zap", go: `/vs/${server.name}/test?fn=${fn.name}` })),
     ]),
     ...(timers.data?.timers ?? []).map((timer): Choice => ({ name: `${timer.virtualServer}/${timer.spec?.name}`, kind: t("timer"), icon: "timer", go: `/timers/${timer.timerId}` })),
     { name: t("theme"), kind: t("palette.do"), icon: "moon", go: nextTheme },
-  ], [servers.data, timers.data]);
+  ], [servers.data, sought.data, timers.data]);
   const found = useMemo(() => {
     const rated = all.map((choice) => ({ choice, rate: distance(typed, choice.name) })).filter((each) => each.rate >= 0);
     return [...byId(typed.trim()), ...rated.sort((a, b) => a.rate - b.rate).slice(0, MOST).map((each) => each.choice)];
