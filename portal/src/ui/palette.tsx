@@ -46,7 +46,7 @@ function byId(typed: string): Choice[] {
 async function readNamed(word: string, signal: AbortSignal): Promise<{ servers: VirtualServer[]; timers: Timer[] }> {
   if (word.length < 2) return { servers: [], timers: [] };
   const [servers, timers] = await Promise.all([
-    call(listVirtualServers, { pageSize: 50, namePart: word }, signal),
+    call(listVirtualServers, { pageSize: 50, nameContains: word }, signal),
     call(listTimers, { pageSize: 50, name: word }, signal),
   ]);
   return { servers: servers.virtualServers ?? [], timers: timers.timers ?? [] };
