@@ -6,8 +6,8 @@ import { lookAt, openBrowser, openPage, picture, settled, signIn } from "./brows
 import { start } from "./server.mjs";
 
 const PATHS = [
-  "/", "/vs", "/vs/chat", "/vs/chat/code", "/vs/chat/test", "/vs/chat/versions", "/vs/chat/triggers", "/vs/chat/logs", "/vs/chat/settings", "/timers",
-  "/events", "/events/types", "/events/log", "/queue", "/queue?state=dead", "/logs", "/players", "/audit", "/access", "/access/api-keys", "/access/server-keys",
+  "/", "/vs", "/vs/chat", "/vs/chat/code", "/vs/chat/test", "/vs/chat/versions", "/vs/chat/triggers", "/vs/chat/instances", "/vs/chat/logs", "/vs/chat/settings", "/timers",
+  "/events", "/events/types", "/events/log", "/events/webhooks", "/queue", "/queue?state=dead", "/logs", "/players", "/audit", "/access", "/access/api-keys", "/access/server-keys",
 ];
 
 let server, browser, page;

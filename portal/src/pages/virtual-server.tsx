@@ -12,7 +12,7 @@ import { Badge, Empty, Loaded, Page, Panel, Skeleton, Sparkline, Time } from "..
 import { HealthBadge, versionText } from "./virtual-servers";
 
 const TABS: [string, Key][] = [
-  ["", "vs.tab.overview"], ["code", "vs.tab.code"], ["test", "vs.tab.test"], ["versions", "versions"], ["triggers", "vs.tab.triggers"], ["logs", "logs"], ["settings", "settings"],
+  ["", "vs.tab.overview"], ["code", "vs.tab.code"], ["test", "vs.tab.test"], ["versions", "versions"], ["triggers", "vs.tab.triggers"], ["instances", "vs.tab.instances"], ["logs", "logs"], ["settings", "settings"],
 ];
 
 // The editor comes with the tabs that need it.
@@ -21,6 +21,7 @@ const TestTab = lazily(() => import("./vs-test").then((m) => m.TestTab));
 const VersionsTab = lazily(() => import("./vs-versions").then((m) => m.VersionsTab));
 const SettingsTab = lazily(() => import("./vs-settings").then((m) => m.SettingsTab));
 const TriggersTab = lazily(() => import("./vs-triggers").then((m) => m.TriggersTab));
+const InstancesTab = lazily(() => import("./vs-instances").then((m) => m.InstancesTab));
 const LogView = lazily(() => import("./logs").then((m) => m.LogView));
 
 export function VirtualServer() {
@@ -51,6 +52,8 @@ function Tab({ tab, server, reload }: { tab: string; server: Server; reload: () 
       return <VersionsTab server={server} onChanged={reload} />;
     case "triggers":
       return <TriggersTab server={server} />;
+    case "instances":
+      return <InstancesTab name={name} />;
     case "logs":
       return <LogView at={`/vs/${name}/logs`} fixed={{ vs: name }} />;
     case "settings":

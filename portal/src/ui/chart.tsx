@@ -18,6 +18,7 @@ export interface Line {
   values: (number | null)[];
   format?: (value: number) => string;
   scale?: string;
+  dots?: boolean; // where neighbours are missing a line shows nothing
 }
 
 export function Chart({ times, lines, label }: { times: number[]; lines: Line[]; label: string }) {
@@ -43,7 +44,7 @@ export function Chart({ times, lines, label }: { times: number[]; lines: Line[];
       scales: { y: { range: (_u, _min, max) => [0, Math.max(max * 1.1, 1)] } },
       axes: [{ ...axis, values: (_u: uPlot, ticks: number[]) => ticks.map(hour) }, { ...axis, size: 52, values: (_u: uPlot, ticks: number[]) => ticks.map(compact) }],
       series: [{ label: t("time"), value: (_u: uPlot, v: number | null) => (v === null ? "–" : hour(v)) }, ...lines.map((line) => ({
-        label: line.label, stroke: colour(line.colour), width: 1.5, points: { show: false },
+        label: line.label, stroke: colour(line.colour), width: 1.5, points: line.dots ? { show: true, size: 4 } : { show: false },
         value: (_u: uPlot, v: number | null) => (v === null ? "–" : (line.format ?? compact)(v)),
         ...(line.colour === "--accent" ? { fill: colour("--accent-soft") } : {}),
       }))],

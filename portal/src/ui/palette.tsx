@@ -5,7 +5,7 @@ import { useEffect, useId, useMemo, useState } from "preact/hooks";
 import { call } from "../api/client";
 import { useQuery } from "../api/query";
 import { listVirtualServers, type VirtualServer } from "../gen/registry";
-import { listTimers } from "../gen/timers";
+import { listTimers, type Timer } from "../gen/timers";
 import { t } from "../i18n";
 import { places } from "../pages";
 import { nextTheme } from "../theme";
@@ -20,6 +20,7 @@ interface Choice {
 }
 
 const MOST = 50;
+const NAME = /^[A-Za-z0-9_-]{2,60}$/;
 
 // How well the letters of `typed` are found in `name`, in order; the less the better, -1: not.
 export function distance(typed: string, name: string): number {
@@ -38,14 +39,32 @@ export function distance(typed: string, name: string): number {
 function byId(typed: string): Choice[] {
   if (/^plr_\w{10,}$/.test(typed)) return [{ name: typed, kind: t("player"), icon: "user", go: `/players/${typed}` }];
   if (/^req_\w{10,}$/.test(typed)) return [{ name: typed, kind: t("request"), icon: "logs", go: `/requests/${typed}` }];
-  if (typed.includes("@")) return [{ name: typed, kind: t("player"), icon: "user", go: `/players?by=email&q=${encodeURIComponent(typed)}` }];
   if (/^exe_\w{10,}$/.test(typed)) return [{ name: typed, kind: t("timers.execution"), icon: "inbox", go: `/queue/${typed}` }];
   return [];
 }
 
-function merged(some: VirtualServer[] = [], more: VirtualServer[] = []): VirtualServer[] {
-  const names = new Set(some.map((server) => server.name));
-  return [...some, ...more.filter((server) => !names.has(server.name))];
+async function readNamed(word: string, signal: AbortSignal): Promise<{ servers: VirtualServer[]; timers: Timer[] }> {
+  if (word.length < 2) return { servers: [], timers: [] };
+  const [servers, timers] = await Promise.all([
+    call(listVirtualServers, { pageSize: 50, nameContains: word }, signal),
+    call(listTimers, { pageSize: 50, name: word }, signal),
+  ]);
+  return { servers: servers.virtualServers ?? [], timers: timers.timers ?? [] };
+}
+
+// Each thing once, by what tells it from others.
+function once<T>(list: T[], key: (each: T) => string | undefined): T[] {
+  return [...new Map(list.map((each) => [key(each), each])).values()];
+}
+
+// A value when it has stayed the same for so long.
+function useLater<T>(value: T, ms: number): T {
+  const [later, setLater] = useState(value);
+  useEffect(() => {
+    const timer = setTimeout(() => setLater(value), ms);
+    return () => clearTimeout(timer);
+  }, [value, ms]);
+  return later;
 }
 
 export function Palette({ onClose }: { onClose: () => void }) {
@@ -54,22 +73,25 @@ export function Palette({ onClose }: { onClose: () => void }) {
   const [typed, setTyped] = useState("");
   const [at, setAt] = useState(0);
   const servers = useQuery("palette", (signal) => call(listVirtualServers, { pageSize: 200 }, signal));
-  // Of more than fit into one answer, the server looks for those that are meant.
-  const part = servers.data?.nextPageToken ? (/^[\w-]{2,60}/.exec(typed.trim())?.[0] ?? "") : "";
-  const sought = useQuery(`palette:${part}`, (signal) => (part ? call(listVirtualServers, { pageSize: 50, nameContains: part }, signal) : Promise.resolve(undefined)));
   const timers = useQuery("palette:timers", (signal) => call(listTimers, { pageSize: 200 }, signal));
+  // Where there are more than that, the server looks: for virtual servers by a part, for timers by the name.
+  const word = useLater(NAME.test(typed) ? typed : "", 150);
+  const more = useQuery(`palette:${word}`, (signal) => readNamed(word, signal));
   const all = useMemo<Choice[]>(() => [
     ...places.map((place): Choice => ({ name: t(place.name), kind: t("palette.page"), icon: place.icon, go: place.at })),
-    ...merged(servers.data?.virtualServers, sought.data?.virtualServers).flatMap((server): Choice[] => [
+    ...once([...(servers.data?.virtualServers ?? []), ...(more.data?.servers ?? [])], (server) => server.name).flatMap((server): Choice[] => [
       { name: server.name ?? "", kind: t("vs"), icon: "server", go: `/vs/${server.name}` },
       ...(server.latest?.functions ?? []).map((fn): Choice => ({ name: `${server.name}/${fn.name}`, kind: t("function"), icon: "zap", go: `/vs/${server.name}/test?fn=${fn.name}` })),
     ]),
-    ...(timers.data?.timers ?? []).map((timer): Choice => ({ name: `${timer.virtualServer}/${timer.spec?.name}`, kind: t("timer"), icon: "timer", go: `/timers/${timer.timerId}` })),
+    ...once([...(timers.data?.timers ?? []), ...(more.data?.timers ?? [])], (timer) => timer.timerId).map((timer): Choice => ({ name: `${timer.virtualServer}/${timer.spec?.name}`, kind: t("timer"), icon: "timer", go: `/timers/${timer.timerId}` })),
     { name: t("theme"), kind: t("palette.do"), icon: "moon", go: nextTheme },
-  ], [servers.data, sought.data, timers.data]);
-  const found = useMemo(() => {
+  ], [servers.data, timers.data, more.data]);
+  const { found, none } = useMemo(() => {
     const rated = all.map((choice) => ({ choice, rate: distance(typed, choice.name) })).filter((each) => each.rate >= 0);
-    return [...byId(typed.trim()), ...rated.sort((a, b) => a.rate - b.rate).slice(0, MOST).map((each) => each.choice)];
+    const player = { name: t("palette.player", { text: typed.trim() }), kind: t("player"), icon: "user", go: `/players?q=${encodeURIComponent(typed.trim())}` } as const;
+    const named = rated.sort((a, b) => a.rate - b.rate).slice(0, MOST).map((each) => each.choice);
+    const known: Choice[] = [...byId(typed.trim()), ...named];
+    return { found: [...known, ...(typed.trim().length >= 3 ? [player] : [])], none: known.length === 0 };
   }, [all, typed]);
   const chosen = Math.min(at, found.length - 1);
   useEffect(() => {
@@ -100,8 +122,8 @@ export function Palette({ onClose }: { onClose: () => void }) {
             <Icon name={choice.icon} /><span class="break">{choice.name}</span><small>{choice.kind}</small>
           </div>
         ))}
-        {found.length === 0 && <div role="option" aria-selected="false" class="muted">{t("nothing")}</div>}
       </div>
+      {none && <p class="muted palette-none" role="status">{t("nothing")}</p>}
     </Dialog>
   );
 }
