@@ -5,10 +5,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define WATCHED
+#endif
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define WATCHED
+#endif
+
 enum {
     ALIGNMENT = 16,
     FIRST_BLOCK = 2048,
     LARGEST_REGULAR_BLOCK = 64 * 1024,
+#ifdef WATCHED
+    SPARE_MAX = 0, // a block that is used again would hide a use after its end
+#else
+    SPARE_MAX = 64,
+#endif
 };
 
 typedef struct block {
@@ -27,6 +40,40 @@ struct ow_arena {
     size_t next_size;
 };
 
+// First blocks that were freed in this thread. They are too large for the lists that malloc keeps for a
+// thread, and each one given back to the heap's end has it tidy up all that is small and free.
+typedef struct spare_blocks {
+    block *first;
+    unsigned count;
+} spare_blocks;
+
+static spare_blocks *spares(void) {
+    static _Thread_local spare_blocks of_thread;
+    return &of_thread;
+}
+
+static block *block_new(size_t size) {
+    spare_blocks *spare = spares();
+    if (size != FIRST_BLOCK || spare->first == NULL) {
+        return malloc(sizeof(block) + size);
+    }
+    block *b = spare->first;
+    spare->first = b->next;
+    spare->count--;
+    return b;
+}
+
+static void block_free(block *b) {
+    spare_blocks *spare = spares();
+    if (b->size != FIRST_BLOCK || spare->count >= SPARE_MAX) {
+        free(b);
+        return;
+    }
+    b->next = spare->first;
+    spare->first = b;
+    spare->count++;
+}
+
 ow_arena *ow_arena_new(size_t max_bytes) {
     ow_arena *arena = calloc(1, sizeof *arena);
     if (arena != NULL) {
@@ -42,7 +89,7 @@ ow_arena *ow_arena_free(ow_arena *arena) {
     }
     for (block *b = arena->current; b != NULL;) {
         block *next = b->next;
-        free(b);
+        block_free(b);
         b = next;
     }
     free(arena);
@@ -53,7 +100,7 @@ void ow_arena_reset(ow_arena *arena) {
     block *b = arena->current;
     while (b != NULL && b->next != NULL) {
         block *next = b->next;
-        free(b);
+        block_free(b);
         b = next;
     }
     arena->current = b;
@@ -76,7 +123,7 @@ static block *grow(ow_arena *arena, size_t need) {
     if (size < need) {
         return NULL;
     }
-    block *b = malloc(sizeof *b + size);
+    block *b = block_new(size);
     if (b == NULL) {
         return NULL;
     }

@@ -14,8 +14,8 @@
 typedef struct ow_arena ow_arena;
 
 // A new arena that will hold at most `max_bytes` (payload of all its blocks). The first block is
-// small and later ones grow, so an unused arena is cheap. NULL when out of memory. Heap; the caller
-// frees it with ow_arena_free.
+// small and later ones grow, so an unused arena is cheap; up to 64 first blocks (2 KB each) stay with the
+// thread that freed them. NULL when out of memory. Heap; the caller frees it with ow_arena_free.
 ow_arena *ow_arena_new(size_t max_bytes);
 
 // Frees the arena and everything in it. Accepts NULL; returns NULL.

@@ -25,7 +25,7 @@
 // a microsecond; suspending it and waking it again costs about five. So it is suspended once the
 // asking has cost as much, or when it waits so long that somebody should watch it.
 #define SUSPEND_AFTER_TURNS 50
-#define SUSPEND_AFTER_US 50000
+#define SUSPEND_AFTER_US 200000
 
 // A refused request whose body is at most this long is read to its end, so that the connection can
 // be kept; one with a longer body is answered at once and the connection is closed.

@@ -1,6 +1,5 @@
 #include "core/http_mhd/internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -369,7 +368,7 @@ static void note_partial(ow_http_request *request) {
 static void take_head(ow_http_request *request, const char *method, const char *version) {
     const ow_http_handler *handler = &request->server->options.handler;
     const ow_http_rejection *why = check_head(request, method, version);
-    snprintf(request->method, sizeof request->method, "%s", method);
+    memccpy(request->method, method, '\0', sizeof request->method - 1); // zeroed before
     request->state = REQUEST_BODY;
     request->owned = true;
     if (why != NULL) {

@@ -14,9 +14,11 @@
 #define WAITING_SLEEP_US 10000
 #define LAST_TURNS 4
 // A turn asks each client that waits, about a tenth of a microsecond each. With many of them the
-// turns keep a distance, so that each sends many replies and the asking takes a third of the time.
+// turns keep a distance of up to a millisecond, so that each sends many replies and the asking takes
+// a small part of the time.
 #define PACED_FROM 100
-#define PACE_US(asked) ((int64_t)(asked)*3 / 10)
+#define PACE_MAX_US 1000
+#define PACE_US(asked) ((asked) < PACE_MAX_US / 3 ? (int64_t)(asked)*3 : PACE_MAX_US)
 #define USUAL_GRACE_US 5000000
 #define USUAL_RATE 4096
 // What a recorded connection cannot be read with later (no RSA key exchange), and no CBC.

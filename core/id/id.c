@@ -10,7 +10,7 @@ enum {
     TIME_BYTES = 6,
     RANDOM_BYTES = OW_ULID_BYTES - TIME_BYTES,
     TIME_DIGITS = 10,
-    BUFFERED_IDS = 64,
+    BUFFERED_BYTES = 1024,
 };
 
 static const char digits[33] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -30,15 +30,19 @@ void ow_random_bytes(void *bytes, size_t size) {
     }
 }
 
-// A system call for each id would cost as much as all the rest of the request's bookkeeping.
-static void random_for_id(unsigned char bytes[static RANDOM_BYTES]) {
-    static _Thread_local unsigned char buffer[BUFFERED_IDS * RANDOM_BYTES];
-    static _Thread_local unsigned left;
-    if (left == 0) {
-        ow_random_bytes(buffer, sizeof buffer);
-        left = BUFFERED_IDS;
+void ow_random_id(void *bytes, size_t size) {
+    static _Thread_local unsigned char buffer[BUFFERED_BYTES];
+    static _Thread_local size_t left;
+    if (size > sizeof buffer) {
+        ow_random_bytes(bytes, size);
+        return;
     }
-    memcpy(bytes, buffer + (size_t)--left * RANDOM_BYTES, RANDOM_BYTES);
+    if (left < size) {
+        ow_random_bytes(buffer, sizeof buffer);
+        left = sizeof buffer;
+    }
+    left -= size;
+    memcpy(bytes, buffer + left, size);
 }
 
 // 5 bytes are 8 digits.
@@ -59,7 +63,7 @@ void ow_ulid_bytes(uint8_t bytes[static OW_ULID_BYTES], int64_t wall_us) {
         bytes[i] = (uint8_t)ms;
         ms >>= 8;
     }
-    random_for_id(bytes + TIME_BYTES);
+    ow_random_id(bytes + TIME_BYTES, RANDOM_BYTES);
 }
 
 void ow_id_make(char id[static OW_ID_MAX], const char *prefix, int64_t wall_us) {
@@ -72,7 +76,7 @@ void ow_id_make(char id[static OW_ID_MAX], const char *prefix, int64_t wall_us) 
         ms >>= 5;
     }
     unsigned char random[RANDOM_BYTES];
-    random_for_id(random);
+    ow_random_id(random, sizeof random);
     write_40_bits(text + TIME_DIGITS, random);
     write_40_bits(text + TIME_DIGITS + 8, random + 5);
     text[OW_ULID_LENGTH] = '\0';

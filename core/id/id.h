@@ -28,3 +28,8 @@ int64_t ow_id_time_ms(const char *id);
 
 // Fills `bytes` from getrandom(2), unbuffered: fit for keys. Any thread.
 void ow_random_bytes(void *bytes, size_t size);
+
+// As ow_random_bytes, but buffered for each thread, as ids need it: a system call for each would cost
+// as much as the rest of a request's bookkeeping. Not for keys: what is still to be given out lies in
+// memory. A forked child must not call it before exec. Any thread.
+void ow_random_id(void *bytes, size_t size);

@@ -14,14 +14,19 @@
 #define LOOKS 8 // buckets that are looked at for one that may give way
 #define NONE UINT32_MAX
 
+#define CACHE_LINE 64
+
+// One cache line, since the buckets of many players are rarely at hand.
 typedef struct bucket {
-    uint64_t key;
+    _Alignas(CACHE_LINE) uint64_t key;
     int64_t slot;          // the latest one in which a token was asked for
     uint32_t next;         // in its chain; NONE ends it
     uint32_t used;         // tokens that are not back: the sum of `taken`
-    uint32_t at;           // where `slot` is in `taken`
-    uint32_t taken[SLOTS]; // a ring, one slot after the other
+    uint16_t taken[SLOTS]; // a ring, one slot after the other
+    uint8_t at;            // where `slot` is in `taken`
 } bucket;
+
+_Static_assert(sizeof(bucket) == CACHE_LINE, "a bucket is one cache line");
 
 struct ow_limit {
     ow_limit_options options;
@@ -101,10 +106,14 @@ static void link_out(ow_limit *limit, uint32_t i) {
 
 static bool grow(ow_limit *limit) {
     uint32_t room = limit->room > 0 ? limit->room * 2 : FIRST_ROOM;
-    bucket *buckets = realloc(limit->buckets, room * sizeof *buckets);
+    bucket *buckets = aligned_alloc(CACHE_LINE, room * sizeof *buckets);
     if (buckets == NULL) {
         return false;
     }
+    if (limit->count > 0) {
+        memcpy(buckets, limit->buckets, limit->count * sizeof *buckets);
+    }
+    free(limit->buckets);
     limit->buckets = buckets;
     uint32_t *chains = realloc(limit->chains, room * sizeof *chains);
     if (chains == NULL) {
@@ -158,7 +167,7 @@ static void advance(bucket *b, int64_t slot) {
         return;
     }
     for (; b->slot < slot; b->slot++) {
-        b->at = b->at + 1 < SLOTS ? b->at + 1 : 0;
+        b->at = b->at + 1 < SLOTS ? (uint8_t)(b->at + 1) : 0;
         b->used -= b->taken[b->at];
         b->taken[b->at] = 0;
     }
@@ -191,6 +200,9 @@ int64_t ow_limit_take_of(ow_limit *limit, uint64_t key, uint32_t count, int64_t 
     advance(b, slot);
     if (b->used >= count) {
         return wait_of(limit, b, now_us);
+    }
+    if (b->taken[b->at] == UINT16_MAX) {
+        return (slot + 1) * limit->slot_us - now_us;
     }
     b->taken[b->at]++;
     b->used++;

@@ -9,8 +9,9 @@
 //     if (wait_us > 0) { ... 429, Retry-After ... }
 //
 // A window is counted in sixteen parts: a token comes back up to a sixteenth of a window late, never
-// early. Memory is bounded: at most `max_keys` buckets of 104 bytes, made as they are needed; then
-// the one that was idle for longest among a few gives way.
+// early. A part holds at most 65,535 tokens: of a larger `count` not all can be taken at once. Memory
+// is bounded: at most `max_keys` buckets of 64 bytes, made as they are needed; then the one that was
+// idle for longest among a few gives way.
 //
 // One thread at a time for each ow_limit.
 

@@ -33,7 +33,7 @@ void ow_trace_begin(ow_trace *trace) {
 }
 
 void ow_trace_new_span(ow_trace *trace) {
-    ow_random_bytes(trace->span_id, sizeof trace->span_id);
+    ow_random_id(trace->span_id, sizeof trace->span_id);
     trace->span_id[7] |= 1;
 }
 

@@ -315,11 +315,10 @@ static char *fill_notice(const uint8_t *reply, const reply_words *words, ow_host
 }
 
 // Hands a slot's result out and frees the slot.
-static void deliver(ow_host_instance *instance, uint32_t index, reply_words *words) {
+static void deliver(ow_host_instance *instance, uint32_t index, reply_words *words, uint64_t now) {
     ow_host *host = instance->host;
     slot_record *slot = &instance->slots[index];
     uint8_t *reply = ow_region_reply(instance->region, index, words->length);
-    uint64_t now = now_ns();
     ow_host_completion done = {
         .id = slot->id,
         .outcome = outcomes[words->outcome].outcome,
@@ -358,7 +357,7 @@ static void deliver(ow_host_instance *instance, uint32_t index, reply_words *wor
     free(notice);
 }
 
-static bool take_one(ow_host_instance *instance) {
+static bool take_one(ow_host_instance *instance, uint64_t now) {
     ow_region *region = instance->region;
     uint32_t index =
         *(volatile uint32_t *)&region->complete_ring[instance->complete_tail % OW_REGION_SLOTS];
@@ -375,12 +374,14 @@ static bool take_one(ow_host_instance *instance) {
     }
     instance->complete_tail++;
     atomic_store_explicit(&region->slots[index].state, OW_REGION_FREE, memory_order_relaxed);
-    deliver(instance, index, &words);
+    deliver(instance, index, &words, now);
     return true;
 }
 
 unsigned exchange_poll(ow_host_instance *instance) {
     unsigned count = 0;
+    uint32_t seen = instance->complete_tail;
+    uint64_t now = 0; // not before what was seen to be done
     // Bounded: the caller's callback may feed it as fast as it answers.
     while (!instance->dying && count < COMPLETIONS_A_TURN) {
         uint32_t head = atomic_load(&instance->region->complete_head);
@@ -391,6 +392,10 @@ unsigned exchange_poll(ow_host_instance *instance) {
             instance_violated(instance, "the completion ring's head is out of range");
             break;
         }
+        if (head != seen) {
+            seen = head;
+            now = now_ns();
+        }
         if (!instance->loaded) {
             // Its READY frame was sent before; it must be told before.
             instance_control_readable(instance);
@@ -399,7 +404,7 @@ unsigned exchange_poll(ow_host_instance *instance) {
                 break;
             }
         }
-        if (!take_one(instance)) {
+        if (!take_one(instance, now)) {
             break;
         }
         count++;

@@ -64,7 +64,7 @@ static bool take_qualifier(exchange *x) {
         return false;
     }
     if (x->qualifier[0] == '\0') {
-        snprintf(x->qualifier, sizeof x->qualifier, "%s", usual);
+        memccpy(x->qualifier, usual, '\0', sizeof x->qualifier - 1);
     }
     return true;
 }

@@ -21,7 +21,7 @@
 static void take_client_address(exchange *x) {
     const proxies *trusted = x->gw->proxies;
     const char *line = "";
-    snprintf(x->client_address, sizeof x->client_address, "%s", ow_http_peer(x->http));
+    memccpy(x->client_address, ow_http_peer(x->http), '\0', sizeof x->client_address - 1);
     for (size_t nth = 0; line != NULL && proxies_trust(trusted, x->client_address); nth++) {
         line = ow_http_header_from_last(x->http, "X-Forwarded-For", nth);
         if (line != NULL && proxies_follow(trusted, line, x->client_address)) {
