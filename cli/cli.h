@@ -110,6 +110,8 @@ bool cli_interrupted(void);
 // Tables of their own, each ends with name == NULL.
 
 extern const cli_command event_commands[];
+extern const cli_command now_commands[];
+extern const cli_command webhook_commands[];
 
 // The commands, by file.
 
@@ -143,6 +145,7 @@ cli_exit cmd_secret_use(cli *c);
 cli_exit cmd_secret_delete(cli *c);
 cli_exit cmd_release(cli *c);
 cli_exit cmd_push(cli *c);
+cli_exit cmd_route_purge(cli *c);
 cli_exit cmd_dev(cli *c);
 cli_exit cmd_fn_invoke(cli *c);
 cli_exit cmd_fn_run(cli *c);

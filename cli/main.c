@@ -181,6 +181,8 @@ static const cli_flag exec_list_flags[] = {
     {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
     {"source", CLI_FLAG_TEXT, "SOURCE", "client, timer, event, webhook, manual ..."},
     {"reason", CLI_FLAG_TEXT, "REASON", "that failed for this"},
+    {"event", CLI_FLAG_TEXT, "TRIGGER_ID", "that follow from this event, oldest first"},
+    {"subscription", CLI_FLAG_TEXT, "ID", "of this subscription"},
     {"limit", CLI_FLAG_INT, "N", "at most so many (default 50)"},
     {0},
 };
@@ -425,8 +427,9 @@ static const cli_command commands[] = {
      cmd_vs_publish, "ow vs publish chat --description 'new word list'"},
     {"vs versions", "NAME", "list the versions, newest first", 1, 1, NULL, cmd_vs_versions,
      "ow vs versions chat"},
-    {"vs diff", "VS A B", "what is different between two versions: 3 4, or 4 $LATEST", 3, 3, NULL,
-     cmd_vs_diff, "ow vs diff chat 3 4"},
+    {"vs diff", "DIR [VERSION] | VS A B",
+     "what is different between a folder and what runs (or a version), or between two versions", 1,
+     3, NULL, cmd_vs_diff, "ow vs diff chat 3 4"},
     {"vs cat", "NAME PATH", "print a file of $LATEST, or of a version", 2, 2, cat_flags, cmd_vs_cat,
      "ow vs cat chat chat.c --version 3"},
     {"vs list", "", "list virtual servers", 0, 0, NULL, cmd_vs_list, "ow vs list"},
@@ -468,6 +471,9 @@ static const cli_command commands[] = {
      release_flags, cmd_release, "ow release chat --alias live --steps 10,50,100 --pause 5m"},
     {"push", "PLAYER[,PLAYER...] TOPIC [JSON]", "tell players something at once", 2, 3, NULL,
      cmd_push, "ow push plr_01... notice '{\"text\":\"back in five minutes\"}'"},
+    {"route purge", "VS [PREFIX]",
+     "forget kept replies of its HTTP routes, or of those whose path begins so", 1, 2, NULL,
+     cmd_route_purge, "ow route purge web /rooms/"},
     {"dev", "DIR", "deploy at every change of the folder and follow the log", 1, 1, NULL, cmd_dev,
      "ow dev examples/chat"},
     {"fn invoke", "VS FUNCTION [PAYLOAD]", "run a function by hand", 2, 3, invoke_flags,
@@ -587,7 +593,7 @@ static void print_flags(FILE *out, const cli_flag *flags) {
 }
 
 // Commands that stand with their own.
-static const cli_command *const more_commands[] = {event_commands};
+static const cli_command *const more_commands[] = {event_commands, webhook_commands, now_commands};
 
 // The nth of all; NULL behind the last.
 static const cli_command *command_at(size_t n) {

@@ -76,6 +76,7 @@ test("in 简体中文: every page of the main path", async () => {
 test("at 320 pixels nothing is wider than the screen", async () => {
   const narrow = await openPage(browser, { viewport: { width: 320, height: 640 } });
   await narrow.goto((await server.ow("portal")).trim());
+  await narrow.getByRole("button", { name: /^Sign in as / }).click();
   await narrow.getByRole("button", { name: "Open navigation" }).waitFor();
   for (const path of ["/", "/vs", "/vs/chat", "/vs/chat/code", "/vs/chat/test", "/vs/chat/versions", "/vs/chat/settings", "/logs", "/players", "/audit", "/access"]) {
     await narrow.goto(server.console + path);
