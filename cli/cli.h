@@ -110,6 +110,8 @@ bool cli_interrupted(void);
 // Tables of their own, each ends with name == NULL.
 
 extern const cli_command event_commands[];
+extern const cli_command now_commands[];
+extern const cli_command webhook_commands[];
 
 // The commands, by file.
 

@@ -55,6 +55,12 @@ static void print_process(const Overworld__Gateway__V1__GetStatusResponse *statu
            status->console_address, status->plain_http);
     printf("sandbox: %s%s%s\n", status->sandbox_level,
            status->sandbox_detail[0] != '\0' ? ", " : "", status->sandbox_detail);
+    printf("disk: %" PRId64 " MB free of %" PRId64 " MB; stores:", status->disk_free_bytes >> 20,
+           status->disk_total_bytes >> 20);
+    for (size_t i = 0; i < status->n_stores; i++) {
+        printf(" %s %" PRId64 " KB", status->stores[i]->name, status->stores[i]->bytes >> 10);
+    }
+    putchar('\n');
 }
 
 static void print_warnings(const Overworld__Gateway__V1__GetStatusResponse *status) {

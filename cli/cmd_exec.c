@@ -29,6 +29,8 @@ static Filter filter_of(const cli *c, const char *state) {
     filter.function = text_or_empty(c, "function");
     filter.source = text_or_empty(c, "source");
     filter.reason = text_or_empty(c, "reason");
+    filter.trigger_id = text_or_empty(c, "event");
+    filter.subscription_key = text_or_empty(c, "subscription");
     return filter;
 }
 
@@ -231,8 +233,9 @@ cli_exit cmd_dead_redrive(cli *c) {
         if (code == CLI_OK) {
             count += reply->count;
             request.begin = reply->next;
+            request.page_token = reply->next_page_token;
         }
-    } while (code == CLI_OK && reply->more && reply->count > 0);
+    } while (code == CLI_OK && reply->more);
     if (code == CLI_OK && !c->json) {
         printf("%d set going\n", count);
     }
@@ -259,8 +262,11 @@ cli_exit cmd_dead_discard(cli *c) {
                            &overworld__events__v1__discard_executions_response__descriptor, true,
                            &reply);
         }
-        count += code == CLI_OK ? reply->count : 0;
-    } while (code == CLI_OK && reply->more && reply->count > 0);
+        if (code == CLI_OK) {
+            count += reply->count;
+            request.page_token = reply->next_page_token;
+        }
+    } while (code == CLI_OK && reply->more);
     if (code == CLI_OK && !c->json) {
         printf("%d discarded\n", count);
     }

@@ -181,6 +181,8 @@ static const cli_flag exec_list_flags[] = {
     {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
     {"source", CLI_FLAG_TEXT, "SOURCE", "client, timer, event, webhook, manual ..."},
     {"reason", CLI_FLAG_TEXT, "REASON", "that failed for this"},
+    {"event", CLI_FLAG_TEXT, "TRIGGER_ID", "that follow from this event, oldest first"},
+    {"subscription", CLI_FLAG_TEXT, "ID", "of this subscription"},
     {"limit", CLI_FLAG_INT, "N", "at most so many (default 50)"},
     {0},
 };
@@ -590,7 +592,7 @@ static void print_flags(FILE *out, const cli_flag *flags) {
 }
 
 // Commands that stand with their own.
-static const cli_command *const more_commands[] = {event_commands};
+static const cli_command *const more_commands[] = {event_commands, webhook_commands, now_commands};
 
 // The nth of all; NULL behind the last.
 static const cli_command *command_at(size_t n) {

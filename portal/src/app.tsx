@@ -4,6 +4,7 @@ import { Suspense } from "preact/compat";
 import { ErrorBoundary, lazy, LocationProvider, Route, Router, useLocation } from "preact-iso";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, signOut } from "./api/client";
+import { follow, live } from "./api/live";
 import { chooseLanguage, language, languages, loadLanguage, t, type Key, type Language } from "./i18n";
 import { places, Pages, type Place } from "./pages";
 import { chooseTitle, loadSession, session, titles } from "./session";
@@ -65,6 +66,7 @@ function Bar({ onMenu, onSearch }: { onMenu: () => void; onSearch: () => void })
         <Icon name="search" /><span>{t("palette.hint")}</span><kbd>Ctrl K</kbd>
       </button>
       <div class="grow" />
+      <span class={`live ${live.value ? "on" : ""}`} role="img" aria-label={live.value ? t("live.on") : t("live.off")} title={live.value ? t("live.on") : t("live.off")}><i class="dot" /></span>
       <Button kind="quiet" icon={THEME_ICONS[theme.value]} aria-label={`${t("theme")}: ${t(`theme.${theme.value}`)}`} title={`${t("theme")}: ${t(`theme.${theme.value}`)}`} onClick={nextTheme} />
       <select aria-label={t("language")} style={{ width: "auto" }} value={language.value} onChange={(event) => { void chooseLanguage(event.currentTarget.value as Language); }}>
         {Object.entries(languages).map(([code, name]) => <option key={code} value={code} lang={code}>{name}</option>)}
@@ -112,6 +114,7 @@ function Shell() {
   const main = useRef<HTMLElement>(null);
   const [searching, setSearching] = useState(false);
   const { path } = useLocation();
+  useEffect(() => follow(), [session.value?.title]);
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
       if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {

@@ -1,11 +1,9 @@
 // Numbers, sizes and times as people read them.
 
 import { locale } from "./i18n";
+import { num } from "./number";
 
-// 64-bit numbers come as strings.
-export function num(value: string | number | undefined): number {
-  return Number(value ?? 0);
-}
+export { num };
 
 export function count(value: string | number | undefined): string {
   return new Intl.NumberFormat(locale()).format(num(value));

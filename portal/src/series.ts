@@ -1,7 +1,7 @@
 // Telemetry's series, added up for what a page shows.
 
 import { call } from "./api/client";
-import { num } from "./format";
+import { num } from "./number";
 import { querySeries, type QuerySeriesRequest, type Series } from "./gen/telemetry";
 
 export interface Health {
@@ -58,4 +58,44 @@ export function quantile(durations: number[], q: number): number | undefined {
     if (all > 0 && seen >= all * q) return 100 * 2 ** bucket;
   }
   return undefined;
+}
+
+export interface Curve {
+  calls: number[];
+  cold: number[];
+  errors: (number | null)[]; // share of the calls, per cent; null: none was called
+  p50: (number | null)[];    // upper bounds, ms
+  p95: (number | null)[];
+}
+
+const milliseconds = (durations: number[], q: number): number | null => {
+  const bound = quantile(durations, q);
+  return bound === undefined ? null : bound / 1000;
+};
+
+// Minute by minute.
+export function curveOf(window: Window, of: (series: Series) => boolean): Curve {
+  const each = minutesOf(window).map(() => ({ calls: 0, errors: 0, cold: 0, durations: [] as number[] }));
+  for (const series of window.series.filter(of)) {
+    for (const point of series.points ?? []) {
+      const at = each[Math.min(each.length - 1, Math.max(0, Math.floor((num(point.timeUs) / 1000 - window.since) / 60_000)))]!;
+      at.calls += num(point.calls);
+      at.errors += num(point.errors);
+      at.cold += num(point.coldStarts);
+      (point.durations ?? []).forEach((n, bucket) => {
+        at.durations[bucket] = (at.durations[bucket] ?? 0) + num(n);
+      });
+    }
+  }
+  return {
+    calls: each.map((m) => m.calls),
+    cold: each.map((m) => m.cold),
+    errors: each.map((m) => (m.calls > 0 ? (100 * m.errors) / m.calls : null)),
+    p50: each.map((m) => milliseconds(m.durations, 0.5)),
+    p95: each.map((m) => milliseconds(m.durations, 0.95)),
+  };
+}
+
+export function minutesOf(window: Window): number[] {
+  return Array.from({ length: Math.max(1, Math.ceil((window.until - window.since) / 60_000)) }, (_, i) => window.since / 1000 + i * 60);
 }

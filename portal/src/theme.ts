@@ -16,3 +16,11 @@ const ORDER: Theme[] = ["system", "light", "dark"];
 export function nextTheme(): void {
   theme.value = ORDER[(ORDER.indexOf(theme.value) + 1) % ORDER.length]!;
 }
+
+const darkness = matchMedia("(prefers-color-scheme: dark)");
+
+// What the system says: what is drawn in colours of the theme is drawn anew when it changes.
+export const dark = signal(darkness.matches);
+darkness.addEventListener("change", () => {
+  dark.value = darkness.matches;
+});

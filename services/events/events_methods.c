@@ -36,6 +36,7 @@ const ow_method events_methods[] = {
     {"CreateWebhook",
      sizeof(rule_change),
      {{OW_LOOP, create_webhook_check}, {OW_WRITE, create_webhook_store}}},
+    {"GetWebhook", 0, {{OW_READ, get_webhook}}},
     {"ListWebhooks", 0, {{OW_READ, list_webhooks}}},
     {"SetWebhookDisabled",
      sizeof(rule_change),

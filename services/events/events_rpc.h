@@ -67,6 +67,7 @@ ow_code publish_reply(ow_run *run);
 
 ow_code create_webhook_check(ow_run *run);
 ow_code create_webhook_store(ow_run *run);
+ow_code get_webhook(ow_run *run);
 ow_code list_webhooks(ow_run *run);
 ow_code change_webhook_check(ow_run *run);
 ow_code disable_webhook_store(ow_run *run);

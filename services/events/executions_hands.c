@@ -4,6 +4,7 @@
 
 #include "services/events/store_rows.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { LOOKED_AT_MAX = 1000 };
@@ -39,9 +40,25 @@ static ow_code query_dead(ow_db_conn *db, ow_rows **ret_rows, const execution_qu
                        "tti", below, query->title_id, (int64_t)LOOKED_AT_MAX);
 }
 
+// What follows from an event comes soon behind it.
+static ow_code query_behind(ow_db_conn *db, ow_rows **ret_rows, const execution_query *query,
+                            const char *above, ow_err *err) {
+    return ow_db_query(db, ret_rows, err,
+                       "SELECT " EXECUTION_COLUMNS_LIGHT " FROM executions WHERE execution_id > $1"
+                       " AND title_id = $2 ORDER BY execution_id LIMIT $3",
+                       "tti", above, query->title_id, (int64_t)LOOKED_AT_MAX);
+}
+
+static bool is_of_event(const execution_filter *filter) {
+    return filter != NULL && filter->trigger_id[0] != '\0';
+}
+
 static page_query query_of(const execution_filter *filter) {
     if (filter == NULL) {
         return query_any;
+    }
+    if (is_of_event(filter)) {
+        return query_behind;
     }
     return strcmp(filter->state, "dead") == 0      ? query_dead
            : strcmp(filter->state, "running") == 0 ? query_running
@@ -58,7 +75,9 @@ static bool fits(const execution_filter *filter, const execution_row *row) {
            (is_or_any(filter->state, execution_state_name(row->item.state)) &&
             is_or_any(filter->virtual_server, wanted->virtual_server) &&
             is_or_any(filter->function, wanted->function) &&
-            is_or_any(filter->source, wanted->source) && is_or_any(filter->reason, row->reason));
+            is_or_any(filter->source, wanted->source) && is_or_any(filter->reason, row->reason) &&
+            is_or_any(filter->trigger_id, wanted->trigger_id) &&
+            is_or_any(filter->subscription_key, wanted->subscription_key));
 }
 
 // Takes what fits; *ret_more: it stopped before the end. `last` is the id of the last one looked at.
@@ -83,18 +102,31 @@ static ow_code take_fitting(ow_rows *rows, const execution_query *query, ow_aren
     return code;
 }
 
+// Where a list begins: at the end of all, or at the time of the event, as its id has it.
+static void begin_of(const execution_query *query, char begin[static OW_ID_MAX]) {
+    enum { PREFIX = 4, TIME = 10 };
+    const char *trigger = is_of_event(query->filter) ? query->filter->trigger_id : "";
+    if (query->below[0] != '\0') {
+        snprintf(begin, OW_ID_MAX, "%s", query->below);
+    } else if (strlen(trigger) > PREFIX + TIME) {
+        snprintf(begin, OW_ID_MAX, "exe_%.*s", TIME, trigger + PREFIX);
+    } else {
+        snprintf(begin, OW_ID_MAX, "exf_");
+    }
+}
+
 ow_code executions_list(ow_db_conn *db, const execution_query *query, ow_arena *arena,
                         execution_page *ret_page, ow_err *err) {
-    static const char after_all[] = "exf_";
     ow_rows *rows = NULL;
+    char begin[OW_ID_MAX];
     char last[OW_ID_MAX] = "";
     *ret_page = (execution_page){.next = ""};
     ret_page->rows = ow_arena_calloc(arena, (size_t)query->limit + 1, sizeof *ret_page->rows);
     if (ret_page->rows == NULL) {
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for a page");
     }
-    const char *below = query->below[0] != '\0' ? query->below : after_all;
-    ow_code code = query_of(query->filter)(db, &rows, query, below, err);
+    begin_of(query, begin);
+    ow_code code = query_of(query->filter)(db, &rows, query, begin, err);
     code = code == OW_OK ? take_fitting(rows, query, arena, ret_page, last, err) : code;
     ow_rows_close(rows);
     ret_page->next = ow_arena_strdup_in(arena, last);

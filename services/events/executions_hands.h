@@ -7,7 +7,7 @@
 typedef struct execution_query {
     const char *title_id;
     const execution_filter *filter; // NULL: whatever
-    const char *below;              // ids before this one only; "": from the newest on
+    const char *below;              // ids before this one only (of one event: behind it); "": all
     int limit;
 } execution_query;
 
@@ -17,7 +17,7 @@ typedef struct execution_page {
     const char *next; // where to go on below; "": that was the end
 } execution_page;
 
-// Newest first. Looks at a bounded number of rows, so a page may be short and not the last.
+// Newest first, those of one event oldest first. Looks at a bounded number of rows, so a page may be short and not the last.
 ow_code executions_list(ow_db_conn *db, const execution_query *query, ow_arena *arena,
                         execution_page *ret_page, ow_err *err);
 

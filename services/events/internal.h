@@ -60,6 +60,10 @@ execution_origin events_origin(const ow_run *run, int64_t now_us);
 // May this call see it? From outside, players and server keys see what they asked for themselves.
 bool events_may_see(const ow_call *call, const execution_row *row);
 
+// ---- queue_stats_rpc.c ----
+
+ow_code queue_stats_step(ow_run *run);
+
 // ---- queue_hands_rpc.c ----
 
 typedef struct hands_state {

@@ -101,6 +101,10 @@ static ow_code check_list(const list_executions_request *request, ow_err *err) {
         return ow_fail(err, OW_INVALID_ARGUMENT, "invalid",
                        "state is waiting, running, done, dead or discarded");
     }
+    if (request->filter != NULL && request->filter->trigger_id[0] != '\0' &&
+        !ow_id_is(request->filter->trigger_id, "trg_")) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "invalid", "that is no id of an event");
+    }
     return OW_OK;
 }
 
@@ -231,9 +235,10 @@ typedef struct bulk {
     char **ids;
     bool all;
     const execution_filter *filter;
+    const char *below; // where an earlier answer stopped looking
     execution_row *rows;
     int count;
-    bool more;
+    const char *next; // "": all were looked at
 } bulk;
 
 static ow_code find_named(ow_run *run, bulk *b) {
@@ -263,17 +268,20 @@ static ow_code find_fitting(ow_run *run, bulk *b) {
     execution_query query = {
         .title_id = run->call->principal->title,
         .filter = &filter,
-        .below = "",
+        .below = b->below,
         .limit = BULK_MAX,
     };
     ow_code code = executions_list(run->db, &query, run->call->arena, &page, run->err);
     b->rows = page.rows;
     b->count = page.count;
-    b->more = code == OW_OK && page.next[0] != '\0';
+    b->next = code == OW_OK ? page.next : "";
     return code;
 }
 
 static ow_code find_bulk(ow_run *run, bulk *b) {
+    if (b->below[0] != '\0' && !ow_id_is(b->below, "exe_")) {
+        return ow_fail(run->err, OW_INVALID_ARGUMENT, "bad_page_token", "this is no page token");
+    }
     if (b->all == (b->n_ids > 0) || b->n_ids > PAGE_MAX) {
         return ow_fail(run->err, OW_INVALID_ARGUMENT, "invalid",
                        "name up to %d executions, or ask for all", PAGE_MAX);
@@ -318,7 +326,9 @@ ow_code executions_redrive_store(ow_run *run) {
     bulk b = {.n_ids = request->n_execution_ids,
               .ids = request->execution_ids,
               .all = request->all,
-              .filter = request->filter};
+              .filter = request->filter,
+              .below = request->page_token,
+              .next = ""};
     int64_t pause_us = request->per_second > 0 ? SECOND_US / request->per_second : 0;
     int64_t due_us = time_of(request->begin, s->now_us);
     ow_code code = request->per_second < 0
@@ -337,7 +347,8 @@ ow_code executions_redrive_store(ow_run *run) {
         code = audit_bulk(run, &b, "execution.redrive", "per_second", rate);
     }
     reply->count = b.count;
-    reply->more = b.more;
+    reply->more = b.next[0] != '\0';
+    reply->next_page_token = (char *)(uintptr_t)b.next;
     return code == OW_OK ? tell_next(run, due_us) : code;
 }
 
@@ -349,7 +360,9 @@ ow_code executions_discard_store(ow_run *run) {
     bulk b = {.n_ids = request->n_execution_ids,
               .ids = request->execution_ids,
               .all = request->all,
-              .filter = request->filter};
+              .filter = request->filter,
+              .below = request->page_token,
+              .next = ""};
     size_t size = strlen(request->reason);
     ow_code code = size == 0 || size > REASON_MAX
                        ? ow_fail(run->err, OW_INVALID_ARGUMENT, "invalid",
@@ -365,7 +378,8 @@ ow_code executions_discard_store(ow_run *run) {
         code = audit_bulk(run, &b, "execution.discard", "because", request->reason);
     }
     reply->count = b.count;
-    reply->more = b.more;
+    reply->more = b.next[0] != '\0';
+    reply->next_page_token = (char *)(uintptr_t)b.next;
     return code;
 }
 

@@ -2,6 +2,7 @@
 
 #include "services/events/event_reply.h"
 #include "services/events/internal.h"
+#include "services/events/queue_stats_store.h"
 
 #include "core/audit/methods.h"
 
@@ -226,6 +227,7 @@ const ow_method queue_methods[] = {
      sizeof(enqueue_state),
      {{OW_LOOP, enqueue_check}, {OW_WRITE, enqueue_store}, {OW_LOOP, enqueue_kick}}},
     {"GetExecution", 0, {{OW_READ, get_read}}},
+    {"GetQueueStats", sizeof(queue_look), {{OW_READ, queue_stats_step}}},
     {"ListExecutions", 0, {{OW_READ, executions_list_read}}},
     {"CancelExecution",
      sizeof(hands_state),

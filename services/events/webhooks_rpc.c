@@ -1,4 +1,4 @@
-// CreateWebhook, ListWebhooks, SetWebhookDisabled, DeleteWebhook.
+// CreateWebhook, GetWebhook, ListWebhooks, SetWebhookDisabled, DeleteWebhook.
 
 #include "services/events/declarations.h"
 #include "services/events/event_reply.h"
@@ -109,6 +109,20 @@ ow_code create_webhook_store(ow_run *run) {
     }
     code = create(run);
     return code == OW_OK ? ow_request_key_keep(run->db, &key, &reply->base, run->err) : code;
+}
+
+// ---- GetWebhook ----
+
+ow_code get_webhook(ow_run *run) {
+    const get_webhook_request *request = run->request;
+    ow_arena *arena = run->call->arena;
+    webhook_row row;
+    ow_code code = events_check_title(run);
+    if (code == OW_OK) {
+        code = webhook_read(run->db, run->call->principal->title, request->name, arena, &row,
+                            run->err);
+    }
+    return code == OW_OK && !fill(run->reply, &row, arena) ? events_no_memory(run->err) : code;
 }
 
 // ---- ListWebhooks ----

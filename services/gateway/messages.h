@@ -60,3 +60,4 @@ typedef Overworld__Telemetry__V1__AppendRequest append_request;
 typedef Overworld__Telemetry__V1__AppendResponse append_response;
 typedef Overworld__Gateway__V1__GetStatusResponse gateway_status;
 typedef Overworld__Gateway__V1__ServiceStatus service_status;
+typedef Overworld__Gateway__V1__StoreStatus store_status;

@@ -77,6 +77,11 @@ static ProtobufCBinaryData first_part(const void *bytes, size_t size) {
     return (ProtobufCBinaryData){size, (uint8_t *)(uintptr_t)bytes};
 }
 
+static bool may_change(const exchange *x) {
+    return x->door == &connect_door && x->state.connect.method != NULL &&
+           !x->state.connect.method->rule->no_side_effects;
+}
+
 // Probes and scrapes would drown what people look for; so would the pages on which they look. Of a
 // request that went well.
 static bool is_noise(const exchange *x) {
@@ -108,6 +113,7 @@ void records_add(exchange *x, const exchange_answer *answer) {
     request.bytes_out = (int64_t)answer->size;
     request.total_us = ow_loop_now_us(gw->loop) - x->started_us;
     request.instance_us = x->instance_us;
+    request.changes = may_change(x);
     if (x->log_payload) {
         request.payload = first_part(body, bytes_in);
         request.result = first_part(answer->body, answer->size);

@@ -2,6 +2,7 @@
 
 #include "services/gateway/internal.h"
 #include "services/gateway/pushes.h"
+#include "services/gateway/storage.h"
 
 #include <string.h>
 
@@ -82,7 +83,7 @@ static ow_code fill_self(ow_run *run) {
         fill_services(gw, arena, reply) != OW_OK) {
         return ow_fail(run->err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for a status");
     }
-    return OW_OK;
+    return storage_fill(gw->env->data_folder, arena, reply, run->err);
 }
 
 // The runner's part is left empty when the runner does not answer: that is a status, too.

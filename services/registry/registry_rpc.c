@@ -174,7 +174,7 @@ static ow_code list_servers(ow_run *run) {
     if (code == OW_OK) {
         code = store_title_resolve(&t);
     }
-    return code == OW_OK ? store_servers_list(&t, request->page_token, limit, run->reply) : code;
+    return code == OW_OK ? store_servers_list(&t, request, limit, run->reply) : code;
 }
 
 static ow_code delete_server_store(ow_run *run) {

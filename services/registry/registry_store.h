@@ -86,7 +86,8 @@ ow_code store_server_create(tx *t, const char *name, const char *runtime, const 
 ow_code store_server_update(tx *t, const update_server_request *request, server_msg *ret_server);
 ow_code store_server_delete(tx *t, const delete_server_request *request);
 ow_code store_server_fill(tx *t, const server_row *row, server_msg *ret_server);
-ow_code store_servers_list(tx *t, const char *after, int limit, list_servers_response *ret_page);
+ow_code store_servers_list(tx *t, const list_servers_request *request, int limit,
+                           list_servers_response *ret_page);
 
 // ---- aliases.c ----
 

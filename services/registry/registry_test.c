@@ -117,6 +117,16 @@ static void lists_in_pages(void **state) {
     }
     assert_string_equal(order, "abcde");
     assert_string_equal(request.page_token, "");
+    request.name_part = TEXT("L"); // delta, alpha, charlie
+    request.page_size = 2;
+    list_servers_response *some = must_call(f, "ListVirtualServers", &request);
+    assert_int_equal(some->n_virtual_servers, 2);
+    assert_string_equal(some->virtual_servers[0]->name, "alpha");
+    request.page_token = some->next_page_token;
+    some = must_call(f, "ListVirtualServers", &request);
+    assert_int_equal(some->n_virtual_servers, 1);
+    assert_string_equal(some->virtual_servers[0]->name, "delta");
+    assert_string_equal(some->next_page_token, "");
     request.page_size = 201;
     expect_failure(f, "ListVirtualServers", &request, OW_INVALID_ARGUMENT, "bad_page_size");
 }

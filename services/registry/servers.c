@@ -238,27 +238,37 @@ ow_code store_server_fill(tx *t, const server_row *row, server_msg *ret_server) 
     return code != OW_OK ? code : tx_end(t);
 }
 
-static ow_code read_page(tx *t, const char *after, int limit, server_row page[PAGE_MAX + 1],
-                         int *ret_count) {
+// Those that do not fit are skipped here: a title's names are few, and SQL's own ways to compare differ.
+static ow_code read_page(tx *t, const list_servers_request *request, int limit,
+                         server_row page[PAGE_MAX + 1], int *ret_count) {
+    const char *part = request->name_part;
+    int64_t rows_max = part[0] == '\0' ? (int64_t)limit + 1 : MAX_SERVERS_OF_TITLE;
     ow_rows *rows = NULL;
     ow_code code =
         ow_db_query(t->db, &rows, t->err,
                     "SELECT name, runtime, description, latest_revision, created_us, updated_us,"
                     " etag, latest_version FROM virtual_servers"
                     " WHERE title_id = $1 AND name > $2 ORDER BY name LIMIT $3",
-                    "tti", t->title, after, (int64_t)limit + 1);
+                    "tti", t->title, request->page_token, rows_max);
     bool more = true;
     *ret_count = 0;
-    while (code == OW_OK && (code = ow_rows_next(rows, &more, t->err)) == OW_OK && more) {
-        page[(*ret_count)++] = read_server(t, rows);
+    while (code == OW_OK && *ret_count <= limit &&
+           (code = ow_rows_next(rows, &more, t->err)) == OW_OK && more) {
+        if (strcasestr(ow_rows_text(rows, 0), part) != NULL) {
+            page[(*ret_count)++] = read_server(t, rows);
+        }
+    }
+    if (code == OW_OK && more) {
+        ow_rows_close(rows);
     }
     return code;
 }
 
-ow_code store_servers_list(tx *t, const char *after, int limit, list_servers_response *ret_page) {
+ow_code store_servers_list(tx *t, const list_servers_request *request, int limit,
+                           list_servers_response *ret_page) {
     server_row page[PAGE_MAX + 1];
     int count = 0;
-    ow_code code = read_page(t, after, limit, page, &count);
+    ow_code code = read_page(t, request, limit, page, &count);
     int shown = count > limit ? limit : count;
     server_msg **list = ow_arena_calloc(t->arena, (size_t)shown, sizeof(server_msg *));
     t->out_of_memory = t->out_of_memory || list == NULL;

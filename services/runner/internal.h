@@ -93,6 +93,10 @@ void runner_need_maintenance(struct runner *runner);
 
 ow_code stats_step(ow_run *run); // loop: GetFunctionStats
 
+// ---- instances.c
+
+ow_code instances_step(ow_run *run); // loop: ListInstances
+
 // ---- runner_rpc.c
 
 extern const ow_method runner_methods[];

@@ -143,5 +143,6 @@ const ow_method runner_methods[] = {
      sizeof(struct status_state),
      {{OW_POOL, toolchain_step}, {OW_LOOP, status_step}}},
     {"GetFunctionStats", 0, {{OW_LOOP, stats_step}}},
+    {"ListInstances", 0, {{OW_LOOP, instances_step}}},
     {.name = NULL},
 };

@@ -122,6 +122,15 @@ static bool add_status(ProtobufCMessage *sum_message, ProtobufCMessage *part_mes
     return join((void ***)&sum->pools, &sum->n_pools, (void **)part->pools, part->n_pools, arena);
 }
 
+static bool add_instances(ProtobufCMessage *sum_message, ProtobufCMessage *part_message,
+                          ow_arena *arena) {
+    instances_response *sum = (instances_response *)sum_message;
+    const instances_response *part = (instances_response *)part_message;
+    sum->truncated = sum->truncated || part->truncated;
+    return join((void ***)&sum->instances, &sum->n_instances, (void **)part->instances,
+                part->n_instances, arena);
+}
+
 static void key_of_fetch(const ow_call *call, const ProtobufCMessage *message, char *key,
                          size_t room) {
     const fetch_request *request = (const fetch_request *)message;
@@ -138,7 +147,7 @@ typedef struct method_rule {
 static const method_rule rules[] = {
     {"Invoke", key_of_function, NULL},     {"Build", key_of_build, NULL},
     {"Fetch", key_of_fetch, NULL},         {"GetRunnerStatus", NULL, add_status},
-    {"GetFunctionStats", NULL, add_stats},
+    {"GetFunctionStats", NULL, add_stats}, {"ListInstances", NULL, add_instances},
 };
 
 // NULL: there is none. A guess would read the request as another's message.

@@ -114,6 +114,23 @@ static void the_status_is_that_of_the_weakest(void **state) {
     ow_arena_free(arena);
 }
 
+static void the_instances_of_all_are_listed(void **state) {
+    (void)state;
+    ow_arena *arena = ow_arena_new(1 << 20);
+    instance_msg one = OVERWORLD__RUNNER__V1__INSTANCE__INIT;
+    instance_msg *list[] = {&one, &one};
+    instances_response a = OVERWORLD__RUNNER__V1__LIST_INSTANCES_RESPONSE__INIT;
+    a.instances = list;
+    a.n_instances = 1;
+    instances_response b = a;
+    b.n_instances = 2;
+    b.truncated = true;
+    assert_true(ow_runner_spread.add(method_of("ListInstances"), &a.base, &b.base, arena));
+    assert_int_equal(a.n_instances, 3);
+    assert_true(a.truncated);
+    ow_arena_free(arena);
+}
+
 static void a_function_is_one_key_whatever_its_revision(void **state) {
     (void)state;
     char first[OW_SPREAD_KEY_MAX];
@@ -146,6 +163,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         OW_TEST(adds_up_what_functions_did),
         OW_TEST(the_status_is_that_of_the_weakest),
+        OW_TEST(the_instances_of_all_are_listed),
         OW_TEST(a_function_is_one_key_whatever_its_revision),
         OW_TEST(every_method_has_a_rule),
     };

@@ -49,7 +49,8 @@ static record_msg record_of(int64_t time_us, const test_run *run) {
 void test_block_request(test_block *b, int64_t time_us, const test_run *run, int32_t status) {
     record_msg r = record_of(time_us, run);
     request_record request = OVERWORLD__TELEMETRY__V1__REQUEST_RECORD__INIT;
-    request.method = text("POST /v1/call");
+    request.method = text(run->method != NULL ? run->method : "POST /v1/call");
+    request.changes = run->changes;
     request.client_address = text("127.0.0.1");
     request.revision_id = text("rev_1");
     request.virtual_server = text(run->server);

@@ -25,7 +25,9 @@ typedef struct test_run {
     const uint8_t *trace_id; // 16 bytes; NULL: none
     uint64_t span_id, parent_span_id;
     bool unsampled;
-    const char *calls; // another function that it called in the middle
+    const char *method; // of a request; NULL: "POST /v1/call"
+    bool changes;       // likewise
+    const char *calls;  // another function that it called in the middle
     uint64_t call_span_id;
 } test_run;
 

@@ -15,9 +15,12 @@ ow_code digest_block(slice records, uint32_t count, ow_arena *arena, block_diges
     summary_maker sum = summary_begin(d.summary, count);
     record_cursor cursor = record_begin((const uint8_t *)records.text, records.length);
     record_view v;
+    ret_digest->changes.count = 0;
+    ret_digest->changes.more = false;
     while (record_next(&cursor, &v)) {
         summary_take(&sum, &v);
         points_take(&points, &v);
+        changes_take(&ret_digest->changes, &v);
         if (!words_take(&words, &v, arena)) {
             return no_memory(err);
         }

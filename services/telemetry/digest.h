@@ -1,8 +1,9 @@
 #pragma once
 
 // All that is made of a block as it comes in, in one walk over its records: its summary, its words, its
-// points. No I/O, any thread.
+// points, what changed. No I/O, any thread.
 
+#include "services/telemetry/changes.h"
 #include "services/telemetry/series.h"
 #include "services/telemetry/text.h"
 
@@ -10,6 +11,7 @@ typedef struct block_digest {
     block_summary *summary;
     block_text text;
     block_points points;
+    block_changes changes;
 } block_digest;
 
 // In `arena`; text is borrowed from `records`. Codes: invalid_argument "malformed_block" (also when `count`

@@ -9,6 +9,7 @@
 #include "services/telemetry/series_query.h"
 #include "services/telemetry/telemetry_store.h"
 #include "services/telemetry/trace.h"
+#include "services/telemetry/watch.h"
 
 #include "core/backup/backup.h"
 #include "core/clock/clock.h"
@@ -56,6 +57,7 @@ typedef struct telemetry {
     telemetry_config config;
     ow_db *db;
     queries *queries;
+    watchers watchers;
     ow_backup *backup;
     ProtobufCService *service;
     retainer retainer;

@@ -29,3 +29,4 @@ typedef Overworld__Telemetry__V1__SeriesPoint series_point;
 typedef Overworld__Telemetry__V1__Span span_msg;
 typedef Overworld__Telemetry__V1__TestAlarmRequest test_alarm_request;
 typedef Overworld__Telemetry__V1__TestAlarmResponse test_alarm_response;
+typedef Overworld__Telemetry__V1__WatchChangesResponse watch_response;

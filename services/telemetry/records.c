@@ -105,6 +105,9 @@ static void take_request(record_view *v, const field *f) {
     case 12:
         v->duration_us = (int64_t)f->value;
         break;
+    case 16:
+        v->changes = f->value != 0;
+        break;
     default:
         take_text(v, places, sizeof places / sizeof *places, f);
         break;

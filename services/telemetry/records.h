@@ -45,7 +45,7 @@ typedef struct record_view {
     int64_t status;      // of a request
     int64_t duration_us; // of an invocation or a request
     int64_t init_us, queued_us;
-    bool failed, init_only;
+    bool failed, init_only, changes;
     int32_t instances, instances_peak, waiting, waiting_peak; // of levels
 } record_view;
 

@@ -218,6 +218,9 @@ static ow_code start(void *self, ow_err *err) {
     if (t->queries == NULL) {
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for telemetry");
     }
+    t->watchers.loop = t->env->loop;
+    t->watchers.gauge = ow_metrics_gauge(t->env->metrics, "overworld_telemetry_watchers",
+                                         "Streams that tell what changes", NULL);
     code = open_alarms(t, err);
     code = code == OW_OK ? open_exporter(t, err) : code;
     code = code == OW_OK ? offer_service(t, err) : code;
@@ -241,6 +244,7 @@ static bool ready(void *self, const char **why_not) {
 static void drain(void *self) {
     telemetry *t = self;
     queries_stop(t->queries);
+    watchers_stop(&t->watchers);
 }
 
 static bool drained(void *self) {
@@ -257,6 +261,7 @@ static void stop(void *self) {
     if (t->queries != NULL) {
         queries_stop(t->queries);
     }
+    watchers_stop(&t->watchers);
     if (t->service != NULL) {
         ow_directory_withdraw(t->env->directory, t->service);
     }

@@ -73,6 +73,7 @@ static ow_code append_tell(ow_run *run) {
         exporter_take(t->exporter, &s->spans);
     }
     queries_wake(t->queries);
+    watchers_tell(&t->watchers, &s->digest.changes);
     retainer_note(&t->retainer, s->bytes);
     return OW_OK;
 }
@@ -80,6 +81,11 @@ static ow_code append_tell(ow_run *run) {
 static ow_code query_logs(ow_run *run) {
     telemetry *t = run->self;
     return queries_begin(t->queries, run);
+}
+
+static ow_code watch_changes(ow_run *run) {
+    telemetry *t = run->self;
+    return watchers_begin(&t->watchers, run);
 }
 
 // ---- Backup ----
@@ -122,6 +128,7 @@ const ow_method telemetry_methods[] = {
     {"GetTrace", sizeof(trace_state), {{OW_LOOP, trace_begin}, {OW_READ, trace_read}}},
     {"QueryLogs", sizeof(query), {{OW_LOOP, query_logs}}},
     {"TailLogs", sizeof(tail), {{OW_LOOP, tail_logs}}},
+    {"WatchChanges", sizeof(watch), {{OW_LOOP, watch_changes}}},
     {"StartBackup",
      sizeof(ow_audit_entry),
      {{OW_READ, start_backup}, {OW_LOOP, started_backup}, {OW_WRITE, ow_backup_audit_step}}},

@@ -25,6 +25,10 @@ typedef struct fixture {
     ow_gauge *waiting; // the service's
     bool answered;
     size_t answered_entries;
+    // By WatchChanges.
+    int told;
+    bool told_more;
+    char changes[4096];
 } fixture;
 
 static const stage_caller platform = {.kind = OW_PLATFORM};
@@ -372,6 +376,99 @@ static void tells_what_comes_until_cancelled(void **state) {
     begin_tail(f, &request, "nonsense");
     stage_until(&f->stage, has_answer, f);
     assert_int_equal(f->tail_code, OW_INVALID_ARGUMENT);
+}
+
+// ---- What changes ----
+
+static void on_change(const watch_response *message, void *closure_data) {
+    ow_call *call = closure_data;
+    fixture *f = call->user;
+    if (message == NULL) {
+        f->answered = true;
+        f->tail_code = call->err.code;
+        return;
+    }
+    f->told++;
+    f->told_more = f->told_more || message->more;
+    for (size_t i = 0; i < message->n_methods + message->n_virtual_servers; i++) {
+        size_t size = strlen(f->changes);
+        snprintf(f->changes + size, sizeof f->changes - size, "%s ",
+                 i < message->n_methods ? message->methods[i]
+                                        : message->virtual_servers[i - message->n_methods]);
+    }
+}
+
+static void begin_watch(fixture *f, const stage_caller *who) {
+    Overworld__Telemetry__V1__WatchChangesRequest request =
+        OVERWORLD__TELEMETRY__V1__WATCH_CHANGES_REQUEST__INIT;
+    f->answered = false;
+    f->told = 0;
+    f->call = stage_call_new(&f->stage, who);
+    f->call->user = f;
+    overworld__telemetry__v1__telemetry__watch_changes(
+        ow_directory_get(f->stage.directory, SERVICE), &request, on_change, f->call);
+}
+
+static bool has_been_told(void *self) {
+    return ((fixture *)self)->told > 0;
+}
+
+static bool has_been_told_of_changes(void *self) {
+    const fixture *f = self;
+    return f->changes[0] != 0 || f->told_more;
+}
+
+static void add_change(fixture *f, const char *method, bool changes, int32_t status,
+                       const char *title) {
+    test_run run = {.title = title, .request_id = "req_2", .method = method, .changes = changes};
+    test_block_request(&f->block, now_us(f), &run, status);
+}
+
+static void tells_what_changes_in_its_title(void **state) {
+    fixture *f = *state;
+    begin_watch(f, &viewer);
+    stage_until(&f->stage, has_been_told, f); // that the stream lives
+    assert_string_equal(f->changes, "");
+    add_change(f, "/Timers/Pause", true, 200, "ttl_1");
+    add_change(f, "/Timers/Pause", true, 200, "ttl_1");
+    add_change(f, "/Timers/List", false, 200, "ttl_1");
+    add_change(f, "/Timers/Delete", true, 404, "ttl_1");
+    add_change(f, "/Timers/Create", true, 200, "ttl_2");
+    test_block_init(&f->block, now_us(f), &chat);
+    append(f, 0);
+    add_change(f, "/Timers/Resume", true, 200, "ttl_1");
+    test_block_invocation(&f->block, now_us(f), &chat);
+    append(f, 0);
+    stage_until(&f->stage, has_been_told_of_changes, f);
+    assert_string_equal(f->changes, "/Timers/Pause /Timers/Resume chat ");
+    assert_int_equal(f->told, 2);
+    assert_false(f->told_more);
+    ow_call_cancel(f->call, OW_CANCELLED);
+    stage_until(&f->stage, has_answer, f);
+    assert_int_equal(f->tail_code, OW_CANCELLED);
+    f->call = ow_call_free(f->call);
+}
+
+static void says_that_there_was_more(void **state) {
+    fixture *f = *state;
+    begin_watch(f, &viewer);
+    stage_until(&f->stage, has_been_told, f);
+    char path[32];
+    for (int i = 0; i < 100; i++) {
+        snprintf(path, sizeof path, "/Kv/Set%d", i);
+        add_change(f, path, true, 200, "ttl_1");
+    }
+    append(f, 0);
+    stage_until(&f->stage, has_been_told_of_changes, f);
+    assert_true(f->told_more);
+    stage_restart(&f->stage); // ends the stream
+    stage_until(&f->stage, has_answer, f);
+    f->call = ow_call_free(f->call);
+    stage_caller nowhere = viewer;
+    nowhere.title = "";
+    begin_watch(f, &nowhere);
+    stage_until(&f->stage, has_answer, f);
+    assert_int_equal(f->tail_code, OW_FAILED_PRECONDITION);
 }
 
 static void stops_waiting_when_the_time_is_over_or_the_caller_gone(void **state) {
@@ -748,6 +845,8 @@ int main(int argc, char **argv) {
         CASE(narrows_by_time),
         CASE(waits_for_what_is_new),
         CASE(tells_what_comes_until_cancelled),
+        CASE(tells_what_changes_in_its_title),
+        CASE(says_that_there_was_more),
         CASE(stops_waiting_when_the_time_is_over_or_the_caller_gone),
         SMALL_CASE(bounds_those_who_wait),
         SMALL_CASE(deletes_the_oldest_when_there_is_too_much),

@@ -39,5 +39,5 @@ test("a key is made, changed, and not overwritten when somebody else was faster"
   await lookAt(page, "player-data-conflict");
   assert.match(await server.ow("kv", "get", "level", "--player", player), /8/);
   await page.keyboard.press("Escape");
-  await page.getByRole("cell", { name: /^8/ }).waitFor();
+  await page.getByRole("cell", { name: "8 1 B", exact: true }).waitFor();
 });

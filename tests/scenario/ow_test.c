@@ -130,6 +130,31 @@ static void functions_are_run_by_hand(void **state) {
     RUN(NOT_FOUND, NULL, "fn", "invoke", "lab", "nothing");
     RUN(FAILED, NULL, "fn", "invoke", "lab", "fail");
     RUN(FAILED, "gold", "fn", "invoke", "lab", "refuse", "--json");
+    RUN(OK, "lab/echo", "vs", "instances", "lab");
+    RUN(OK, "\"memoryLimitBytes\"", "vs", "instances", "lab", "--function", "echo", "--json");
+    RUN(OK, "running 0", "queue", "--hour");
+    RUN(OK, "stores: identity ", "status");
+    unlink(file);
+}
+
+static void webhooks_come_and_go(void **state) {
+    (void)state;
+    char file[64];
+    make_file(file, "a secret of the sender\n");
+    RUN(OK, "whsec_", "webhook", "create", "shop", "shop.paid");
+    RUN(CONFLICT, NULL, "webhook", "create", "shop", "shop.paid");
+    RUN(USAGE, NULL, "webhook", "create", "shop");
+    RUN(OK, "/hooks/", "webhook", "create", "forge", "forge.push", "--header", "X-Signature",
+        "--prefix", "sha256=", "--secret-file", file);
+    RUN(OK, "hmac-sha256", "webhook", "show", "forge");
+    RUN(OK, "forge.push", "webhook", "list");
+    RUN(OK, "\"disabled\":true", "webhook", "disable", "forge", "--json");
+    RUN(OK, "switched off", "webhook", "show", "forge");
+    RUN(OK, NULL, "webhook", "enable", "forge");
+    RUN(USAGE, NULL, "webhook", "delete", "forge", "--yes", "shop");
+    RUN(OK, NULL, "webhook", "delete", "forge", "--yes", "forge");
+    RUN(NOT_FOUND, NULL, "webhook", "show", "forge");
+    RUN(NOT_FOUND, NULL, "webhook", "disable", "forge");
     unlink(file);
 }
 
@@ -236,6 +261,9 @@ static void every_json_can_be_read(void **state) {
                                                       {"vs", "versions", "lab", "--json"},
                                                       {"key", "list", "--json"},
                                                       {"title", "list", "--json"},
+                                                      {"queue", "--hour", "--json"},
+                                                      {"webhook", "list", "--json"},
+                                                      {"vs", "instances", "--json"},
                                                       {"timer", "list", "--json"}};
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         static char out[1 << 16];
@@ -265,6 +293,7 @@ int main(void) {
         cmocka_unit_test(aliases_lead_to_versions),
         cmocka_unit_test(versions_are_compared),
         cmocka_unit_test(functions_are_run_by_hand),
+        cmocka_unit_test(webhooks_come_and_go),
         cmocka_unit_test(keys_and_titles_are_kept),
         cmocka_unit_test(players_are_looked_after),
         cmocka_unit_test(timers_go_by_the_clock),

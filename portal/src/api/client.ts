@@ -67,7 +67,16 @@ export async function send(path: string, init: RequestInit): Promise<Response> {
   throw error;
 }
 
+// Which services were asked with a signal, so that whoever made it can tell what its answer depends on.
+const asked = new WeakMap<AbortSignal, Set<string>>();
+const none: ReadonlySet<string> = new Set();
+
+export function servicesAsked(signal: AbortSignal): ReadonlySet<string> {
+  return asked.get(signal) ?? none;
+}
+
 export async function call<In, Out>(method: Method<In, Out>, input: In, signal?: AbortSignal): Promise<Out> {
+  if (signal) asked.set(signal, new Set(asked.get(signal)).add(method.path.split(".")[1] ?? ""));
   const reply = await send(method.path, {
     method: "POST",
     headers: headers({ "Content-Type": "application/json", "Connect-Protocol-Version": "1" }),

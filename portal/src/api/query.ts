@@ -1,7 +1,8 @@
 // What a page asks for and how it stands.
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { ApiError } from "./client";
+import { ApiError, servicesAsked } from "./client";
+import { concerns, live, onChange } from "./live";
 
 export interface Query<T> {
   data: T | undefined;
@@ -10,8 +11,13 @@ export interface Query<T> {
   reload: () => void;
 }
 
-// Asks when `key` changes, on reload, and, when `everyMs` is given, again and again while the page is
-// seen. What was there stays until the next answer.
+// While the server tells what changes, asking again and again is for what it might not have told.
+const SELDOM_MS = 20_000;
+// While one is on its way the next one waits.
+const BESIDE_MS = 250;
+
+// Asks when `key` changes, on reload, and, when `everyMs` is given, while the page is seen: when something
+// has changed that was asked about, and again and again. What was there stays until the next answer.
 export function useQuery<T>(key: string, ask: (signal: AbortSignal) => Promise<T>, everyMs?: number): Query<T> {
   const [state, setState] = useState<{ key: string; data?: T; error?: ApiError; loading: boolean }>({ key, loading: true });
   const [turn, setTurn] = useState(0);
@@ -21,22 +27,47 @@ export function useQuery<T>(key: string, ask: (signal: AbortSignal) => Promise<T
   useEffect(() => {
     const abort = new AbortController();
     let timer: number | undefined;
-    const run = async (): Promise<void> => {
-      if (document.visibilityState === "visible" || everyMs === undefined) {
-        try {
-          const data = await asking.current(abort.signal);
-          if (!abort.signal.aborted) setState({ key, data, loading: false });
-        } catch (cause) {
-          if (abort.signal.aborted) return;
-          const error = cause instanceof ApiError ? cause : new ApiError(0, "unknown", "", String(cause), "");
-          setState((old) => ({ ...(old.key === key ? old : {}), key, error, loading: false }));
-        }
-      }
-      if (everyMs !== undefined && !abort.signal.aborted) timer = window.setTimeout(run, everyMs);
+    let due = Infinity;
+    let began = 0;
+    let running = false;
+    // At that time at the latest.
+    const plan = (at: number): void => {
+      if (abort.signal.aborted || at >= due) return;
+      due = at;
+      window.clearTimeout(timer);
+      timer = window.setTimeout(() => { due = Infinity; void run(); }, Math.max(0, at - Date.now()));
     };
+    const run = async (): Promise<void> => {
+      if (running) return plan(Date.now() + BESIDE_MS);
+      if (everyMs !== undefined && document.visibilityState !== "visible") return;
+      running = true;
+      began = Date.now();
+      try {
+        const data = await asking.current(abort.signal);
+        if (!abort.signal.aborted) setState({ key, data, loading: false });
+      } catch (cause) {
+        if (abort.signal.aborted) return;
+        const error = cause instanceof ApiError ? cause : new ApiError(0, "unknown", "", String(cause), "");
+        setState((old) => ({ ...(old.key === key ? old : {}), key, error, loading: false }));
+      } finally {
+        running = false;
+      }
+      if (everyMs !== undefined) plan(Date.now() + (live.value ? Math.max(SELDOM_MS, everyMs) : everyMs));
+    };
+    const look = (): void => {
+      if (document.visibilityState === "visible") plan(Date.now());
+    };
+    const stop = everyMs === undefined ? undefined : onChange((change) => {
+      const how = concerns(servicesAsked(abort.signal), change);
+      // What is on its way may have been read before the change.
+      if (how) plan(Math.max(Date.now() + (running ? BESIDE_MS : 0), how === "now" ? 0 : began + everyMs));
+    });
+    if (everyMs !== undefined) document.addEventListener("visibilitychange", look);
     setState((old) => (old.key === key ? { ...old, loading: true } : { key, loading: true }));
     void run();
     return () => {
+      stop?.();
+      document.removeEventListener("visibilitychange", look);
       abort.abort();
       window.clearTimeout(timer);
     };

@@ -15,7 +15,7 @@ import * as telemetry from "../gen/telemetry";
 import * as timers from "../gen/timers";
 import { t } from "../i18n";
 import { may } from "../session";
-import { Badge, Button, Empty, Loaded, Notice, Page, Panel, Time } from "../ui/parts";
+import { Badge, Button, Empty, Failure, Loaded, Notice, Page, Panel, Time, say, useAction } from "../ui/parts";
 import { address } from "./virtual-servers";
 
 interface Chain {
@@ -38,11 +38,12 @@ interface Row extends AuditEntry {
 }
 
 const FIELDS = ["principal", "action", "object", "request"] as const;
+const EXPORT_MAX = 200_000;
 const SPANS: [string, number][] = [["24h", 1], ["7d", 7], ["30d", 30], ["", 0]];
 
-async function read(query: Record<string, string>, pages: number, signal: AbortSignal): Promise<{ rows: Row[]; more: boolean }> {
+function filterOf(query: Record<string, string>): ListAuditRequest {
   const days = SPANS.find(([name]) => name === query["since"])?.[1] ?? 0;
-  const filter: ListAuditRequest = {
+  return {
     pageSize: 50,
     ...(query["principal"] ? { principal: query["principal"] } : {}),
     ...(query["action"] ? { action: query["action"] } : {}),
@@ -50,8 +51,14 @@ async function read(query: Record<string, string>, pages: number, signal: AbortS
     ...(query["request"] ? { requestId: query["request"] } : {}),
     ...(days ? { since: new Date(Date.now() - days * 86_400_000).toISOString() } : {}),
   };
+}
+
+const chainsOf = (query: Record<string, string>): Chain[] => CHAINS.filter((c) => may(c.list) && (!query["service"] || query["service"] === c.name));
+
+async function read(query: Record<string, string>, pages: number, signal: AbortSignal): Promise<{ rows: Row[]; more: boolean }> {
+  const filter = filterOf(query);
   let more = false;
-  const lists = await Promise.all(CHAINS.filter((c) => may(c.list)).filter((c) => !query["service"] || query["service"] === c.name).map(async (chain) => {
+  const lists = await Promise.all(chainsOf(query).map(async (chain) => {
     const rows: Row[] = [];
     let pageToken = "";
     for (let i = 0; i < pages; i++) {
@@ -69,21 +76,54 @@ async function read(query: Record<string, string>, pages: number, signal: AbortS
   return { rows, more };
 }
 
+// All that fits, a line each, chain by chain and newest first; no more than fits a browser.
+async function exported(query: Record<string, string>, tell: (n: number) => void): Promise<{ lines: string[]; whole: boolean }> {
+  const filter = { ...filterOf(query), pageSize: 200 };
+  const lines: string[] = [];
+  for (const chain of chainsOf(query)) {
+    let pageToken = "";
+    do {
+      if (lines.length >= EXPORT_MAX) return { lines, whole: false };
+      const page = await call(chain.list, { ...filter, pageToken });
+      lines.push(...(page.entries ?? []).map((entry) => `${JSON.stringify({ service: chain.name, ...entry })}\n`));
+      tell(lines.length);
+      pageToken = page.nextPageToken ?? "";
+    } while (pageToken !== "");
+  }
+  return { lines, whole: true };
+}
+
+function Export({ query }: { query: Record<string, string> }) {
+  const [taken, setTaken] = useState<number>();
+  const act = useAction(async () => {
+    setTaken(0);
+    try {
+      const { lines, whole } = await exported(query, setTaken);
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(new Blob(lines, { type: "application/x-ndjson" }));
+      link.download = "audit.jsonl";
+      link.click();
+      URL.revokeObjectURL(link.href);
+      say(whole ? t("audit.exported", { n: count(lines.length) }) : t("audit.exported.part", { n: count(lines.length) }), whole ? "" : "bad");
+    } finally {
+      setTaken(undefined);
+    }
+  });
+  return (
+    <>
+      {act.error && <Failure error={act.error} />}
+      <Button icon="download" disabled={act.busy} title={t("audit.export.hint")} onClick={() => { void act.run(); }}>{taken ? t("audit.exporting", { n: count(taken) }) : t("export")}</Button>
+    </>
+  );
+}
+
 export function Audit() {
   const { query, route } = useLocation();
   const [pages, setPages] = useState(1);
   const list = useQuery(`audit:${JSON.stringify(query)}:${pages}`, (signal) => read(query, pages, signal), 10_000);
   const go = (change: Record<string, string | undefined>): void => route(address("/audit", { ...query, ...change }), true);
-  const save = (): void => {
-    const text = (list.data?.rows ?? []).map((row) => JSON.stringify(row)).join("\n");
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([`${text}\n`], { type: "application/x-ndjson" }));
-    link.download = "audit.jsonl";
-    link.click();
-    URL.revokeObjectURL(link.href);
-  };
   return (
-    <Page title={t("audit")} sub={t("audit.sub")} cli="ow audit list" actions={<>{CHAINS.some((c) => may(c.verify)) && <Verify />}<Button icon="download" onClick={save}>{t("export")}</Button></>}>
+    <Page title={t("audit")} sub={t("audit.sub")} cli="ow audit list" actions={<>{CHAINS.some((c) => may(c.verify)) && <Verify />}<Export query={query} /></>}>
       <Panel bare>
         <div class="filters">
           {FIELDS.map((field) => <input key={field} aria-label={t(`audit.${field}`)} placeholder={t(`audit.${field}`)} value={query[field] ?? ""} onChange={(e) => go({ [field]: e.currentTarget.value.trim() || undefined })} />)}
@@ -103,8 +143,8 @@ export function Audit() {
                         <td class="nowrap">{row.action}<span class="sub">{row.service} #{row.sequence}</span></td>
                         <td class="break">{row.object}</td>
                         <td class="mono small break">{row.principal || t("audit.platform")}<span class="sub">{row.address}</span></td>
-                        <td><pre class="json">{row.before}</pre></td>
-                        <td><pre class="json">{row.after}</pre></td>
+                        <td><pre class="json" tabIndex={0}>{row.before}</pre></td>
+                        <td><pre class="json" tabIndex={0}>{row.after}</pre></td>
                         <td class="nowrap">{row.requestId && <a href={`/requests/${row.requestId}`} aria-label={t("request.open", { id: row.requestId })}>{t("request")}</a>}</td>
                       </tr>
                     ))}

@@ -3,33 +3,37 @@
 import { useLocation, useRoute } from "preact-iso";
 import { useState } from "preact/hooks";
 import { call } from "../api/client";
-import { useQuery } from "../api/query";
-import { bytes, count, num } from "../format";
+import { useQuery, type Query } from "../api/query";
+import { absolute, bytes, count, num } from "../format";
 import {
   createSubscription, declareEventType, deleteEventType, deleteSubscription, getOccurrence, listEventTypes, listOccurrences, listSubscriptions, publish, setSubscriptionDisabled, trySubscription, updateSubscription,
-  type EventType, type Occurrence, type SubscriptionState,
+  type EventType, type Occurrence, type SubscriptionState, type TrySubscriptionResponse,
 } from "../gen/events";
+import { listExecutions } from "../gen/queue";
 import { listVirtualServers } from "../gen/registry";
 import type { Condition, ConditionGroup, Subscription } from "../gen/triggers";
 import { t, type Key } from "../i18n";
+import { sampleText } from "../sample";
 import { may } from "../session";
 import { Badge, Button, Cli, Dialog, Empty, Failure, Field, FormDialog, Loaded, Notice, Page, Panel, Time, say } from "../ui/parts";
-import { decode, encode } from "./queue";
+import { decode, encode, ExecutionState } from "./queue";
 import { address } from "./virtual-servers";
+import { Webhooks } from "./webhooks";
 
-const TABS: [string, Key][] = [["", "events.subscriptions"], ["types", "events.types"], ["log", "events.log"]];
+const TABS: [string, Key][] = [["", "events.subscriptions"], ["types", "events.types"], ["log", "events.log"], ["webhooks", "webhooks"]];
+const CLI: Record<string, string> = { "": "ow sub list", types: "ow event types", webhooks: "ow webhook list" };
 const OPERATORS = ["eq", "ne", "lt", "le", "gt", "ge", "in", "prefix", "suffix", "exists"];
 
 export function Events() {
   const tab = useRoute().params["tab"] ?? "";
   const [publishing, setPublishing] = useState(false);
   return (
-    <Page title={t("events")} sub={t("events.sub")} cli={tab === "" ? "ow sub list" : tab === "types" ? "ow event types" : "ow event list"}
+    <Page title={t("events")} sub={t("events.sub")} cli={CLI[tab] ?? "ow event list"}
       actions={may(publish) && <Button icon="zap" onClick={() => setPublishing(true)}>{t("events.publish")}</Button>}>
       <nav class="tabs" aria-label={t("events")}>
         {TABS.map(([path, label]) => <a key={path} href={`/events${path && `/${path}`}`} {...(path === tab ? { "aria-current": "page" } : {})}>{t(label)}</a>)}
       </nav>
-      {tab === "" ? <Subscriptions /> : tab === "types" ? <Types /> : <Occurrences />}
+      {tab === "" ? <Subscriptions /> : tab === "types" ? <Types /> : tab === "webhooks" ? <Webhooks /> : <Occurrences />}
       {publishing && <Publish onClose={() => setPublishing(false)} />}
     </Page>
   );
@@ -47,7 +51,9 @@ function isJson(text: string): boolean {
 function Publish({ type: first, onClose }: { type?: string; onClose: () => void }) {
   const types = useQuery("events:types", (signal) => call(listEventTypes, { pageSize: 200 }, signal));
   const [type, setType] = useState(first ?? "");
-  const [data, setData] = useState("{}");
+  const [typed, setData] = useState<string>();
+  // Until somebody has typed something it is an example of the type.
+  const data = typed ?? sampleText(types.data?.types?.find((each) => each.name === type)?.schemaJson);
   const wrong = !isJson(data);
   return (
     <FormDialog title={t("events.publish")} submit={t("events.publish")} disabled={type === "" || wrong} onClose={onClose}
@@ -69,6 +75,7 @@ function Publish({ type: first, onClose }: { type?: string; onClose: () => void 
 function Types() {
   const list = useQuery("events:types", (signal) => call(listEventTypes, { pageSize: 200 }, signal), 10_000);
   const [open, setOpen] = useState<EventType | "new">();
+  const [sample, setSample] = useState<EventType>();
   return (
     <Panel title={t("events.types")} bare actions={may(declareEventType) && <Button icon="plus" onClick={() => setOpen("new")}>{t("events.declare")}</Button>}>
       <Loaded query={list}>
@@ -78,16 +85,35 @@ function Types() {
             <tbody>{page.types?.map((type) => (
               <tr key={type.name}>
                 <td class="mono"><a class="name" href={`/events/log?type=${type.name}`}>{type.name}</a></td><td class="break">{type.description}</td>
-                <td>{type.schemaJson ? <pre class="json">{type.schemaJson}</pre> : <span class="muted">{t("events.any")}</span>}</td>
+                <td>{type.schemaJson ? <pre class="json" tabIndex={0}>{type.schemaJson}</pre> : <span class="muted">{t("events.any")}</span>}</td>
                 <td class="nowrap">{type.platform ? <Badge tone="accent">{t("audit.platform")}</Badge> : type.client ? <Badge>{t("alias.public")}</Badge> : <Badge>{t("alias.private")}</Badge>}</td>
-                <td class="right nowrap">{!type.platform && may(declareEventType) && <Button kind="quiet" onClick={() => setOpen(type)}>{t("edit")}</Button>}{!type.platform && may(deleteEventType) && <Button kind="quiet" icon="trash" aria-label={`${t("delete")} ${type.name}`} onClick={() => { void call(deleteEventType, { name: type.name!, etag: type.etag! }).then(list.reload, (e: Error) => say(e.message, "bad")); }} />}</td>
+                <td class="right nowrap"><Button kind="quiet" onClick={() => setSample(type)}>{t("events.sample")}</Button>{!type.platform && may(declareEventType) && <Button kind="quiet" onClick={() => setOpen(type)}>{t("edit")}</Button>}{!type.platform && may(deleteEventType) && <Button kind="quiet" icon="trash" aria-label={`${t("delete")} ${type.name}`} onClick={() => { void call(deleteEventType, { name: type.name!, etag: type.etag! }).then(list.reload, (e: Error) => say(e.message, "bad")); }} />}</td>
               </tr>
             ))}</tbody>
           </table></div>
         )}
       </Loaded>
+      {sample && <Sample type={sample} onClose={() => setSample(undefined)} />}
       {open && <Declare type={open === "new" ? undefined : open} onClose={() => setOpen(undefined)} onDone={() => { setOpen(undefined); list.reload(); }} />}
     </Panel>
+  );
+}
+
+// The last one that happened, or what the schema describes.
+function Sample({ type, onClose }: { type: EventType; onClose: () => void }) {
+  const last = useQuery(`events:sample:${type.name}`, (signal) => call(listOccurrences, { type: type.name ?? "", pageSize: 1, data: true }, signal));
+  return (
+    <Dialog title={`${t("events.sample")}: ${type.name}`} onClose={onClose}>
+      <div class="body"><Loaded query={last} lines={2}>{(page) => {
+        const found = page.occurrences?.[0];
+        return (
+          <>
+            <p class="muted">{found ? <>{t("events.sample.last")} <Time at={found.received} /></> : type.schemaJson ? t("events.sample.made") : t("events.sample.none")}</p>
+            {(found || type.schemaJson) && <pre class="result">{found ? decode(found.data) : sampleText(type.schemaJson)}</pre>}
+          </>
+        );
+      }}</Loaded></div>
+    </Dialog>
   );
 }
 
@@ -138,6 +164,7 @@ function Subscriptions() {
                 <td class="break">{s.declared?.url || `${s.virtualServer}/${s.declared?.function}`}</td>
                 <td>{s.disabled ? <Badge tone="warn">{t("timers.paused")}</Badge> : <Badge tone="ok">{t("timers.active")}</Badge>}{s.disabledReason && <span class="sub break">{s.disabledReason}</span>}</td>
                 <td class="right nowrap">
+                  <a class="button quiet" href={`/queue?subscription=${s.subscriptionId}`}>{t("events.deliveries")}</a>
                   {may(trySubscription) && <Button kind="quiet" icon="play" onClick={() => setTrying(s)}>{t("events.try")}</Button>}
                   {may(setSubscriptionDisabled) && <Button kind="quiet" onClick={() => act(call(setSubscriptionDisabled, { subscriptionId: s.subscriptionId!, disabled: !s.disabled }))}>{s.disabled ? t("timers.resume") : t("timers.pause")}</Button>}
                   {!s.fromManifest && may(updateSubscription) && <Button kind="quiet" onClick={() => setOpen(s)}>{t("edit")}</Button>}
@@ -220,7 +247,40 @@ function Subscribe({ state, onClose, onDone }: { state: SubscriptionState | unde
       </div>
       <Builder groups={groups} onChange={setGroups} />
       {wrong && <p class="bad small">{t("events.value.json")}</p>}
+      {type !== "" && !wrong && may(trySubscription) && <TryHere server={chosen} subscription={subscription} />}
     </FormDialog>
+  );
+}
+
+// Would a past event fit what is being written?
+function TryHere({ server, subscription }: { server: string; subscription: Subscription }) {
+  const exact = subscription.eventType?.includes("*") ? "" : (subscription.eventType ?? "");
+  const past = useQuery(`events:past:${exact}`, (signal) => call(listOccurrences, { pageSize: 50, ...(exact ? { type: exact } : {}) }, signal));
+  const [trigger, setTrigger] = useState("");
+  const list = past.data?.occurrences ?? [];
+  const chosen = list.some((o) => o.triggerId === trigger) ? trigger : (list[0]?.triggerId ?? "");
+  const asked = { ...subscription, name: subscription.name || "tried" };
+  const result = useQuery(`events:tryhere:${chosen}:${server}:${JSON.stringify(asked)}`, (signal) => (chosen ? call(trySubscription, { subscription: asked, triggerId: chosen }, signal) : Promise.resolve(undefined)));
+  if (past.data && list.length === 0) return <p class="muted">{t("events.try.none")}</p>;
+  return (
+    <fieldset class="choices">
+      <legend>{t("events.try")}</legend>
+      <Field label={t("events.past")}>{(a) => <PastEvent attributes={a} list={list} chosen={chosen} onChange={setTrigger} />}</Field>
+      <Verdict result={result} />
+    </fieldset>
+  );
+}
+
+function PastEvent({ attributes, list, chosen, onChange }: { attributes: object; list: Occurrence[]; chosen: string; onChange: (trigger: string) => void }) {
+  return <select {...attributes} value={chosen} onChange={(e) => onChange(e.currentTarget.value)}>{list.map((o) => <option key={o.triggerId} value={o.triggerId}>{o.type} · {absolute(new Date(o.received ?? ""))} · {o.triggerId}</option>)}</select>;
+}
+
+function Verdict({ result }: { result: Query<TrySubscriptionResponse | undefined> }) {
+  return (
+    <>
+      {result.error && <Failure error={result.error} />}
+      {result.data && (result.data.matches ? <Notice tone="" title={t("events.matches")} /> : <Notice tone="warn" title={t("events.matches_not")}>{result.data.whyNot}</Notice>)}
+    </>
   );
 }
 
@@ -233,9 +293,8 @@ function Try({ state, onClose }: { state: SubscriptionState; onClose: () => void
   return (
     <Dialog title={`${t("events.try")}: ${state.declared?.name}`} onClose={onClose}>
       <div class="body">
-        <Field label={t("events.past")}>{(a) => <select {...a} value={chosen} onChange={(e) => setTrigger(e.currentTarget.value)}>{(past.data?.occurrences ?? []).map((o) => <option key={o.triggerId} value={o.triggerId}>{o.type} · {o.triggerId}</option>)}</select>}</Field>
-        {result.error && <Failure error={result.error} />}
-        {result.data && (result.data.matches ? <Notice tone="" title={t("events.matches")} /> : <Notice tone="warn" title={t("events.matches_not")}>{result.data.whyNot}</Notice>)}
+        <Field label={t("events.past")}>{(a) => <PastEvent attributes={a} list={past.data?.occurrences ?? []} chosen={chosen} onChange={setTrigger} />}</Field>
+        <Verdict result={result} />
         {result.data?.envelopeJson && <pre class="result">{result.data.envelopeJson}</pre>}
         {past.data && (past.data.occurrences ?? []).length === 0 && <Empty icon="zap" title={t("events.log.none")} />}
       </div>
@@ -275,13 +334,38 @@ function Occurrences() {
 function Happened({ trigger, onClose }: { trigger: string; onClose: () => void }) {
   const found = useQuery(`event:${trigger}`, (signal) => call(getOccurrence, { triggerId: trigger }, signal));
   return (
-    <Dialog title={t("event")} onClose={onClose}>
+    <Dialog wide title={t("event")} onClose={onClose}>
       <div class="body"><Loaded query={found}>{(o) => (
         <>
           <dl class="facts"><dt>{t("events.type")}</dt><dd class="mono">{o.type}</dd><dt>{t("events.source")}</dt><dd class="mono break">{o.source}</dd><dt>{t("time")}</dt><dd><Time at={o.time} /></dd><dt>id</dt><dd class="mono small break">{o.id}</dd></dl>
           <pre class="result">{decode(o.data)}</pre>
+          <Deliveries trigger={trigger} />
         </>
       )}</Loaded></div>
     </Dialog>
+  );
+}
+
+// What followed from an event, whole: each leads to its attempts.
+function Deliveries({ trigger }: { trigger: string }) {
+  const list = useQuery(`event:${trigger}:deliveries`, (signal) => call(listExecutions, { pageSize: 100, filter: { triggerId: trigger } }, signal), 3000);
+  return (
+    <section class="stack-2" aria-label={t("events.deliveries")}>
+      <h3>{t("events.deliveries")}</h3>
+      <Loaded query={list} lines={2}>
+        {(page) => (page.executions ?? []).length === 0 ? <p class="muted">{t("events.deliveries.none")}</p> : (
+          <div class="table-wrap"><table>
+            <thead><tr><th>{t("timers.execution")}</th><th>{t("events.target")}</th><th>{t("status")}</th><th class="number">{t("queue.attempt")}</th><th>{t("reason")}</th><th>{t("queue.ended")}</th></tr></thead>
+            <tbody>{page.executions?.map((e) => (
+              <tr key={e.executionId}>
+                <td class="mono small"><a class="name" href={`/queue/${e.executionId}`}>{e.executionId}</a></td>
+                <td class="break">{e.function ? `${e.virtualServer}/${e.function}` : t("webhooks.out.url")}</td><td><ExecutionState state={e.state} /></td>
+                <td class="number">{e.attempt ?? 0} / {e.retry?.maxAttempts || 3}</td><td class="break">{e.reason}<span class="sub">{e.message}</span></td><td><Time at={e.ended} /></td>
+              </tr>
+            ))}</tbody>
+          </table></div>
+        )}
+      </Loaded>
+    </section>
   );
 }

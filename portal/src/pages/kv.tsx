@@ -47,7 +47,7 @@ export function KvPanel({ scope, flag }: { scope: Scope; flag: string }) {
                 {page.entries.map((entry) => (
                   <tr key={entry.key}>
                     <td class="mono break">{entry.key}</td>
-                    <td><pre class="json">{decode(entry.value).slice(0, 400)}</pre><span class="sub">{bytes(decode(entry.value).length)}</span></td>
+                    <td><pre class="json" tabIndex={0}>{decode(entry.value).slice(0, 400)}</pre><span class="sub">{bytes(decode(entry.value).length)}</span></td>
                     <td class="number">{entry.version}</td><td><Time at={entry.updatedAt} /></td><td>{entry.expiresAt ? <Time at={entry.expiresAt} /> : t("never")}</td>
                     <td class="right nowrap">
                       {may(kvSet) && <Button kind="quiet" onClick={() => setOpen(entry)}>{t("edit")}</Button>}

@@ -2,10 +2,12 @@
 
 import { useLocation, useRoute } from "preact-iso";
 import { useState } from "preact/hooks";
-import { call } from "../api/client";
+import { ApiError, call } from "../api/client";
 import { useQuery } from "../api/query";
-import { absolute } from "../format";
-import { banPlayer, deletePlayer, exportPlayer, findPlayer, logoutPlayer, unbanPlayer, type FindPlayerRequest, type Player } from "../gen/identity";
+import { questionsOf, type Way } from "../find-player";
+import { absolute, count } from "../format";
+import { banPlayer, deletePlayer, exportPlayer, findPlayer, logoutPlayer, unbanPlayer, type Player } from "../gen/identity";
+import { send } from "../gen/push";
 import { queryLogs } from "../gen/telemetry";
 import { t, type Key } from "../i18n";
 import { may } from "../session";
@@ -14,35 +16,37 @@ import { KvPanel } from "./kv";
 import { LogLines } from "./request-parts";
 import { address } from "./virtual-servers";
 
-const WAYS: [string, Key][] = [["player", "players.by.player"], ["email", "players.by.email"], ["custom", "players.by.custom"], ["device", "players.by.device"], ["oidc", "players.by.oidc"]];
+const WAYS: [Way, Key][] = [["any", "players.by.any"], ["player", "players.by.player"], ["email", "players.by.email"], ["custom", "players.by.custom"], ["device", "players.by.device"], ["oidc", "players.by.oidc"]];
 
-function requestOf(by: string, q: string): FindPlayerRequest {
-  switch (by) {
-    case "email":
-      return { email: q };
-    case "custom":
-      return { customId: q };
-    case "device":
-      return { deviceId: q };
-    case "oidc":
-      return { oidc: { provider: q.slice(0, q.indexOf(":")), subject: q.slice(q.indexOf(":") + 1) } };
-    default:
-      return { playerId: q };
+// Asks in one way after the other; what refuses a form of id has not found anybody either.
+async function find(by: Way, q: string, signal: AbortSignal): Promise<Player> {
+  const questions = questionsOf(by, q);
+  for (const [at, question] of questions.entries()) {
+    try {
+      return await call(findPlayer, question, signal);
+    } catch (error) {
+      const goOn = error instanceof ApiError && (error.status === 404 || error.status === 400) && at + 1 < questions.length;
+      if (!goOn) throw error;
+    }
   }
+  throw new ApiError(404, "not_found", "no_player", t("players.unknown"), "");
 }
+
+const PLACEHOLDERS: Partial<Record<Way, string>> = { any: "plr_…, ann@example.com, provider:subject", oidc: "provider:subject", player: "plr_…" };
 
 export function Players() {
   const { query, route } = useLocation();
-  const [by, setBy] = useState(query["by"] ?? "player");
+  const way = (WAYS.find(([id]) => id === query["by"]) ?? WAYS[0]!)[0];
+  const [by, setBy] = useState<Way>(way);
   const [q, setQ] = useState(query["q"] ?? "");
   const asked = query["q"] ?? "";
-  const found = useQuery(`players:${query["by"] ?? ""}:${asked}`, (signal) => (asked ? call(findPlayer, requestOf(query["by"] ?? "player", asked), signal) : Promise.resolve(undefined)));
+  const found = useQuery(`players:${query["by"] ?? ""}:${asked}`, (signal) => (asked ? find(way, asked, signal) : Promise.resolve(undefined)));
   return (
     <Page title={t("players")} sub={t("players.sub")} cli="ow player find">
       <Panel bare>
         <form class="filters" onSubmit={(e) => { e.preventDefault(); route(address("/players", { by, q: q.trim() || undefined })); }}>
-          <select aria-label={t("players.by")} value={by} onChange={(e) => setBy(e.currentTarget.value)}>{WAYS.map(([id, name]) => <option key={id} value={id}>{t(name)}</option>)}</select>
-          <input type="search" aria-label={t("players.search")} placeholder={by === "oidc" ? "provider:subject" : by === "player" ? "plr_…" : ""} value={q} onInput={(e) => setQ(e.currentTarget.value)} />
+          <select aria-label={t("players.by")} value={by} onChange={(e) => setBy(e.currentTarget.value as Way)}>{WAYS.map(([id, name]) => <option key={id} value={id}>{t(name)}</option>)}</select>
+          <input type="search" aria-label={t("players.search")} placeholder={PLACEHOLDERS[by] ?? ""} value={q} onInput={(e) => setQ(e.currentTarget.value)} />
           <Button type="submit" icon="search">{t("players.search")}</Button>
         </form>
         {!asked ? <Empty icon="users" title={t("players.none")}>{t("players.none.text")}</Empty>
@@ -65,7 +69,7 @@ function Standing({ player }: { player: Player }) {
 export function PlayerPage() {
   const id = useRoute().params["id"] ?? "";
   const { route } = useLocation();
-  const [open, setOpen] = useState<"ban" | "delete" | "">("");
+  const [open, setOpen] = useState<"ban" | "delete" | "push" | "">("");
   const player = useQuery(`player:${id}`, (signal) => call(findPlayer, { playerId: id }, signal), 5000);
   const calls = useQuery(`player:${id}:calls`, (signal) => call(queryLogs, { principal: `player:${id}`, kind: "REQUEST", newest: true, pageSize: 50, since: new Date(Date.now() - 7 * 86_400_000).toISOString() }, signal), 5000);
   const act = async (what: () => Promise<unknown>, done: Key): Promise<void> => {
@@ -90,6 +94,7 @@ export function PlayerPage() {
     <Page title={t("player")} sub={<code>{id}</code>} cli={`ow player show ${id}`}
       actions={found && (
         <>
+          {may(send) && <Button icon="zap" onClick={() => setOpen("push")}>{t("players.push")}</Button>}
           {may(logoutPlayer) && <Button icon="signOut" onClick={() => { void act(() => call(logoutPlayer, { playerId: id }), "players.logged_out"); }}>{t("players.logout")}</Button>}
           {may(exportPlayer) && <Button icon="download" onClick={() => { void download(); }}>{t("export")}</Button>}
           {may(banPlayer) && (found.bannedUntil
@@ -136,6 +141,7 @@ export function PlayerPage() {
         </Panel>
       </div>
       {open === "ban" && <Ban id={id} onClose={() => setOpen("")} onDone={() => { setOpen(""); player.reload(); }} />}
+      {open === "push" && <Push id={id} onClose={() => setOpen("")} />}
       {open === "delete" && (
         <FormDialog danger title={t("players.delete")} submit={t("delete")} onClose={() => setOpen("")}
           onSubmit={async () => { await call(deletePlayer, { playerId: id }); route("/players"); }}>
@@ -146,21 +152,55 @@ export function PlayerPage() {
   );
 }
 
-const ENDS: [string, number, Key][] = [["1h", 1, "players.ban.hour"], ["24h", 24, "players.ban.day"], ["168h", 168, "players.ban.week"], ["720h", 720, "players.ban.month"], ["", 0, "players.ban.ever"]];
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function Push({ id, onClose }: { id: string; onClose: () => void }) {
+  const [topic, setTopic] = useState("notice");
+  const [text, setText] = useState('{"text": ""}');
+  const wrong = !isJson(text);
+  return (
+    <FormDialog title={t("players.push")} submit={t("players.push")} disabled={wrong || !/^[A-Za-z0-9_.:/-]{1,64}$/.test(topic)} onClose={onClose}
+      onSubmit={async () => {
+        const reply = await call(send, { playerIds: [id], topic, payloadJson: text });
+        say(reply.sent ? t("players.push.sent") : t("players.push.waiting", { n: count(reply.waiting ?? 0) }));
+        onClose();
+      }}>
+      <Field label={t("players.push.topic")} hint={t("players.push.topic.hint")}>{(a) => <input {...a} autoFocus class="mono" maxLength={64} value={topic} onInput={(e) => setTopic(e.currentTarget.value)} />}</Field>
+      <Field label={t("players.push.message")} error={wrong ? t("events.no_json") : undefined}>{(a) => <textarea {...a} rows={5} value={text} onInput={(e) => setText(e.currentTarget.value)} />}</Field>
+      <Cli line={`ow push ${id} ${topic || "TOPIC"} '${text.replace(/\s+/g, " ")}'`} />
+    </FormDialog>
+  );
+}
+
+// "": for good; "at": the moment that is given.
+const ENDS: [string, number, Key][] = [["1h", 1, "players.ban.hour"], ["24h", 24, "players.ban.day"], ["168h", 168, "players.ban.week"], ["720h", 720, "players.ban.month"], ["at", 0, "players.ban.at"], ["", 0, "players.ban.ever"]];
 
 function Ban({ id, onClose, onDone }: { id: string; onClose: () => void; onDone: () => void }) {
   const [reason, setReason] = useState("");
   const [span, setSpan] = useState("24h");
+  const [moment, setMoment] = useState("");
   const hours = ENDS.find(([name]) => name === span)?.[1] ?? 0;
+  const at = span === "at" ? new Date(moment) : new Date(Date.now() + hours * 3_600_000);
+  const wrong = span === "at" && !(at.getTime() > Date.now());
+  const until = span === "" || wrong ? {} : { until: at.toISOString() };
+  const flag = span === "" || wrong ? "" : span === "at" ? ` --until ${at.toISOString()}` : ` --for ${span}`;
   return (
-    <FormDialog danger title={t("players.ban")} submit={t("players.ban")} onClose={onClose}
+    <FormDialog danger title={t("players.ban")} submit={t("players.ban")} disabled={wrong} onClose={onClose}
       onSubmit={async () => {
-        await call(banPlayer, { playerId: id, reason, ...(hours ? { until: new Date(Date.now() + hours * 3_600_000).toISOString() } : {}) });
+        await call(banPlayer, { playerId: id, reason, ...until });
         onDone();
       }}>
       <Field label={t("reason")} hint={t("players.ban.reason")}>{(a) => <input {...a} autoFocus maxLength={200} value={reason} onInput={(e) => setReason(e.currentTarget.value)} />}</Field>
       <Field label={t("players.ban.end")}>{(a) => <select {...a} value={span} onChange={(e) => setSpan(e.currentTarget.value)}>{ENDS.map(([name, , key]) => <option key={name} value={name}>{t(key)}</option>)}</select>}</Field>
-      <Cli line={`ow player ban ${id}`} />
+      {span === "at" && <Field label={t("players.ban.moment")} error={moment !== "" && wrong ? t("players.ban.past") : undefined}>{(a) => <input {...a} type="datetime-local" value={moment} onInput={(e) => setMoment(e.currentTarget.value)} />}</Field>}
+      <Cli line={`ow player ban ${id}${flag}${reason ? ` --reason '${reason}'` : ""}`} />
     </FormDialog>
   );
 }

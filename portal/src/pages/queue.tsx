@@ -9,9 +9,11 @@ import { cancelExecution, discardExecutions, editExecution, getExecution, listEx
 import { t, type Key } from "../i18n";
 import { may } from "../session";
 import { Badge, Button, Cli, Empty, Field, FormDialog, Loaded, Notice, Page, Panel, Time, say, type Tone } from "../ui/parts";
+import { QueueStats } from "./queue-stats";
 import { address } from "./virtual-servers";
 
 const PAGE = 100;
+const COUNT_PAGES = 50;
 const STATES = ["waiting", "running", "done", "dead", "discarded"] as const;
 const TONES: Record<string, Tone> = { waiting: "accent", running: "accent", done: "ok", dead: "bad", discarded: "" };
 
@@ -26,6 +28,7 @@ function filterOf(query: Record<string, string>): ExecutionFilter {
   return {
     ...(query["state"] ? { state: query["state"] } : {}), ...(query["vs"] ? { virtualServer: query["vs"] } : {}), ...(query["fn"] ? { function: query["fn"] } : {}),
     ...(query["source"] ? { source: query["source"] } : {}), ...(query["reason"] ? { reason: query["reason"] } : {}),
+    ...(query["event"] ? { triggerId: query["event"] } : {}), ...(query["subscription"] ? { subscriptionKey: query["subscription"] } : {}),
   };
 }
 
@@ -66,9 +69,11 @@ export function Queue() {
       <nav class="tabs" aria-label={t("status")}>
         {(["", ...STATES] as const).map((state) => <a key={state} href={address("/queue", { ...query, state: state || undefined })} {...((query["state"] ?? "") === state ? { "aria-current": "page" } : {})}>{state ? t(`queue.${state}`) : t("queue.all")}</a>)}
       </nav>
+      <div class="stack">
+      {!query["state"] && <QueueStats />}
       <Panel bare>
         <div class="filters">
-          {([["vs", "vs"], ["fn", "function"], ["source", "queue.source"], ["reason", "reason"]] as const).map(([field, label]) => (
+          {([["vs", "vs"], ["fn", "function"], ["source", "queue.source"], ["reason", "reason"], ["event", "event"], ["subscription", "queue.subscription"]] as const).map(([field, label]) => (
             <input key={field} aria-label={t(label)} placeholder={t(label)} value={query[field] ?? ""} onChange={(e) => go({ [field]: e.currentTarget.value.trim() || undefined })} />
           ))}
         </div>
@@ -96,25 +101,44 @@ export function Queue() {
           )}
         </Loaded>
       </Panel>
+      </div>
       {open === "redrive" && <Redrive ids={[...chosen]} filter={filterOf(query)} onClose={() => setOpen("")} onDone={() => { setOpen(""); setChosen(new Set()); list.reload(); }} />}
       {open === "discard" && <Discard ids={[...chosen]} filter={filterOf(query)} onClose={() => setOpen("")} onDone={() => { setOpen(""); setChosen(new Set()); list.reload(); }} />}
     </Page>
   );
 }
 
+// How many dead ones fit, up to a bound; undefined: more, or it is not known.
+async function countDead(filter: ExecutionFilter): Promise<number | undefined> {
+  let sum = 0;
+  let pageToken = "";
+  for (let i = 0; i < COUNT_PAGES; i++) {
+    const page = await call(listExecutions, { pageSize: 200, pageToken, filter: { ...filter, state: "dead" } });
+    sum += page.executions?.length ?? 0;
+    pageToken = page.nextPageToken ?? "";
+    if (pageToken === "") return sum;
+  }
+  return undefined;
+}
+
 function Redrive({ ids, filter, onClose, onDone }: { ids: string[]; filter: ExecutionFilter; onClose: () => void; onDone: () => void }) {
   const [rate, setRate] = useState(0);
+  const [all, setAll] = useState<number>();
   const [done, setDone] = useState<number>();
   return (
     <FormDialog title={t("queue.redrive")} submit={t("queue.redrive")} onClose={onClose}
       onSubmit={async () => {
         let sum = 0;
         let begin: string | undefined;
+        let pageToken = "";
+        setDone(0);
+        setAll(ids.length || await countDead(filter));
         for (;;) {
-          const reply = await call(redriveExecutions, { ...(ids.length ? { executionIds: ids } : { all: true, filter }), perSecond: rate, ...(begin ? { begin } : {}) });
+          const reply = await call(redriveExecutions, { ...(ids.length ? { executionIds: ids } : { all: true, filter }), perSecond: rate, pageToken, ...(begin ? { begin } : {}) });
           sum += reply.count ?? 0;
           setDone(sum);
           begin = reply.next;
+          pageToken = reply.nextPageToken ?? "";
           if (!reply.more || ids.length) break;
         }
         say(t("queue.redriven", { n: count(sum) }));
@@ -122,7 +146,12 @@ function Redrive({ ids, filter, onClose, onDone }: { ids: string[]; filter: Exec
       }}>
       <p>{ids.length ? t("queue.redrive.text.n", { n: ids.length }) : t("queue.redrive.text")}</p>
       <Field label={t("queue.rate")} hint={t("queue.rate.hint")}>{(a) => <input {...a} type="number" min={0} max={10000} value={rate} onInput={(e) => setRate(Number(e.currentTarget.value))} />}</Field>
-      {done !== undefined && <div class="stack-2"><progress aria-label={t("queue.redrive")} /><span class="muted" role="status">{t("queue.redriven", { n: count(done) })}</span></div>}
+      {done !== undefined && (
+        <div class="stack-2">
+          <progress aria-label={t("queue.redrive")} {...(all === undefined ? {} : { max: Math.max(all, done, 1), value: done })} />
+          <span class="muted" role="status">{all === undefined ? t("queue.redriven", { n: count(done) }) : t("queue.progress", { n: count(done), all: count(Math.max(all, done)) })}</span>
+        </div>
+      )}
       <Cli line={`ow dead redrive ${ids.length ? ids.join(" ") : "--all"}${rate ? ` --rate ${rate}` : ""}`} />
     </FormDialog>
   );
@@ -133,8 +162,10 @@ function Discard({ ids, filter, onClose, onDone }: { ids: string[]; filter: Exec
   return (
     <FormDialog danger title={t("queue.discard")} submit={t("queue.discard")} disabled={reason.trim() === ""} onClose={onClose}
       onSubmit={async () => {
+        let pageToken = "";
         for (;;) {
-          const reply = await call(discardExecutions, { ...(ids.length ? { executionIds: ids } : { all: true, filter }), reason });
+          const reply = await call(discardExecutions, { ...(ids.length ? { executionIds: ids } : { all: true, filter }), reason, pageToken });
+          pageToken = reply.nextPageToken ?? "";
           if (!reply.more || ids.length) break;
         }
         onDone();

@@ -11,7 +11,7 @@ import { Badge, Empty, Loaded, Page, Panel, Skeleton, Sparkline, Time } from "..
 import { HealthBadge, versionText } from "./virtual-servers";
 
 const TABS: [string, Key][] = [
-  ["", "vs.tab.overview"], ["code", "vs.tab.code"], ["test", "vs.tab.test"], ["versions", "versions"], ["triggers", "vs.tab.triggers"], ["logs", "logs"], ["settings", "settings"],
+  ["", "vs.tab.overview"], ["code", "vs.tab.code"], ["test", "vs.tab.test"], ["versions", "versions"], ["triggers", "vs.tab.triggers"], ["instances", "vs.tab.instances"], ["logs", "logs"], ["settings", "settings"],
 ];
 
 // The editor comes with the tabs that need it.
@@ -20,6 +20,7 @@ const TestTab = lazy(() => import("./vs-test").then((m) => m.TestTab));
 const VersionsTab = lazy(() => import("./vs-versions").then((m) => m.VersionsTab));
 const SettingsTab = lazy(() => import("./vs-settings").then((m) => m.SettingsTab));
 const TriggersTab = lazy(() => import("./vs-triggers").then((m) => m.TriggersTab));
+const InstancesTab = lazy(() => import("./vs-instances").then((m) => m.InstancesTab));
 const LogView = lazy(() => import("./logs").then((m) => m.LogView));
 
 export function VirtualServer() {
@@ -50,6 +51,8 @@ function Tab({ tab, server, reload }: { tab: string; server: Server; reload: () 
       return <VersionsTab server={server} onChanged={reload} />;
     case "triggers":
       return <TriggersTab server={server} />;
+    case "instances":
+      return <InstancesTab name={name} />;
     case "logs":
       return <LogView at={`/vs/${name}/logs`} fixed={{ vs: name }} />;
     case "settings":

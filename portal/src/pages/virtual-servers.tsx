@@ -17,7 +17,7 @@ export function VirtualServers() {
   const { query, route } = useLocation();
   const filter = query["q"] ?? "";
   const [pages, setPages] = useState(1);
-  const list = useQuery(`vs:${pages}`, (signal) => readPages(pages, signal), 10_000);
+  const list = useQuery(`vs:${pages}:${filter}`, (signal) => readPages(pages, filter, signal), 10_000);
   const health = useQuery("vs:health", (signal) => readWindow(15, {}, signal), 10_000);
   const create = query["create"] !== undefined;
   const go = (change: Record<string, string | undefined>): void => route(address("/vs", { ...query, ...change }), true);
@@ -25,15 +25,17 @@ export function VirtualServers() {
     <Page title={t("vs.title")} sub={t("vs.sub")} cli="ow vs list"
       actions={may(createVirtualServer) && <Button kind="primary" icon="plus" onClick={() => go({ create: "" })}>{t("vs.create")}</Button>}>
       <Panel bare>
+        {(filter !== "" || (list.data?.servers.length ?? 0) > 0) && (
+          <div class="filters">
+            <input type="search" aria-label={t("filter")} placeholder={t("vs.filter")} value={filter} onInput={(e) => go({ q: e.currentTarget.value || undefined })} />
+          </div>
+        )}
         <Loaded query={list}>
-          {(page) => page.servers.length === 0
+          {(page) => page.servers.length === 0 && filter === ""
             ? <Empty icon="server" title={t("vs.none")} action={may(createVirtualServer) && <Button kind="primary" icon="plus" onClick={() => go({ create: "" })}>{t("vs.create")}</Button>}>{t("vs.none.text")}</Empty>
             : (
               <>
-                <div class="filters">
-                  <input type="search" aria-label={t("filter")} placeholder={t("vs.filter")} value={filter} onInput={(e) => go({ q: e.currentTarget.value || undefined })} />
-                </div>
-                <Rows servers={page.servers.filter((s) => (s.name ?? "").toLowerCase().includes(filter.toLowerCase()))} health={health.data} />
+                <Rows servers={page.servers} health={health.data} />
                 {page.more && <div class="more"><Button onClick={() => setPages(pages + 1)}>{t("more")}</Button></div>}
               </>
             )}
@@ -49,11 +51,11 @@ export function address(path: string, query: Record<string, string | undefined>)
   return search ? `${path}?${search}` : path;
 }
 
-async function readPages(pages: number, signal: AbortSignal): Promise<{ servers: VirtualServer[]; more: boolean }> {
+async function readPages(pages: number, namePart: string, signal: AbortSignal): Promise<{ servers: VirtualServer[]; more: boolean }> {
   const servers: VirtualServer[] = [];
   let token = "";
   for (let i = 0; i < pages; i++) {
-    const page = await call(listVirtualServers, { pageSize: PAGE, pageToken: token }, signal);
+    const page = await call(listVirtualServers, { pageSize: PAGE, pageToken: token, namePart }, signal);
     servers.push(...(page.virtualServers ?? []));
     token = page.nextPageToken ?? "";
     if (token === "") break;

@@ -4,8 +4,10 @@ import { useLocation } from "preact-iso";
 import { useState } from "preact/hooks";
 import { call } from "../api/client";
 import { useQuery } from "../api/query";
-import { duration, num } from "../format";
-import { deleteSecret, deleteVirtualServer, listSecrets, setSecret, updateVirtualServer, useSecretVersion, type Secret, type VirtualServer } from "../gen/registry";
+import { bytes, count, duration, num } from "../format";
+import { kvUsage } from "../gen/data";
+import { deleteSecret, deleteVirtualServer, listSecrets, setSecret, updateVirtualServer, useSecretVersion, type FetchRules, type Secret, type VirtualServer } from "../gen/registry";
+import { listInstances } from "../gen/runner";
 import { t } from "../i18n";
 import { may } from "../session";
 import { Button, Cli, Empty, Field, FormDialog, Loaded, Notice, Panel, Time, say } from "../ui/parts";
@@ -43,6 +45,10 @@ export function SettingsTab({ server, onChanged }: { server: VirtualServer; onCh
             <tbody>{server.latest?.env?.map((e) => <tr key={e.name}><td class="mono">{e.name}</td><td class="mono break">{e.value}</td></tr>)}</tbody></table></div>
         )}
       </Panel>
+      <Panel title={t("settings.egress")} actions={<a href={`/vs/${name}/code?file=virtualserver.json`}>{t("settings.manifest")}</a>}>
+        <Egress rules={server.latest?.fetch} />
+      </Panel>
+      <Quota name={name} />
       <Secrets name={name} />
       {may(deleteVirtualServer) && (
         <Panel title={t("settings.end")} actions={<Button kind="danger" icon="trash" onClick={() => setEnding(true)}>{t("delete")}</Button>}>
@@ -52,6 +58,33 @@ export function SettingsTab({ server, onChanged }: { server: VirtualServer; onCh
       {describing && <Describe server={server} onClose={() => setDescribing(false)} onDone={() => { setDescribing(false); onChanged(); }} />}
       {ending && <End server={server} onClose={() => setEnding(false)} onDone={() => route("/vs")} />}
     </div>
+  );
+}
+
+function Egress({ rules }: { rules: FetchRules | undefined }) {
+  if (!rules) return <p class="muted">{t("settings.egress.none")}</p>;
+  return (
+    <dl class="facts">
+      <dt>{t("settings.egress.hosts")}</dt><dd class="mono break">{(rules.hosts ?? []).join(", ") || "–"}</dd>
+      <dt>{t("settings.egress.networks")}</dt><dd class="mono break">{(rules.networks ?? []).join(", ") || "–"}</dd>
+      <dt>{t("settings.egress.plain")}</dt><dd>{rules.plain ? t("yes") : t("no")}</dd>
+    </dl>
+  );
+}
+
+// How much of what it may have there is.
+function Quota({ name }: { name: string }) {
+  const there = useQuery(`quota:${name}`, (signal) => call(listInstances, { virtualServer: name }, signal), 10_000);
+  const usage = useQuery(`quota:kv:${name}`, (signal) => call(kvUsage, { scope: { kind: "VIRTUAL_SERVER", virtualServer: name } }, signal), 10_000);
+  const reserved = (there.data?.instances ?? []).reduce((sum, i) => sum + num(i.memoryLimitBytes), 0);
+  return (
+    <Panel title={t("settings.quota")}>
+      <dl class="facts">
+        <dt>{t("settings.quota.instances")}</dt><dd>{there.data ? t("settings.quota.of", { n: count((there.data.instances ?? []).length), all: count(there.data.quota ?? 0) }) : "–"}</dd>
+        <dt>{t("settings.quota.memory")}</dt><dd>{there.data ? t("settings.quota.of_title", { n: bytes(reserved), all: bytes(num(there.data.titleMemoryBytes)) }) : "–"}</dd>
+        <dt>{t("settings.quota.kv")}</dt><dd>{usage.data ? t("settings.quota.kv.of", { keys: count(num(usage.data.keys)), max: count(num(usage.data.maxKeys)), n: bytes(num(usage.data.bytes)), all: bytes(num(usage.data.maxBytes)) }) : "–"}</dd>
+      </dl>
+    </Panel>
   );
 }
 

@@ -1,4 +1,4 @@
-// What drives a virtual server besides its callers: timers and subscriptions, declared and made by hand.
+// What drives a virtual server besides its callers: timers, subscriptions, webhooks, routes, declared and made by hand.
 
 import { call } from "../api/client";
 import { useQuery } from "../api/query";
@@ -7,13 +7,16 @@ import type { VirtualServer } from "../gen/registry";
 import { listTimers } from "../gen/timers";
 import { t } from "../i18n";
 import { Badge, Empty, Loaded, Panel, Time } from "../ui/parts";
+import { title } from "../session";
 import { conditionText } from "./events";
+import { readWebhooks, WebhookRows } from "./webhooks";
 import { schedule, StateBadge } from "./timers";
 
 export function TriggersTab({ server }: { server: VirtualServer }) {
   const name = server.name ?? "";
   const timers = useQuery(`triggers:timers:${name}`, (signal) => call(listTimers, { virtualServer: name, pageSize: 200 }, signal), 5000);
   const subscriptions = useQuery(`triggers:subscriptions:${name}`, (signal) => call(listSubscriptions, { virtualServer: name, pageSize: 200 }, signal), 5000);
+  const webhooks = useQuery(`triggers:webhooks:${name}`, async (signal) => (await readWebhooks(signal)).filter((w) => w.virtualServer === name), 5000);
   return (
     <div class="stack">
       <Panel title={t("timers")} bare actions={<a href={`/timers?vs=${name}`}>{t("timers")}</a>}>
@@ -39,6 +42,21 @@ export function TriggersTab({ server }: { server: VirtualServer }) {
             </table></div>
           )}
         </Loaded>
+      </Panel>
+      <Panel title={t("webhooks")} bare actions={<a href="/events/webhooks">{t("webhooks")}</a>}>
+        <Loaded query={webhooks} lines={2}>
+          {(found) => found.length === 0 ? <Empty icon="globe" title={t("webhooks.none")}>{t("webhooks.none.text")}</Empty> : <WebhookRows webhooks={found} />}
+        </Loaded>
+      </Panel>
+      <Panel title={t("routes")} bare actions={<span class="muted">{t("routes.of")}</span>}>
+        {(server.latest?.triggers?.routes ?? []).length === 0 ? <Empty icon="branch" title={t("routes.none")}>{t("routes.none.text")}</Empty> : (
+          <div class="table-wrap"><table>
+            <thead><tr><th>{t("routes.path")}</th><th>{t("function")}</th><th>{t("alias.targets")}</th><th>{t("exposure")}</th><th>{t("status")}</th></tr></thead>
+            <tbody>{server.latest?.triggers?.routes?.map((r) => (
+              <tr key={`${r.method} ${r.path} ${r.alias}`}><td class="mono small break"><strong>{r.method}</strong> /http/{title.value?.name ?? ""}/{name}{r.path}</td><td class="mono small">{r.function}</td><td class="mono small">{r.alias || "$DEFAULT"}</td><td><Badge>{r.access}</Badge></td><td>{r.disabled ? <Badge tone="warn">{t("timers.paused")}</Badge> : <Badge tone="ok">{t("timers.active")}</Badge>}</td></tr>
+            ))}</tbody>
+          </table></div>
+        )}
       </Panel>
     </div>
   );

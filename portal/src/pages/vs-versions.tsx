@@ -1,7 +1,8 @@
 // Versions, and the aliases that lead to them.
 
-import { useLocation } from "preact-iso";
-import { useState } from "preact/hooks";
+import { lazy, useLocation } from "preact-iso";
+import { Suspense } from "preact/compat";
+import { useMemo, useState } from "preact/hooks";
 import { call } from "../api/client";
 import { useQuery } from "../api/query";
 import { asText, readFile } from "../bundle";
@@ -11,12 +12,13 @@ import {
   type Alias, type GetRevisionResponse, type Revision, type VirtualServer,
 } from "../gen/registry";
 import { t } from "../i18n";
-import { healthOf, quantile, readWindow } from "../series";
+import { curveOf, healthOf, minutesOf, quantile, readWindow, type Window } from "../series";
 import { may } from "../session";
 import { Editor } from "../ui/editor";
-import { Badge, Button, Cli, Dialog, Empty, Field, FormDialog, Loaded, Notice, Panel, Sparkline, Time, useAction, say } from "../ui/parts";
+import { Badge, Button, Cli, Dialog, Empty, Field, FormDialog, Loaded, Notice, Panel, Skeleton, Sparkline, Time, useAction, say } from "../ui/parts";
 import { address } from "./virtual-servers";
 
+const Chart = lazy(() => import("../ui/chart").then((m) => m.Chart));
 const ALL = 10_000;
 
 export function VersionsTab({ server, onChanged }: { server: VirtualServer; onChanged: () => void }) {
@@ -30,6 +32,7 @@ export function VersionsTab({ server, onChanged }: { server: VirtualServer; onCh
   return (
     <div class="stack">
       <Aliases server={server} versions={list.data?.versions ?? []} onChanged={onChanged} />
+      {(server.aliases ?? []).filter((alias) => (alias.targets ?? []).length > 1).map((alias) => <Halves key={alias.name} name={name} alias={alias} />)}
       <Panel title={t("versions")} bare actions={may(publish) && server.latest?.revisionId && <Button icon="plus" onClick={() => setPublishing(true)}>{t("versions.publish")}</Button>}>
         <Loaded query={list}>
           {(page) => page.versions.length === 0
@@ -213,6 +216,31 @@ function EditAlias({ name, alias, versions, onClose, onDone }: { name: string; a
       <label class="check"><input type="checkbox" checked={isPublic} disabled={alias?.name === "$DEFAULT"} onChange={(e) => setPublic(e.currentTarget.checked)} />{t("alias.is_public")}</label>
       <Cli line={line} />
     </FormDialog>
+  );
+}
+
+// What came of the calls on either side of a split.
+function Halves({ name, alias }: { name: string; alias: Alias }) {
+  const window = useQuery(`halves:${name}:${alias.name}`, (signal) => readWindow(60, { virtualServer: name, qualifier: alias.name ?? "" }, signal), 10_000);
+  return (
+    <Panel title={t("alias.halves", { name: alias.name ?? "" })} actions={<span class="muted">{t("home.hour")}</span>}>
+      {window.data ? <Suspense fallback={<Skeleton />}><Curves window={window.data} alias={alias} /></Suspense> : <Skeleton />}
+    </Panel>
+  );
+}
+
+function Curves({ window, alias }: { window: Window; alias: Alias }) {
+  const { times, halves } = useMemo(() => ({
+    times: minutesOf(window),
+    halves: (alias.targets ?? []).map((target) => ({ label: shown(target.version), curve: curveOf(window, (s) => num(s.version) === (target.version === "$LATEST" ? 0 : num(target.version))) })),
+  }), [window, alias]);
+  const colours = ["--accent", "--warn"] as const;
+  const lines = (of: "errors" | "p95", format: (value: number) => string) => halves.map(({ label, curve }, i) => ({ label, colour: colours[i % 2]!, values: curve[of], format, dots: true }));
+  return (
+    <div class="columns">
+      <div><h3>{t("alias.halves.errors")}</h3><Chart times={times} label={t("alias.halves.errors")} lines={lines("errors", (v) => `${v.toFixed(v < 10 ? 1 : 0)} %`)} /></div>
+      <div><h3>{t("alias.halves.p95")}</h3><Chart times={times} label={t("alias.halves.p95")} lines={lines("p95", (v) => `≤ ${duration(v * 1000)}`)} /></div>
+    </div>
   );
 }
 

@@ -5,7 +5,7 @@ import "uplot/dist/uPlot.min.css";
 import { useEffect, useRef } from "preact/hooks";
 import { compact } from "../format";
 import { t } from "../i18n";
-import { theme } from "../theme";
+import { dark, theme } from "../theme";
 
 const hour = (seconds: number): string => {
   const at = new Date(seconds * 1000);
@@ -18,6 +18,7 @@ export interface Line {
   values: (number | null)[];
   format?: (value: number) => string;
   scale?: string;
+  dots?: boolean; // where neighbours are missing a line shows nothing
 }
 
 export function Chart({ times, lines, label }: { times: number[]; lines: Line[]; label: string }) {
@@ -43,7 +44,7 @@ export function Chart({ times, lines, label }: { times: number[]; lines: Line[];
       scales: { y: { range: (_u, _min, max) => [0, Math.max(max * 1.1, 1)] } },
       axes: [{ ...axis, values: (_u: uPlot, ticks: number[]) => ticks.map(hour) }, { ...axis, size: 52, values: (_u: uPlot, ticks: number[]) => ticks.map(compact) }],
       series: [{ label: t("time"), value: (_u: uPlot, v: number | null) => (v === null ? "–" : hour(v)) }, ...lines.map((line) => ({
-        label: line.label, stroke: colour(line.colour), width: 1.5, points: { show: false },
+        label: line.label, stroke: colour(line.colour), width: 1.5, points: line.dots ? { show: true, size: 4 } : { show: false },
         value: (_u: uPlot, v: number | null) => (v === null ? "–" : (line.format ?? compact)(v)),
         ...(line.colour === "--accent" ? { fill: colour("--accent-soft") } : {}),
       }))],
@@ -56,7 +57,7 @@ export function Chart({ times, lines, label }: { times: number[]; lines: Line[];
       watch.disconnect();
       made.destroy();
     };
-  }, [theme.value, shape]);
+  }, [theme.value, dark.value, shape]);
 
   useEffect(() => {
     plot.current?.setData([times, ...lines.map((line) => line.values)]);

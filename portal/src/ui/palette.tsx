@@ -4,8 +4,8 @@ import { useLocation } from "preact-iso";
 import { useEffect, useId, useMemo, useState } from "preact/hooks";
 import { call } from "../api/client";
 import { useQuery } from "../api/query";
-import { listVirtualServers } from "../gen/registry";
-import { listTimers } from "../gen/timers";
+import { listVirtualServers, type VirtualServer } from "../gen/registry";
+import { listTimers, type Timer } from "../gen/timers";
 import { t } from "../i18n";
 import { places } from "../pages";
 import { nextTheme } from "../theme";
@@ -20,6 +20,7 @@ interface Choice {
 }
 
 const MOST = 50;
+const NAME = /^[A-Za-z0-9_-]{2,60}$/;
 
 // How well the letters of `typed` are found in `name`, in order; the less the better, -1: not.
 export function distance(typed: string, name: string): number {
@@ -38,9 +39,32 @@ export function distance(typed: string, name: string): number {
 function byId(typed: string): Choice[] {
   if (/^plr_\w{10,}$/.test(typed)) return [{ name: typed, kind: t("player"), icon: "user", go: `/players/${typed}` }];
   if (/^req_\w{10,}$/.test(typed)) return [{ name: typed, kind: t("request"), icon: "logs", go: `/requests/${typed}` }];
-  if (typed.includes("@")) return [{ name: typed, kind: t("player"), icon: "user", go: `/players?by=email&q=${encodeURIComponent(typed)}` }];
   if (/^exe_\w{10,}$/.test(typed)) return [{ name: typed, kind: t("timers.execution"), icon: "inbox", go: `/queue/${typed}` }];
   return [];
+}
+
+async function readNamed(word: string, signal: AbortSignal): Promise<{ servers: VirtualServer[]; timers: Timer[] }> {
+  if (word.length < 2) return { servers: [], timers: [] };
+  const [servers, timers] = await Promise.all([
+    call(listVirtualServers, { pageSize: 50, namePart: word }, signal),
+    call(listTimers, { pageSize: 50, name: word }, signal),
+  ]);
+  return { servers: servers.virtualServers ?? [], timers: timers.timers ?? [] };
+}
+
+// Each thing once, by what tells it from others.
+function once<T>(list: T[], key: (each: T) => string | undefined): T[] {
+  return [...new Map(list.map((each) => [key(each), each])).values()];
+}
+
+// A value when it has stayed the same for so long.
+function useLater<T>(value: T, ms: number): T {
+  const [later, setLater] = useState(value);
+  useEffect(() => {
+    const timer = setTimeout(() => setLater(value), ms);
+    return () => clearTimeout(timer);
+  }, [value, ms]);
+  return later;
 }
 
 export function Palette({ onClose }: { onClose: () => void }) {
@@ -50,18 +74,23 @@ export function Palette({ onClose }: { onClose: () => void }) {
   const [at, setAt] = useState(0);
   const servers = useQuery("palette", (signal) => call(listVirtualServers, { pageSize: 200 }, signal));
   const timers = useQuery("palette:timers", (signal) => call(listTimers, { pageSize: 200 }, signal));
+  // Where there are more than that, the server looks: for virtual servers by a part, for timers by the name.
+  const word = useLater(NAME.test(typed) ? typed : "", 150);
+  const more = useQuery(`palette:${word}`, (signal) => readNamed(word, signal));
   const all = useMemo<Choice[]>(() => [
     ...places.map((place): Choice => ({ name: t(place.name), kind: t("palette.page"), icon: place.icon, go: place.at })),
-    ...(servers.data?.virtualServers ?? []).flatMap((server): Choice[] => [
+    ...once([...(servers.data?.virtualServers ?? []), ...(more.data?.servers ?? [])], (server) => server.name).flatMap((server): Choice[] => [
       { name: server.name ?? "", kind: t("vs"), icon: "server", go: `/vs/${server.name}` },
       ...(server.latest?.functions ?? []).map((fn): Choice => ({ name: `${server.name}/${fn.name}`, kind: t("function"), icon: "zap", go: `/vs/${server.name}/test?fn=${fn.name}` })),
     ]),
-    ...(timers.data?.timers ?? []).map((timer): Choice => ({ name: `${timer.virtualServer}/${timer.spec?.name}`, kind: t("timer"), icon: "timer", go: `/timers/${timer.timerId}` })),
+    ...once([...(timers.data?.timers ?? []), ...(more.data?.timers ?? [])], (timer) => timer.timerId).map((timer): Choice => ({ name: `${timer.virtualServer}/${timer.spec?.name}`, kind: t("timer"), icon: "timer", go: `/timers/${timer.timerId}` })),
     { name: t("theme"), kind: t("palette.do"), icon: "moon", go: nextTheme },
-  ], [servers.data, timers.data]);
+  ], [servers.data, timers.data, more.data]);
   const found = useMemo(() => {
     const rated = all.map((choice) => ({ choice, rate: distance(typed, choice.name) })).filter((each) => each.rate >= 0);
-    return [...byId(typed.trim()), ...rated.sort((a, b) => a.rate - b.rate).slice(0, MOST).map((each) => each.choice)];
+    const player = { name: t("palette.player", { text: typed.trim() }), kind: t("player"), icon: "user", go: `/players?q=${encodeURIComponent(typed.trim())}` } as const;
+    const named = rated.sort((a, b) => a.rate - b.rate).slice(0, MOST).map((each) => each.choice);
+    return [...byId(typed.trim()), ...named, ...(typed.trim().length >= 3 ? [player] : [])];
   }, [all, typed]);
   const chosen = Math.min(at, found.length - 1);
   useEffect(() => {

@@ -48,10 +48,15 @@ export function Notice({ tone, title, children, action }: { tone: "bad" | "warn"
   );
 }
 
+// Somebody else was faster.
+const CONFLICTS = new Set(["stale_etag", "stale_version"]);
+
 export function Failure({ error, retry }: { error: ApiError; retry?: () => void }) {
   const detail = [error.reason, error.requestId].filter(Boolean).join(" · ");
+  const conflict = CONFLICTS.has(error.reason);
   return (
-    <Notice tone="bad" title={error.message} action={retry && <Button onClick={retry}>{t("again")}</Button>}>
+    <Notice tone="bad" title={conflict ? t("conflict") : error.message} action={retry && <Button onClick={retry}>{t("again")}</Button>}>
+      {conflict && <p>{t("conflict.text")}</p>}
       {detail && <code class="muted">{detail}</code>}
     </Notice>
   );

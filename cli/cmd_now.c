@@ -1,0 +1,110 @@
+// ow queue, ow vs instances: what there is at this moment.
+
+#include "cli/rpc.h"
+
+#include "overworld/events/v1/queue.pb-c.h"
+#include "overworld/runner/v1/runner.pb-c.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+// ---- The queue ----
+
+typedef Overworld__Events__V1__GetQueueStatsResponse QueueStats;
+
+static void print_points(cli *c, const QueueStats *stats) {
+    static const char *const columns[] = {"MINUTE", "ON THE WAY", "DONE", "DEAD", NULL};
+    cli_table table = {.columns = columns};
+    for (size_t i = 0; i < stats->n_points; i++) {
+        const Overworld__Events__V1__QueuePoint *p = stats->points[i];
+        cli_table_add(c, &table, cli_ago(c, p->time->seconds));
+        cli_table_addf(c, &table, "%" PRId64, p->waiting);
+        cli_table_addf(c, &table, "%" PRId64, p->done);
+        cli_table_addf(c, &table, "%" PRId64, p->dead);
+    }
+    cli_table_print(c, &table);
+}
+
+static cli_exit cmd_queue(cli *c) {
+    Overworld__Events__V1__GetQueueStatsRequest request =
+        OVERWORLD__EVENTS__V1__GET_QUEUE_STATS_REQUEST__INIT;
+    QueueStats *stats;
+    request.points = cli_bool(c, "hour");
+    cli_exit code =
+        cli_rpc(c, "/overworld.events.v1.Queue/GetQueueStats", &request.base,
+                &overworld__events__v1__get_queue_stats_response__descriptor, true, &stats);
+    if (code != CLI_OK || c->json) {
+        return code;
+    }
+    const char *at_least = stats->truncated ? "at least " : "";
+    printf("waiting %s%" PRId64 ", running %" PRId64 ", dead letters %s%" PRId64 "\n", at_least,
+           stats->waiting, stats->running, at_least, stats->dead);
+    if (stats->oldest_due != NULL) {
+        printf("the oldest is due since %s\n", cli_ago(c, stats->oldest_due->seconds));
+    }
+    if (stats->n_points > 0) {
+        putchar('\n');
+        print_points(c, stats);
+    }
+    return CLI_OK;
+}
+
+static const cli_flag queue_flags[] = {
+    {"hour", CLI_FLAG_BOOL, NULL, "and how it was, minute by minute"},
+    {0},
+};
+
+// ---- Instances ----
+
+static void add_instance(cli *c, cli_table *table, const Overworld__Runner__V1__Instance *i) {
+    cli_table_addf(c, table, "%s/%s", i->virtual_server, i->function);
+    if (i->version > 0) {
+        cli_table_addf(c, table, "%" PRId64, i->version);
+    } else {
+        cli_table_add(c, table, "$LATEST");
+    }
+    cli_table_add(c, table, i->state);
+    cli_table_addf(c, table, "%" PRId64 " of %" PRId64 " MB", i->memory_bytes >> 20,
+                   i->memory_limit_bytes >> 20);
+    cli_table_addf(c, table, "%" PRId64 " s", i->age_us / 1000000);
+    cli_table_addf(c, table, "%" PRId64, i->calls);
+}
+
+static cli_exit cmd_vs_instances(cli *c) {
+    static const char *const columns[] = {"FUNCTION", "VERSION", "STATE", "MEMORY",
+                                          "AGE",      "CALLS",   NULL};
+    Overworld__Runner__V1__ListInstancesRequest request =
+        OVERWORLD__RUNNER__V1__LIST_INSTANCES_REQUEST__INIT;
+    Overworld__Runner__V1__ListInstancesResponse *reply;
+    const char *function = cli_text(c, "function");
+    cli_table table = {.columns = columns};
+    request.virtual_server = (char *)(uintptr_t)(c->arg_count > 0 ? c->args[0] : "");
+    request.function = (char *)(uintptr_t)(function != NULL ? function : "");
+    cli_exit code =
+        cli_rpc(c, "/overworld.runner.v1.Runner/ListInstances", &request.base,
+                &overworld__runner__v1__list_instances_response__descriptor, true, &reply);
+    if (code != CLI_OK || c->json) {
+        return code;
+    }
+    for (size_t i = 0; i < reply->n_instances; i++) {
+        add_instance(c, &table, reply->instances[i]);
+    }
+    cli_table_print(c, &table);
+    if (reply->truncated) {
+        cli_say(c, "there are more: name a function");
+    }
+    return CLI_OK;
+}
+
+static const cli_flag instances_flags[] = {
+    {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
+    {0},
+};
+
+const cli_command now_commands[] = {
+    {"queue", "", "how much waits, runs and was given up", 0, 0, queue_flags, cmd_queue,
+     "ow queue --hour"},
+    {"vs instances", "[VS]", "the processes that serve functions", 0, 1, instances_flags,
+     cmd_vs_instances, "ow vs instances chat"},
+    {0},
+};

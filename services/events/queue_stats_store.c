@@ -1,0 +1,110 @@
+// The last hour is put together from what is stored: who was accepted and when it ended. So it needs no
+// writes, and is there after a restart.
+
+#include "services/events/queue_stats_store.h"
+
+#include "services/events/queue_logic.h"
+
+int64_t queue_minute_us(const queue_look *look, int minute) {
+    return look->now_us / MINUTE_US * MINUTE_US - (QUEUE_MINUTES - 1 - minute) * MINUTE_US;
+}
+
+// In which of the minutes it was; -1: before them, QUEUE_MINUTES: after them.
+static int minute_of(const queue_look *look, int64_t at_us) {
+    int64_t first_us = queue_minute_us(look, 0);
+    if (at_us < first_us) {
+        return -1;
+    }
+    int64_t minute = (at_us - first_us) / MINUTE_US;
+    return minute < QUEUE_MINUTES ? (int)minute : QUEUE_MINUTES;
+}
+
+// It was on its way from its acceptance until it ended; ended_us 0: it still is.
+static void note(queue_look *look, execution_state state, int64_t created_us, int64_t ended_us) {
+    int end = ended_us > 0 ? minute_of(look, ended_us) : QUEUE_MINUTES;
+    int begin = minute_of(look, created_us);
+    for (int i = begin > 0 ? begin : 0; i < end; i++) {
+        look->each[i].waiting++;
+    }
+    if (end >= 0 && end < QUEUE_MINUTES) {
+        look->each[end].done += state == EXECUTION_DONE;
+        look->each[end].dead += state == EXECUTION_DEAD;
+    }
+}
+
+// Rows of state, created_us, ended_us, due_us.
+static ow_code take(ow_rows *rows, queue_look *look, int64_t *ret_count, ow_err *err) {
+    bool more = true;
+    ow_code code = OW_OK;
+    while ((code = ow_rows_next(rows, &more, err)) == OW_OK && more) {
+        execution_state state = (execution_state)ow_rows_int(rows, 0);
+        int64_t due_us = ow_rows_int(rows, 3);
+        if (state == EXECUTION_WAITING &&
+            (look->oldest_due_us == 0 || due_us < look->oldest_due_us)) {
+            look->oldest_due_us = due_us;
+        }
+        if (look->minutes) {
+            note(look, state, ow_rows_int(rows, 1), ow_rows_int(rows, 2));
+        }
+        ++*ret_count;
+    }
+    return code;
+}
+
+#define COLUMNS "SELECT state, created_us, ended_us, due_us FROM executions WHERE "
+
+// One statement a state: each has an index of its own.
+static const struct {
+    execution_state state;
+    const char *sql;
+} on_their_way[] = {
+    {EXECUTION_WAITING, COLUMNS "state = 1 AND title_id = $1 ORDER BY due_us LIMIT $2"},
+    {EXECUTION_HELD,
+     COLUMNS "lane <> '' AND state < 5 AND state = 2 AND title_id = $1 ORDER BY lane LIMIT $2"},
+    {EXECUTION_PARKED, COLUMNS "state = 3 AND title_id = $1 ORDER BY subscription LIMIT $2"},
+    {EXECUTION_RUNNING, COLUMNS "state = 4 AND title_id = $1 ORDER BY subscription LIMIT $2"},
+    {EXECUTION_DEAD, COLUMNS "state = 6 AND title_id = $1 ORDER BY execution_id DESC LIMIT $2"},
+};
+
+static int64_t *count_of(queue_look *look, execution_state state) {
+    return state == EXECUTION_RUNNING ? &look->running
+           : state == EXECUTION_DEAD  ? &look->dead
+                                      : &look->waiting;
+}
+
+static ow_code read_state(ow_db_conn *db, queue_look *look, size_t at, ow_err *err) {
+    ow_rows *rows = NULL;
+    int64_t count = 0;
+    ow_code code = ow_db_query(db, &rows, err, on_their_way[at].sql, "ti", look->title_id,
+                               (int64_t)QUEUE_LOOK_MAX);
+    code = code == OW_OK ? take(rows, look, &count, err) : code;
+    ow_rows_close(rows);
+    *count_of(look, on_their_way[at].state) += count;
+    look->truncated = look->truncated || count == QUEUE_LOOK_MAX;
+    return code;
+}
+
+// Those that ended within the hour lie next to each other by the time when they need not be kept.
+static ow_code read_settled(ow_db_conn *db, queue_look *look, ow_err *err) {
+    ow_rows *rows = NULL;
+    int64_t count = 0;
+    ow_code code =
+        ow_db_query(db, &rows, err,
+                    COLUMNS "delete_us > 0 AND delete_us >= $1 AND delete_us <= $2"
+                            " AND state <> 6 AND title_id = $3"
+                            " ORDER BY delete_us DESC LIMIT $4",
+                    "iiti", queue_minute_us(look, 0) + look->keep_us, look->now_us + look->keep_us,
+                    look->title_id, (int64_t)QUEUE_LOOK_MAX);
+    code = code == OW_OK ? take(rows, look, &count, err) : code;
+    ow_rows_close(rows);
+    look->truncated = look->truncated || count == QUEUE_LOOK_MAX;
+    return code;
+}
+
+ow_code queue_stats_read(ow_db_conn *db, queue_look *look, ow_err *err) {
+    ow_code code = OW_OK;
+    for (size_t i = 0; code == OW_OK && i < sizeof on_their_way / sizeof *on_their_way; i++) {
+        code = read_state(db, look, i, err);
+    }
+    return code == OW_OK && look->minutes ? read_settled(db, look, err) : code;
+}
