@@ -206,6 +206,7 @@ for (const [theme, language] of RUNS) {
     const page = await openPage(browser, { colorScheme: theme, locale: language === "zh" ? "zh-CN" : "en-GB", reducedMotion: "reduce" });
     const walk = new Walk(page, wordsOf(language), `path_${theme}_${language}`, `${theme}-${language}`);
     await page.goto((await server.ow("portal")).trim());
+    await page.getByRole("button", { name: /^Sign in as |的身份登录/ }).click();
     await page.getByText(walk.t("home.well")).waitFor();
     await walk.look("home");
     await walk.create();
