@@ -554,6 +554,7 @@ static void on_head(void *self, ow_http_request *request) {
     }
     take_trace(x);
     x->door = choose_door(x, ow_http_path(request));
+    x->state.connect.method = NULL; // the record asks for it even when the door never opens
     if (ow_http_is_reserve(request) && x->door != &plain_door) {
         exchange_refuse(x, 503, OW_UNAVAILABLE, "overloaded", "too many connections");
         return;
