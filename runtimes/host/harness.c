@@ -149,6 +149,14 @@ bool harness_until(harness *self, const unsigned *counter, unsigned wanted) {
     return *counter >= wanted;
 }
 
+pid_t harness_known(harness *self, const ow_host_instance *instance) {
+    uint64_t end = harness_now_ns() + HARNESS_PATIENCE_MS * 1000000ull;
+    while (ow_host_instance_pid(instance) <= 0 && harness_now_ns() < end) {
+        harness_turn(self, 1);
+    }
+    return ow_host_instance_pid(instance);
+}
+
 ow_host_instance *harness_spawn(harness *self, const char *symbol) {
     const ow_host_spec spec = {
         .code_fd = self->code_fd, .symbol = symbol, .memory_bytes = 64u << 20, .user = self};
@@ -169,6 +177,8 @@ ow_code harness_submit(ow_host_instance *instance, uint64_t id, const void *data
         .virtual_server = "chat",
         .function = "moderate",
         .version = "$LATEST",
+        .execution_id = "exe_01",
+        .attempt = 2,
         .content_type = "application/json",
         .payload = data,
         .payload_length = length,

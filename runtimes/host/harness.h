@@ -57,6 +57,10 @@ void harness_turn(harness *self, int ms);
 // Turns until *counter >= wanted; false when patience ends.
 bool harness_until(harness *self, const unsigned *counter, unsigned wanted);
 
+// Turns until the zygote has told the instance's process, which may come after its readiness; 0 when
+// patience ends.
+pid_t harness_known(harness *self, const ow_host_instance *instance);
+
 // An instance of a symbol with 64 MB; NULL when refused.
 ow_host_instance *harness_spawn(harness *self, const char *symbol);
 

@@ -102,7 +102,7 @@ ow_host *ow_host_free(ow_host *host) {
         host->zygotes = zygote->next;
         zygote_destroy(zygote);
     }
-    reap_all(host); // zygotes before the instances that they leave
+    reap_all(host);
     close_fd(host->epoll);
     close_fd(host->wake);
     close_fd(host->page_fd);

@@ -152,10 +152,11 @@ void zygote_readable(ow_host_zygote *zygote);
 void zygote_destroy(ow_host_zygote *zygote);
 
 // reap.c: each takes the pidfd; -1 is nothing
-void reap_later(ow_host *host, int pidfd); // when it has ended
-void reap_kill(ow_host *host, int pidfd);  // kills first; it may have children
+void reap_later(ow_host *host, int pidfd);  // when it has ended
+void reap_parent(ow_host *host, int pidfd); // the same; what it leaves is reaped behind it
+void reap_kill(ow_host *host, int pidfd);   // kills a parent first
 void reap_readable(reaping *entry);
-void reap_all(ow_host *host); // waits; what was given last goes first
+void reap_all(ow_host *host); // waits
 
 // instance.c
 bool instance_tables_have_room(ow_host *host);

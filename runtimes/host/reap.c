@@ -57,19 +57,24 @@ void reap_later(ow_host *host, int pidfd) {
     }
 }
 
-void reap_kill(ow_host *host, int pidfd) {
-    if (pidfd >= 0) {
-        syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-        reaping *entry = add(host, pidfd);
-        if (entry) {
-            entry->parent = true;
-        }
+void reap_parent(ow_host *host, int pidfd) {
+    reaping *entry = pidfd >= 0 ? add(host, pidfd) : NULL;
+    if (entry) {
+        entry->parent = true;
     }
 }
 
-static bool parents_end(const ow_host *host) {
+void reap_kill(ow_host *host, int pidfd) {
+    if (pidfd >= 0) {
+        syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+        reap_parent(host, pidfd);
+    }
+}
+
+// True while the end of a parent other than `but` is awaited.
+static bool parents_end(const ow_host *host, const reaping *but) {
     for (const reaping *at = host->reaping; at; at = at->next) {
-        if (at->parent) {
+        if (at->parent && !at->orphaned && at != but) {
             return true;
         }
     }
@@ -92,7 +97,7 @@ static void take_orphans(ow_host *host) {
 void reap_readable(reaping *entry) {
     ow_host *host = entry->host;
     unwatch(host, entry->pidfd);
-    if (!take_end(entry, WNOHANG) && !entry->parent && parents_end(host)) {
+    if (!take_end(entry, WNOHANG) && parents_end(host, entry)) {
         entry->orphaned = true;
         return;
     }
@@ -103,15 +108,27 @@ void reap_readable(reaping *entry) {
     *link = entry->next;
     bool parent = entry->parent;
     forget(entry);
-    if (parent && !parents_end(host)) {
+    if (parent && !parents_end(host, NULL)) {
         take_orphans(host);
     }
 }
 
+// What is another's child at the first look is nobody's at the second: by then that one was waited for.
 void reap_all(ow_host *host) {
+    reaping *others = NULL;
     while (host->reaping) {
         reaping *entry = host->reaping;
         host->reaping = entry->next;
+        if (take_end(entry, 0)) {
+            forget(entry);
+        } else {
+            entry->next = others;
+            others = entry;
+        }
+    }
+    while (others) {
+        reaping *entry = others;
+        others = entry->next;
         (void)take_end(entry, 0);
         forget(entry);
     }

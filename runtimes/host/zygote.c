@@ -175,7 +175,10 @@ static void on_hello(ow_host_zygote *zygote, ow_frame *frame) {
                         : OW_HOST_SANDBOX_REFUSED;
     status->landlock_abi = (int)frame->head.value;
     snprintf(status->text, sizeof status->text, "%s", text ? text : "");
-    reap_later(zygote->host, zygote->started);
+    // With namespaces it is another process than the zygote, which it leaves; else it is the zygote, and
+    // counts as a parent when it is killed.
+    void (*reap)(ow_host *, int) = status->level == OW_HOST_SANDBOX_FULL ? reap_parent : reap_later;
+    reap(zygote->host, zygote->started);
     zygote->started = -1;
     tell(zygote);
 }
