@@ -110,6 +110,12 @@ test("a condition is tried against a past event while it is written; its deliver
 
 test("a player is found by whatever there is, gets a message, and a ban with an end of one's own", async () => {
   await page.goto(`${server.console}/players`);
+  await page.getByRole("link", { name: player }).waitFor(); // the newest are listed
+  await lookAt(page, "players-list");
+  assert.equal((await server.owJson("player", "list")).players[0].playerId, player);
+  await page.getByRole("searchbox").fill("nobody@example");
+  await page.getByRole("button", { name: "Search" }).click();
+  await page.getByRole("heading", { name: "No such player" }).waitFor();
   await page.getByRole("searchbox").fill("studio-account-of-a-player");
   await page.getByRole("button", { name: "Search" }).click();
   await page.getByRole("link", { name: player }).click();
