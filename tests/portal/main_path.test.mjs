@@ -113,7 +113,10 @@ class Walk {
     await this.field("vs").selectOption(name);
     await this.field("timers.kind_of").selectOption("every");
     await this.field("timers.seconds").fill("2");
-    await dialog.locator("time").first().waitFor();
+    await page.waitForFunction(() => {
+      const [first, second] = [...document.querySelectorAll("dialog time")].map((each) => Date.parse(each.dateTime));
+      return second - first === 2000;
+    });
     await this.look("timer-form");
     await this.button("create", {}, dialog).click();
     await page.getByRole("heading", { name: "beat", level: 1 }).waitFor();
