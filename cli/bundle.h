@@ -19,5 +19,8 @@ void cli_bundle_deinit(cli_bundle *bundle);
 // PUT /v1/bundles/{sha256}.
 cli_exit cli_bundle_upload(cli *c, const cli_bundle *bundle);
 
+// Says how the triggers that it declares differ from those of what runs; nothing of a manifest that is not sound.
+cli_exit cli_say_trigger_changes(cli *c, const cli_bundle *bundle);
+
 // Reads, uploads and deploys a folder, and says what came of it. Used by ow vs deploy and ow dev.
 cli_exit cli_deploy(cli *c, const char *folder, bool publish);

@@ -145,6 +145,7 @@ cli_exit cmd_secret_use(cli *c);
 cli_exit cmd_secret_delete(cli *c);
 cli_exit cmd_release(cli *c);
 cli_exit cmd_push(cli *c);
+cli_exit cmd_route_purge(cli *c);
 cli_exit cmd_dev(cli *c);
 cli_exit cmd_fn_invoke(cli *c);
 cli_exit cmd_fn_run(cli *c);

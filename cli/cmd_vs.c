@@ -174,7 +174,8 @@ cli_exit cli_deploy(cli *c, const char *folder, bool publish) {
     if (code != CLI_OK) {
         return code;
     }
-    code = cli_bundle_upload(c, &bundle);
+    code = cli_say_trigger_changes(c, &bundle);
+    code = code == CLI_OK ? cli_bundle_upload(c, &bundle) : code;
     Overworld__Registry__V1__DeployRequest request = OVERWORLD__REGISTRY__V1__DEPLOY_REQUEST__INIT;
     const char *description = cli_text(c, "description");
     const char *based_on = cli_text(c, "based-on");

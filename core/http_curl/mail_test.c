@@ -56,13 +56,15 @@ static void open_all(fixture *f, const char *mode, const char *scheme, const cha
                      const char *ca_file) {
     ow_err err;
     char pin[64];
+    char secure_pin[64];
     close_all(f);
     smtp_open(&f->server, mode);
     snprintf(pin, sizeof pin, "mail.test:%d:127.0.0.1", f->server.port);
-    const char *pins[] = {pin, NULL};
+    snprintf(secure_pin, sizeof secure_pin, "secure.test:%d:127.0.0.1", f->server.port);
+    const char *pins[] = {pin, secure_pin, NULL};
     ow_http_client_options options = {
         .loop = f->loop,
-        .egress = {.hosts = "localhost 127.0.0.1 mail.test", .networks = "127.0.0.1"},
+        .egress = {.hosts = "localhost 127.0.0.1 mail.test secure.test", .networks = "127.0.0.1"},
         .ca_file = ca_file,
         .pins = pins,
         .max_fetches = 1,
@@ -160,6 +162,8 @@ static void needs_tls_but_on_loopback(void **state) {
         {"plain", "smtp", "localhost", NULL, ""},
         {"plain", "smtp", "mail.test", NULL, "tls_failed"}, // its name may mean any address
         {"starttls", "smtp", "mail.test", DATA "ca.pem", "tls_failed"}, // not its certificate
+        {"starttls", "smtp", "secure.test", DATA "ca.pem", ""},
+        {"starttls", "smtp", "secure.test", NULL, "tls_failed"},
         {"tls", "smtps", "localhost", DATA "ca.pem", ""},
         {"tls", "smtps", "localhost", NULL, "tls_failed"},
         {"tls", "smtps", "mail.test", DATA "ca.pem", "tls_failed"},
@@ -173,6 +177,21 @@ static void needs_tls_but_on_loopback(void **state) {
         }
         assert_int_equal(took(f), cases[i].reason[0] == 0);
     }
+}
+
+// Nothing of it goes out before: neither the password nor whom it is for.
+static void says_nothing_before_starttls(void **state) {
+    fixture *f = *state;
+    open_all(f, "starttls", "smtp", "secure.test", DATA "ca.pem");
+    ow_mail mail = mail_of(f);
+    mail.user = "alice";
+    mail.password = "open sesame";
+    send_it(f, &mail);
+    assert_int_equal(f->status, 250);
+    assert_true(took(f));
+    has(f, "\"tls\": true");
+    has(f, "\"login\": true");
+    has(f, "fire");
 }
 
 static void tells_what_the_server_refused(void **state) {
@@ -244,6 +263,7 @@ int main(void) {
         CASE(goes_out_whole),
         CASE(logs_in),
         CASE(needs_tls_but_on_loopback),
+        CASE(says_nothing_before_starttls),
         CASE(tells_what_the_server_refused),
         CASE(refuses_what_cannot_be_sent),
         CASE(cancels),

@@ -48,6 +48,14 @@ static ow_code lives_with_an_error(ow_run *run) {
     return answers(run);
 }
 
+// Its other method.
+#define OTHER                                                                                      \
+    {                                                                                              \
+        "PurgeRoutes", 0, {                                                                        \
+            { OW_LOOP, answers }                                                                   \
+        }                                                                                          \
+    }
+
 static ow_code make(const ow_method *methods, ProtobufCService **ret_service, ow_err *err) {
     ow_service_options options = {
         .descriptor = &overworld__gateway__v1__gateway__descriptor,
@@ -71,17 +79,20 @@ static void mistakes_in_the_table_are_found_at_start(void **state) {
     assert_bad((ow_method[]){{0}}, "is missing");
     assert_bad((ow_method[]){{"GetStatus", 0, {{OW_LOOP, answers}}},
                              {"GetStatus", 0, {{OW_LOOP, answers}}},
+                             OTHER,
                              {0}},
                "twice");
     assert_bad((ow_method[]){{"GetStatus", 0, {{OW_LOOP, answers}}},
                              {"GetState", 0, {{OW_LOOP, answers}}},
+                             OTHER,
                              {0}},
                "no method");
-    assert_bad((ow_method[]){{"GetStatus", 0, {{0}}}, {0}}, "no steps");
-    assert_bad((ow_method[]){{"GetStatus", 0, {{OW_LOOP, answers}, {OW_READ, answers}}}, {0}},
-               "database");
-    assert_bad((ow_method[]){{"GetStatus", 0, {{OW_WRITE, answers}}}, {0}}, "database");
-    assert_bad((ow_method[]){{"GetStatus", 0, {{OW_POOL, answers}}}, {0}}, "pool");
+    assert_bad((ow_method[]){{"GetStatus", 0, {{0}}}, OTHER, {0}}, "no steps");
+    assert_bad(
+        (ow_method[]){{"GetStatus", 0, {{OW_LOOP, answers}, {OW_READ, answers}}}, OTHER, {0}},
+        "database");
+    assert_bad((ow_method[]){{"GetStatus", 0, {{OW_WRITE, answers}}}, OTHER, {0}}, "database");
+    assert_bad((ow_method[]){{"GetStatus", 0, {{OW_POOL, answers}}}, OTHER, {0}}, "pool");
 }
 
 static void keep(const ProtobufCMessage *message, void *closure_data) {
@@ -118,7 +129,7 @@ static void counts_and_reports_how_calls_end(void **state) {
         {lives_with_an_error, OW_OK, "", 5},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        ow_method methods[] = {{"GetStatus", 0, {{OW_LOOP, cases[i].step}}}, {0}};
+        ow_method methods[] = {{"GetStatus", 0, {{OW_LOOP, cases[i].step}}}, OTHER, {0}};
         ProtobufCService *service;
         ow_err err = {0};
         assert_int_equal(make(methods, &service, &err), OW_OK);
@@ -155,7 +166,7 @@ static ProtobufCService *connect_fake(void *self, const ProtobufCServiceDescript
     return fake->service;
 }
 
-static const ow_method good_methods[] = {{"GetStatus", 0, {{OW_LOOP, answers}}}, {0}};
+static const ow_method good_methods[] = {{"GetStatus", 0, {{OW_LOOP, answers}}}, OTHER, {0}};
 
 static void a_service_here_may_come_and_go(void **state) {
     (void)state;

@@ -42,7 +42,8 @@ static ow_code get_status(ow_run *run) {
     return OW_OK;
 }
 
-static const ow_method methods[] = {{"GetStatus", 0, {{OW_LOOP, get_status}}}, {0}};
+static const ow_method methods[] = {
+    {"GetStatus", 0, {{OW_LOOP, get_status}}}, {"PurgeRoutes", 0, {{OW_LOOP, get_status}}}, {0}};
 
 static void *serve(void *self) {
     server *s = self;

@@ -1,7 +1,8 @@
 // Signing in: by the one-time link of `ow portal`, or by e-mail address and password.
 
 import { useEffect, useState } from "preact/hooks";
-import { ApiError, signIn } from "./api/client";
+import { ApiError, call, signIn } from "./api/client";
+import { findSignInLink } from "./gen/identity";
 import { t } from "./i18n";
 import { awaitSession } from "./session";
 import { Button, Cli, Failure, Field, Icon, Skeleton, useAction } from "./ui/parts";
@@ -13,23 +14,41 @@ function takeCode(): string {
   return code;
 }
 
+interface State {
+  error?: ApiError;
+  name?: string; // whose link it is
+  busy: boolean;
+}
+
 export function SignIn() {
   const [code] = useState(takeCode);
-  const [state, setState] = useState<{ error?: ApiError; busy: boolean }>({ busy: code !== "" });
+  const [state, setState] = useState<State>({ busy: code !== "" });
+  const fail = (error: ApiError) => setState({ error, busy: false });
   useEffect(() => {
     if (code === "") return;
-    signIn("link", { code })
-      .then(awaitSession)
-      .catch((error: ApiError) => setState({ error, busy: false }));
+    call(findSignInLink, { code })
+      .then((link) => setState({ name: link.email || link.operatorId || "", busy: false }))
+      .catch(fail);
   }, []);
+  const enter = () => {
+    setState({ busy: true });
+    signIn("link", { code }).then(awaitSession).catch(fail);
+  };
   return (
     <main class="entrance">
       <section class="panel">
         <h1><Icon name="globe" />{t("signin.title")}</h1>
-        {state.busy ? <Skeleton lines={3} /> : <Ways error={state.error} />}
+        {state.busy ? <Skeleton lines={3} />
+          : state.name !== undefined ? <Ask name={state.name} enter={enter} />
+          : <Ways error={state.error} />}
       </section>
     </main>
   );
+}
+
+// Whoever follows somebody else's link would work as them without knowing it.
+function Ask({ name, enter }: { name: string; enter: () => void }) {
+  return <Button kind="primary" onClick={enter}>{t("signin.as", { name })}</Button>;
 }
 
 function Ways({ error }: { error: ApiError | undefined }) {

@@ -90,6 +90,7 @@ const ow_method data_methods[] = {
     {"ErasePlayer",
      sizeof(erasing),
      {{OW_LOOP, kv_erase_player_check}, {OW_WRITE, kv_erase_player_store}}},
+    {"ApplyTriggers", sizeof(erasing), {{OW_LOOP, kv_apply_check}, {OW_WRITE, kv_apply_store}}},
     {"ListAudit", 0, {{OW_READ, ow_audit_list_step}}},
     {"VerifyAudit", 0, {{OW_READ, ow_audit_verify_step}}},
     {"StartBackup",

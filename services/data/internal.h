@@ -101,3 +101,5 @@ ow_code kv_delete_prefix_check(ow_run *run);
 ow_code kv_delete_prefix_store(ow_run *run);
 ow_code kv_erase_player_check(ow_run *run);
 ow_code kv_erase_player_store(ow_run *run);
+ow_code kv_apply_check(ow_run *run);
+ow_code kv_apply_store(ow_run *run);

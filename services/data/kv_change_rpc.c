@@ -201,7 +201,7 @@ ow_code kv_batch_reply(ow_run *run) {
     return reply->results != NULL ? OW_OK : kv_no_memory(run);
 }
 
-// ---- KvDeletePrefix, ErasePlayer ----
+// ---- KvDeletePrefix, ErasePlayer, ApplyTriggers ----
 
 static ow_code erase_check(ow_run *run, const scope_msg *scope, const char *prefix) {
     erasing *state = run->state;
@@ -245,6 +245,30 @@ ow_code kv_erase_player_store(ow_run *run) {
         code =
             kv_store_delete_range(run->db, &state->scope, &state->range, &state->deleted, run->err);
     }
+    reply->more = state->deleted.more;
+    return code;
+}
+
+ow_code kv_apply_check(ow_run *run) {
+    const apply_triggers_request *request = run->request;
+    scope_msg scope = OVERWORLD__DATA__V1__SCOPE__INIT;
+    scope.kind = OVERWORLD__DATA__V1__SCOPE__KIND__VIRTUAL_SERVER;
+    scope.virtual_server = request->virtual_server;
+    return erase_check(run, &scope, "");
+}
+
+ow_code kv_apply_store(ow_run *run) {
+    const apply_triggers_request *request = run->request;
+    apply_triggers_response *reply = run->reply;
+    erasing *state = run->state;
+    bool counts = false;
+    kv_deployment deployment = {request->deployment, request->removed ? state->range.now_us : 0};
+    ow_code code = kv_store_deployed(run->db, &state->scope, &deployment, &counts, run->err);
+    if (code == OW_OK && counts && request->removed) {
+        code =
+            kv_store_delete_range(run->db, &state->scope, &state->range, &state->deleted, run->err);
+    }
+    reply->deployment = request->deployment;
     reply->more = state->deleted.more;
     return code;
 }

@@ -134,6 +134,25 @@ ow_code kv_store_end(ow_db_conn *db, const kv_scope *scope, int64_t now_us, ow_e
                       "tti", scope->text, scope->title, now_us);
 }
 
+ow_code kv_store_deployed(ow_db_conn *db, const kv_scope *scope, const kv_deployment *deployment,
+                          bool *ret_counts, ow_err *err) {
+    kv_ledger ledger;
+    int64_t changed = 0;
+    ow_code code = kv_ledger_read(db, scope, &ledger, err);
+    code = code == OW_OK
+               ? ow_db_exec(db, &changed, err,
+                            "INSERT INTO kv_scopes (scope, title_id, sequence, keys, bytes,"
+                            " ended_us, deployment) VALUES ($1, $2, $3, 0, 0, $4, $5)"
+                            " ON CONFLICT (scope) DO UPDATE SET ended_us = excluded.ended_us,"
+                            " deployment = excluded.deployment"
+                            " WHERE kv_scopes.deployment <= excluded.deployment",
+                            "ttiii", scope->text, scope->title, ledger.sequence,
+                            deployment->ended_us, deployment->number)
+               : code;
+    *ret_counts = changed > 0;
+    return code;
+}
+
 // ---- What has expired ----
 
 typedef struct expired {

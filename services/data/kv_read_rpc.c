@@ -32,13 +32,12 @@ ow_code kv_get_read(ow_run *run) {
     }
     for (size_t i = 0; i < request->n_keys; i++) {
         kv_entry entry;
-        bool found = false;
-        ow_code code = kv_store_get(run->db, &state->scope, request->keys[i], state->now_us, arena,
-                                    &entry, &found, run->err);
+        kv_place place = {&state->scope, request->keys[i]};
+        ow_code code = kv_store_get(run->db, &place, state->now_us, arena, &entry, run->err);
         if (code != OW_OK) {
             return code;
         }
-        if (!found) {
+        if (entry.key == NULL) {
             continue;
         }
         code = kv_add_read(&bytes, entry.size, run->err);

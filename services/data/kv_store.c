@@ -30,23 +30,21 @@ static ow_code take_entry(ow_rows *rows, ow_arena *arena, kv_entry *ret_entry, o
     return ret_entry->key != NULL && ret_entry->value != NULL ? OW_OK : no_memory(err);
 }
 
-ow_code kv_store_get(ow_db_conn *db, const kv_scope *scope, const char *key, int64_t now_us,
-                     ow_arena *arena, kv_entry *ret_entry, bool *ret_found, ow_err *err) {
+ow_code kv_store_get(ow_db_conn *db, const kv_place *place, int64_t now_us, ow_arena *arena,
+                     kv_entry *ret_entry, ow_err *err) {
     ow_rows *rows = NULL;
     bool found = false;
+    *ret_entry = (kv_entry){.key = NULL};
     ow_code code = ow_db_query(db, &rows, err,
                                "SELECT key, value, version, updated_us, expires_us FROM kv_entries"
                                " WHERE scope = $1 AND key = $2"
                                " AND (expires_us = 0 OR expires_us > $3)",
-                               "tti", scope->text, key, now_us);
+                               "tti", place->scope->text, place->key, now_us);
     code = code == OW_OK ? ow_rows_next(rows, &found, err) : code;
     if (code == OW_OK && found) {
         code = take_entry(rows, arena, ret_entry, err);
     }
     ow_rows_close(rows);
-    if (code == OW_OK) {
-        *ret_found = found;
-    }
     return code;
 }
 
@@ -159,8 +157,10 @@ static ow_code put(step *s, const void *value, size_t size, int64_t expires_us, 
 
 static ow_code do_get(step *s, ow_err *err) {
     kv_operation *op = s->op;
-    ow_code code = kv_store_get(s->db, op->scope, op->key, s->change->now_us, s->change->arena,
-                                &op->entry, &op->was_there, err);
+    kv_place place = {op->scope, op->key};
+    ow_code code =
+        kv_store_get(s->db, &place, s->change->now_us, s->change->arena, &op->entry, err);
+    op->was_there = op->entry.key != NULL;
     // Here, so that what the others wrote is undone: a reply that cannot be sent must not leave it behind.
     return code == OW_OK && op->was_there ? kv_add_read(&s->change->read, op->entry.size, err)
                                           : code;
@@ -210,7 +210,10 @@ static ow_code look(step *s, ow_err *err) {
     code = code == OW_OK ? check_condition(s->op, &s->now, err) : code;
     code = code == OW_OK ? kv_ledger_read(s->db, s->op->scope, &s->books, err) : code;
     if (code == OW_OK && s->books.ended_us > 0 && s->op->action != KV_GET) {
-        return ow_fail(err, OW_NOT_FOUND, "player_deleted", "the player was deleted");
+        return s->op->scope->kind == KV_OF_PLAYER
+                   ? ow_fail(err, OW_NOT_FOUND, "player_deleted", "the player was deleted")
+                   : ow_fail(err, OW_NOT_FOUND, "virtual_server_deleted",
+                             "the virtual server was deleted");
     }
     s->op->was_there = s->now.there;
     return code;

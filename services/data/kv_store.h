@@ -53,10 +53,15 @@ typedef struct kv_change {
     size_t read; // bytes of the values that were read
 } kv_change;
 
-// The entry of a key as of `now_us`, in the arena; `*ret_found` false when there is none. Codes: the
-// store's, resource_exhausted "out_of_memory".
-ow_code kv_store_get(ow_db_conn *db, const kv_scope *scope, const char *key, int64_t now_us,
-                     ow_arena *arena, kv_entry *ret_entry, bool *ret_found, ow_err *err);
+typedef struct kv_place {
+    const kv_scope *scope;
+    const char *key;
+} kv_place;
+
+// The entry of a key as of `now_us`, in the arena; its key is NULL when there is none. Codes: the store's,
+// resource_exhausted "out_of_memory".
+ow_code kv_store_get(ow_db_conn *db, const kv_place *place, int64_t now_us, ow_arena *arena,
+                     kv_entry *ret_entry, ow_err *err);
 
 typedef struct kv_range {
     const char *first, *end; // keys from the one on to before the other
@@ -89,6 +94,14 @@ ow_code kv_store_delete_range(ow_db_conn *db, const kv_scope *scope, const kv_ra
 // Nothing is written to this scope any more.
 ow_code kv_store_end(ow_db_conn *db, const kv_scope *scope, int64_t now_us, ow_err *err);
 
+// What a deployment says of a virtual server's scope: ended since `ended_us`, or (0) open. `*ret_counts` false: a
+// later one has spoken.
+typedef struct kv_deployment {
+    int64_t number, ended_us;
+} kv_deployment;
+ow_code kv_store_deployed(ow_db_conn *db, const kv_scope *scope, const kv_deployment *deployment,
+                          bool *ret_counts, ow_err *err);
+
 // Deletes a slice (KV_SLICE, KV_SLICE_BYTES) of what has expired by `now_us`, of whatever scopes.
 ow_code kv_store_sweep(ow_db_conn *db, int64_t now_us, ow_arena *arena, kv_deleted *ret_swept,
                        ow_err *err);
@@ -99,5 +112,5 @@ ow_code kv_store_usage(ow_db_conn *db, const kv_scope *scope, kv_quota *ret_scop
 
 // Carries out all operations, or none: the job fails with the first that cannot be. Codes: the store's;
 // aborted "stale_version"; failed_precondition "not_a_number"; out_of_range "overflow";
-// resource_exhausted "kv_full", "reply_too_large"; not_found "player_deleted".
+// resource_exhausted "kv_full", "reply_too_large"; not_found "player_deleted", "virtual_server_deleted".
 ow_code kv_store_apply(ow_db_conn *db, kv_change *change, ow_err *err);

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #define PLAYER "plr_01HXG3K5N8Q2Z4V6B8D0F2H4J6"
+#define OTHER_PLAYER "plr_01HXG3K5N8Q2Z4V6B8D0F2H4J7"
 
 static char *text_of(const char *text) {
     return (char *)(uintptr_t)text;
@@ -353,8 +354,8 @@ static void what_has_expired_is_gone_at_once_and_swept_later(void **state) {
     ow_clock_advance(f->clock, 1000000);
     // The sweeper looks when the service starts.
     ow_err err;
-    data_stop(f);
-    assert_ow_ok(data_start(f, &err), &err);
+    harness_stop(f);
+    assert_ow_ok(harness_start(f, &err), &err);
     time_t until = time(NULL) + 20;
     while (usage(f, scope).keys > 0 && time(NULL) < until) {
         assert_int_equal(ow_loop_turn(f->loop, 1000, NULL), OW_OK);
@@ -569,6 +570,67 @@ static void a_deleted_player_has_nothing_and_gets_nothing(void **state) {
     assert_int_equal(usage(f, scope).title_keys, 0);
 }
 
+static apply_triggers_response deploy(fixture *f, const char *name, int64_t number, bool removed) {
+    apply_triggers_request request = OVERWORLD__API__APPLY_TRIGGERS_REQUEST__INIT;
+    answer a;
+    request.virtual_server = text_of(name);
+    request.deployment = number;
+    request.removed = removed;
+    ASK_REFUSED(f, &admin, "ApplyTriggers", &request, OW_PERMISSION_DENIED, "not_allowed");
+    ASK_OK(f, &platform, "ApplyTriggers", &request, &a);
+    apply_triggers_response reply = *(apply_triggers_response *)a.message;
+    answer_deinit(&a);
+    return reply;
+}
+
+static void a_deleted_virtual_server_leaves_nothing_to_the_next(void **state) {
+    fixture *f = *state;
+    scope_msg scope = server_scope("chat");
+    kv_set_request late = set_of(&scope, "k", "late");
+    char key[16];
+    int rounds = 0;
+    bool more = true;
+    deploy(f, "chat", 5, false);
+    for (int i = 0; i < 600; i++) {
+        snprintf(key, sizeof key, "%d", i);
+        set(f, &server, scope, key, "v");
+    }
+    set(f, &server, server_scope("chat2"), "k", "other");
+    int64_t last = set(f, &server, scope, "k", "v");
+    for (; more; rounds++) {
+        more = deploy(f, "chat", 7, true).more;
+        ASK_REFUSED(f, &server, "KvSet", &late, OW_NOT_FOUND, "virtual_server_deleted");
+    }
+    assert_int_equal(rounds, 3);
+    assert_int_equal(usage(f, scope).keys, 0);
+    assert_int_equal(usage(f, scope).title_keys, 1);
+    assert_string_equal(get(f, &server, server_scope("chat2"), "k"), "other");
+    // The next one of that name; what is told late of the first changes nothing.
+    deploy(f, "chat", 9, false);
+    assert_true(set(f, &server, scope, "k", "new") > last);
+    deploy(f, "chat", 7, true);
+    deploy(f, "chat", 8, false);
+    assert_string_equal(get(f, &server, scope, "k"), "new");
+}
+
+// Of somebody who is made up no row stays when the keys are gone, and still no version is given twice.
+static void an_empty_scope_is_forgotten_but_for_its_versions(void **state) {
+    fixture *f = *state;
+    scope_msg scope = player_scope(PLAYER);
+    kv_delete_request deletion = OVERWORLD__DATA__V1__KV_DELETE_REQUEST__INIT;
+    answer a;
+    set(f, &server, scope, "k", "1");
+    int64_t last = set(f, &server, scope, "k", "2");
+    deletion.scope = &scope;
+    deletion.key = text_of("k");
+    ASK_OK(f, &server, "KvDelete", &deletion, &a);
+    answer_deinit(&a);
+    // What is new in the title begins behind all that was forgotten.
+    assert_int_equal(set(f, &server, player_scope(OTHER_PLAYER), "k", "1"), last + 1);
+    assert_int_equal(set(f, &server, scope, "k", "3"), last + 1);
+    assert_int_equal(set(f, &stranger, scope, "k", "1"), 1); // not in another title
+}
+
 static void a_prefix_is_deleted_in_slices(void **state) {
     fixture *f = *state;
     scope_msg scope = server_scope("chat");
@@ -625,7 +687,7 @@ static void large_values_go_in_smaller_slices(void **state) {
 }
 
 #define CASE(function, mode)                                                                       \
-    { #function, function, fixture_setup, fixture_teardown, (void *)(uintptr_t)(mode) }
+    { #function, function, data_setup, harness_teardown, (void *)(uintptr_t)(mode) }
 #define CASES(function) CASE(function, &local), CASE(function, &packed)
 
 static const mode local = {.channel = OW_CHANNEL_LOCAL};
@@ -649,6 +711,8 @@ int main(void) {
         CASES(a_batch_is_done_whole_or_not_at_all),
         CASE(quotas_hold_for_a_scope_and_for_the_title, &small),
         CASES(a_deleted_player_has_nothing_and_gets_nothing),
+        CASES(a_deleted_virtual_server_leaves_nothing_to_the_next),
+        CASES(an_empty_scope_is_forgotten_but_for_its_versions),
         CASES(a_prefix_is_deleted_in_slices),
         CASES(large_values_go_in_smaller_slices),
     };

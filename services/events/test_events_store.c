@@ -8,28 +8,33 @@ static ow_code no_memory(ow_err *err) {
     return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for test events");
 }
 
-static ow_code check_room(ow_db_conn *db, const test_event_place *place, const char *name,
-                          ow_err *err) {
+static ow_code check_room(ow_db_conn *db, const test_event_place *place,
+                          const test_event_msg *event, ow_err *err) {
     ow_rows *rows = NULL;
     bool found;
-    ow_code code = ow_db_query(db, &rows, err,
-                               "SELECT COUNT(*) FROM test_events WHERE title_id = $1"
-                               " AND virtual_server = $2 AND function = $3 AND owner = $4"
-                               " AND name <> $5",
-                               "ttttt", place->title_id, place->virtual_server, place->function,
-                               place->owner, name);
+    ow_code code = ow_db_query(
+        db, &rows, err,
+        "SELECT COUNT(*), COALESCE(SUM(LENGTH(payload)), 0) FROM test_events WHERE title_id = $1"
+        " AND virtual_server = $2 AND function = $3 AND owner = $4"
+        " AND name <> $5",
+        "ttttt", place->title_id, place->virtual_server, place->function, place->owner,
+        event->name);
     code = rows_one(code, rows, &found, err);
+    int64_t bytes = code == OW_OK && found ? ow_rows_int(rows, 1) : 0;
     int64_t count = code == OW_OK && found ? ow_rows_int(rows, 0) : 0;
     ow_rows_close(rows);
-    return code == OW_OK && count >= TEST_EVENTS_MAX
+    bool full =
+        count >= TEST_EVENTS_MAX || bytes + (int64_t)event->payload.len > TEST_EVENTS_BYTES_MAX;
+    return code == OW_OK && full
                ? ow_fail(err, OW_RESOURCE_EXHAUSTED, "too_many",
-                         "a function has at most %d test events", TEST_EVENTS_MAX)
+                         "a function has at most %d test events, of %d MB together",
+                         TEST_EVENTS_MAX, TEST_EVENTS_BYTES_MAX >> 20)
                : code;
 }
 
 ow_code test_event_save(ow_db_conn *db, const test_event_place *place, const test_event_msg *event,
                         int64_t now_us, ow_err *err) {
-    ow_code code = check_room(db, place, event->name, err);
+    ow_code code = check_room(db, place, event, err);
     if (code != OW_OK) {
         return code;
     }

@@ -7,14 +7,18 @@
 #include "core/arena/arena.h"
 #include "core/db/db.h"
 
-enum { TEST_EVENTS_MAX = 100 };
+enum {
+    TEST_EVENTS_MAX = 100,
+    TEST_EVENTS_BYTES_MAX =
+        3 << 20, // a list has those of one owner and the shared ones, and 8 MB at most
+};
 
 // Of which function, and whose: `owner` "" is everybody's.
 typedef struct test_event_place {
     const char *title_id, *virtual_server, *function, *owner;
 } test_event_place;
 
-// Codes: resource_exhausted "too_many" (TEST_EVENTS_MAX of that function and owner).
+// Codes: resource_exhausted "too_many" (TEST_EVENTS_MAX, or TEST_EVENTS_BYTES_MAX, of that function and owner).
 ow_code test_event_save(ow_db_conn *db, const test_event_place *place, const test_event_msg *event,
                         int64_t now_us, ow_err *err);
 

@@ -1,5 +1,6 @@
 // /v1/events: CloudEvents 1.0 over HTTP. POST publishes (binary, structured or batch mode); GET gives
-// what was published, as a batch or one by its trigger_id.
+// what was published, as a batch or one by its trigger_id; OPTIONS is the handshake of its webhooks: may somebody
+// deliver here, and how often.
 
 #include "services/gateway/internal.h"
 
@@ -18,6 +19,7 @@
 #define REPLY_MAX (8 << 20)
 #define SECOND 1000000
 
+enum { ORIGIN_MAX = 256, RATE_ROOM = 24 };
 enum { EVENTS_MAX = 100, HEADERS_MAX = 64, LIMIT_DEFAULT = 50, LIMIT_MAX = 200 };
 
 // ---- The head ----
@@ -55,6 +57,60 @@ static bool is_here(exchange *x) {
     return take_path(x) && !(x->state.events.is_get && x->from->is_public);
 }
 
+// ---- The handshake. Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md ----
+
+static bool is_origin(const char *text) {
+    size_t size = strlen(text);
+    return size > 0 && size < ORIGIN_MAX &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:/*") ==
+               size;
+}
+
+// Requests a minute that this caller may send, as text; "*": as many as they like.
+static void write_rate(const exchange *x, char text[static RATE_ROOM]) {
+    const limits_config *limits = &x->gw->config->limits;
+    limit_rule rule = {0};
+    if (x->principal.kind == OW_PLAYER) {
+        rule = limits->player;
+    } else if (x->principal.kind == OW_SERVER) {
+        int32_t own = verifier_limit_of(x->gw->verifier, x->principal.id);
+        rule = limits->server_key;
+        rule.count = own > 0 ? own : rule.count;
+    }
+    snprintf(text, RATE_ROOM, "*");
+    if (rule.count > 0 && rule.window_us > 0) {
+        snprintf(text, RATE_ROOM, "%lld",
+                 (long long)((double)rule.count * 60 * SECOND / (double)rule.window_us));
+    }
+}
+
+// Whoever may publish may deliver; the rate is what the limits give anyway.
+static void answer_handshake(exchange *x) {
+    const char *origin = ow_http_header(x->http, "WebHook-Request-Origin");
+    char rate[RATE_ROOM];
+    if (!is_origin(origin)) {
+        exchange_refuse(x, 400, OW_INVALID_ARGUMENT, "invalid",
+                        "WebHook-Request-Origin is the name of a host");
+    } else if (x->principal.kind == OW_NOBODY) {
+        exchange_refuse(x, 401, OW_UNAUTHENTICATED, "no_token",
+                        "who delivers here needs a token, for the handshake too");
+    } else {
+        write_rate(x, rate);
+        ow_http_header_line headers[] = {
+            {"WebHook-Allowed-Origin", origin}, {"WebHook-Allowed-Rate", rate}, {"Allow", "POST"}};
+        exchange_reply(x, &(exchange_answer){.status = 200,
+                                             .content_type = "",
+                                             .reason = "",
+                                             .more_headers = headers,
+                                             .more_header_count = 3});
+    }
+}
+
+static bool is_handshake(const exchange *x) {
+    return strcmp(ow_http_method(x->http), "OPTIONS") == 0 &&
+           ow_http_header(x->http, "WebHook-Request-Origin") != NULL;
+}
+
 static void on_head(exchange *x) {
     const char *http_method = ow_http_method(x->http);
     events_state *s = &x->state.events;
@@ -62,8 +118,10 @@ static void on_head(exchange *x) {
     x->method_text = s->is_get ? "GET /v1/events" : "POST /v1/events";
     if (!is_here(x)) {
         exchange_refuse(x, 404, OW_NOT_FOUND, "not_found", "there is nothing here");
+    } else if (is_handshake(x)) {
+        answer_handshake(x);
     } else if (!s->is_get && strcmp(http_method, "POST") != 0) {
-        exchange_refuse_method(x, x->from->is_public ? "POST" : "GET, POST");
+        exchange_refuse_method(x, x->from->is_public ? "POST, OPTIONS" : "GET, POST, OPTIONS");
     } else if (s->is_get && !take_query(x)) {
         exchange_refuse(x, 400, OW_INVALID_ARGUMENT, "invalid", "limit is 1 to 200, type a name");
     } else if (exchange_resolve_title(x, true)) {

@@ -4,6 +4,7 @@
 
 #include "services/gateway/http_cache.h"
 #include "services/gateway/http_event.h"
+#include "services/gateway/http_fallback.h"
 #include "services/gateway/internal.h"
 
 #include "core/http/text.h"
@@ -264,6 +265,31 @@ static void end_fill(exchange *x) {
     }
 }
 
+static void answer_failure(exchange *x, const failure *why) {
+    ow_http_header_line headers[4];
+    exchange_fail_with(x, why, headers, add_cors(&x->state.http, headers, 0));
+}
+
+static void on_file(exchange *x, const http_reply *file) {
+    const failure *why = &x->state.http.why;
+    if (file == NULL) {
+        answer_failure(x, why);
+        return;
+    }
+    answer_marks marks = {why->reason, 0, -1};
+    answer(x, file, &marks);
+}
+
+// The failure's texts are its call's, or an error's on the stack: the file comes later than they last.
+static bool ask_for_file(exchange *x, const failure *why) {
+    http_state *s = &x->state.http;
+    s->why = *why;
+    s->why.details_json = NULL; // only refusals have any
+    s->why.reason = ow_arena_strdup_in(x->call->arena, why->reason);
+    s->why.message = ow_arena_strdup_in(x->call->arena, why->message);
+    return s->why.reason != NULL && s->why.message != NULL && http_fallback_ask(x, on_file);
+}
+
 static void fail(exchange *x, const failure *why) {
     const http_state *s = &x->state.http;
     bool away = why->status >= 500 || why->status == 429;
@@ -271,10 +297,9 @@ static void fail(exchange *x, const failure *why) {
     const http_copy *copy = s->stale && away ? http_cache_stale(x->gw->http_cache, s->key) : NULL;
     if (copy != NULL) {
         answer_copy(x, copy, why->reason);
-        return;
+    } else if (!away || !ask_for_file(x, why)) {
+        answer_failure(x, why);
     }
-    ow_http_header_line headers[4];
-    exchange_fail_with(x, why, headers, add_cors(s, headers, 0));
 }
 
 static void keep(exchange *x, const http_reply *reply) {
@@ -365,6 +390,7 @@ static bool find_revision(exchange *x, const http_route *route, int64_t *ret_tim
     }
     snprintf(x->revision_id, sizeof x->revision_id, "%s", revision->revision_id);
     x->log_payload = function->log_payload;
+    http_fallback_note(&x->state.http, route, revision);
     *ret_timeout_us = (int64_t)function->timeout_ms * MILLISECOND + x->gw->config->init_limit;
     if (route->timeout_us > 0 && route->timeout_us < *ret_timeout_us) {
         *ret_timeout_us = route->timeout_us;
@@ -485,6 +511,7 @@ void http_door_begin(exchange *x) {
 }
 
 void http_door_end(exchange *x) {
+    http_fallback_end(x);
     http_cache_leave(&x->state.http.waiter);
     end_fill(x);
 }

@@ -114,8 +114,14 @@ const door sign_in_door = {"sign_in", false, true, false, sign_in_head, sign_in_
 
 static void sign_out_head(exchange *x) {
     x->method_text = "DELETE /session";
-    if (take_head(x, "DELETE")) {
-        exchange_resolve_title(x, false);
+    take_head(x, "DELETE");
+}
+
+// Whoever has a session may end it, with whatever role, or none any more, in whatever title.
+static void lift_role(exchange *x) {
+    x->principal.title[0] = '\0';
+    if (x->principal.kind == OW_OPERATOR && x->principal.role < OW_ROLE_VIEWER) {
+        x->principal.role = OW_ROLE_VIEWER;
     }
 }
 
@@ -137,6 +143,7 @@ static void sign_out_body(exchange *x) {
         reply_with_cookie(x, "", 0);
         return;
     }
+    lift_role(x);
     if (!exchange_begin_call(x, x->gw->config->method_timeout, true)) {
         return;
     }

@@ -249,6 +249,33 @@ static void refuses_uploads(void **state) {
     assert_int_equal(p->chunks, 0);
 }
 
+static void expect_header_value(const response *r, const char *name, const char *wanted) {
+    char value[300] = "";
+    response_header(r, name, value, sizeof value);
+    assert_string_equal(value, wanted);
+}
+
+#define ORIGIN "WebHook-Request-Origin: shop.example\r\n"
+
+// What CloudEvents' webhooks ask before they deliver.
+static void says_whether_events_may_be_delivered(void **state) {
+    platform *p = *state;
+    static const char asking[] = "OPTIONS /v1/events";
+    response r;
+    client_ask(p, p->public_port, asking, WITH(SERVER_KEY(p), ORIGIN), "", &r);
+    assert_int_equal(r.status, 200);
+    expect_header_value(&r, "WebHook-Allowed-Origin", "shop.example");
+    expect_header_value(&r, "WebHook-Allowed-Rate", "15000"); // 2,500 in 10 s
+    response_deinit(&r);
+    client_ask(p, p->console_port, asking, WITH(platform_operator_token, ORIGIN), "", &r);
+    expect_header_value(&r, "WebHook-Allowed-Rate", "*");
+    response_deinit(&r);
+    EXPECT(p, p->public_port, asking, ORIGIN, "", 401, "no_token");
+    EXPECT(p, p->public_port, asking, "WebHook-Request-Origin: a b\r\n", "", 400, "invalid");
+    EXPECT(p, p->public_port, asking, BEARER(SERVER_KEY(p)), "", 405, "method_not_allowed");
+    EXPECT(p, p->public_port, "OPTIONS /v1/events/x", ORIGIN, "", 404, "not_found");
+}
+
 static void serves_pages(void **state) {
     platform *p = *state;
     response r;
@@ -285,6 +312,7 @@ int main(int argc, char **argv) {
         CASE(holds_uploads_back),
         CASE(ends_uploads_of_clients_that_go),
         CASE(refuses_uploads),
+        CASE(says_whether_events_may_be_delivered),
         CASE(serves_pages),
     };
     if (argc > 1) {

@@ -43,6 +43,13 @@ static ow_code who_am_i(ow_run *run) {
     return OW_OK;
 }
 
+static ow_code operator_logout(ow_run *run) {
+    platform *p = run->self;
+    copy(p->principal_id, sizeof p->principal_id, run->call->principal->id);
+    copy(p->title, sizeof p->title, run->call->principal->title);
+    return OW_OK;
+}
+
 void platform_send_verification(platform *p) {
     uint8_t hashes[2][OW_SHA256_SIZE];
     ow_sha256(platform_operator_token, strlen(platform_operator_token), hashes[0]);
@@ -108,6 +115,7 @@ static ow_code watch_verification(ow_run *run) {
 
 static const ow_method identity_methods[] = {
     {"DeviceLogin", 0, {{OW_LOOP, device_login}}},
+    {"OperatorLogout", 0, {{OW_LOOP, operator_logout}}},
     {"WhoAmI", 0, {{OW_LOOP, who_am_i}}},
     {"WatchVerification", 0, {{OW_LOOP, watch_verification}}},
     {0},
@@ -130,10 +138,50 @@ static ow_code put_bundle_chunk(ow_run *run) {
     return OW_OK;
 }
 
+const char platform_file[] = "<p>Back soon.</p>";
+
+// Files by their hash, which is a name here.
+static ow_code get_blob_chunk(ow_run *run) {
+    platform *p = run->self;
+    const get_blob_request *request = run->request;
+    get_blob_response *reply = run->reply;
+    if (strcmp(request->sha256, "sorry") != 0) {
+        return ow_fail(run->err, OW_NOT_FOUND, "no_blob", "there is no such file");
+    }
+    p->files_sent++;
+    reply->total_size = (int64_t)strlen(platform_file);
+    reply->data.len = strlen(platform_file);
+    reply->data.data = ow_arena_memdup_in(run->call->arena, platform_file, reply->data.len);
+    return OW_OK;
+}
+
 static ow_code list_titles(ow_run *run) {
     Overworld__Registry__V1__ListTitlesResponse *reply = run->reply;
     reply->next_page_token = (char *)(uintptr_t) "big";
     return OW_OK;
+}
+
+static void fill_files(Overworld__Registry__V1__BundleFile files[static 3],
+                       Overworld__Registry__V1__BundleFile *list[static 3]) {
+    static const char *const paths[] = {"sorry.html", "gone.html", "words.txt"};
+    static const char *const hashes[] = {"sorry", "gone", "words"};
+    for (int i = 0; i < 3; i++) {
+        overworld__registry__v1__bundle_file__init(&files[i]);
+        files[i].path = (char *)(uintptr_t)paths[i];
+        files[i].sha256 = (char *)(uintptr_t)hashes[i];
+        list[i] = &files[i];
+    }
+}
+
+static void fill_aliases(Overworld__Registry__V1__RouteAlias aliases[static 2],
+                         Overworld__Registry__V1__RouteAlias *list[static 2]) {
+    for (int i = 0; i < 2; i++) {
+        overworld__registry__v1__route_alias__init(&aliases[i]);
+        aliases[i].name = (char *)(uintptr_t)(i == 0 ? "$DEFAULT" : "beta");
+        aliases[i].revision_id = (char *)(uintptr_t) "rev_one";
+        aliases[i].is_public = i == 0;
+        list[i] = &aliases[i];
+    }
 }
 
 // One virtual server "lab" of title "ttl_a": client, server, internal, and what misbehaves.
@@ -152,6 +200,9 @@ void platform_send_routes(platform *p) {
         functions[i].log_payload = strcmp(names[i], "typed") == 0;
         function_list[i] = &functions[i];
     }
+    Overworld__Registry__V1__BundleFile files[3];
+    Overworld__Registry__V1__BundleFile *file_list[3];
+    fill_files(files, file_list);
     Overworld__Registry__V1__RouteRevision revisions[2];
     Overworld__Registry__V1__RouteRevision *revision_list[2];
     for (int i = 0; i < 2; i++) {
@@ -160,17 +211,13 @@ void platform_send_routes(platform *p) {
         revisions[i].version = i == 0 ? 1 : 0;
         revisions[i].functions = function_list;
         revisions[i].n_functions = 8;
+        revisions[i].files = file_list;
+        revisions[i].n_files = 3;
         revision_list[i] = &revisions[i];
     }
     Overworld__Registry__V1__RouteAlias aliases[2];
     Overworld__Registry__V1__RouteAlias *alias_list[2];
-    for (int i = 0; i < 2; i++) {
-        overworld__registry__v1__route_alias__init(&aliases[i]);
-        aliases[i].name = (char *)(uintptr_t)(i == 0 ? "$DEFAULT" : "beta");
-        aliases[i].revision_id = (char *)(uintptr_t) "rev_one";
-        aliases[i].is_public = i == 0;
-        alias_list[i] = &aliases[i];
-    }
+    fill_aliases(aliases, alias_list);
     virtual_server_routes lab = OVERWORLD__REGISTRY__V1__VIRTUAL_SERVER_ROUTES__INIT;
     lab.title_id = (char *)"ttl_a";
     lab.name = (char *)"lab";
@@ -214,6 +261,7 @@ static ow_code watch_routes(ow_run *run) {
 }
 
 static const ow_method registry_methods[] = {
+    {"GetBlobChunk", 0, {{OW_LOOP, get_blob_chunk}}},
     {"ListTitles", 0, {{OW_LOOP, list_titles}}},
     {"PutBundleChunk", 0, {{OW_LOOP, put_bundle_chunk}}},
     {"WatchRoutes", 0, {{OW_LOOP, watch_routes}}},

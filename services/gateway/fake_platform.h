@@ -77,6 +77,7 @@ typedef struct platform {
     int chunks;
     ow_run *held_chunk;
     bool hold_chunks, known_bundle;
+    int files_sent; // of those that stand in for functions
     seen_record records[RECORDS_MAX];
     int record_count;
 } platform;
@@ -96,6 +97,7 @@ void platform_break_stream(ow_run **stream);
 void platform_token(platform *p, ow_token_kind kind, const char *subject, int64_t lifetime_s,
                     char token[static OW_TOKEN_SIZE]);
 extern const char platform_operator_token[];
+extern const char platform_file[]; // what the registry has as "sorry.html"
 extern const char platform_viewer_token[];
 
 #define WAIT_FOR(p, condition)                                                                     \

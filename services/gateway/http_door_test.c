@@ -18,16 +18,20 @@ static Google__Protobuf__Duration tenth = {.nanos = 100000000};
 static const struct {
     const char *method, *path, *function, *access;
     bool cors, cached, stale, short_time;
+    const char *file;
 } declared[] = {
-    {"GET", "/rooms/{room}", "echo", "public", true, false, false, false},
-    {"POST", "/rooms/{room}", "echo", "public", true, false, false, false},
-    {"GET", "/mine", "inner", "player", false, true, false, false},
-    {"GET", "/servers", "echo", "server", false, false, false, false},
-    {"GET", "/cached", "echo", "public", false, true, true, false},
-    {"GET", "/slow", "later", "public", false, true, false, false},
-    {"GET", "/late", "later", "public", false, false, false, true},
-    {"GET", "/typed", "typed", "public", false, false, false, false},
-    {"GET", "/crash", "crash", "public", false, false, false, false},
+    {"GET", "/rooms/{room}", "echo", "public", true, false, false, false, NULL},
+    {"POST", "/rooms/{room}", "echo", "public", true, false, false, false, NULL},
+    {"GET", "/mine", "inner", "player", false, true, false, false, NULL},
+    {"GET", "/servers", "echo", "server", false, false, false, false, NULL},
+    {"GET", "/cached", "echo", "public", false, true, true, false, NULL},
+    {"GET", "/slow", "later", "public", false, true, false, false, NULL},
+    {"GET", "/late", "later", "public", false, false, false, true, NULL},
+    {"GET", "/typed", "typed", "public", false, false, false, false, NULL},
+    {"GET", "/crash", "crash", "public", false, false, false, false, NULL},
+    {"GET", "/page", "later", "public", false, false, false, true, "sorry.html"},
+    {"GET", "/broken", "crash", "public", true, false, false, false, "sorry.html"},
+    {"GET", "/gone", "crash", "public", false, false, false, false, "gone.html"},
 };
 
 #define DECLARED (sizeof declared / sizeof declared[0])
@@ -48,6 +52,7 @@ static int setup(void **state) {
         r->n_cors_origins = declared[i].cors ? 1 : 0;
         r->cache_ttl = declared[i].cached ? &minute : NULL;
         r->stale_on_failure = declared[i].stale;
+        r->fallback_file = TEXT(declared[i].file != NULL ? declared[i].file : "");
         r->timeout = declared[i].short_time ? &tenth : NULL;
         p->http_routes[i] = r;
     }
@@ -332,6 +337,58 @@ static void a_copy_stands_in_for_a_failure(void **state) {
     response_deinit(&r);
 }
 
+static void a_file_stands_in_for_a_failure(void **state) {
+    platform *p = *state;
+    response r;
+    // A function that is too slow, then one that crashes; the registry is asked once.
+    client_ask(p, p->public_port, "GET /http/lab/page", "", "", &r);
+    assert_int_equal(r.status, 200);
+    assert_string_equal(r.body, platform_file);
+    expect_header(&r, "X-Overworld-Degraded", "timeout");
+    expect_header(&r, "Content-Type", "text/html; charset=utf-8");
+    expect_header(&r, "Cache-Control", "no-store");
+    response_deinit(&r);
+    p->fail_reason = "crashed";
+    client_ask(p, p->public_port, "GET /http/lab/broken", "Origin: https://game.example\r\n", "",
+               &r);
+    assert_string_equal(r.body, platform_file);
+    expect_header(&r, "X-Overworld-Degraded", "crashed");
+    expect_header(&r, "Access-Control-Allow-Origin", "https://game.example");
+    response_deinit(&r);
+    assert_int_equal(p->files_sent, 1);
+    // What the registry does not have cannot stand in, nor is there one for the function's own answers.
+    EXPECT(p, p->public_port, "GET /http/lab/gone", "", "", 502, "crashed");
+    p->fail_reason = "refused";
+    EXPECT(p, p->public_port, "GET /http/lab/broken", "", "", 422, "refused");
+}
+
+static void kept_replies_are_purged_by_path(void **state) {
+    platform *p = *state;
+    response r;
+    p->canned = "\"old\"";
+    expect_body(p, "GET /http/lab/cached", "", 200, "\"old\"");
+    expect_body(p, "GET /http/lab/mine", BEARER(PLAYER(p)), 200, "\"old\"");
+    p->canned = "\"new\"";
+    static const char method[] = "POST /overworld.gateway.v1.Gateway/PurgeRoutes";
+    static const char json[] = "Content-Type: application/json\r\n";
+    char headers[300];
+    snprintf(headers, sizeof headers, "%sAuthorization: Bearer %s\r\n", json,
+             platform_operator_token);
+    client_ask(p, p->console_port, method, headers,
+               "{\"virtualServer\":\"lab\",\"pathPrefix\":\"/cac\"}", &r);
+    assert_string_equal(r.body, "{\"purged\":\"1\"}");
+    response_deinit(&r);
+    expect_body(p, "GET /http/lab/cached", "", 200, "\"new\"");
+    expect_body(p, "GET /http/lab/mine", BEARER(PLAYER(p)), 200, "\"old\"");
+    client_ask(p, p->console_port, method, headers, "{\"virtualServer\":\"lab\"}", &r);
+    assert_string_equal(r.body, "{\"purged\":\"2\"}");
+    response_deinit(&r);
+    client_ask(p, p->console_port, method, headers,
+               "{\"virtualServer\":\"lab\",\"pathPrefix\":\"cac\"}", &r);
+    assert_int_equal(r.status, 400);
+    response_deinit(&r);
+}
+
 static void a_route_has_its_own_time(void **state) {
     platform *p = *state;
     EXPECT(p, p->public_port, "GET /http/lab/late", "", "", 504, "timeout");
@@ -349,6 +406,8 @@ int main(void) {
         CASE(a_copy_is_kept_for_its_time),
         CASE(a_miss_is_filled_once),
         CASE(a_copy_stands_in_for_a_failure),
+        CASE(a_file_stands_in_for_a_failure),
+        CASE(kept_replies_are_purged_by_path),
         CASE(a_route_has_its_own_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

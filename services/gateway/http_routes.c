@@ -44,9 +44,11 @@ static bool build_route(ow_arena *arena, const Overworld__Api__Route *from, http
         .access = read_access(from->access),
         .cache_us = read_duration(from->cache_ttl),
         .timeout_us = read_duration(from->timeout),
-        .stale_on_failure = from->stale_on_failure};
-    return to->name != NULL && to->method != NULL && to->path != NULL && to->function != NULL &&
-           to->alias != NULL && build_origins(arena, from, to);
+        .stale_on_failure = from->stale_on_failure,
+        .fallback_file = ow_arena_strdup_in(arena, from->fallback_file)};
+    return to->fallback_file != NULL && to->name != NULL && to->method != NULL &&
+           to->path != NULL && to->function != NULL && to->alias != NULL &&
+           build_origins(arena, from, to);
 }
 
 bool http_routes_build(ow_arena *arena, const virtual_server_routes *from,

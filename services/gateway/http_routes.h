@@ -24,6 +24,7 @@ typedef struct http_route {
     size_t origin_count;
     int64_t cache_us, timeout_us; // 0: none
     bool stale_on_failure;
+    const char *fallback_file; // of the bundle; "": none
 } http_route;
 
 typedef struct http_routes {

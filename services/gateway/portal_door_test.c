@@ -107,6 +107,22 @@ static void takes_the_cookie_of_its_own_pages(void **state) {
            JSON TITLE OWN "Cookie: overworld_session=ows_nobody\r\n", "{}", 401, "unauthenticated");
 }
 
+// The title that a page was about may be gone, or closed to whoever leaves.
+static void signs_out_whatever_the_title(void **state) {
+    platform *p = *state;
+    char lines[300];
+    response r;
+    snprintf(lines, sizeof lines,
+             OWN "Overworld-Title: Nowhere\r\nCookie: overworld_session=%s\r\n",
+             platform_viewer_token);
+    client_ask(p, p->console_port, "DELETE /session", lines, "", &r);
+    assert_int_equal(r.status, 200);
+    expect_header(&r, "Set-Cookie", "Max-Age=0");
+    response_deinit(&r);
+    assert_string_equal(p->principal_id, "opr_2");
+    assert_string_equal(p->title, "");
+}
+
 static void signs_in_its_own_pages(void **state) {
     platform *p = *state;
     const char *link = "POST /session/link";
@@ -126,6 +142,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(keeps_other_replies_from_being_pages, setup, teardown),
         cmocka_unit_test_setup_teardown(takes_the_cookie_of_its_own_pages, setup, teardown),
         cmocka_unit_test_setup_teardown(signs_in_its_own_pages, setup, teardown),
+        cmocka_unit_test_setup_teardown(signs_out_whatever_the_title, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

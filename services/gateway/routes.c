@@ -143,11 +143,39 @@ static route_exposure read_exposure(const char *text) {
     return strcmp(text, "server") == 0 ? EXPOSED_SERVER : EXPOSED_INTERNAL;
 }
 
+static bool stands_in(const virtual_server_routes *all, const char *path) {
+    for (size_t i = 0; i < all->n_routes; i++) {
+        if (strcmp(all->routes[i]->fallback_file, path) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool build_files(ow_arena *arena, const virtual_server_routes *all,
+                        const Overworld__Registry__V1__RouteRevision *from, route_revision *to) {
+    route_file *files = ow_arena_calloc(arena, from->n_files + 1, sizeof *files);
+    for (size_t i = 0; files != NULL && i < from->n_files; i++) {
+        if (stands_in(all, from->files[i]->path)) {
+            route_file *file = &files[to->file_count++];
+            *file = (route_file){ow_arena_strdup_in(arena, from->files[i]->path),
+                                 ow_arena_strdup_in(arena, from->files[i]->sha256)};
+            if (file->path == NULL || file->sha256 == NULL) {
+                return false;
+            }
+        }
+    }
+    to->files = files;
+    return files != NULL;
+}
+
 static bool build_revision(ow_arena *arena, const Overworld__Registry__V1__RouteRevision *from,
                            route_revision *to) {
     route_function *functions = ow_arena_calloc(arena, from->n_functions, sizeof *functions);
-    *to = (route_revision){ow_arena_strdup_in(arena, from->revision_id), from->version, functions,
-                           from->n_functions};
+    *to = (route_revision){.revision_id = ow_arena_strdup_in(arena, from->revision_id),
+                           .version = from->version,
+                           .functions = functions,
+                           .function_count = from->n_functions};
     if (functions == NULL || to->revision_id == NULL) {
         return false;
     }
@@ -205,7 +233,8 @@ static bool fill_entry(entry *made, const virtual_server_routes *from) {
     }
     made->revision_count = from->n_revisions;
     for (size_t i = 0; i < from->n_revisions; i++) {
-        if (!build_revision(arena, from->revisions[i], &made->revisions[i])) {
+        if (!build_revision(arena, from->revisions[i], &made->revisions[i]) ||
+            !build_files(arena, from, from->revisions[i], &made->revisions[i])) {
             return false;
         }
     }

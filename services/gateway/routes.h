@@ -22,11 +22,17 @@ typedef struct route_function {
     bool log_payload;
 } route_function;
 
+typedef struct route_file {
+    const char *path, *sha256;
+} route_file;
+
 typedef struct route_revision {
     const char *revision_id;
     int64_t version; // 0: only $LATEST
     const route_function *functions;
     size_t function_count;
+    const route_file *files; // those that stand in for functions of its routes
+    size_t file_count;
 } route_revision;
 
 // Heap. NULL when out of memory.

@@ -129,7 +129,30 @@ static ow_code get_status(ow_run *run) {
     return OW_PENDING;
 }
 
+static ow_code purge_routes(ow_run *run) {
+    const gateway *gw = run->self;
+    const purge_routes_request *request = run->request;
+    purge_routes_response *reply = run->reply;
+    const char *path = request->path_prefix[0] != '\0' ? request->path_prefix : "/";
+    if (request->virtual_server[0] == '\0' || path[0] != '/') {
+        return ow_fail(run->err, OW_INVALID_ARGUMENT, "invalid",
+                       "virtual_server is named, and path_prefix begins with a '/'");
+    }
+    if (run->call->principal->title[0] == '\0') {
+        return ow_fail(run->err, OW_INVALID_ARGUMENT, "no_title",
+                       "name the title in Overworld-Title");
+    }
+    const char *prefix = ow_arena_printf_in(
+        run->call->arena, "%s/%s%s", run->call->principal->title, request->virtual_server, path);
+    if (prefix == NULL) {
+        return ow_fail(run->err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for a name");
+    }
+    reply->purged = (int64_t)http_cache_purge(gw->http_cache, prefix);
+    return OW_OK;
+}
+
 static const ow_method gateway_methods[] = {
+    {"PurgeRoutes", 0, {{OW_LOOP, purge_routes}}},
     {"GetStatus", sizeof(status_state), {{OW_LOOP, get_status}}},
     {0},
 };

@@ -268,6 +268,7 @@ static void an_account_is_handed_out(void **state) {
 
 static void a_deleted_player_is_gone(void **state) {
     fixture *f = *state;
+    identity_fakes *fakes = f->own;
     login me = log_in(f, "device-0009"), other = log_in(f, "device-0010");
     link_email(f, &me, "bob@example.com");
     who player = player_of(&me);
@@ -277,16 +278,16 @@ static void a_deleted_player_is_gone(void **state) {
     answer a;
     request.player_id = me.player_id;
     // What functions remember goes first: nothing is half deleted without being asked for again.
-    f->data_away = true;
+    fakes->data_away = true;
     ASK_REFUSED(f, &player, "DeletePlayer", &request, OW_UNAVAILABLE, "away");
-    f->data_away = false;
+    fakes->data_away = false;
     assert_false(log_in(f, "device-0009").is_new);
     ASK_OK(f, &player, "DeletePlayer", &request, &a);
     answer_deinit(&a);
-    assert_int_equal(f->erasures, 3);
+    assert_int_equal(fakes->erasures, 3);
     expect_ended(f, &me);
     ASK_REFUSED(f, &admin, "DeletePlayer", &request, OW_NOT_FOUND, "no_player");
-    assert_int_equal(f->erasures, 3);
+    assert_int_equal(fakes->erasures, 3);
     find_player_request by_email = OVERWORLD__IDENTITY__V1__FIND_PLAYER_REQUEST__INIT;
     by_email.by_case = OVERWORLD__IDENTITY__V1__FIND_PLAYER_REQUEST__BY_EMAIL;
     by_email.email = (char *)"bob@example.com";
@@ -333,7 +334,7 @@ static void changes_leave_audit_rows(void **state) {
 }
 
 #define CASE(function, mode)                                                                       \
-    { #function " (" #mode ")", function, fixture_setup, fixture_teardown, &(mode) }
+    { #function " (" #mode ")", function, identity_setup, harness_teardown, &(mode) }
 
 #define CASES(mode)                                                                                \
     CASE(a_player_is_found_by_every_login, mode), CASE(who_is_not_there_is_not_found, mode),       \

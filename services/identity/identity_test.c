@@ -264,10 +264,10 @@ static void forged_logins_are_refused(void **state) {
 }
 
 static void restart(fixture *f) {
-    identity_stop(f);
+    harness_stop(f);
     ow_err err = {0};
-    assert_ow_ok(identity_start(f, &err), &err);
-    identity_wait_ready(f);
+    assert_ow_ok(harness_start(f, &err), &err);
+    harness_wait_ready(f);
 }
 
 static void a_login_cannot_be_replayed(void **state) {
@@ -430,13 +430,13 @@ static void watchers_hear_of_the_end(void **state) {
     fixture *f = *state;
     answer watching;
     watch(f, &watching);
-    identity_stop(f);
+    harness_stop(f);
     answer_wait(f, &watching, 1000);
     assert_int_equal(watching.code, OW_UNAVAILABLE);
     answer_deinit(&watching);
     ow_err err = {0};
-    assert_ow_ok(identity_start(f, &err), &err);
-    identity_wait_ready(f);
+    assert_ow_ok(harness_start(f, &err), &err);
+    harness_wait_ready(f);
 }
 
 // ---- Files and rows ----
@@ -463,12 +463,12 @@ static void secrets_are_private_and_kept(void **state) {
     verify(f, ((const login_response *)a.message)->access_token, &claims);
     answer_deinit(&a);
 
-    identity_stop(f);
+    harness_stop(f);
     char path[160];
     snprintf(path, sizeof path, "%s/operator.token", f->data);
     assert_int_equal(chmod(path, 0644), 0);
     ow_err err = {0};
-    assert_int_equal(identity_start(f, &err), OW_FAILED_PRECONDITION);
+    assert_int_equal(harness_start(f, &err), OW_FAILED_PRECONDITION);
     assert_string_equal(err.reason, "unsafe_secret");
     assert_int_equal(chmod(path, 0600), 0);
 }
@@ -476,7 +476,7 @@ static void secrets_are_private_and_kept(void **state) {
 static void short_secrets_are_refused(void **state) {
     fixture *f = *state;
     static const char *const files[] = {"operator.token", "keys/server-keys"};
-    identity_stop(f);
+    harness_stop(f);
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         char path[200], kept[220];
         snprintf(path, sizeof path, "%s/%s", f->data, files[i]);
@@ -485,7 +485,7 @@ static void short_secrets_are_refused(void **state) {
         ow_secret easy = {.bytes = (char *)"letmein", .size = strlen("letmein")};
         assert_ow_ok(ow_secret_store(path, &easy, NULL), NULL);
         ow_err err = {0};
-        assert_int_equal(identity_start(f, &err), OW_FAILED_PRECONDITION);
+        assert_int_equal(harness_start(f, &err), OW_FAILED_PRECONDITION);
         assert_string_equal(err.reason, "unsafe_secret");
         assert_non_null(strstr(err.message, files[i]));
         assert_int_equal(rename(kept, path), 0);
@@ -515,14 +515,14 @@ static void secrets_can_be_replaced(void **state) {
     memcpy(first_operator, vs->operator_tokens[0]->sha256.data, sizeof first_operator);
     watch_end(f, &watching);
 
-    identity_stop(f);
+    harness_stop(f);
     copy_secret(f, "keys/server-keys", "keys/signing/sig_7ZZZZZZZZZZZZZZZZZZZZZZZZZ");
     char path[160];
     snprintf(path, sizeof path, "%s/operator.token", f->data);
     assert_int_equal(unlink(path), 0);
     ow_err err = {0};
-    assert_ow_ok(identity_start(f, &err), &err);
-    identity_wait_ready(f);
+    assert_ow_ok(harness_start(f, &err), &err);
+    harness_wait_ready(f);
 
     ASK_OK(f, &nobody, "DeviceLogin", &request, &after);
     const char *old_token = ((const login_response *)before.message)->access_token;
@@ -593,7 +593,7 @@ static void operators_leave_audit_rows(void **state) {
 }
 
 #define CASE(function, mode)                                                                       \
-    { #function " (" #mode ")", function, fixture_setup, fixture_teardown, &(mode) }
+    { #function " (" #mode ")", function, identity_setup, harness_teardown, &(mode) }
 
 #define CASES(mode)                                                                                \
     CASE(a_device_keeps_its_player, mode), CASE(many_logins_at_once_make_one_player, mode),        \

@@ -458,7 +458,7 @@ static void devices_of_before_are_known(void **state) {
     fixture *f = *state;
     ow_db_migration before[3] = {identity_migrations[0], identity_migrations[1], {.number = 0}};
     char folder[128];
-    identity_stop(f);
+    harness_stop(f);
     snprintf(f->data, sizeof f->data, "%s/old", f->folder);
     assert_int_equal(mkdir(f->data, 0700), 0);
     snprintf(folder, sizeof folder, "%s/identity", f->data);
@@ -470,15 +470,15 @@ static void devices_of_before_are_known(void **state) {
     ow_db_write(db, &job);
     ow_db_close(db);
     ow_err err = {0};
-    assert_ow_ok(identity_start(f, &err), &err);
-    identity_wait_ready(f);
+    assert_ow_ok(harness_start(f, &err), &err);
+    harness_wait_ready(f);
     login me = by_device(f, "device-of-before");
     assert_false(me.is_new);
     assert_string_equal(me.player_id, "plr_01HXG3K5N8Q2Z4V6B8D0F2H4J6");
 }
 
 #define CASE(function, mode)                                                                       \
-    { #function " (" #mode ")", function, fixture_setup, fixture_teardown, &(mode) }
+    { #function " (" #mode ")", function, identity_setup, harness_teardown, &(mode) }
 
 #define CASES(mode)                                                                                \
     CASE(a_custom_id_keeps_its_player, mode), CASE(an_address_and_its_password_log_in, mode),      \

@@ -493,7 +493,7 @@ ow_code store_sign_in_link_put(ow_db_conn *db, const author *by, const operator_
                          : code;
 }
 
-ow_code store_sign_in_link_take(ow_db_conn *db, const uint8_t *sha256, int64_t now_us,
+ow_code store_sign_in_link_find(ow_db_conn *db, const uint8_t *sha256, int64_t now_us,
                                 operator_token_row *ret_link, ow_err *err) {
     ow_rows *rows = NULL;
     bool found = false;
@@ -509,6 +509,12 @@ ow_code store_sign_in_link_take(ow_db_conn *db, const uint8_t *sha256, int64_t n
                        "this link was used, is older than ten minutes, or was replaced by a newer "
                        "one");
     }
+    return code;
+}
+
+ow_code store_sign_in_link_take(ow_db_conn *db, const uint8_t *sha256, int64_t now_us,
+                                operator_token_row *ret_link, ow_err *err) {
+    ow_code code = store_sign_in_link_find(db, sha256, now_us, ret_link, err);
     return code == OW_OK ? drop_links(db, ret_link->operator_id, err) : code;
 }
 

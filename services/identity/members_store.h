@@ -98,6 +98,9 @@ ow_code store_sign_in_link_put(ow_db_conn *db, const author *by, const operator_
 // Takes the link of that hash away. Codes: unauthenticated "bad_link".
 ow_code store_sign_in_link_take(ow_db_conn *db, const uint8_t *sha256, int64_t now_us,
                                 operator_token_row *ret_link, ow_err *err);
+// The same, and it stays.
+ow_code store_sign_in_link_find(ow_db_conn *db, const uint8_t *sha256, int64_t now_us,
+                                operator_token_row *ret_link, ow_err *err);
 
 // Codes: resource_exhausted "too_many_tokens".
 ow_code store_api_key_create(ow_db_conn *db, const author *by, const operator_token_row *key,

@@ -90,11 +90,11 @@ static void key_set(const jws_signer *signer, const char *kid, char *ret_set, si
 static char keys_path[128], providers_flag[160];
 
 static int set_up(void **state) {
-    fixture_setup(state);
+    identity_setup(state);
     fixture *f = *state;
     char text[2048], providers_path[128];
     ow_err err = {0};
-    identity_stop(f);
+    harness_stop(f);
     server_open(f->loop);
     key_set(ec, "e1", server.body, sizeof server.body);
     snprintf(keys_path, sizeof keys_path, "%s/keys.json", f->folder);
@@ -117,19 +117,19 @@ static int set_up(void **state) {
                                       .max_connections = 4,
                                       .max_per_host = 4};
     assert_ow_ok(ow_http_client_open(&options, &f->env.outgoing, &err), &err);
-    assert_ow_ok(identity_start(f, &err), &err);
-    identity_wait_ready(f);
+    assert_ow_ok(harness_start(f, &err), &err);
+    harness_wait_ready(f);
     return 0;
 }
 
 static int tear_down(void **state) {
     fixture *f = *state;
-    identity_stop(f);
+    harness_stop(f);
     f->env.outgoing = ow_http_client_close(f->env.outgoing);
     int fd = server.listener.fd;
     ow_loop_unwatch(f->loop, &server.listener);
     close(fd);
-    return fixture_teardown(state);
+    return harness_teardown(state);
 }
 
 static const char *token_of(fixture *f, const jws_signer *signer, const char *kid,
@@ -393,13 +393,13 @@ static void the_file_is_read_strictly(void **state) {
 static void a_wrong_file_refuses_to_start(void **state) {
     fixture *f = *state;
     ow_err err = {0};
-    identity_stop(f);
+    harness_stop(f);
     f->more_flags[0] = "--identity.providers=/nowhere/at/all";
-    assert_int_equal(identity_start(f, &err), OW_NOT_FOUND);
+    assert_int_equal(harness_start(f, &err), OW_NOT_FOUND);
     assert_string_equal(err.reason, "no_providers");
     f->more_flags[0] = providers_flag;
-    assert_ow_ok(identity_start(f, &err), &err);
-    identity_wait_ready(f);
+    assert_ow_ok(harness_start(f, &err), &err);
+    harness_wait_ready(f);
 }
 
 static int make_signers(void **state) {

@@ -74,7 +74,7 @@ ow_code operator_attempt_take(ow_run *run, const char *account) {
                                   (long long)(wait_us / SECOND_US + 1));
 }
 
-static void give_attempt_back(ow_run *run, const char *account) {
+void operator_attempt_give_back(ow_run *run, const char *account) {
     identity *self = run->self;
     attempt who = attempt_of(run, account);
     attempts_succeeded(self->attempts, &who);
@@ -137,7 +137,7 @@ ow_code operator_login_reply(ow_run *run) {
     const operator_entering *state = run->state;
     operator_login_response *reply = run->reply;
     bool failed = false;
-    give_attempt_back(run, state->email);
+    operator_attempt_give_back(run, state->email);
     reply->token = dup(run, state->token, &failed);
     reply->operator_id = dup(run, state->member.operator_id, &failed);
     reply->expires_at = timestamp(run, state->session.expires_us, &failed);
@@ -212,7 +212,7 @@ ow_code operator_password_store(ow_run *run) {
 
 ow_code operator_password_tell(ow_run *run) {
     const operator_password *state = run->state;
-    give_attempt_back(run, state->by.entry.principal);
+    operator_attempt_give_back(run, state->by.entry.principal);
     return operators_tell(run, &state->rows);
 }
 

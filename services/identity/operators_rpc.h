@@ -39,6 +39,8 @@ void operator_session_make(ow_run *run, operator_entering *state);
 // Counts a try of an account from the caller's address. Codes: resource_exhausted
 // "too_many_attempts".
 ow_code operator_attempt_take(ow_run *run, const char *account);
+// It was a good one.
+void operator_attempt_give_back(ow_run *run, const char *account);
 
 ow_code operator_login_check(ow_run *run);
 ow_code operator_login_find(ow_run *run);
@@ -57,6 +59,14 @@ typedef struct link_making {
 ow_code sign_in_link_check(ow_run *run);
 ow_code sign_in_link_store(ow_run *run);
 ow_code sign_in_link_reply(ow_run *run);
+typedef struct link_finding {
+    int64_t now_us;
+    member_row member;
+} link_finding;
+
+ow_code find_link_check(ow_run *run);
+ow_code find_link_read(ow_run *run);
+ow_code find_link_reply(ow_run *run);
 ow_code redeem_link_check(ow_run *run);
 ow_code redeem_link_store(ow_run *run);
 

@@ -143,10 +143,10 @@ static void a_new_member_logs_in(void **state) {
     refuse_login(f, "eve@example.com", "not the password", OW_UNAUTHENTICATED, "bad_credentials");
     refuse_login(f, "first", "not the password", OW_INVALID_ARGUMENT, "bad_email");
     // All of it outlives the process.
-    identity_stop(f);
+    harness_stop(f);
     ow_err err = {0};
-    assert_ow_ok(identity_start(f, &err), &err);
-    identity_wait_ready(f);
+    assert_ow_ok(harness_start(f, &err), &err);
+    harness_wait_ready(f);
     assert_true(is_good(f, ann.token, &token));
     expect_role(f, ann.id, "ttl_a", "developer");
     log_in(f, "ann@example.com", &ann);
@@ -393,8 +393,20 @@ static void a_link_signs_in_once(void **state) {
     make_link(f, &ann.as, code);
     assert_false(is_good(f, code, &token)); // a link is no bearer token
     refuse_link(f, "owl_of_nobody");
-    redeem_sign_in_link_request request = redeem_of(code);
+    // Whose it is can be asked before, and asking uses nothing up.
+    find_sign_in_link_request find = OVERWORLD__IDENTITY__V1__FIND_SIGN_IN_LINK_REQUEST__INIT;
     answer a;
+    find.code = (char *)(uintptr_t) "owl_of_nobody";
+    ASK_REFUSED(f, &nobody, "FindSignInLink", &find, OW_UNAUTHENTICATED, "bad_link");
+    find.code = code;
+    for (int i = 0; i < 20; i++) { // more than an address may fail
+        ASK_OK(f, &nobody, "FindSignInLink", &find, &a);
+        assert_string_equal(((const find_sign_in_link_response *)a.message)->operator_id, ann.id);
+        assert_string_equal(((const find_sign_in_link_response *)a.message)->email,
+                            "ann@example.com");
+        answer_deinit(&a);
+    }
+    redeem_sign_in_link_request request = redeem_of(code);
     ASK_OK(f, &nobody, "RedeemSignInLink", &request, &a);
     const operator_login_response *reply = (const operator_login_response *)a.message;
     assert_string_equal(reply->operator_id, ann.id);
@@ -527,7 +539,7 @@ static void a_repeated_member_is_added_once(void **state) {
 }
 
 #define CASE(function, mode)                                                                       \
-    { #function " (" #mode ")", function, fixture_setup, fixture_teardown, &(mode) }
+    { #function " (" #mode ")", function, identity_setup, harness_teardown, &(mode) }
 
 #define CASES(mode)                                                                                \
     CASE(a_new_member_logs_in, mode), CASE(roles_are_of_a_title, mode),                            \

@@ -15,14 +15,14 @@ typedef struct login {
 } login;
 
 static int set_up(void **state) {
-    fixture_setup(state);
+    identity_setup(state);
     fixture *f = *state;
     ow_err err = {0};
-    identity_stop(f);
+    harness_stop(f);
     f->more_flags[0] = "--identity.max_players=2";
     f->more_flags[1] = "--identity.max_waiting_players=3";
-    assert_ow_ok(identity_start(f, &err), &err);
-    identity_wait_ready(f);
+    assert_ow_ok(harness_start(f, &err), &err);
+    harness_wait_ready(f);
     return 0;
 }
 
@@ -139,15 +139,15 @@ static void who_is_in_is_in_after_a_restart(void **state) {
     login one = log_in(f, "device-0012");
     log_in(f, "device-0013");
     ow_err err = {0};
-    identity_stop(f);
-    assert_ow_ok(identity_start(f, &err), &err);
-    identity_wait_ready(f);
+    harness_stop(f);
+    assert_ow_ok(harness_start(f, &err), &err);
+    harness_wait_ready(f);
     assert_false(log_in(f, "device-0014").is_in);
     assert_true(refresh(f, one.refresh_token).is_in);
 }
 
 #define CASE(function, mode)                                                                       \
-    { #function " (" #mode ")", function, set_up, fixture_teardown, &(mode) }
+    { #function " (" #mode ")", function, set_up, harness_teardown, &(mode) }
 
 #define CASES(mode)                                                                                \
     CASE(players_wait_in_order, mode), CASE(the_queue_has_an_end, mode),                           \

@@ -64,10 +64,10 @@ static void a_limit_reaches_gateways(void **state) {
     assert_int_equal(told(&watching)->n_server_key_limits, 2);
     watch_end(f, &watching);
 
-    identity_stop(f);
+    harness_stop(f);
     ow_err err = {0};
-    assert_ow_ok(identity_start(f, &err), &err);
-    identity_wait_ready(f);
+    assert_ow_ok(harness_start(f, &err), &err);
+    harness_wait_ready(f);
     watch(f, &watching);
     assert_int_equal(told(&watching)->n_server_key_limits, 2);
     request = limit_of(eager, 0, "");
@@ -105,7 +105,7 @@ static void bad_limits_are_refused(void **state) {
 }
 
 #define CASE(function, mode)                                                                       \
-    { #function " (" #mode ")", function, fixture_setup, fixture_teardown, &(mode) }
+    { #function " (" #mode ")", function, identity_setup, harness_teardown, &(mode) }
 
 int main(void) {
     static mode local = {.channel = OW_CHANNEL_LOCAL};

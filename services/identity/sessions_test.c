@@ -277,9 +277,9 @@ static void logout_everywhere_ends_all(void **state) {
 
 static void restart(fixture *f) {
     ow_err err = {0};
-    identity_stop(f);
-    assert_ow_ok(identity_start(f, &err), &err);
-    identity_wait_ready(f);
+    harness_stop(f);
+    assert_ow_ok(harness_start(f, &err), &err);
+    harness_wait_ready(f);
 }
 
 static void a_restart_changes_nothing(void **state) {
@@ -360,22 +360,22 @@ static void what_has_expired_is_swept(void **state) {
             log_out(f, mine.token);
         }
     }
-    identity_stop(f);
+    harness_stop(f);
     with_store(f, false, count_rows, counts);
     assert_int_equal(counts[0], 2);
     assert_int_equal(counts[1], 1);
     ow_clock_advance(f->clock, 31 * DAY_US);
     ow_err err = {0};
-    assert_ow_ok(identity_start(f, &err), &err);
-    identity_wait_ready(f);
+    assert_ow_ok(harness_start(f, &err), &err);
+    harness_wait_ready(f);
     log_in(f, "device-of-new"); // written after the sweep
     restart(f);
-    identity_stop(f);
+    harness_stop(f);
     with_store(f, false, count_rows, counts);
     assert_int_equal(counts[0], 1);
     assert_int_equal(counts[1], 0);
-    assert_ow_ok(identity_start(f, &err), &err);
-    identity_wait_ready(f);
+    assert_ow_ok(harness_start(f, &err), &err);
+    harness_wait_ready(f);
 }
 
 enum { ENDS_A_JOB = 512, ENDS_KEPT = 65536 };
@@ -404,13 +404,13 @@ static void the_number_of_ends_is_bounded(void **state) {
     fixture *f = *state;
     login mine = log_in(f, "device-0018");
     fill all = {.from_us = ow_clock_wall_us(f->clock) - 300 * SECOND_US};
-    identity_stop(f);
+    harness_stop(f);
     for (; all.at < ENDS_KEPT + ENDS_A_JOB; all.at += ENDS_A_JOB) {
         with_store(f, true, insert_ends, &all);
     }
     ow_err err = {0};
-    assert_ow_ok(identity_start(f, &err), &err);
-    identity_wait_ready(f);
+    assert_ow_ok(harness_start(f, &err), &err);
+    harness_wait_ready(f);
     answer a;
     watch(f, &a);
     const verification_state *seen = (const verification_state *)a.message;
@@ -432,7 +432,7 @@ static void the_number_of_ends_is_bounded(void **state) {
 }
 
 #define CASE(function, mode)                                                                       \
-    { #function " (" #mode ")", function, fixture_setup, fixture_teardown, &(mode) }
+    { #function " (" #mode ")", function, identity_setup, harness_teardown, &(mode) }
 
 #define CASES(mode)                                                                                \
     CASE(a_session_goes_on, mode), CASE(who_did_not_hear_may_ask_again, mode),                     \

@@ -1,4 +1,4 @@
-// CreateSignInLink, RedeemSignInLink.
+// CreateSignInLink, FindSignInLink, RedeemSignInLink.
 
 #include "services/identity/operators_rpc.h"
 
@@ -39,19 +39,53 @@ ow_code sign_in_link_reply(ow_run *run) {
     return failed ? no_memory(run) : OW_OK;
 }
 
+// The account of a try is the code itself: only the address that tries many is held back.
+static ow_code take_try(ow_run *run, const char *code) {
+    size_t length = strlen(code);
+    return length > 0 && length <= CODE_MAX
+               ? operator_attempt_take(run, code)
+               : ow_fail(run->err, OW_INVALID_ARGUMENT, "bad_code", "that is no code of a link");
+}
+
+// ---- FindSignInLink ----
+
+ow_code find_link_check(ow_run *run) {
+    const find_sign_in_link_request *request = run->request;
+    link_finding *state = run->state;
+    state->now_us = author_of(run).entry.at_us;
+    return take_try(run, request->code);
+}
+
+ow_code find_link_read(ow_run *run) {
+    const find_sign_in_link_request *request = run->request;
+    link_finding *state = run->state;
+    operator_token_row link;
+    uint8_t sha256[OW_SHA256_SIZE];
+    ow_sha256(request->code, strlen(request->code), sha256);
+    ow_code code = store_sign_in_link_find(run->db, sha256, state->now_us, &link, run->err);
+    return code == OW_OK ? store_member_by_id(run->db, link.operator_id, &state->member, run->err)
+                         : code;
+}
+
+ow_code find_link_reply(ow_run *run) {
+    const find_sign_in_link_request *request = run->request;
+    const link_finding *state = run->state;
+    find_sign_in_link_response *reply = run->reply;
+    bool failed = false;
+    operator_attempt_give_back(run, request->code);
+    reply->operator_id = dup(run, state->member.operator_id, &failed);
+    reply->email = dup(run, state->member.email, &failed);
+    return failed ? no_memory(run) : OW_OK;
+}
+
 // ---- RedeemSignInLink ----
 
-// The account of a try is the code itself: only the address that tries many is held back.
 ow_code redeem_link_check(ow_run *run) {
     const redeem_sign_in_link_request *request = run->request;
     operator_entering *state = run->state;
-    size_t length = strlen(request->code);
-    if (length == 0 || length > CODE_MAX) {
-        return ow_fail(run->err, OW_INVALID_ARGUMENT, "bad_code", "that is no code of a link");
-    }
-    snprintf(state->email, sizeof state->email, "%s", request->code);
+    snprintf(state->email, sizeof state->email, "%.*s", CODE_MAX, request->code);
     operator_session_make(run, state);
-    return operator_attempt_take(run, state->email);
+    return take_try(run, request->code);
 }
 
 ow_code redeem_link_store(ow_run *run) {

@@ -78,9 +78,9 @@ static void nobody_is_logged_out(void **state) {
     assert_true(is_good(f, old) && is_good(f, spread) && is_good(f, fresh));
     assert_true(file_is_there(f, kid));
     ow_err err = {0};
-    identity_stop(f);
-    assert_ow_ok(identity_start(f, &err), &err);
-    identity_wait_ready(f);
+    harness_stop(f);
+    assert_ow_ok(harness_start(f, &err), &err);
+    harness_wait_ready(f);
     char again[OW_TOKEN_SIZE];
     take_token(f, "device-0001", again);
     assert_true(same_key(fresh, again));
@@ -142,7 +142,7 @@ static void the_number_of_keys_is_bounded(void **state) {
 }
 
 #define CASE(function, mode)                                                                       \
-    { #function " (" #mode ")", function, fixture_setup, fixture_teardown, &(mode) }
+    { #function " (" #mode ")", function, identity_setup, harness_teardown, &(mode) }
 
 #define CASES(mode)                                                                                \
     CASE(nobody_is_logged_out, mode), CASE(gateways_hear_of_it_at_once, mode),                     \

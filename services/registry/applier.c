@@ -4,6 +4,7 @@
 
 #include "core/log/log.h"
 
+#include "overworld/data/v1/data.pb-c.h"
 #include "overworld/events/v1/events.pb-c.h"
 #include "overworld/timers/v1/timers.pb-c.h"
 
@@ -23,7 +24,7 @@ typedef void (*apply_stub)(ProtobufCService *service, const apply_triggers_reque
                            void (*closure)(const apply_triggers_response *, void *),
                            void *closure_data);
 
-// Who keeps copies.
+// Who keeps copies, or what is a virtual server's own.
 static const struct {
     const char *name;
     const ProtobufCServiceDescriptor *descriptor;
@@ -33,6 +34,7 @@ static const struct {
      overworld__timers__v1__timers__apply_triggers},
     {"events", &overworld__events__v1__events__descriptor,
      overworld__events__v1__events__apply_triggers},
+    {"data", &overworld__data__v1__data__descriptor, overworld__data__v1__data__apply_triggers},
 };
 
 enum { ACCEPTORS = sizeof acceptors / sizeof acceptors[0] };
@@ -90,23 +92,63 @@ static void try_later(applier *a) {
     a->retry_us = a->retry_us * 2 < RETRY_MOST_US ? a->retry_us * 2 : RETRY_MOST_US;
 }
 
-static void pass_ended(applier *a, bool well) {
-    bool good = well && !a->failing;
-    bool more = good && a->count >= AT_ONCE && !a->stopping; // nobody else would resume who waits
-    a->arena = ow_arena_free(a->arena);
-    a->retry_us = good ? RETRY_FIRST_US : a->retry_us;
-    if (!more) {
-        resume_all(a);
+static bool is_in_pass(const applier *a, const applier_waiter *w) {
+    for (int i = 0; i < a->count; i++) {
+        if (strcmp(a->pending[i].title, w->title) == 0 &&
+            strcmp(a->pending[i].server, w->server) == 0) {
+            return true;
+        }
     }
+    return false;
+}
+
+static void add_pending(applier_waiter *w, int to) {
+    char **list = ow_arena_calloc(w->run->call->arena, w->reply->n_pending + 1, sizeof *list);
+    if (list == NULL) {
+        return;
+    }
+    if (w->reply->n_pending > 0) {
+        memcpy(list, w->reply->pending, w->reply->n_pending * sizeof *list);
+    }
+    list[w->reply->n_pending++] = (char *)(uintptr_t)acceptors[to].name;
+    w->reply->pending = list;
+}
+
+// Nobody was told about those that a pass did not come to: an answer without a word of it would say that
+// all were.
+static void note_unreached(const applier *a) {
+    for (applier_waiter *w = a->waiting_now; w != NULL; w = w->next) {
+        for (int i = 0; w->reply != NULL && !is_in_pass(a, w) && i < ACCEPTORS; i++) {
+            add_pending(w, i);
+        }
+    }
+}
+
+static void go_on(applier *a, bool at_once, bool good) {
     if (a->stopping) {
         return;
     }
-    if (more || a->again) {
+    if (at_once || a->again) {
         a->again = false;
         applier_kick(a);
     } else if (!good) {
         try_later(a);
     }
+}
+
+static void pass_ended(applier *a, bool well) {
+    bool good = well && !a->failing;
+    bool more = good && a->count >= AT_ONCE && !a->stopping; // nobody else would resume who waits
+    if (good) {
+        a->retry_us = RETRY_FIRST_US;
+    } else {
+        note_unreached(a);
+    }
+    a->arena = ow_arena_free(a->arena);
+    if (!more) {
+        resume_all(a);
+    }
+    go_on(a, more, good);
 }
 
 static void log_failure(const applier *a, const ow_err *err) {
@@ -165,31 +207,10 @@ static applier_waiter *waiter_of(const applier *a, const pending_apply *p) {
     return w;
 }
 
-static void add_pending(applier_waiter *w, int to) {
-    char **list = ow_arena_calloc(w->run->call->arena, w->reply->n_pending + 1, sizeof *list);
-    if (list == NULL) {
-        return;
-    }
-    if (w->reply->n_pending > 0) {
-        memcpy(list, w->reply->pending, w->reply->n_pending * sizeof *list);
-    }
-    list[w->reply->n_pending++] = (char *)(uintptr_t)acceptors[to].name;
-    w->reply->pending = list;
-}
-
 static void note_pending(const applier *a, const telling *s) {
     applier_waiter *w = waiter_of(a, s->about);
     if (w != NULL) {
         add_pending(w, s->to);
-    }
-}
-
-// Nobody was told: an answer without a word of it would say that all were.
-static void note_all_pending(const applier *a) {
-    for (applier_waiter *w = a->waiting_now; w != NULL; w = w->next) {
-        for (int i = 0; w->reply != NULL && i < ACCEPTORS; i++) {
-            add_pending(w, i);
-        }
     }
 }
 
@@ -228,8 +249,9 @@ static void on_told(const apply_triggers_response *reply, void *closure_data) {
     ow_call *call = closure_data;
     telling *s = call->user;
     applier *a = s->owner;
-    s->told = reply != NULL;
+    s->told = reply != NULL && !reply->more;
     if (reply != NULL) {
+        a->again = a->again || reply->more;
         note_problems(a, s, reply);
     } else {
         if (!a->failing) {
@@ -270,7 +292,7 @@ static void on_read(void *self, ow_code code, const ow_err *err) {
     applier *a = self;
     if (code != OW_OK) {
         log_failure(a, err);
-        note_all_pending(a);
+        a->count = 0;
     }
     if (code != OW_OK || a->count == 0 || a->stopping) {
         pass_ended(a, code == OW_OK);

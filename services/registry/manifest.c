@@ -669,6 +669,22 @@ static ow_code check_sources(const ow_manifest *manifest, const ow_archive *arch
     return bad(err, "there is no .c file in the bundle");
 }
 
+typedef struct bundle {
+    const ow_manifest *manifest;
+    const ow_archive *archive;
+} bundle;
+
+static int64_t size_of_data(void *self, const char *path) {
+    const bundle *b = self;
+    for (size_t k = 0; k < b->archive->count; k++) {
+        if (strcmp(b->archive->files[k].path, path) == 0 &&
+            ow_manifest_is_data(b->manifest, path)) {
+            return (int64_t)b->archive->files[k].size;
+        }
+    }
+    return -1;
+}
+
 ow_code ow_manifest_check_files(const ow_manifest *manifest, const ow_archive *archive,
                                 ow_err *err) {
     ow_code code = check_sources(manifest, archive, err);
@@ -686,5 +702,8 @@ ow_code ow_manifest_check_files(const ow_manifest *manifest, const ow_archive *a
         return bad(err, "files: %zu data files, at most %d are allowed", data_files,
                    OW_MANIFEST_DATA_FILES_MAX);
     }
-    return OW_OK;
+    bundle b = {manifest, archive};
+    return manifest->triggers != NULL
+               ? ow_triggers_check_files(manifest->triggers, size_of_data, &b, err)
+               : OW_OK;
 }

@@ -165,6 +165,24 @@ static void checks_the_files_of_the_bundle(void **state) {
     assert_int_equal(ow_manifest_check_files(&f->manifest, &archive, &f->err), OW_INVALID_ARGUMENT);
     assert_non_null(strstr(f->err.message, "names no data file"));
 
+    // What stands in for a function is a data file.
+    static const char route[] =
+        START "\"functions\":{\"f\":{}},\"files\":[\"*.txt\"],\"routes\":[{\"name\":"
+              "\"r\",\"method\":\"GET\",\"path\":\"/\",\"function\":\"f\","
+              "\"access\":\"public\",\"fallback_file\":\"%s\"}]}";
+    static const struct {
+        const char *file;
+        ow_code code;
+    } stand_ins[] = {
+        {"words.txt", OW_OK}, {"a.c", OW_INVALID_ARGUMENT}, {"sorry.html", OW_INVALID_ARGUMENT}};
+    for (size_t i = 0; i < sizeof stand_ins / sizeof stand_ins[0]; i++) {
+        char text[400];
+        snprintf(text, sizeof text, route, stand_ins[i].file);
+        assert_int_equal(read_text(f, text), OW_OK);
+        assert_int_equal(ow_manifest_check_files(&f->manifest, &archive, &f->err),
+                         stand_ins[i].code);
+    }
+
     archive.files++;
     archive.count--;
     read_text(f, START "\"functions\":{\"f\":{}}}");

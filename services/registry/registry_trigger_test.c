@@ -4,6 +4,7 @@
 #include "services/registry/registry_rig.h"
 #include "services/registry/triggers.h"
 
+#include "overworld/data/v1/data.pb-c.h"
 #include "overworld/events/v1/events.pb-c.h"
 #include "overworld/timers/v1/timers.pb-c.h"
 
@@ -20,7 +21,9 @@ typedef struct told {
 } told;
 
 typedef struct keeper {
-    ProtobufCService *service, *taker;
+    ProtobufCService *service, *taker, *data;
+    int slices; // that data has left to delete
+    bool data_away;
     bool away;
     told told[TOLD_MAX];
     int count;
@@ -62,29 +65,51 @@ static const ow_method taking[] = {
     {0},
 };
 
+// What it keeps it deletes slice by slice.
+static ow_code erase(ow_run *run) {
+    keeper *k = run->self;
+    const apply_triggers_request *request = run->request;
+    if (k->data_away) {
+        return ow_fail(run->err, OW_UNAVAILABLE, "away", "not now");
+    }
+    k->slices -= request->removed;
+    ((apply_triggers_response *)run->reply)->more = request->removed && k->slices > 0;
+    return take(run);
+}
+
+static const ow_method erasing[] = {
+    {"ApplyTriggers", 0, {{OW_LOOP, erase}}},
+    {0},
+};
+
 static const ow_method methods[] = {
     {"ApplyTriggers", 0, {{OW_LOOP, apply}}},
     {0},
 };
 
-static int set_up(void **state) {
-    int failed = rig_set_up(state, channel);
-    fixture *f = *state;
-    kept = (keeper){0};
+static ProtobufCService *offer(fixture *f, const ProtobufCServiceDescriptor *descriptor,
+                               const ow_method *of) {
+    ProtobufCService *service = NULL;
     ow_service_options options = {
-        .descriptor = &overworld__timers__v1__timers__descriptor,
-        .methods = methods,
+        .descriptor = descriptor,
+        .methods = of,
         .api = f->stage.api,
         .self = &kept,
         .loop = f->stage.loop,
         .is_stand_in = true,
     };
-    assert_int_equal(ow_service_new(&options, &kept.service, NULL), OW_OK);
-    assert_int_equal(ow_directory_offer(f->stage.directory, kept.service, NULL), OW_OK);
-    options.descriptor = &overworld__events__v1__events__descriptor;
-    options.methods = taking;
-    assert_int_equal(ow_service_new(&options, &kept.taker, NULL), OW_OK);
-    assert_int_equal(ow_directory_offer(f->stage.directory, kept.taker, NULL), OW_OK);
+    assert_int_equal(ow_service_new(&options, &service, NULL), OW_OK);
+    assert_int_equal(ow_directory_offer(f->stage.directory, service, NULL), OW_OK);
+    return service;
+}
+
+static int set_up(void **state) {
+    int failed = rig_set_up(state, channel);
+    fixture *f = *state;
+    kept = (keeper){0};
+    kept.service = offer(f, &overworld__timers__v1__timers__descriptor, methods);
+    kept.taker = offer(f, &overworld__events__v1__events__descriptor, taking);
+    kept.data = offer(f, &overworld__data__v1__data__descriptor, erasing);
     return failed;
 }
 
@@ -92,6 +117,8 @@ static int tear_down(void **state) {
     fixture *f = *state;
     ow_directory_withdraw(f->stage.directory, kept.service);
     ow_directory_withdraw(f->stage.directory, kept.taker);
+    ow_directory_withdraw(f->stage.directory, kept.data);
+    kept.data = ow_service_free(kept.data);
     kept.service = ow_service_free(kept.service);
     kept.taker = ow_service_free(kept.taker);
     return rig_tear_down(state);
@@ -210,6 +237,53 @@ static void whoever_was_away_is_told_later(void **state) {
     assert_true(kept.told[kept.count - 1].number > kept.told[0].number);
 }
 
+// A pass tells 16 at a time: one behind them is not told either.
+static void of_many_each_is_told_what_is_pending(void **state) {
+    fixture *f = *state;
+    char name[20];
+    kept.away = true;
+    for (int i = 0; i < 20; i++) {
+        snprintf(name, sizeof name, "other%d", i);
+        assert_non_null(create_server(f, name));
+    }
+    upload_with(f, "[" TIMER("a", "0 1 * * *") "]", "one");
+    deploy_response *reply = deploy(f, true);
+    assert_true(reply->n_pending > 0);
+    assert_string_equal(reply->pending[0], "timers");
+    kept.away = false;
+    kept.wanted = 21;
+    stage_until(&f->stage, is_told, &kept);
+}
+
+static bool is_erased(void *self) {
+    const keeper *k = self;
+    return k->slices <= 0;
+}
+
+// A new one of the same name shall not find what the earlier one kept.
+static void what_a_deleted_one_kept_goes_before_the_next_comes(void **state) {
+    fixture *f = *state;
+    upload_with(f, "[" TIMER("a", "0 1 * * *") "]", "one");
+    deploy(f, true);
+    kept.data_away = true;
+    kept.slices = 4;
+    delete_server_request gone = OVERWORLD__REGISTRY__V1__DELETE_VIRTUAL_SERVER_REQUEST__INIT;
+    gone.name = TEXT("chat");
+    must_call(f, "DeleteVirtualServer", &gone);
+    assert_null(create_server(f, "chat"));
+    assert_string_equal(f->stage.err.reason, "being_removed");
+    stage_restart(&f->stage);
+    assert_null(create_server(f, "chat"));
+    kept.data_away = false;
+    stage_until(&f->stage, is_erased, &kept);
+    while (create_server(f, "chat") == NULL) { // until it is noted that data has ended
+        assert_string_equal(f->stage.err.reason, "being_removed");
+    }
+    assert_int_equal(kept.slices, 0);
+    assert_int_equal(deploy(f, true)->n_pending, 0);
+    assert_int_equal(kept.slices, 0); // and it is not told again that the earlier one is gone
+}
+
 static void mistakes_are_named(void **state) {
     fixture *f = *state;
     static const struct {
@@ -240,6 +314,8 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         OW_TEST_WITH(they_go_where_aliases_lead, set_up, tear_down),
         OW_TEST_WITH(whoever_was_away_is_told_later, set_up, tear_down),
+        OW_TEST_WITH(of_many_each_is_told_what_is_pending, set_up, tear_down),
+        OW_TEST_WITH(what_a_deleted_one_kept_goes_before_the_next_comes, set_up, tear_down),
         OW_TEST_WITH(mistakes_are_named, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,6 +63,24 @@ static ow_code check_room(tx *t) {
                          "a title has at most %d virtual servers", MAX_SERVERS_OF_TITLE);
 }
 
+// What belonged to an earlier one of that name must be gone, or it would be the new one's.
+static ow_code check_removed(tx *t, const char *name) {
+    ow_rows *rows = NULL;
+    bool found = false;
+    ow_code code =
+        ow_db_query(t->db, &rows, t->err,
+                    "SELECT number FROM applied WHERE title_id = $1 AND virtual_server = $2", "tt",
+                    t->title, name);
+    code = code == OW_OK ? ow_rows_next(rows, &found, t->err) : code;
+    ow_rows_close(rows);
+    return code == OW_OK && found
+               ? ow_fail(t->err, OW_UNAVAILABLE, "being_removed",
+                         "what belonged to an earlier virtual server \"%s\" is still being removed:"
+                         " try again",
+                         name)
+               : code;
+}
+
 static ow_code insert_server(tx *t, const server_row *row, int64_t seq) {
     ow_code code = ow_db_exec(
         t->db, NULL, t->err,
@@ -74,6 +92,7 @@ static ow_code insert_server(tx *t, const server_row *row, int64_t seq) {
         return ow_fail(t->err, OW_ALREADY_EXISTS, "name_taken",
                        "there is a virtual server \"%s\" already", row->name);
     }
+    code = code == OW_OK ? check_removed(t, row->name) : code;
     if (code != OW_OK) {
         return code;
     }

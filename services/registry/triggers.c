@@ -218,6 +218,22 @@ ow_code ow_triggers_check(const triggers_msg *triggers, size_t function_count,
     return code;
 }
 
+ow_code ow_triggers_check_files(const triggers_msg *triggers, ow_triggers_size size_of, void *self,
+                                ow_err *err) {
+    for (size_t i = 0; i < triggers->n_routes; i++) {
+        const Overworld__Api__Route *route = triggers->routes[i];
+        int64_t size = route->fallback_file[0] != 0 ? size_of(self, route->fallback_file) : 0;
+        if (size < 0) {
+            return bad(err, "route", route->path,
+                       "\"fallback_file\" is none of the bundle's data files (\"files\")");
+        }
+        if (size > OW_FALLBACK_FILE_MAX) {
+            return bad(err, "route", route->path, "\"fallback_file\" has more than 1 MB");
+        }
+    }
+    return OW_OK;
+}
+
 // ---- In force ----
 
 static bool leads(const char *alias, const char *wanted) {

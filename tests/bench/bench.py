@@ -13,9 +13,12 @@ import base64
 import json
 import os
 import re
+import resource
 import secrets
+import select
 import shutil
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -598,8 +601,6 @@ def bench_dev(report, options):
 
 def bench_idle(report, options):
     """Calls beside 10,000 connections that do nothing, against the same without them."""
-    import resource
-    import socket
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     server = Server(flags=["--gateway.max_connections_per_address=0",
@@ -630,6 +631,175 @@ def bench_idle(report, options):
     finally:
         for each in sockets:
             each.close()
+        server.stop()
+
+
+# ---- Pushes ---------------------------------------------------------------------------------------
+
+
+class Crowd:
+    """Players' WebSockets, each behind its ticket, and what comes to them."""
+
+    def __init__(self, server):
+        self.address = server.public.removeprefix("http://").split(":")
+        self.epoll, self.sockets, self.rest = select.epoll(), {}, {}
+        self.received, self.waits = 0, []
+
+    def join(self, token):
+        sock = socket.create_connection((self.address[0], int(self.address[1])))
+        sock.sendall(b"GET /v1/push HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += sock.recv(4096)
+        ticket = json.dumps({"ticket": token}).encode()
+        # Masked with zeros: it stays as it is.
+        sock.sendall(b"\x81\xfe" + len(ticket).to_bytes(2, "big") + bytes(4) + ticket)
+        self.sockets[sock.fileno()], self.rest[sock.fileno()] = sock, head.split(b"\r\n\r\n", 1)[1]
+        self.epoll.register(sock.fileno(), select.EPOLLIN)
+
+    def listen(self, seconds):
+        """Reads what has come within that time; returns at the first of it."""
+        for fd, _ in self.epoll.poll(seconds):
+            bytes_ = self.rest[fd] + self.sockets[fd].recv(1 << 18)
+            at, now = 0, time.monotonic()
+            while len(bytes_) - at >= 4:
+                size, head = bytes_[at + 1] & 0x7f, 2
+                if size == 126:
+                    size, head = int.from_bytes(bytes_[at + 2:at + 4], "big"), 4
+                if len(bytes_) - at < head + size:
+                    break
+                if bytes_[at] == 0x81:
+                    self.received += 1
+                    sent = bytes_.find(b'"at":', at, at + head + size)
+                    if sent > 0:
+                        self.waits.append(now - float(bytes_[sent + 5:sent + 18]))
+                at += head + size
+            self.rest[fd] = bytes_[at:]
+
+    def await_all(self, count, seconds):
+        end = time.monotonic() + seconds
+        while self.received < count and time.monotonic() < end:
+            self.listen(0.1)
+        return self.received >= count
+
+    def leave(self):
+        for sock in self.sockets.values():
+            sock.close()
+
+
+class Pusher:
+    """Pushes to the same players again and again, over one connection that the crowd's loop need not wait for."""
+
+    def __init__(self, server, players):
+        host, port = server.console.removeprefix("http://").split(":")
+        with open(os.path.join(server.folder, "operator.token")) as f:
+            token = f.read().strip()
+        self.sock = socket.create_connection((host, int(port)))
+        self.head = ("POST /overworld.push.v1.Push/Send HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+                     f"Authorization: Bearer {token}\r\nContent-Length: %d\r\n\r\n")
+        self.body = '{"playerIds":' + json.dumps(players) + ',"topic":"bench","payloadJson":"{\\"at\\":%013.4f}"}'
+        self.open, self.sent = 0, 0
+
+    def push(self):
+        body = self.body % time.monotonic()
+        self.sock.sendall((self.head % len(body) + body).encode())
+        self.open, self.sent = self.open + 1, self.sent + 1
+
+    def take_answers(self):
+        while self.open and select.select([self.sock], [], [], 0)[0]:
+            self.open -= self.sock.recv(1 << 16).count(b"HTTP/1.1 200 ")
+
+
+def push_server(options, count):
+    """A server that takes so many sockets, and as many players' tokens and ids."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    server = Server(flags=["--gateway.max_connections_per_address=0", f"--gateway.max_connections={IDLE + 1000}",
+                           "--gateway.idle_timeout=600s", "--gateway.push_ping=1h", "--gateway.push_queue=1MB",
+                           *options.flags])
+    with open(log_in_players(server, count)) as f:
+        tokens = f.read().split()
+    claims = [json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "==")) for token in tokens]
+    return server, tokens, [claim["sub"] for claim in claims]
+
+
+def descriptors(server):
+    return len(os.listdir(f"/proc/{server.processes[0].pid}/fd"))
+
+
+def bench_push_idle(report, options):
+    """What players who are connected and hear nothing cost."""
+    server, tokens, _ = push_server(options, IDLE)
+    crowd = Crowd(server)
+    try:
+        open_before = descriptors(server)
+        size = memory_kb(server.processes[0].pid, "Rss")
+        for token in tokens:
+            crowd.join(token)
+        held = crowd.await_all(IDLE, 60)
+        each = (memory_kb(server.processes[0].pid, "Rss") - size) / IDLE
+        report.row("push/idle/memory", each, "KB", 12, held and each <= 12,
+                   f"a WebSocket, resident, the server process; {IDLE} that were told `ready`")
+        crowd.leave()
+        end = time.monotonic() + 20
+        while descriptors(server) > open_before and time.monotonic() < end:
+            time.sleep(0.1)
+        left = max(descriptors(server) - open_before, 0)
+        report.row("push/idle/descriptors", left, "left", 0, left == 0, "open in the server when all have gone")
+    finally:
+        server.stop()
+
+
+def push_for(crowd, pusher, seconds, pace):
+    """Pushes for so long: every `pace` seconds, or (0) as long as few messages are on their way. Returns the time
+    until the last one was received."""
+    players = len(crowd.sockets)
+    first, began = crowd.received, time.monotonic()
+    pusher.sent, due = 0, began
+    while time.monotonic() - began < seconds:
+        on_the_way = pusher.sent * players - (crowd.received - first)
+        if time.monotonic() >= due if pace else on_the_way < 8 * players:
+            pusher.push()
+            due += pace
+        pusher.take_answers()
+        crowd.listen(0.001)
+    if not crowd.await_all(first + pusher.sent * players, 20):
+        raise SystemExit("pushes were lost")
+    taken = time.monotonic() - began
+    while pusher.open:
+        pusher.take_answers()
+    return taken
+
+
+def bench_push(report, options):
+    bench_push_idle(report, options)
+    players = 1000
+    server, tokens, ids = push_server(options, players)
+    crowd, pusher = Crowd(server), Pusher(server, ids)
+    rates, cpus = [], []
+    try:
+        for token in tokens:
+            crowd.join(token)
+        crowd.await_all(players, 30)
+        push_for(crowd, pusher, 1, 0)  # warm up
+        for _ in range(options.rounds):
+            cpu = cpu_seconds(server.sessions())
+            taken = push_for(crowd, pusher, options.seconds, 0)
+            count = pusher.sent * players
+            rates.append(count / taken)
+            cpus.append((cpu_seconds(server.sessions()) - cpu) / count * 1e6)
+        rate = statistics.median(rates)
+        report.row("push/rate", rate, "/s", 50000, rate >= 50000,
+                   f"to {players} players at a time, received; {statistics.median(cpus):.1f} µs CPU each")
+        crowd.waits.clear()
+        push_for(crowd, pusher, options.rounds * options.seconds, players / 50000)
+        waits = sorted(crowd.waits)
+        late = waits[len(waits) * 99 // 100] * 1000
+        report.row("push/p99", late, "ms", 50, late <= 50,
+                   f"at 50,000 a second, from asking to receiving; p50 {statistics.median(waits) * 1000:.1f} ms")
+    finally:
+        crowd.leave()
         server.stop()
 
 
@@ -858,7 +1028,7 @@ def bench_alias(report, options):
 BENCHES = {"alias": bench_alias, "token": bench_token, "call": bench_call, "records": bench_records, "split": bench_split,
            "cold": bench_cold, "start": bench_start, "write": bench_write, "dev": bench_dev,
            "idle": bench_idle, "limits": bench_limits, "cron": bench_cron, "timers": bench_timers,
-           "telemetry": bench_telemetry, "kv": bench_kv}
+           "telemetry": bench_telemetry, "kv": bench_kv, "push": bench_push}
 
 
 def write_table(path, rows, command):

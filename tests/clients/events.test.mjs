@@ -87,6 +87,20 @@ test("a batch comes in and goes out", async () => {
   assertSame(got[0], sent[2]);
 });
 
+// The SDK of the CNCF has nothing for it: the handshake of the webhook specification as it stands.
+test("who may deliver is told before", async () => {
+  const ask = (headers) => fetch(server.console + "/v1/events", { method: "OPTIONS", headers });
+  const allowed = await ask({ ...auth(), "WebHook-Request-Origin": "emitter.example", "WebHook-Request-Rate": "120" });
+  assert.equal(allowed.status, 200);
+  assert.equal(allowed.headers.get("webhook-allowed-origin"), "emitter.example");
+  assert.equal(allowed.headers.get("webhook-allowed-rate"), "*");
+  const nobody = await ask({ "WebHook-Request-Origin": "emitter.example" });
+  assert.equal(nobody.status, 401);
+  assert.equal(nobody.headers.get("webhook-allowed-origin"), null);
+  const sent = event("handshake-1");
+  assert.equal((await post(HTTP.binary(sent))).status, 202);
+});
+
 test("what is no event is refused", async () => {
   const bad = await post({ headers: { "content-type": "application/cloudevents+json" }, body: "{}" });
   assert.equal(bad.status, 400);

@@ -42,6 +42,7 @@ export async function openPage(browser, options = {}) {
 export async function signIn(page, server) {
   const link = (await server.ow("portal")).trim();
   await page.goto(link);
+  await page.getByRole("button", { name: /^Sign in as |的身份登录/ }).click();
   await page.getByRole("navigation", { name: /Main navigation|主导航/ }).waitFor();
 }
 

@@ -8,7 +8,7 @@ import { start, until } from "./server.mjs";
 let server, browser, page;
 before(async () => {
   [server, browser] = await Promise.all([start(), openBrowser()]);
-  await server.ow("vs", "deploy", "examples/chat", "--publish");
+  await server.ow("vs", "deploy", "tests/portal/quiet", "--publish");
   page = await openPage(browser);
   await signIn(page, server);
 });

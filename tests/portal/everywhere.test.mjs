@@ -89,6 +89,7 @@ test("in 简体中文: every page, in both themes", async () => {
 test("at 320 pixels nothing is wider than the screen", async () => {
   const narrow = await openPage(browser, { viewport: { width: 320, height: 640 } });
   await narrow.goto((await server.ow("portal")).trim());
+  await narrow.getByRole("button", { name: /^Sign in as / }).click();
   await narrow.getByRole("button", { name: "Open navigation" }).waitFor();
   for (const path of PATHS) {
     await narrow.goto(server.console + path);

@@ -23,6 +23,10 @@ test("a link signs in once and leaves no trace in the address", async () => {
   await page.getByRole("button", { name: "Sign in" }).waitFor();
   await lookAt(page, "sign-in");
   await page.goto(link);
+  // Nothing happens before it is said as whom.
+  await page.getByRole("button", { name: /^Sign in as / }).waitFor();
+  assert.equal((await page.context().cookies()).length, 0);
+  await page.getByRole("button", { name: /^Sign in as / }).click();
   await navigation(page).waitFor();
   assert.ok(!page.url().includes("owl_"), page.url());
   const again = await openPage(browser);

@@ -21,6 +21,7 @@
 #define HANDS "/overworld.events.v1.Hands/"
 #define QUEUE "/overworld.events.v1.Queue/"
 #define TELEMETRY "/overworld.telemetry.v1.Telemetry/"
+#define GATEWAY "/overworld.gateway.v1.Gateway/"
 #define PUSH "/overworld.push.v1.Push/"
 #define TIMERS "/overworld.timers.v1.Timers/"
 
@@ -89,6 +90,7 @@ static const change changes[] = {
     {IDENTITY "OperatorLogin", "{\"email\":\"ann@example.com\",\"password\":\"%2\"}", 1, "token", 3,
      "", "", 0},
     {IDENTITY "CreateSignInLink", "{}", 1, "code", 6, "", "\"secret\":\"***\"", 3},
+    {IDENTITY "FindSignInLink", "{\"code\":\"%6\"}", 0, NULL, 0, NULL, NULL, 0}, // it only reads
     {IDENTITY "RedeemSignInLink", "{\"code\":\"%6\"}", 1, NULL, 0, "", "", 0},
     {IDENTITY "CreateApiKey", "{\"name\":\"ci\",\"days\":3}", 1, "key.keyId", 4, "",
      "\"role\":\"developer\"", 3},
@@ -186,6 +188,8 @@ static const change changes[] = {
     {PUSH "Send",
      "{\"playerIds\":[\"plr_01HXG3K5N8Q2Z4V6B8D0F2H4J6\"],\"topic\":\"t\",\"payloadJson\":\"1\"}",
      0, NULL, 0, NULL, NULL, 0},
+    // What is kept of replies is a copy.
+    {GATEWAY "PurgeRoutes", "{\"virtualServer\":\"lab\"}", 0, NULL, 0, NULL, NULL, 0},
     // Waits for what comes: it only reads.
     {TELEMETRY "QueryLogs", "{}", 0, NULL, 0, NULL, NULL, 0},
     // With two titles, those above would have to name one.

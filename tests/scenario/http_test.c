@@ -51,6 +51,14 @@ static void declared_routes_are_served(void **state) {
     assert_non_null(reply);
     assert_non_null(strstr(reply->data, "\"playerId\":\"plr_"));
     ow_client_reply_free(reply);
+    // A file of the bundle stands in for a function that fails; twice: fetched, then kept.
+    for (int i = 0; i < 2; i++) {
+        reply = ask(player, "GET", "/http/web/page", &error);
+        assert_non_null(reply);
+        assert_string_equal(reply->data, "<p>Back soon.</p>\n");
+        assert_string_equal(reply->content_type, "text/html; charset=utf-8");
+        ow_client_reply_free(reply);
+    }
     // And what a function pushes comes to its player.
     expect_reply(player, "web/tell", "{}", "1");
     reply = ask(player, "POST", "/overworld.push.v1.Push/Poll", &error);

@@ -96,9 +96,19 @@ static void versions_are_compared(void **state) {
     RUN(OK, "~ env GREETING: hello -> howdy", "vs", "diff", "lab", "1", "$LATEST");
     RUN(OK, "400 ms", "vs", "diff", "lab", "1", "$LATEST");
     RUN(OK, "~ file virtualserver.json", "vs", "diff", "lab", "1", "$LATEST");
+    RUN(OK, "-  \"env\": {\"GREETING\": \"hello\"}\n+  \"env\": {\"GREETING\": \"howdy\"}\n", "vs",
+        "diff", "lab", "1", "$LATEST");
+    RUN(OK, "\"lines\":\"@@ -", "vs", "diff", "lab", "1", "$LATEST", "--json");
     RUN(OK, "\"before\":\"hello\"", "vs", "diff", "lab", "1", "$LATEST", "--json");
     RUN(OK, "\"differences\":[]", "vs", "diff", "lab", "1", "1", "--json");
     RUN(NOT_FOUND, NULL, "vs", "diff", "lab", "1", "9");
+    // A folder before it is deployed, against what runs or a version.
+    RUN(OK, "~ env GREETING: hello -> howdy", "vs", "diff", folder);
+    RUN(OK, "\"differences\":[]", "vs", "diff", folder, "$LATEST", "--json");
+    RUN(OK, "\"differences\":[]", "vs", "diff", "tests/scenario/bundle", "1", "--json");
+    RUN(OK, "+ timer trim: {", "vs", "diff", "examples/chat");
+    RUN(USAGE, NULL, "vs", "diff", "/nowhere/at/all");
+    RUN(NOT_FOUND, NULL, "vs", "diff", folder, "9");
     RUN(OK, NULL, "vs", "deploy", "tests/scenario/bundle");
 }
 

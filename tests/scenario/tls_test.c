@@ -3,6 +3,7 @@
 #include "tests/scenario/deployment.h"
 
 #include "core/testing/ow_test.h"
+#include "sdk/c/overworld_push.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -189,6 +190,73 @@ static void expect_reload_when_told(const deployment *d, const files *f) {
     }
 }
 
+// ---- pushes ----
+
+enum { PUSHES = 12, AT_ONCE = 3, PUSH_SIZE = 15000 };
+
+typedef struct listener {
+    ow_client *client;
+    char id[48];
+    int count;
+    size_t bytes;
+} listener;
+
+static void on_push(void *user, const ow_client_push *push) {
+    listener *l = user;
+    l->count++;
+    l->bytes += push->size;
+}
+
+static void listen_to(listener *l, const deployment *d, const char *trusted) {
+    ow_client_config config = {.url = deployment_public(d), .ca_file = trusted};
+    ow_client_login login;
+    *l = (listener){.client = ow_client_new(&config, NULL)};
+    assert_true(ow_client_login_device(l->client, "device-tls-push", &login, NULL));
+    memcpy(l->id, login.player_id, sizeof l->id);
+    assert_true(ow_client_listen(l->client, on_push, l, NULL));
+    for (int64_t end = now_ms() + PATIENCE_MS; !ow_client_is_listening(l->client);) {
+        ow_client_poll(l->client, 20);
+        assert_true(now_ms() < end);
+    }
+}
+
+// Together more than a record of TLS, and never more than the gateway lets wait.
+static void expect_pushes(const deployment *d, listener *l) {
+    static char body[PUSH_SIZE + 200];
+    static char payload[PUSH_SIZE];
+    ow_client *operator= deployment_operator(d);
+    int before = l->count;
+    memset(payload, '7', sizeof payload - 1);
+    snprintf(body, sizeof body, "{\"playerIds\":[\"%s\"],\"topic\":\"t\",\"payloadJson\":\"%s\"}",
+             l->id, payload);
+    ow_client_request request = {.method = "POST",
+                                 .path = "/overworld.push.v1.Push/Send",
+                                 .body = body,
+                                 .size = strlen(body)};
+    for (int i = 1; i <= PUSHES; i++) {
+        int64_t end = now_ms() + PATIENCE_MS;
+        assert_true(ow_client_send(operator, & request, NULL, NULL));
+        while (i % AT_ONCE == 0 && l->count < before + i) {
+            ow_client_poll(l->client, 20);
+            assert_true(now_ms() < end);
+        }
+    }
+    assert_int_equal(l->count, before + PUSHES);
+    assert_int_equal(l->bytes, (size_t)l->count * (PUSH_SIZE - 1));
+    ow_client_free(operator);
+}
+
+// It is a WebSocket and no polling.
+static void expect_socket(const deployment *d) {
+    ow_client *operator= deployment_operator(d);
+    ow_client_request request = {.method = "GET", .path = "/metrics"};
+    ow_client_reply *reply = NULL;
+    assert_true(ow_client_send(operator, & request, &reply, NULL));
+    assert_non_null(strstr(reply->data, "\noverworld_gateway_push_connections 1\n"));
+    ow_client_reply_free(reply);
+    ow_client_free(operator);
+}
+
 static void renews_while_players_are_on_it(void **state) {
     (void)state;
     files f;
@@ -214,6 +282,10 @@ static void renews_while_players_are_on_it(void **state) {
     if (!ow_client_login_device(l.client, "device-tls", NULL, &error)) {
         fail_msg("%s", error.message);
     }
+    listener pushes;
+    listen_to(&pushes, d, trusted);
+    expect_socket(d);
+    expect_pushes(d, &pushes);
     for (int i = 0; i < 8; i++) {
         start_one(&l);
     }
@@ -246,6 +318,9 @@ static void renews_while_players_are_on_it(void **state) {
     print_message("%d calls of players beside the renewals\n", l.good);
     assert_true(l.good > 50);
     ow_client_free(l.client);
+    expect_pushes(d, &pushes); // on the connection of before the renewals
+    expect_socket(d);
+    ow_client_free(pushes.client);
 
     expect_modern_tls_alone(d);
     expect_own_refusal(d);

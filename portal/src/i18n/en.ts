@@ -20,6 +20,7 @@ export const en = {
   "account.out": "Sign out",
   "account.out_everywhere": "Sign out everywhere",
   "signin": "Sign in",
+  "signin.as": "Sign in as {name}",
   "signin.title": "Overworld",
   "signin.link": "Or ask for a link that signs you in once, at the command line:",
   "email": "E-mail address",

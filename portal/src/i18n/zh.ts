@@ -20,6 +20,7 @@ export const zh: Record<Key, string> = {
   "account.out": "退出登录",
   "account.out_everywhere": "在所有设备上退出",
   "signin": "登录",
+  "signin.as": "以 {name} 的身份登录",
   "signin.title": "Overworld",
   "signin.link": "或在命令行获取一次性登录链接：",
   "email": "邮箱地址",

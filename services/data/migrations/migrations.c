@@ -5,5 +5,6 @@
 const ow_db_migration data_migrations[] = {
     {.number = 1, .sql = data_kv_tables},
     {.number = 2, .sql = data_audit_tables},
+    {.number = 3, .sql = data_ends_tables},
     {.number = 0},
 };

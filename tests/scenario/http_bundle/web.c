@@ -14,3 +14,7 @@ int tell(ow_ctx *ctx) {
     }
     return ow_reply(ctx, "1", 1);
 }
+
+int broken(ow_ctx *ctx) {
+    return ow_user_error(ctx, "as it is");
+}

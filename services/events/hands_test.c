@@ -1,0 +1,191 @@
+// Payloads that are kept for runs by hand: one's own and the shared ones.
+
+#include "services/events/events.h"
+#include "services/events/hands_messages.h"
+#include "tests/stage/stage.h"
+
+#include "core/rpc/service.h"
+#include "overworld/runner/v1/runner.pb-c.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HANDS (&overworld__events__v1__hands__descriptor)
+#define TEXT(literal) ((char *)(uintptr_t)(literal))
+
+enum { LARGE = 256 << 10 };
+
+static const stage_caller ann = {OW_OPERATOR, OW_ROLE_DEVELOPER, "opr_ann", "ttl_a", false};
+static const stage_caller bob = {OW_OPERATOR, OW_ROLE_DEVELOPER, "opr_bob", "ttl_a", false};
+static const stage_caller elsewhere = {OW_OPERATOR, OW_ROLE_DEVELOPER, "opr_ann", "ttl_b", false};
+
+typedef struct fixture {
+    stage stage;
+    ProtobufCService *runner;
+    char payload[100]; // of the last run
+} fixture;
+
+static ow_code invoke(ow_run *run) {
+    fixture *f = run->self;
+    const Overworld__Runner__V1__InvokeRequest *request = run->request;
+    snprintf(f->payload, sizeof f->payload, "%.*s", (int)request->payload.len,
+             (const char *)request->payload.data);
+    return OW_OK;
+}
+
+static const ow_method runner_methods[] = {{"Invoke", 0, {{OW_LOOP, invoke}}}, {0}};
+
+static int set_up(void **state) {
+    fixture *f = calloc(1, sizeof *f);
+    stage_open(&f->stage, &ow_events_module, OW_CHANNEL_PACKED, NULL);
+    ow_service_options options = {
+        .descriptor = &overworld__runner__v1__runner__descriptor,
+        .methods = runner_methods,
+        .api = f->stage.api,
+        .self = f,
+        .loop = f->stage.loop,
+        .is_stand_in = true,
+    };
+    assert_int_equal(ow_service_new(&options, &f->runner, NULL), OW_OK);
+    assert_int_equal(ow_directory_offer(f->stage.directory, f->runner, NULL), OW_OK);
+    stage_start(&f->stage);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    fixture *f = *state;
+    stage_close(&f->stage);
+    ow_service_free(f->runner);
+    free(f);
+    return 0;
+}
+
+static bool save(fixture *f, const stage_caller *who, const char *name, bool shared,
+                 ProtobufCBinaryData payload) {
+    save_test_event_request request = OVERWORLD__EVENTS__V1__SAVE_TEST_EVENT_REQUEST__INIT;
+    test_event_msg event = OVERWORLD__EVENTS__V1__TEST_EVENT__INIT;
+    event.virtual_server = TEXT("chat");
+    event.function = TEXT("say");
+    event.name = TEXT(name);
+    event.shared = shared;
+    event.payload = payload;
+    request.event = &event;
+    return stage_call(&f->stage, HANDS, "SaveTestEvent", &request, who) != NULL;
+}
+
+static void keep(fixture *f, const stage_caller *who, const char *name, bool shared,
+                 const char *text) {
+    ProtobufCBinaryData payload = {strlen(text), (uint8_t *)TEXT(text)};
+    if (!save(f, who, name, shared, payload)) {
+        fail_msg("%s: %s", name, f->stage.err.message);
+    }
+}
+
+// "name payload" of each, shared ones with a star; separated by commas. Valid until the next one.
+static const char *list(fixture *f, const stage_caller *who) {
+    static char text[500];
+    list_test_events_request request = OVERWORLD__EVENTS__V1__LIST_TEST_EVENTS_REQUEST__INIT;
+    request.virtual_server = TEXT("chat");
+    request.function = TEXT("say");
+    const Overworld__Events__V1__ListTestEventsResponse *reply =
+        stage_call(&f->stage, HANDS, "ListTestEvents", &request, who);
+    assert_non_null(reply);
+    text[0] = '\0';
+    for (size_t i = 0; i < reply->n_events; i++) {
+        const test_event_msg *e = reply->events[i];
+        size_t used = strlen(text);
+        snprintf(text + used, sizeof text - used, "%s%s%s %.*s", used > 0 ? "," : "", e->name,
+                 e->shared ? "*" : "", (int)e->payload.len, (const char *)e->payload.data);
+    }
+    return text;
+}
+
+static bool forget(fixture *f, const stage_caller *who, const char *name, bool shared) {
+    delete_test_event_request request = OVERWORLD__EVENTS__V1__DELETE_TEST_EVENT_REQUEST__INIT;
+    request.virtual_server = TEXT("chat");
+    request.function = TEXT("say");
+    request.name = TEXT(name);
+    request.shared = shared;
+    return stage_call(&f->stage, HANDS, "DeleteTestEvent", &request, who) != NULL;
+}
+
+static const char *run_with(fixture *f, const stage_caller *who, const char *name) {
+    by_hand_request request = OVERWORLD__EVENTS__V1__INVOKE_BY_HAND_REQUEST__INIT;
+    request.virtual_server = TEXT("chat");
+    request.function = TEXT("say");
+    request.test_event = TEXT(name);
+    return stage_call(&f->stage, HANDS, "InvokeByHand", &request, who) != NULL
+               ? f->payload
+               : f->stage.err.reason;
+}
+
+static void ones_own_and_the_shared_are_listed_by_name(void **state) {
+    fixture *f = *state;
+    keep(f, &ann, "rude", false, "1");
+    keep(f, &bob, "polite", true, "2");
+    keep(f, &bob, "rude", true, "3");
+    keep(f, &bob, "secret", false, "4");
+    assert_string_equal(list(f, &ann), "polite* 2,rude* 3,rude 1");
+    assert_string_equal(list(f, &bob), "polite* 2,rude* 3,secret 4");
+    assert_string_equal(list(f, &elsewhere), "");
+    keep(f, &ann, "polite", true, "5"); // what is shared is everybody's to change
+    assert_string_equal(list(f, &bob), "polite* 5,rude* 3,secret 4");
+}
+
+static void ones_own_comes_before_the_shared_one(void **state) {
+    fixture *f = *state;
+    keep(f, &ann, "rude", false, "1");
+    keep(f, &bob, "rude", true, "3");
+    keep(f, &bob, "secret", false, "4");
+    assert_string_equal(run_with(f, &ann, "rude"), "1");
+    assert_string_equal(run_with(f, &bob, "rude"), "3");
+    assert_string_equal(run_with(f, &ann, "secret"), "no_test_event");
+    assert_string_equal(run_with(f, &elsewhere, "rude"), "no_test_event");
+}
+
+static void each_is_forgotten_where_it_is(void **state) {
+    fixture *f = *state;
+    keep(f, &ann, "rude", false, "1");
+    keep(f, &bob, "rude", true, "3");
+    assert_false(forget(f, &bob, "rude", false));
+    assert_string_equal(f->stage.err.reason, "no_test_event");
+    assert_true(forget(f, &ann, "rude", true));
+    assert_string_equal(list(f, &ann), "rude 1");
+    assert_true(forget(f, &ann, "rude", false));
+    assert_string_equal(list(f, &ann), "");
+}
+
+static void there_is_a_bound(void **state) {
+    fixture *f = *state;
+    static uint8_t bytes[LARGE + 1];
+    char name[20];
+    memset(bytes, '7', sizeof bytes);
+    assert_false(save(f, &ann, "large", false, (ProtobufCBinaryData){LARGE + 1, bytes}));
+    assert_string_equal(f->stage.err.reason, "payload_too_large");
+    for (int i = 0; i < 12; i++) { // 3 MB
+        snprintf(name, sizeof name, "large%d", i);
+        assert_true(save(f, &ann, name, false, (ProtobufCBinaryData){LARGE, bytes}));
+    }
+    assert_false(save(f, &ann, "large", false, (ProtobufCBinaryData){LARGE, bytes}));
+    assert_string_equal(f->stage.err.reason, "too_many");
+    assert_true(
+        save(f, &ann, "large3", false, (ProtobufCBinaryData){LARGE, bytes})); // in its place
+    for (int i = 0; i < 100; i++) {
+        snprintf(name, sizeof name, "small%d", i);
+        keep(f, &bob, name, true, "1");
+    }
+    assert_false(save(f, &bob, "small", true, (ProtobufCBinaryData){1, bytes}));
+    assert_string_equal(f->stage.err.reason, "too_many");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        OW_TEST_WITH(ones_own_and_the_shared_are_listed_by_name, set_up, tear_down),
+        OW_TEST_WITH(ones_own_comes_before_the_shared_one, set_up, tear_down),
+        OW_TEST_WITH(each_is_forgotten_where_it_is, set_up, tear_down),
+        OW_TEST_WITH(there_is_a_bound, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
