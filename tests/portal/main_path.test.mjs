@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
-import { guide, openBrowser, openPage, picture } from "./browser.mjs";
+import { guide, openBrowser, openPage, picture, signIn } from "./browser.mjs";
 import { editor, write } from "./editor.mjs";
 import { root, start, until } from "./server.mjs";
 import { wordsOf } from "./words.mjs";
@@ -208,7 +208,7 @@ for (const [theme, language] of RUNS) {
   test(`the main path, ${theme}, ${language}`, async () => {
     const page = await openPage(browser, { colorScheme: theme, locale: language === "zh" ? "zh-CN" : "en-GB", reducedMotion: "reduce" });
     const walk = new Walk(page, wordsOf(language), `path_${theme}_${language}`, `${theme}-${language}`);
-    await page.goto((await server.ow("portal")).trim());
+    await signIn(page, server);
     await page.getByText(walk.t("home.well")).waitFor();
     await walk.look("home");
     await walk.create();
