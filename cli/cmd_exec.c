@@ -256,6 +256,9 @@ cli_exit cmd_dead_discard(cli *c) {
     request.filter = &filter;
     request.reason = text_or_empty(c, "reason");
     cli_exit code = check_which(c);
+    if (code == CLI_OK && request.all) {
+        code = cli_confirm(c, "all", "throws dead executions away for good:");
+    }
     do {
         if (code == CLI_OK) {
             code = cli_rpc(c, QUEUE "DiscardExecutions", &request.base,

@@ -201,6 +201,9 @@ static cli_exit call_timer(cli *c, const char *path, const ProtobufCMessage *req
     Timer *timer;
     cli_exit code =
         cli_rpc(c, path, request, &overworld__timers__v1__timer__descriptor, true, &timer);
+    if (code == CLI_OK && timer->warning[0] != '\0') {
+        fprintf(stderr, "warning: %s\n", timer->warning);
+    }
     return code == CLI_OK ? show(c, code, timer) : code;
 }
 

@@ -221,6 +221,7 @@ static const cli_flag discard_flags[] = {
     {"source", CLI_FLAG_TEXT, "SOURCE", "client, timer, event, webhook, manual ..."},
     {"dead-of", CLI_FLAG_TEXT, "REASON", "that failed for this"},
     {"reason", CLI_FLAG_TEXT, "TEXT", "why they are thrown away (needed)"},
+    {"yes", CLI_FLAG_TEXT, "all", "with --all: instead of being asked"},
     {0},
 };
 

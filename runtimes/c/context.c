@@ -113,6 +113,12 @@ const char *ow_function(ow_ctx *ctx) {
 const char *ow_version(ow_ctx *ctx) {
     return ow_rt_meta(ctx->rt, OW_META_VERSION);
 }
+const char *ow_execution_id(ow_ctx *ctx) {
+    return ow_rt_meta(ctx->rt, OW_META_EXECUTION_ID);
+}
+int ow_attempt(ow_ctx *ctx) {
+    return (int)strtol(ow_rt_meta(ctx->rt, OW_META_ATTEMPT), NULL, 10);
+}
 
 int64_t ow_deadline_left_ms(ow_ctx *ctx) {
     struct timespec now;

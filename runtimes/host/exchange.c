@@ -3,6 +3,7 @@
 
 #include "runtimes/host/host.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -44,6 +45,10 @@ static size_t put_text(uint8_t *to, size_t at, const char *text) {
 }
 
 static size_t put_meta(uint8_t *to, const ow_host_request *request) {
+    char attempt[12] = "0";
+    if (request->attempt > 0) {
+        snprintf(attempt, sizeof attempt, "%d", request->attempt);
+    }
     const char *const texts[OW_META_COUNT] = {
         [OW_META_REQUEST_ID] = request->request_id,
         [OW_META_INVOCATION_ID] = request->invocation_id,
@@ -55,6 +60,8 @@ static size_t put_meta(uint8_t *to, const ow_host_request *request) {
         [OW_META_FUNCTION] = request->function,
         [OW_META_VERSION] = request->version,
         [OW_META_CONTENT_TYPE] = request->content_type,
+        [OW_META_EXECUTION_ID] = request->execution_id,
+        [OW_META_ATTEMPT] = attempt,
     };
     size_t at = 0;
     for (int i = 0; i < OW_META_COUNT; i++) {

@@ -177,6 +177,8 @@ ow_code harness_submit(ow_host_instance *instance, uint64_t id, const void *data
         .virtual_server = "chat",
         .function = "moderate",
         .version = "$LATEST",
+        .execution_id = "exe_01",
+        .attempt = 2,
         .content_type = "application/json",
         .payload = data,
         .payload_length = length,

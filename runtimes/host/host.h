@@ -81,10 +81,11 @@ typedef struct ow_host_request {
     const char *source;    // timer, event, client, server, manual, http, function, webhook
     const char *player;    // player id, "" when the principal is no player
     const char *principal; // JSON text describing the principal
-    const char *virtual_server;
-    const char *function;
+    const char *virtual_server, *function;
     const char *version; // "$LATEST" or a number
     const char *content_type;
+    const char *execution_id; // of the queue; "": it comes from somewhere else
+    int attempt;              // of that execution, from 1; 0: as above
     const void *payload;
     size_t payload_length;
 } ow_host_request;

@@ -58,7 +58,7 @@ static void answers_with_what_it_was_told(void **state) {
         self->last->data,
         "{\"request_id\":\"req_01\",\"source\":\"client\",\"player\":\"plr_01\",\"principal\":"
         "\"{\\\"kind\\\":\\\"player\\\",\\\"id\\\":\\\"plr_01\\\"}\",\"version\":\"$LATEST\","
-        "\"function\":\"moderate\",\"type\":\"application/json\",\"env\":\"hello=you\",\"words\":8,"
+        "\"function\":\"moderate\",\"execution\":\"exe_01\",\"attempt\":2,\"type\":\"application/json\",\"env\":\"hello=you\",\"words\":8,"
         "\"init\":1,\"deadline\":true,\"big\":\"9223372036854775807\"}");
 }
 

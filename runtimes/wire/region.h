@@ -62,6 +62,8 @@ enum ow_region_meta {
     OW_META_FUNCTION,
     OW_META_VERSION,
     OW_META_CONTENT_TYPE,
+    OW_META_EXECUTION_ID,
+    OW_META_ATTEMPT, // digits
     OW_META_COUNT,
 };
 

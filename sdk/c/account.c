@@ -6,7 +6,7 @@
 
 /* ---- Logging in ---- */
 
-enum { MOST_FIELDS = 4, TOKEN_FIELDS = 3 };
+enum { MOST_FIELDS = 5, TOKEN_FIELDS = 3 };
 
 /* Each way of logging in: what must be given for it, and what goes with it. */
 static const struct way {
@@ -86,6 +86,7 @@ bool ow_client_login_with_start(ow_client *client, const ow_client_credentials *
         {way->names[1], way->names[1] != NULL ? credentials->password : NULL, false},
         {"platform", credentials->platform, false},
         {flag, is_set ? "true" : NULL, true},
+        {"custom", credentials->custom, false},
     };
     const sdk_login_request request = {way->path, fields, MOST_FIELDS};
     return credentials->id_token != NULL

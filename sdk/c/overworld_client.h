@@ -146,6 +146,7 @@ typedef struct ow_client_credentials {
     const char *nonce;    /* when given, the id token must have been made for it; may be NULL */
     bool existing_only;   /* but for email: not_found instead of a new player */
     bool create;          /* of email: a new player when the address is unknown */
+    const char *custom;   /* what the event player.login is to say, at most 1 KB; may be NULL */
 } ow_client_credentials;
 
 /* Logs a player in by any of them. Reasons: as above, bad_credentials, too_many_attempts, and those of id

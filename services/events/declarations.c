@@ -39,11 +39,13 @@ const platform_type platform_types[] = {
      OBJECT(TEXT("player_id") "," TEXT("platform"))},
     {"player.login", "A player logged in",
      OBJECT(TEXT("player_id") "," TEXT("session_id") "," TEXT("ip") "," TEXT(
-         "platform") ",\"is_new_player\":{\"type\":\"boolean\"}," NUMBER("start_time"))},
+         "platform") ",\"is_new_player\":{\"type\":\"boolean\"}," NUMBER("start_time") "," TEXT("custom"))},
     {"player.logout", "A session was ended by its player",
      OBJECT(TEXT("player_id") "," TEXT("session_id"))},
-    {"timer.missed", "A timer's slot was not run",
-     OBJECT(TEXT("timer_id") "," TEXT("virtual_server") "," TEXT("name") "," TEXT("reason"))},
+    {"timer.missed", "Slots of a timer came to nothing",
+     OBJECT(
+         TEXT("timer_id") "," TEXT("virtual_server") "," TEXT("name") "," TEXT("function") "," TEXT(
+             "alias") "," TEXT("reason") "," NUMBER("count") "," TEXT("due") "," TEXT("last_due"))},
     {"virtualserver.build_failed", "A bundle was uploaded that does not build",
      OBJECT(TEXT("virtual_server") "," TEXT("message"))},
     {"virtualserver.deployed", "A name of a virtual server leads to another revision",
@@ -152,6 +154,25 @@ static bool format_is_sound(const subscription_msg *s) {
     return known && found && (s->batch_size <= 1 || strcmp(s->format, formats[3]) != 0);
 }
 
+static bool destination_is_sound(const destination_declaration *to, const char *virtual_server) {
+    if (to == NULL) {
+        return true;
+    }
+    bool function = to->function[0] != '\0';
+    bool event = to->event_type[0] != '\0';
+    if (function) {
+        return !event && declared_name_is_sound(virtual_server) &&
+               declared_name_is_sound(to->function) && declared_alias_is_sound(to->alias);
+    }
+    return event && to->alias[0] == '\0' && event_type_is_name(to->event_type) &&
+           platform_type_find(to->event_type) == NULL;
+}
+
+static bool destinations_are_sound(const subscription_msg *s, const char *virtual_server) {
+    return destination_is_sound(s->on_success, virtual_server) &&
+           destination_is_sound(s->on_failure, virtual_server);
+}
+
 static const char *bad_field(const subscription_msg *s) {
     struct {
         bool sound;
@@ -183,6 +204,9 @@ ow_code subscription_check(const char *virtual_server, const subscription_msg *d
     filter *filter = NULL;
     const char *why = declared != NULL ? bad_field(declared) : "subscription: it is missing";
     why = why == NULL ? bad_target(virtual_server, declared) : why;
+    if (why == NULL && !destinations_are_sound(declared, virtual_server)) {
+        why = "on_success, on_failure: a function, or an event_type that is not the platform's own";
+    }
     if (why != NULL) {
         return ow_fail(err, OW_INVALID_ARGUMENT, "bad_subscription", "%s", why);
     }

@@ -1,5 +1,9 @@
 #include "services/events/destinations.h"
 
+#include "services/events/announcements.h"
+#include "services/events/declarations.h"
+#include "services/events/envelope.h"
+
 #include "core/json/check.h"
 #include "core/json/writer.h"
 
@@ -66,10 +70,10 @@ static void write_facts(ow_json_writer *w, const run *run, const queue_item *nex
 }
 
 // What happened, with request and response when they fit.
-static const char *payload_of(const run *run, const queue_item *next, bool whole,
-                              size_t *ret_size) {
+static const char *text_of(const run *run, const queue_item *next, bool whole, size_t max,
+                           size_t *ret_size) {
     ow_json_writer w;
-    ow_json_writer_init(&w, run->claimed->arena, PAYLOAD_MAX);
+    ow_json_writer_init(&w, run->claimed->arena, max);
     ow_json_object_open(&w);
     write_facts(&w, run, next);
     if (whole) {
@@ -82,6 +86,17 @@ static const char *payload_of(const run *run, const queue_item *next, bool whole
     return ow_json_writer_end(&w, ret_size);
 }
 
+static bool fill_payload(const run *run, const queue_item *next, size_t max,
+                         ProtobufCBinaryData *ret_payload) {
+    size_t size = 0;
+    const char *text = text_of(run, next, true, max, &size);
+    if (text == NULL) {
+        text = text_of(run, next, false, max, &size);
+    }
+    *ret_payload = (ProtobufCBinaryData){size, (uint8_t *)borrow(text)};
+    return text != NULL;
+}
+
 // ---- The execution ----
 
 static const destination_msg *destination_of(const run *run, execution_state state) {
@@ -89,16 +104,6 @@ static const destination_msg *destination_of(const run *run, execution_state sta
     return state == EXECUTION_DONE   ? wanted->on_success
            : state == EXECUTION_DEAD ? wanted->on_failure
                                      : NULL;
-}
-
-static bool fill_payload(const run *run, const queue_item *next, new_execution_msg *wanted) {
-    size_t size = 0;
-    const char *text = payload_of(run, next, true, &size);
-    if (text == NULL) {
-        text = payload_of(run, next, false, &size);
-    }
-    wanted->payload = (ProtobufCBinaryData){size, (uint8_t *)borrow(text)};
-    return text != NULL;
 }
 
 static ow_code make_successor(run *run, const destination_msg *to, const queue_item *next,
@@ -117,7 +122,7 @@ static ow_code make_successor(run *run, const destination_msg *to, const queue_i
     wanted.source = borrow("destination");
     wanted.trigger_id = cause->trigger_id;
     wanted.depth = cause->depth + 1;
-    if (!fill_payload(run, next, &wanted)) {
+    if (!fill_payload(run, next, PAYLOAD_MAX, &wanted.payload)) {
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for a destination");
     }
     execution_origin origin = {
@@ -132,23 +137,71 @@ static ow_code make_successor(run *run, const destination_msg *to, const queue_i
                              err);
 }
 
+static ow_code prepare_successor(run *run, const destination_msg *to, const queue_item *next,
+                                 int64_t now_us, ow_err *err) {
+    new_execution *new = ow_arena_calloc(run->claimed->arena, 1, sizeof *new);
+    ow_code code = new == NULL ? ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory")
+                               : make_successor(run, to, next, now_us, new, err);
+    if (code == OW_OK) {
+        run->place.make_id(run->place.make_id_self, now_us, new->execution_id);
+        run->outcome.destination_execution_id = new->execution_id;
+        run->successor = new;
+    }
+    return code;
+}
+
+// ---- The event ----
+
+static ow_code check_event(const run *run, const destination_msg *to, ow_err *err) {
+    if (run->claimed->row.facts->wanted->depth >= DEPTH_MAX) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "chain_too_deep",
+                       "executions cause each other %d deep at most", DEPTH_MAX);
+    }
+    return platform_type_find(to->event_type) == NULL
+               ? OW_OK
+               : ow_fail(err, OW_PERMISSION_DENIED, "platform_event",
+                         "%s is published by the platform alone", to->event_type);
+}
+
+static ow_code prepare_event(run *run, const destination_msg *to, const queue_item *next,
+                             int64_t now_us, ow_err *err) {
+    ow_arena *arena = run->claimed->arena;
+    announcement *a = ow_arena_calloc(arena, 1, sizeof *a);
+    ow_code code = check_event(run, to, err);
+    if (code != OW_OK) {
+        return code;
+    }
+    if (a != NULL) {
+        a->type = to->event_type;
+        a->id = ow_arena_printf_in(arena, "%s.%lld", run->claimed->row.execution_id,
+                                   (long long)next->epoch);
+        ow_id_make(a->trigger_id, "trg_", now_us);
+    }
+    if (a == NULL || a->id == NULL || !fill_payload(run, next, EVENT_DATA_MAX, &a->data)) {
+        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for a destination");
+    }
+    run->outcome.destination_trigger_id = a->trigger_id;
+    run->told_as = a;
+    return OW_OK;
+}
+
+ow_code destination_announce(ow_db_conn *db, const run *ended, bool *ret_announced, ow_err *err) {
+    *ret_announced = false;
+    return ended->stale || ended->told_as == NULL
+               ? OW_OK
+               : announce(db, ended, ended->told_as, ret_announced, err);
+}
+
 void destination_prepare(run *run, const queue_item *next, int64_t now_us) {
     const destination_msg *to = destination_of(run, next->state);
+    ow_err err;
     if (to == NULL) {
         return;
     }
-    ow_err err;
-    ow_arena *arena = run->claimed->arena;
-    new_execution *new = ow_arena_calloc(arena, 1, sizeof *new);
-    ow_code code = new == NULL ? ow_fail(&err, OW_RESOURCE_EXHAUSTED, "memory", "no memory")
-                               : make_successor(run, to, next, now_us, new, &err);
+    ow_code code = to->event_type[0] != '\0' ? prepare_event(run, to, next, now_us, &err)
+                                             : prepare_successor(run, to, next, now_us, &err);
     if (code != OW_OK) {
-        run->outcome.destination_reason = ow_arena_strdup_in(arena, err.reason);
-        run->outcome.destination_reason =
-            borrow(run->outcome.destination_reason == NULL ? "" : run->outcome.destination_reason);
-        return;
+        const char *reason = ow_arena_strdup_in(run->claimed->arena, err.reason);
+        run->outcome.destination_reason = borrow(reason == NULL ? "" : reason);
     }
-    run->place.make_id(run->place.make_id_self, now_us, new->execution_id);
-    run->outcome.destination_execution_id = new->execution_id;
-    run->successor = new;
 }

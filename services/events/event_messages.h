@@ -12,6 +12,7 @@ typedef Overworld__Api__ApplyTriggersResponse apply_triggers_response;
 typedef Overworld__Api__BusEvent bus_event_msg;
 typedef Overworld__Api__Condition condition_msg;
 typedef Overworld__Api__ConditionGroup condition_group_msg;
+typedef Overworld__Api__Destination destination_declaration;
 typedef Overworld__Api__RelayRequest relay_request;
 typedef Overworld__Api__Subscription subscription_msg;
 typedef Overworld__Api__TriggerProblem trigger_problem_msg;

@@ -39,7 +39,9 @@ static const ow_config_key config_keys[] = {
      .default_value = "1000000",
      .min = 1,
      .max = 100000000,
-     .doc = "Executions that may wait; more are refused."},
+     .doc =
+         "Executions that may wait; more are refused. While several titles wait each has at most "
+         "half of them, so that none fills the queue for all."},
     {.name = "concurrency",
      .type = OW_CONFIG_INT,
      .offset = offsetof(events_config, concurrency),
@@ -179,8 +181,9 @@ static void on_executions(void *self) {
     worker_kick(e->worker, ow_clock_wall_us(e->env->clock));
 }
 
-void events_note_spread(events *e, const spread *done, int64_t now_us) {
+void events_note_spread(events *e, const char *title_id, const spread *done, int64_t now_us) {
     if (done->executions > 0) {
+        upkeep_accepted(e->upkeep, title_id, done->executions);
         worker_kick(e->worker, now_us);
     }
     spreader_kick(e->spreader, done);

@@ -46,6 +46,7 @@ static void fill_outcome(const execution_outcome *outcome, execution_msg *reply)
     reply->version = outcome->version;
     reply->destination_execution_id = outcome->destination_execution_id;
     reply->destination_reason = outcome->destination_reason;
+    reply->destination_trigger_id = outcome->destination_trigger_id;
 }
 
 bool execution_fill(const execution_row *row, ow_arena *arena, execution_msg *reply) {

@@ -1,5 +1,7 @@
 #include "services/events/executions.h"
 
+#include "services/events/filter.h"
+
 #include <string.h>
 
 enum { NAME_MAX_SIZE = 60, KEY_MAX_SIZE = 256, LANE_MAX_SIZE = 700, NANOS_A_MICRO = 1000 };
@@ -43,14 +45,20 @@ static ow_principal_kind kind_of(const char *name) {
 }
 
 static bool names_nothing(const destination_msg *to) {
-    return to != NULL && (!is_name(to->virtual_server) || !is_name(to->function) ||
-                          strlen(to->qualifier) > NAME_MAX_SIZE || to->event_type[0] != '\0');
+    if (to == NULL) {
+        return false;
+    }
+    if (to->event_type[0] != '\0') {
+        return !event_type_is_name(to->event_type) || to->function[0] != '\0';
+    }
+    return !is_name(to->virtual_server) || !is_name(to->function) ||
+           strlen(to->qualifier) > NAME_MAX_SIZE;
 }
 
 static ow_code check_destinations(const new_execution_msg *wanted, ow_err *err) {
     return names_nothing(wanted->on_success) || names_nothing(wanted->on_failure)
                ? ow_fail(err, OW_INVALID_ARGUMENT, "invalid",
-                         "a destination is a function of a virtual server")
+                         "a destination is a function of a virtual server, or the type of an event")
                : OW_OK;
 }
 

@@ -5,6 +5,7 @@
 
 #include "services/events/messages.h"
 #include "services/events/queue_logic.h"
+#include "services/events/queue_shares.h"
 
 #include "core/arena/arena.h"
 #include "core/db/db.h"
@@ -15,6 +16,7 @@ enum {
     RESULT_MAX = 256 << 10,
     CLAIM_MAX = 256,
     ATTEMPTS_SHOWN_MAX = 20,
+    PLAIN_AT_ONCE = 5, // a statement takes 31 values
 };
 
 // One that is to be stored.
@@ -43,6 +45,11 @@ typedef struct execution_row {
 // Stores it, or finds that its deduplication key is known: then `ret_first_id` is that of the first.
 ow_code execution_insert(ow_db_conn *db, const new_execution *new, bool *ret_duplicate,
                          char ret_first_id[static OW_ID_MAX], ow_err *err);
+
+// One that nothing has to be looked up for: in no lane, without a deduplication key, due at once, and in one row.
+bool execution_is_plain(const new_execution *new);
+// Stores some that are plain, of one title and time: PLAIN_AT_ONCE of them or fewer. Their ids are new.
+ow_code executions_insert_plain(ow_db_conn *db, const new_execution *list, int count, ow_err *err);
 
 // Codes: not_found "no_execution" (also when it is another title's).
 ow_code execution_read(ow_db_conn *db, const char *title_id, const char *execution_id,
@@ -117,6 +124,7 @@ ow_code execution_set_free(ow_db_conn *db, const execution_row *row, execution_s
 
 // What there is to delete and to show.
 typedef struct queue_census {
+    queue_shares shares; // of those that wait, held and parked ones included
     int64_t waiting, held, parked, running, dead;
     int64_t oldest_due_us; // of those that wait; 0: none
     int64_t settled_bytes;

@@ -77,13 +77,14 @@ static ow_code prepare(ow_run *run) {
                         .request_id = call->request_id,
                         .client_address = call->client_address,
                         .trace = &call->trace,
+                        .now_us = s->now_us,
                         .via = "webhook",
                         .any_type = true};
     s->principal = (ow_principal){.kind = OW_PLATFORM};
     new_event_msg *events[] = {&s->event};
-    return s->event.source == NULL ? events_no_memory(run->err)
-                                   : publication_prepare(&s->publication, &s->by, events, 1,
-                                                         s->now_us, call->arena, run->err);
+    return s->event.source == NULL
+               ? events_no_memory(run->err)
+               : publication_prepare(&s->publication, &s->by, events, 1, call->arena, run->err);
 }
 
 static ow_code admit(ow_run *run, const char *secret) {
@@ -178,6 +179,6 @@ ow_code receive_webhook_store(ow_run *run) {
 ow_code receive_webhook_kick(ow_run *run) {
     events *e = run->self;
     const hook_state *s = run->state;
-    events_note_spread(e, &s->publication.spread, s->now_us);
+    events_note_spread(e, s->by.title_id, &s->publication.spread, s->now_us);
     return OW_OK;
 }

@@ -46,8 +46,8 @@ void events_make_id(events *e, int64_t now_us, char id[static OW_ID_MAX]);
 // The first of a block of ids for the steps that are queued next; see spread_id. Loop.
 void events_reserve_ids(events *e, int64_t now_us, char base_id[static OW_ID_MAX]);
 
-// What a slice of spreading has made: sets the worker and the next slice going. Loop.
-void events_note_spread(events *e, const spread *done, int64_t now_us);
+// What a slice of spreading a title's events has made: sets the worker and the next slice going. Loop.
+void events_note_spread(events *e, const char *title_id, const spread *done, int64_t now_us);
 
 extern const ow_method queue_methods[], hands_methods[];
 

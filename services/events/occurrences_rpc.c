@@ -145,10 +145,10 @@ static ow_code invent(ow_run *run, new_event_msg *event, occurrence_row *ret_row
                     .request_id = call->request_id,
                     .client_address = call->client_address,
                     .trace = &call->trace,
+                    .now_us = ow_clock_wall_us(e->env->clock),
                     .via = "event",
                     .any_type = true};
-    ow_code code = publication_prepare(&made, &by, &event, 1, ow_clock_wall_us(e->env->clock),
-                                       call->arena, run->err);
+    ow_code code = publication_prepare(&made, &by, &event, 1, call->arena, run->err);
     code = code == OW_OK ? publication_check_json(&made, run->err) : code;
     if (code == OW_OK) {
         *ret_row = made.rows[0];

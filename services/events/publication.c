@@ -122,8 +122,7 @@ static const char *source_of(const publisher *by, ow_arena *arena) {
 }
 
 // A player is the source of what it publishes, whatever it says.
-static bool complete_event(const publisher *by, new_event_msg *event, int64_t now_us,
-                           ow_arena *arena) {
+static bool complete_event(const publisher *by, new_event_msg *event, ow_arena *arena) {
     bool player = by->outside && by->principal->kind == OW_PLAYER;
     bool named = event->source[0] != '\0' && !player;
     if (!named) {
@@ -133,7 +132,7 @@ static bool complete_event(const publisher *by, new_event_msg *event, int64_t no
         event->content_type = borrow("application/json");
     }
     if (event->time == NULL) {
-        event->time = time_in(arena, now_us);
+        event->time = time_in(arena, by->now_us);
     }
     return event->source != NULL && event->time != NULL;
 }
@@ -153,8 +152,8 @@ static bool complete_facts(const publisher *by, occurrence_facts *facts, ow_aren
            facts->client_address != NULL && facts->traceparent != NULL;
 }
 
-static ow_code prepare_one(const publisher *by, const new_event_msg *from, int64_t now_us,
-                           ow_arena *arena, occurrence_row *row, ow_err *err) {
+static ow_code prepare_one(const publisher *by, const new_event_msg *from, ow_arena *arena,
+                           occurrence_row *row, ow_err *err) {
     new_event_msg *event = ow_arena_memdup_in(arena, from, sizeof *from);
     occurrence_facts *facts = ow_arena_alloc(arena, sizeof *facts);
     if (event == NULL || facts == NULL) {
@@ -163,11 +162,11 @@ static ow_code prepare_one(const publisher *by, const new_event_msg *from, int64
     overworld__events__v1__occurrence_facts__init(facts);
     facts->event = event;
     *row = (occurrence_row){.title_id = by->title_id,
-                            .received_us = now_us,
+                            .received_us = by->now_us,
                             .spreading = true,
                             .spread_to = "",
                             .facts = facts};
-    if (!complete_event(by, event, now_us, arena) || !complete_facts(by, facts, arena)) {
+    if (!complete_event(by, event, arena) || !complete_facts(by, facts, arena)) {
         return no_memory(err);
     }
     return check_event(by, event, err);
@@ -208,7 +207,7 @@ static ow_code check_count(const publisher *by, new_event_msg *const *events, si
 }
 
 ow_code publication_prepare(publication *p, const publisher *by, new_event_msg *const *events,
-                            size_t count, int64_t now_us, ow_arena *arena, ow_err *err) {
+                            size_t count, ow_arena *arena, ow_err *err) {
     ow_code code = check_count(by, events, count, err);
     *p = (publication){.count = count};
     p->rows = code == OW_OK ? ow_arena_calloc(arena, count, sizeof *p->rows) : NULL;
@@ -216,7 +215,7 @@ ow_code publication_prepare(publication *p, const publisher *by, new_event_msg *
         code = no_memory(err);
     }
     for (size_t i = 0; code == OW_OK && i < count; i++) {
-        code = prepare_one(by, events[i], now_us, arena, &p->rows[i], err);
+        code = prepare_one(by, events[i], arena, &p->rows[i], err);
         if (code != OW_OK) {
             ow_err_context(err, "event %zu", i);
         }
@@ -340,6 +339,6 @@ ow_code publication_write(publication *p, const publisher *by, const publication
                          .base_id = to->base_id,
                          .told = p->told,
                          .told_count = p->count};
-    spread_begin(&p->spread);
+    spread_begin(&p->spread, SPREAD_PUBLISHER_MAX);
     return spread_occurrences(to->db, &p->spread, by->title_id, err);
 }

@@ -17,6 +17,7 @@ typedef struct publisher {
     const ow_principal *principal;
     const char *request_id, *client_address;
     const ow_trace *trace;
+    int64_t now_us;  // when
     const char *via; // source of the executions
     int32_t depth;
     bool any_type; // also undeclared ones, and the platform's own
@@ -34,7 +35,7 @@ typedef struct publication {
 // Fills in what was left out; everything lives in the arena. Codes: invalid_argument "bad_event",
 // "too_many_events", "event_too_large", "chain_too_deep"; permission_denied "platform_event".
 ow_code publication_prepare(publication *p, const publisher *by, new_event_msg *const *events,
-                            size_t count, int64_t now_us, ow_arena *arena, ow_err *err);
+                            size_t count, ow_arena *arena, ow_err *err);
 
 // Data that say they are JSON are, and nested 62 deep at most. invalid_argument "invalid_json". Pool.
 ow_code publication_check_json(const publication *p, ow_err *err);

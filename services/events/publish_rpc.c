@@ -8,6 +8,7 @@
 
 static publisher publisher_of(const ow_run *run) {
     const publish_request *request = run->request;
+    const publish_state *s = run->state;
     const ow_call *call = run->call;
     return (publisher){
         .title_id = call->principal->title,
@@ -15,6 +16,7 @@ static publisher publisher_of(const ow_run *run) {
         .request_id = call->request_id,
         .client_address = call->client_address,
         .trace = &call->trace,
+        .now_us = s->now_us,
         .via = "event",
         .depth = call->from_outside ? 0 : request->depth,
         .outside = call->from_outside,
@@ -29,10 +31,9 @@ ow_code publish_check(ow_run *run) {
     s->by = publisher_of(run);
     ow_code code = events_check_title(run);
     code = code == OW_OK ? events_check_room(run, 1) : code;
-    return code == OW_OK
-               ? publication_prepare(&s->publication, &s->by, request->events, request->n_events,
-                                     s->now_us, run->call->arena, run->err)
-               : code;
+    return code == OW_OK ? publication_prepare(&s->publication, &s->by, request->events,
+                                               request->n_events, run->call->arena, run->err)
+                         : code;
 }
 
 // What an old copy of the rules refuses may be right by now: the write step decides that.
@@ -73,7 +74,7 @@ ow_code publish_store(ow_run *run) {
 ow_code publish_kick(ow_run *run) {
     events *e = run->self;
     const publish_state *s = run->state;
-    events_note_spread(e, &s->publication.spread, s->now_us);
+    events_note_spread(e, s->by.title_id, &s->publication.spread, s->now_us);
     return OW_OK;
 }
 

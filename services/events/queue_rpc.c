@@ -68,11 +68,20 @@ static ow_code check_size(const enqueue_request *request, ow_err *err) {
 
 ow_code events_check_room(const ow_run *run, size_t count) {
     const events *e = run->self;
-    if (upkeep_waiting(e->upkeep) + (int64_t)count > e->config.max_waiting) {
+    const queue_shares *shares = upkeep_shares(e->upkeep);
+    const char *title = run->call->principal->title;
+    switch (shares_admit(shares, title, (int64_t)count, e->config.max_waiting)) {
+    case SHARE_QUEUE_FULL:
         return ow_fail(run->err, OW_RESOURCE_EXHAUSTED, "throttled",
-                       "%" PRId64 " executions wait already", upkeep_waiting(e->upkeep));
+                       "%" PRId64 " executions wait already", shares_total(shares));
+    case SHARE_USED_UP:
+        return ow_fail(run->err, OW_RESOURCE_EXHAUSTED, "throttled",
+                       "%" PRId64 " executions of this title wait already; while others wait, too, "
+                       "a title has half of the queue",
+                       shares_of(shares, title));
+    default:
+        return OW_OK;
     }
-    return OW_OK;
 }
 
 static ow_code prepare_each(ow_run *run, const enqueue_request *request, enqueue_state *s) {
@@ -151,7 +160,7 @@ static ow_code enqueue_kick(ow_run *run) {
     const enqueue_state *s = run->state;
     ow_counter_add(e->accepted, s->count - s->duplicates);
     ow_counter_add(e->duplicates, s->duplicates);
-    upkeep_accepted(e->upkeep, (int64_t)(s->count - s->duplicates));
+    upkeep_accepted(e->upkeep, run->call->principal->title, (int64_t)(s->count - s->duplicates));
     if (s->count > s->duplicates) {
         worker_kick(e->worker, s->first_due_us);
     }

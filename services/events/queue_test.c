@@ -26,6 +26,8 @@ static const stage_caller bob = {.kind = OW_PLAYER, .id = "plr_bob", .title = "t
 // A run that the fake runner was asked for.
 typedef struct seen {
     char function[64], payload[64], principal[64], request_id[OW_ID_MAX], source[32];
+    char execution_id[OW_ID_MAX];
+    int attempt;
 } seen;
 
 typedef struct fixture {
@@ -71,6 +73,8 @@ static ow_code invoke(ow_run *run) {
     snprintf(at->principal, sizeof at->principal, "%s", run->call->principal->id);
     snprintf(at->request_id, sizeof at->request_id, "%s", run->call->request_id);
     snprintf(at->source, sizeof at->source, "%s", request->source);
+    snprintf(at->execution_id, sizeof at->execution_id, "%s", request->execution_id);
+    at->attempt = request->attempt;
     reply->invocation_id = TEXT("inv_1");
     reply->reason = TEXT(f->reason);
     reply->message = TEXT(f->reason[0] != 0 ? "it went wrong" : "");
@@ -114,14 +118,23 @@ static void offer_runner(fixture *f) {
     assert_int_equal(ow_directory_offer(f->stage.directory, f->runner, &err), OW_OK);
 }
 
-static int set_up(void **state) {
+static int set_up_with(void **state, const char *const *flags) {
     fixture *f = calloc(1, sizeof *f);
     f->reason = "";
-    stage_open(&f->stage, &ow_events_module, channel, NULL);
+    stage_open(&f->stage, &ow_events_module, channel, flags);
     offer_runner(f);
     stage_start(&f->stage);
     *state = f;
     return 0;
+}
+
+static int set_up(void **state) {
+    return set_up_with(state, NULL);
+}
+
+static int set_up_small(void **state) {
+    static const char *const flags[] = {"--events.max_waiting=10", NULL};
+    return set_up_with(state, flags);
 }
 
 static int tear_down(void **state) {
@@ -264,12 +277,53 @@ static void a_failure_is_tried_again_and_given_up(void **state) {
     }
     execution_msg *dead = wait_for_state(f, id, "dead");
     assert_int_equal(f->count, 3);
+    for (int i = 0; i < 3; i++) {
+        assert_string_equal(f->seen[i].execution_id, id);
+        assert_int_equal(f->seen[i].attempt, i + 1);
+    }
     assert_int_equal(dead->n_attempts, 3);
     assert_int_equal(dead->attempts[0]->number, 1);
     assert_int_equal(dead->attempts[2]->number, 3);
     assert_string_equal(dead->attempts[1]->reason, "user_error");
     assert_string_equal(dead->attempts[1]->invocation_id, "inv_1");
     assert_string_equal(dead->message, "it went wrong");
+}
+
+static int enqueue_up_to(fixture *f, const new_execution_msg *wanted, const char *title, int most) {
+    stage_caller who = {.kind = OW_PLATFORM, .title = title};
+    int count = 0;
+    while (count < most && enqueue_as(f, wanted, &who) != NULL) {
+        count++;
+    }
+    if (count < most) {
+        assert_string_equal(f->stage.err.reason, "throttled");
+        assert_int_equal(f->stage.err.code, OW_RESOURCE_EXHAUSTED);
+    }
+    return count;
+}
+
+// A title has the queue to itself until others come; then it has half, whatever it had before.
+static void titles_share_the_queue(void **state) {
+    fixture *f = *state;
+    Google__Protobuf__Timestamp later = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    new_execution_msg wanted = job("1");
+    later.seconds = 4102444800; // 2100
+    wanted.due = &later;
+    assert_int_equal(enqueue_up_to(f, &wanted, "ttl_1", 20), 10);
+    assert_int_equal(enqueue_up_to(f, &wanted, "ttl_2", 20), 5);
+    assert_non_null(strstr(f->stage.err.message, "half"));
+    assert_int_equal(enqueue_up_to(f, &wanted, "ttl_1", 1), 0);
+    assert_non_null(strstr(f->stage.err.message, "half"));
+    // Each has its half: there is no room for a third.
+    assert_int_equal(enqueue_up_to(f, &wanted, "ttl_3", 1), 0);
+    // The next process counts the same.
+    stage_restart(&f->stage);
+    for (int i = 0; i < 50; i++) {
+        ow_clock_advance(f->stage.clock, 6 * 1000000);
+        assert_int_equal(ow_loop_turn(f->stage.loop, 2000, NULL), OW_OK);
+    }
+    assert_int_equal(enqueue_up_to(f, &wanted, "ttl_2", 1), 0);
+    assert_non_null(strstr(f->stage.err.message, "half"));
 }
 
 static void a_refusal_is_final(void **state) {
@@ -756,6 +810,7 @@ int main(int argc, char **argv) {
         CASE(a_large_payload_comes_whole),
         CASE(the_same_key_is_the_same_execution),
         CASE(a_failure_is_tried_again_and_given_up),
+        cmocka_unit_test_setup_teardown(titles_share_the_queue, set_up_small, tear_down),
         CASE(a_refusal_is_final),
         CASE(throttling_is_no_attempt),
         CASE(what_is_due_later_runs_later),

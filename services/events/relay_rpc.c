@@ -39,6 +39,7 @@ ow_code relay_check(ow_run *run) {
                         .request_id = call->request_id,
                         .client_address = "",
                         .trace = &call->trace,
+                        .now_us = s->now_us,
                         .via = "event",
                         .any_type = true};
     ow_code code = events_check_title(run);
@@ -55,7 +56,7 @@ ow_code relay_check(ow_run *run) {
         return events_no_memory(run->err);
     }
     code = code == OW_OK ? publication_prepare(&s->publication, &s->by, list, request->n_events,
-                                               s->now_us, arena, run->err)
+                                               arena, run->err)
                          : code;
     if (code == OW_OK) {
         keep_request_ids(&s->publication, request);

@@ -142,6 +142,8 @@ void run_begin(run *run) {
     request->payload = wanted->payload;
     request->routing_key = wanted->routing_key;
     request->depth = wanted->depth + 1;
+    request->execution_id = run->claimed->row.execution_id;
+    request->attempt = (int32_t)run->claimed->row.item.attempt;
     overworld__runner__v1__runner__invoke(run->place.runner, request, on_invoked, run->call);
 }
 

@@ -33,9 +33,11 @@ struct run {
     const char *reason, *message;
     int64_t retry_after_us;
     execution_outcome outcome;
-    new_execution *successor; // NULL: none
+    new_execution *successor;     // NULL: none
+    struct announcement *told_as; // the event that tells of its end; NULL: none
     settlement settlement;
-    bool stale; // it was settled by others: nothing was written
+    bool suspect; // it could not be written though nothing else was
+    bool stale;   // it was settled by others: nothing was written
 };
 
 // Takes over `claimed`, also when it fails. NULL: out of memory.

@@ -30,8 +30,9 @@ void spread_id(const char *base_id, uint32_t n, const char *prefix, char id[stat
     }
 }
 
-void spread_begin(spread *s) {
-    s->executions_left = SPREAD_EXECUTIONS_MAX;
+void spread_begin(spread *s, int executions) {
+    s->executions_left = executions;
+    s->plain_count = 0;
     s->bytes_left = SPREAD_BYTES_MAX;
     s->executions = s->items = s->spread = s->skipped = 0;
     s->ids_used = (uint32_t)s->told_count;
@@ -49,30 +50,48 @@ static int64_t micros(const Google__Protobuf__Duration *d) {
 typedef struct delivery {
     const char *title_id;
     const occurrence_facts *facts;
+    const ow_trace *trace;
     const subscription_rule *rule;
     const char *ordering_key;
     char execution_id[OW_ID_MAX];
     ProtobufCBinaryData payload;
 } delivery;
 
+static void take_trace(const occurrence_facts *facts, ow_trace *trace) {
+    if (!ow_trace_parse(facts->traceparent, trace)) {
+        ow_trace_begin(trace);
+    }
+}
+
+// Before how far it has got is written.
+static ow_code store_plain(ow_db_conn *db, spread *s, ow_err *err) {
+    int count = s->plain_count;
+    s->plain_count = 0;
+    return executions_insert_plain(db, s->plain, count, err);
+}
+
+static ow_code store(ow_db_conn *db, spread *s, const new_execution *new, ow_err *err) {
+    bool duplicate;
+    char first_id[OW_ID_MAX];
+    if (!execution_is_plain(new)) {
+        return execution_insert(db, new, &duplicate, first_id, err);
+    }
+    s->plain[s->plain_count++] = *new;
+    return s->plain_count == PLAIN_AT_ONCE ? store_plain(db, s, err) : OW_OK;
+}
+
 static ow_code insert(ow_db_conn *db, spread *s, const delivery *d, const new_execution_msg *wanted,
                       ow_err *err) {
-    ow_trace trace;
-    if (!ow_trace_parse(d->facts->traceparent, &trace)) {
-        ow_trace_begin(&trace);
-    }
     ow_principal platform = {.kind = OW_PLATFORM};
     execution_origin origin = {
         .title_id = d->title_id,
         .request_id = d->facts->request_id,
         .client_address = d->facts->client_address,
         .principal = &platform,
-        .trace = &trace,
+        .trace = d->trace,
         .now_us = s->now_us,
     };
     new_execution new;
-    bool duplicate;
-    char first_id[OW_ID_MAX];
     ow_code code = execution_prepare(wanted, &origin, &s->limits, s->arena, &new, err);
     if (code == OW_INVALID_ARGUMENT) {
         s->skipped++; // what nobody can run holds nothing up
@@ -81,7 +100,7 @@ static ow_code insert(ow_db_conn *db, spread *s, const delivery *d, const new_ex
     }
     if (code == OW_OK) {
         memcpy(new.execution_id, d->execution_id, OW_ID_MAX);
-        code = execution_insert(db, &new, &duplicate, first_id, err);
+        code = store(db, s, &new, err);
     }
     s->executions++;
     s->executions_left--;
@@ -101,8 +120,22 @@ static const char *content_type_of(const subscription_msg *declared) {
     return declared->batch_size > 1 ? OW_CLOUDEVENTS_JSON : OW_CLOUDEVENT_JSON;
 }
 
+static destination_msg *fill_destination(destination_msg *to, const destination_declaration *from,
+                                         char *virtual_server) {
+    if (from == NULL) {
+        return NULL;
+    }
+    overworld__events__v1__destination__init(to);
+    to->virtual_server = virtual_server;
+    to->function = from->function;
+    to->qualifier = from->alias;
+    to->event_type = from->event_type;
+    return to;
+}
+
 static ow_code make_execution(ow_db_conn *db, spread *s, const delivery *d, ow_err *err) {
     const subscription_msg *declared = d->rule->declared;
+    destination_msg ends[2];
     new_execution_msg wanted;
     principal_msg principal;
     retry_msg retry;
@@ -128,6 +161,8 @@ static ow_code make_execution(ow_db_conn *db, spread *s, const delivery *d, ow_e
     wanted.subscription_key = borrow(d->rule->subscription_id);
     wanted.concurrency = declared->concurrency;
     wanted.retry = &retry;
+    wanted.on_success = fill_destination(&ends[0], declared->on_success, d->rule->virtual_server);
+    wanted.on_failure = fill_destination(&ends[1], declared->on_failure, d->rule->virtual_server);
     wanted.depth = d->facts->depth;
     wanted.trigger_id = d->facts->trigger_id;
     return insert(db, s, d, &wanted, err);
@@ -243,7 +278,9 @@ static bool is_about(const subscription_rule *rule, const occurrence_facts *fact
 static ow_code walk(ow_db_conn *db, spread *s, const rules *rules, occurrence_row *row,
                     const ow_json *data, ow_err *err) {
     char key[ORDERING_KEY_MAX + 1];
+    ow_trace trace;
     ow_code code = OW_OK;
+    take_trace(row->facts, &trace);
     for (size_t i = 0; i < rules->subscription_count && code == OW_OK; i++) {
         const subscription_rule *rule = &rules->subscriptions[i];
         if (strcmp(rule->subscription_id, row->spread_to) <= 0 ||
@@ -255,8 +292,11 @@ static ow_code walk(ow_db_conn *db, spread *s, const rules *rules, occurrence_ro
             return OW_OK; // from the last one delivered on, the next time
         }
         ordering_key_of(data, rule->declared->ordering_key, key);
-        delivery d = {
-            .title_id = row->title_id, .facts = row->facts, .rule = rule, .ordering_key = key};
+        delivery d = {.title_id = row->title_id,
+                      .facts = row->facts,
+                      .trace = &trace,
+                      .rule = rule,
+                      .ordering_key = key};
         code = deliver(db, s, &d, err);
         row->spread_to = rule->subscription_id;
         row->matched++;
@@ -274,6 +314,7 @@ static ow_code spread_one(ow_db_conn *db, spread *s, occurrence_row *row, ow_err
         code = ow_json_parse((const char *)event->data.data, event->data.len, 64, &data, err);
     }
     code = code == OW_OK ? walk(db, s, rules, row, data, err) : code;
+    code = code == OW_OK ? store_plain(db, s, err) : code;
     s->bytes_left -= (int64_t)event->data.len; // read and parsed, whether or not anything follows
     code = code == OW_OK ? occurrence_progress(db, row, err) : code;
     ow_json_free(data);
@@ -339,9 +380,18 @@ static ow_code flush_lane(ow_db_conn *db, spread *s, const batch_item *first,
         row.facts = &unknown;
         code = OW_OK;
     }
-    delivery d = {
-        .title_id = first->title_id, .facts = row.facts, .rule = rule, .ordering_key = first->lane};
-    return code == OW_OK ? flush(db, s, &d, err) : code;
+    if (code != OW_OK) {
+        return code;
+    }
+    ow_trace trace;
+    take_trace(row.facts, &trace);
+    delivery d = {.title_id = first->title_id,
+                  .facts = row.facts,
+                  .trace = &trace,
+                  .rule = rule,
+                  .ordering_key = first->lane};
+    code = flush(db, s, &d, err);
+    return code == OW_OK ? store_plain(db, s, err) : code;
 }
 
 static ow_code flush_due(ow_db_conn *db, spread *s, const batch_item *first, ow_err *err) {

@@ -13,7 +13,8 @@
 // Of one slice.
 enum {
     SPREAD_OCCURRENCES_MAX = 200,
-    SPREAD_EXECUTIONS_MAX = 400,
+    SPREAD_EXECUTIONS_MAX = 1500,
+    SPREAD_PUBLISHER_MAX = 400, // of the first one, which a publisher waits for
     SPREAD_BYTES_MAX = 2 << 20,
     ID_BLOCK = 1 << 20, // ids at hand
 };
@@ -31,6 +32,8 @@ typedef struct spread {
     uint32_t ids_used;
     int executions_left;
     int64_t bytes_left;
+    new_execution plain[PLAIN_AT_ONCE]; // not stored yet
+    int plain_count;
     // Found out.
     int executions, items, spread, skipped;
     int64_t next_batch_us; // when the next batch is due; 0: none waits
@@ -40,8 +43,8 @@ typedef struct spread {
 // The nth id of a block, with that prefix ("exe_", "trg_").
 void spread_id(const char *base_id, uint32_t n, const char *prefix, char id[static OW_ID_MAX]);
 
-// Starts a slice; what was given stays.
-void spread_begin(spread *s);
+// Starts a slice of at most so many executions; what was given stays.
+void spread_begin(spread *s, int executions);
 
 // Occurrences of a title, or of all ("").
 ow_code spread_occurrences(ow_db_conn *db, spread *s, const char *title_id, ow_err *err);

@@ -53,7 +53,7 @@ static void count(spreader *s, const spread *done) {
 
 static ow_code slice_run(ow_db_conn *db, void *self, ow_err *err) {
     spreader *s = self;
-    spread_begin(&s->slice);
+    spread_begin(&s->slice, SPREAD_EXECUTIONS_MAX);
     ow_code code = spread_occurrences(db, &s->slice, "", err);
     return code == OW_OK && !s->slice.more ? spread_batches(db, &s->slice, err) : code;
 }

@@ -134,13 +134,11 @@ ow_code subscription_update(ow_db_conn *db, const subscription_row *row, ow_aren
                       row->updated_us, row->subscription_id);
 }
 
+// Of what waited for its batches there may be more than one write may delete: spread_batches drops it, a slice at a
+// time, as it gets due.
 ow_code subscription_delete(ow_db_conn *db, const char *subscription_id, ow_err *err) {
-    ow_code code = ow_db_exec(db, NULL, err, "DELETE FROM batch_items WHERE subscription_id = $1",
-                              "t", subscription_id);
-    return code == OW_OK
-               ? ow_db_exec(db, NULL, err, "DELETE FROM subscriptions WHERE subscription_id = $1",
-                            "t", subscription_id)
-               : code;
+    return ow_db_exec(db, NULL, err, "DELETE FROM subscriptions WHERE subscription_id = $1", "t",
+                      subscription_id);
 }
 
 ow_code subscriptions_list(ow_db_conn *db, const subscription_range *range, ow_arena *arena,

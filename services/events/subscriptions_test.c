@@ -714,6 +714,75 @@ static void what_is_given_up_is_an_event(void **state) {
     wait_for_runs(f, 2 + 2 + 8); // its own failure makes a chain, as deep as one may be
 }
 
+// What waited for a batch of a subscription that is gone goes with it, and is in nobody's way.
+static void a_deleted_subscription_delivers_nothing(void **state) {
+    fixture *f = *state;
+    must(f, declare(f, (type_wish){.name = "a"}));
+    subscription_msg wish = wish_of("one", "a");
+    wish.batch_size = 50;
+    subscription_state_msg *one = must(f, subscribe(f, &wish));
+    for (int i = 0; i < 20; i++) {
+        publish(f, "a", "1");
+    }
+    delete_subscription_request gone = OVERWORLD__EVENTS__V1__DELETE_SUBSCRIPTION_REQUEST__INIT;
+    gone.subscription_id = one->subscription_id;
+    gone.etag = one->etag;
+    must(f, stage_call(&f->stage, EVENTS, "DeleteSubscription", &gone, &developer));
+    wish.function = TEXT("other");
+    must(f, subscribe(f, &wish));
+    publish(f, "a", "2");
+    ow_clock_advance(f->stage.clock, 2 * SECOND);
+    wait_for_runs(f, 1);
+    assert_string_equal(f->seen[0].function, "arena/other");
+    ow_clock_advance(f->stage.clock, 10 * SECOND);
+    publish(f, "a", "3");
+    ow_clock_advance(f->stage.clock, 2 * SECOND);
+    wait_for_runs(f, 2);
+}
+
+// Who is told of an end: subscribers to an event, or a function; and a chain of ends ends.
+static void an_end_is_told_as_asked(void **state) {
+    fixture *f = *state;
+    must(f, declare(f, (type_wish){.name = "a"}));
+    Overworld__Api__Destination event = OVERWORLD__API__DESTINATION__INIT;
+    Overworld__Api__Destination function = OVERWORLD__API__DESTINATION__INIT;
+    event.event_type = TEXT("reaction.over");
+    function.function = TEXT("mourn");
+    subscription_msg wish = wish_of("one", "a");
+    wish.on_success = &event;
+    wish.on_failure = &function;
+    must(f, subscribe(f, &wish));
+    subscription_msg watch = wish_of("watch", "reaction.*");
+    watch.function = TEXT("watch");
+    must(f, subscribe(f, &watch));
+    publish(f, "a", "17");
+    wait_for_runs(f, 2);
+    assert_string_equal(f->seen[1].function, "arena/watch");
+    assert_non_null(strstr(f->seen[1].payload, "\"event_name\":\"reaction.over\""));
+    assert_non_null(strstr(f->seen[1].payload, "\"function\":\"react\""));
+    assert_non_null(strstr(f->seen[1].payload, "\"state\":\"done\""));
+    f->fails = "react";
+    publish(f, "a", "18");
+    wait_for_runs(f, 4);
+    assert_string_equal(f->seen[3].function, "arena/mourn");
+    assert_string_equal(f->seen[3].source, "destination");
+    assert_non_null(strstr(f->seen[3].payload, "\"state\":\"dead\""));
+    f->fails = NULL;
+    subscription_msg loop = wish_of("loop", "reaction.over");
+    loop.function = TEXT("again");
+    loop.on_success = &event;
+    must(f, subscribe(f, &loop));
+    publish(f, "a", "19");
+    wait_for_runs(f, 4 + 1 + 8 * 2);
+    function.event_type = TEXT("b");
+    loop.name = TEXT("bad");
+    loop.on_failure = &function;
+    refused(f, subscribe(f, &loop), OW_INVALID_ARGUMENT, "bad_subscription");
+    event.event_type = TEXT("player.login");
+    loop.on_failure = NULL;
+    refused(f, subscribe(f, &loop), OW_INVALID_ARGUMENT, "bad_subscription");
+}
+
 // ---- Subscriptions ----
 
 static void a_subscription_changes_by_its_etag(void **state) {
@@ -846,6 +915,8 @@ int main(int argc, char **argv) {
         OW_TEST_WITH(a_webhook_is_verified_by_hmac, set_up, tear_down),
         OW_TEST_WITH(the_platform_s_own_events_are_relayed_once, set_up, tear_down),
         OW_TEST_WITH(what_is_given_up_is_an_event, set_up, tear_down),
+        OW_TEST_WITH(a_deleted_subscription_delivers_nothing, set_up, tear_down),
+        OW_TEST_WITH(an_end_is_told_as_asked, set_up, tear_down),
         OW_TEST_WITH(a_deployment_brings_its_subscriptions, set_up, tear_down),
         OW_TEST_WITH(a_deployment_brings_its_webhooks, set_up, tear_down),
         OW_TEST_WITH(a_subscription_changes_by_its_etag, set_up, tear_down),

@@ -164,8 +164,8 @@ ow_code list_types(ow_run *run) {
         code = events_page_begin(request->page_size, request->page_token, &page, run->err);
     }
     if (code == OW_OK) {
-        code = types_list(run->db, run->call->principal->title, page.after, page.limit + 1, arena,
-                          &rows, &count, run->err);
+        type_range range = {run->call->principal->title, page.after, page.limit + 1};
+        code = types_list(run->db, &range, arena, &rows, &count, run->err);
     }
     if (code != OW_OK) {
         return code;

@@ -79,9 +79,9 @@ ow_code type_delete(ow_db_conn *db, const char *title_id, const char *name, ow_e
                       "tt", title_id, name);
 }
 
-ow_code types_list(ow_db_conn *db, const char *title_id, const char *after, int limit,
-                   ow_arena *arena, type_row **ret_rows, size_t *ret_count, ow_err *err) {
-    type_row *list = ow_arena_calloc(arena, (size_t)limit, sizeof *list);
+ow_code types_list(ow_db_conn *db, const type_range *range, ow_arena *arena, type_row **ret_rows,
+                   size_t *ret_count, ow_err *err) {
+    type_row *list = ow_arena_calloc(arena, (size_t)range->limit, sizeof *list);
     ow_rows *rows = NULL;
     bool found = true;
     size_t count = 0;
@@ -91,8 +91,8 @@ ow_code types_list(ow_db_conn *db, const char *title_id, const char *after, int 
     ow_code code = ow_db_query(db, &rows, err,
                                "SELECT " TYPE_COLUMNS " FROM event_types WHERE title_id = $1"
                                " AND name > $2 ORDER BY name LIMIT $3",
-                               "tti", title_id, after, (int64_t)limit);
-    while (code == OW_OK && count < (size_t)limit) {
+                               "tti", range->title_id, range->after, (int64_t)range->limit);
+    while (code == OW_OK && count < (size_t)range->limit) {
         code = ow_rows_next(rows, &found, err);
         if (code != OW_OK || !found) {
             break;

@@ -22,5 +22,9 @@ ow_code type_put(ow_db_conn *db, type_row *row, const type_row *before, ow_err *
 ow_code type_delete(ow_db_conn *db, const char *title_id, const char *name, ow_err *err);
 
 // By name, behind `after`.
-ow_code types_list(ow_db_conn *db, const char *title_id, const char *after, int limit,
-                   ow_arena *arena, type_row **ret_rows, size_t *ret_count, ow_err *err);
+typedef struct type_range {
+    const char *title_id, *after;
+    int limit;
+} type_range;
+ow_code types_list(ow_db_conn *db, const type_range *range, ow_arena *arena, type_row **ret_rows,
+                   size_t *ret_count, ow_err *err);

@@ -8,6 +8,8 @@ enum {
     LOOK_EVERY_US = 5 * 1000 * 1000,
     STEERED_US = 20 * 1000,
     SLICE = 100,
+    COUNT_RATIO = 20,
+    REST_MAX_US = 60 * 1000 * 1000,
 };
 
 typedef struct depth_gauges {
@@ -19,8 +21,9 @@ struct upkeep {
     ow_timer timer;
     ow_db_job count_job, delete_job;
     queue_census census;
-    int64_t accepted; // since
-    int64_t now_us, next_look_us;
+    queue_shares shares; // as of the last count, and what came since
+    queue_shares since;  // what came while it is counted again
+    int64_t now_us, next_look_us, began_us;
     int deleted; // by the last slice
     depth_gauges gauges;
     ow_counter *deletions;
@@ -93,6 +96,21 @@ static ow_code run_count(ow_db_conn *db, void *self, ow_err *err) {
     return executions_census(db, &u->census, err);
 }
 
+// What came while it was counted may be counted twice, until the next time.
+static void take_shares(upkeep *u) {
+    int64_t took_us = ow_loop_now_us(u->options.loop) - u->began_us;
+    u->shares = u->census.shares;
+    for (int i = 0; i < u->since.count; i++) {
+        shares_add(&u->shares, u->since.titles[i].title_id, u->since.titles[i].waiting);
+    }
+    u->shares.rest += u->since.rest;
+    // A million rows take a while: no more than a twentieth of a reader's time.
+    int64_t rest_us = took_us * COUNT_RATIO < REST_MAX_US ? took_us * COUNT_RATIO : REST_MAX_US;
+    if (rest_us > LOOK_EVERY_US) {
+        u->next_look_us = ow_clock_mono_us(u->options.clock) + rest_us;
+    }
+}
+
 static void count_done(void *self, ow_code code, const ow_err *err) {
     upkeep *u = self;
     if (code != OW_OK) {
@@ -103,6 +121,7 @@ static void count_done(void *self, ow_code code, const ow_err *err) {
         return;
     }
     show(u);
+    take_shares(u);
     if (u->stopping) {
         u->busy = false;
     } else {
@@ -112,8 +131,9 @@ static void count_done(void *self, ow_code code, const ow_err *err) {
 
 static void look(upkeep *u) {
     u->next_look_us = ow_clock_mono_us(u->options.clock) + LOOK_EVERY_US;
+    u->began_us = ow_loop_now_us(u->options.loop);
     u->busy = true;
-    u->accepted = 0;
+    u->since = (queue_shares){0};
     u->now_us = ow_clock_wall_us(u->options.clock);
     u->count_job = (ow_db_job){.run = run_count, .done = count_done, .self = u};
     ow_db_read(u->options.db, &u->count_job);
@@ -172,10 +192,11 @@ upkeep *upkeep_free(upkeep *u) {
     return NULL;
 }
 
-int64_t upkeep_waiting(const upkeep *u) {
-    return u->census.waiting + u->census.held + u->census.parked + u->accepted;
+const queue_shares *upkeep_shares(const upkeep *u) {
+    return &u->shares;
 }
 
-void upkeep_accepted(upkeep *u, int64_t count) {
-    u->accepted += count;
+void upkeep_accepted(upkeep *u, const char *title_id, int64_t count) {
+    shares_add(&u->shares, title_id, count);
+    shares_add(&u->since, title_id, count);
 }

@@ -24,5 +24,5 @@ void upkeep_stop(upkeep *u);
 upkeep *upkeep_free(upkeep *u);
 
 // How many wait, as of the last count and what was told since.
-int64_t upkeep_waiting(const upkeep *u);
-void upkeep_accepted(upkeep *u, int64_t count);
+const queue_shares *upkeep_shares(const upkeep *u);
+void upkeep_accepted(upkeep *u, const char *title_id, int64_t count);

@@ -1,7 +1,8 @@
 #include "services/events/worker.h"
 
+#include "services/events/announcements.h"
+#include "services/events/destinations.h"
 #include "services/events/failures.h"
-
 #include "services/events/runs.h"
 
 #include "core/log/log.h"
@@ -38,7 +39,7 @@ typedef struct settle_job {
     run *first;
     int limit;
     bool running;
-    bool announced; // failures, which are to be spread
+    bool announced; // ends, which are to be spread
 } settle_job;
 
 struct worker {
@@ -104,10 +105,12 @@ static ow_code settle_each(ow_db_conn *db, void *self, ow_err *err) {
     ow_code code = OW_OK;
     s->announced = false;
     for (run *each = s->first; code == OW_OK && each != NULL; each = each->next) {
-        bool announced = false;
+        bool failed = false;
+        bool told = false;
         code = execution_settle(db, &each->settlement, &each->stale, err);
-        code = code == OW_OK ? failure_announce(db, each, &announced, err) : code;
-        s->announced = s->announced || announced;
+        code = code == OW_OK ? failure_announce(db, each, &failed, err) : code;
+        code = code == OW_OK ? destination_announce(db, each, &told, err) : code;
+        s->announced = s->announced || failed || told;
     }
     return code;
 }
@@ -127,7 +130,21 @@ static void settled(worker *w, run *first) {
     want(w);
 }
 
+static void take_ended(worker *w, run *ended) {
+    ended->next = NULL;
+    *w->end = ended;
+    w->end = &ended->next;
+    ow_loop_wake(w->options.loop);
+}
+
+// In front, so that order holds; one that failed by itself goes to the end, else it would be tried again and again
+// before all others.
 static void put_back(worker *w, run *first) {
+    if (first->next == NULL) {
+        first->suspect = true;
+        take_ended(w, first);
+        return;
+    }
     run **last = &first;
     while (*last != NULL) {
         last = &(*last)->next;
@@ -161,7 +178,8 @@ static void settle_done(void *self, ow_code code, const ow_err *err) {
 
 static int64_t bytes_of(const run *each) {
     const settlement *s = &each->settlement;
-    return (int64_t)s->outcome.len + (s->successor != NULL ? s->successor->size : 0);
+    return (int64_t)s->outcome.len + (s->successor != NULL ? s->successor->size : 0) +
+           (each->told_as != NULL ? (int64_t)each->told_as->data.len : 0);
 }
 
 static void begin_settle(worker *w) {
@@ -169,7 +187,10 @@ static void begin_settle(worker *w) {
     run **last = &w->ended;
     int64_t bytes = 0;
     for (int i = 0; i < s->limit && *last != NULL && bytes < SETTLE_BYTES_MAX; i++) {
-        bytes += bytes_of(*last);
+        if ((*last)->suspect && i > 0) {
+            break; // by itself, that it takes no others with it
+        }
+        bytes += (*last)->suspect ? SETTLE_BYTES_MAX : bytes_of(*last);
         last = &(*last)->next;
     }
     s->first = w->ended;
@@ -181,13 +202,6 @@ static void begin_settle(worker *w) {
     s->running = true;
     s->job = (ow_db_job){.run = settle_each, .done = settle_done, .self = s};
     ow_db_write(w->options.db, &s->job);
-}
-
-static void take_ended(worker *w, run *ended) {
-    ended->next = NULL;
-    *w->end = ended;
-    w->end = &ended->next;
-    ow_loop_wake(w->options.loop);
 }
 
 // ---- Run ----

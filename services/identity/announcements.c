@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DATA_MAX = 4096 };
+enum { DATA_MAX = 8192 }; // with what a login may say of itself, escaped
 
 typedef struct announcement {
     const char *prefix, *about; // of the id: what happens once to whom
@@ -70,6 +70,7 @@ ow_code announce_login(ow_run *run, const arriving *arrived) {
     ow_json_bool(&w, row->is_new);
     ow_json_name(&w, "start_time");
     ow_json_int(&w, row->now_us / SECOND_US);
+    add(&w, "custom", row->custom);
     ow_json_object_close(&w);
     announcement a = {"lgn_", session_id, row->title, "player.login", row->now_us};
     return publish(run, &a, &w);

@@ -143,6 +143,16 @@ static void malformed_logins_are_refused(void **state) {
     answer_deinit(&a);
     request.platform = (char *)"a platform whose name is much too long to be one";
     ASK_REFUSED(f, &nobody, "DeviceLogin", &request, OW_INVALID_ARGUMENT, "bad_platform");
+    char custom[1026];
+    memset(custom, '"', sizeof custom); // each takes two characters in the event
+    custom[1025] = '\0';
+    request.platform = (char *)"linux";
+    request.custom = custom;
+    ASK_REFUSED(f, &nobody, "DeviceLogin", &request, OW_INVALID_ARGUMENT, "bad_custom");
+    custom[1024] = '\0';
+    ASK_OK(f, &nobody, "DeviceLogin", &request, &a);
+    answer_deinit(&a);
+    request.custom = (char *)"";
     char endless[4096];
     memset(endless, 0x80, sizeof endless - 1); // no beginning of a character in it
     endless[sizeof endless - 1] = '\0';

@@ -43,8 +43,14 @@ typedef struct arriving {
     proving proof; // of an id token
 } arriving;
 
-// Prepares the session and the player that may be made.
-void arrival_begin(ow_run *run, arriving *state, const char *platform, bool existing_only);
+// How somebody logs in, besides who they are.
+typedef struct manner {
+    const char *platform, *custom;
+    bool existing_only;
+} manner;
+
+// Prepares the session and the player that may be made. Codes: invalid_argument "bad_platform", "bad_custom".
+ow_code arrival_begin(ow_run *run, arriving *state, const manner *manner);
 
 // Takes a try at a password of the account, and gives it back. Codes: resource_exhausted
 // "too_many_attempts".

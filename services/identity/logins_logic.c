@@ -12,7 +12,8 @@
 enum {
     SECRET_ID_MIN = 8,
     SECRET_ID_MAX = 128,
-    PLATFORM_MAX = 32, // characters
+    PLATFORM_MAX = 32,
+    CUSTOM_MAX = 1024, // characters
     LOCAL_PART_MAX = 64,
     LABEL_MAX = 63,
     LOGIN_ID_BYTES = 12,
@@ -47,11 +48,15 @@ ow_code check_secret_id(const char *id, const char *reason, ow_err *err) {
     return OW_OK;
 }
 
-ow_code check_platform(const char *platform, ow_err *err) {
+ow_code check_manner(const char *platform, const char *custom, ow_err *err) {
     // What is no UTF-8 has no characters to count.
     if (!ow_utf8_check(platform, strlen(platform)) || count_characters(platform) > PLATFORM_MAX) {
         return ow_fail(err, OW_INVALID_ARGUMENT, "bad_platform",
                        "platform must have at most %d characters of UTF-8", PLATFORM_MAX);
+    }
+    if (!ow_utf8_check(custom, strlen(custom)) || strlen(custom) > CUSTOM_MAX) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_custom",
+                       "custom must have at most %d bytes of UTF-8", CUSTOM_MAX);
     }
     return OW_OK;
 }

@@ -20,7 +20,8 @@ const char *login_kind_name(login_kind kind);
 
 // A device id or a custom id. Codes: invalid_argument `reason`.
 ow_code check_secret_id(const char *id, const char *reason, ow_err *err);
-ow_code check_platform(const char *platform, ow_err *err); // "bad_platform"
+// What is told about a login besides who it is. Codes: invalid_argument "bad_platform", "bad_custom".
+ow_code check_manner(const char *platform, const char *custom, ow_err *err);
 
 // The address in the form in which it is compared: lower case. ASCII alone (domains of other scripts
 // in their xn-- form); no part of it is left out, since only its owner's provider knows what

@@ -8,14 +8,20 @@
 
 // ---- What all logins do ----
 
-void arrival_begin(ow_run *run, arriving *state, const char *platform, bool existing_only) {
+ow_code arrival_begin(ow_run *run, arriving *state, const manner *manner) {
+    ow_code code = check_manner(manner->platform, manner->custom, run->err);
+    if (code != OW_OK) {
+        return code;
+    }
     session_prepare(run, &state->session);
     arrival *row = &state->row;
     row->title = run->call->principal->title;
-    row->platform = platform;
-    row->existing_only = existing_only;
+    row->platform = manner->platform;
+    row->custom = manner->custom;
+    row->existing_only = manner->existing_only;
     row->now_us = state->session.row.now_us;
     ow_id_make(row->fresh_player_id, "plr_", row->now_us);
+    return OW_OK;
 }
 
 static ow_code secret_id_check(ow_run *run, login_kind kind, const char *id, const char *reason) {
@@ -61,21 +67,15 @@ ow_code arrive_reply(ow_run *run) {
 ow_code device_login_check(ow_run *run) {
     const device_login_request *request = run->request;
     ow_code code = secret_id_check(run, LOGIN_DEVICE, request->device_id, "bad_device_id");
-    code = code == OW_OK ? check_platform(request->platform, run->err) : code;
-    if (code == OW_OK) {
-        arrival_begin(run, run->state, request->platform, request->existing_only);
-    }
-    return code;
+    manner manner = {request->platform, request->custom, request->existing_only};
+    return code == OW_OK ? arrival_begin(run, run->state, &manner) : code;
 }
 
 ow_code custom_login_check(ow_run *run) {
     const custom_login_request *request = run->request;
     ow_code code = secret_id_check(run, LOGIN_CUSTOM, request->custom_id, "bad_custom_id");
-    code = code == OW_OK ? check_platform(request->platform, run->err) : code;
-    if (code == OW_OK) {
-        arrival_begin(run, run->state, request->platform, request->existing_only);
-    }
-    return code;
+    manner manner = {request->platform, request->custom, request->existing_only};
+    return code == OW_OK ? arrival_begin(run, run->state, &manner) : code;
 }
 
 // ---- EmailLogin ----
@@ -108,7 +108,9 @@ ow_code email_login_check(ow_run *run) {
     const char *title = run->call->principal->title;
     ow_code code = check_title(title, run->err);
     code = code == OW_OK ? normalize_email(request->email, state->email, run->err) : code;
-    code = code == OW_OK ? check_platform(request->platform, run->err) : code;
+    if (code == OW_OK) {
+        code = check_manner(request->platform, request->custom, run->err);
+    }
     if (code == OW_OK) {
         code = request->create ? check_new_password(request->password, state->email,
                                                     (int)self->config.password_min, run->err)
@@ -118,7 +120,8 @@ ow_code email_login_check(ow_run *run) {
     if (code == OW_OK) {
         state->row.key = (login_key){.kind = LOGIN_EMAIL, .shown = state->email, .password = ""};
         hash_login(title, LOGIN_EMAIL, state->email, state->row.key.hash);
-        arrival_begin(run, state, request->platform, !request->create);
+        manner manner = {request->platform, request->custom, !request->create};
+        code = arrival_begin(run, state, &manner);
     }
     return code;
 }

@@ -88,12 +88,14 @@ ow_code oidc_login_check(ow_run *run) {
     const oidc_login_request *request = run->request;
     arriving *state = run->state;
     ow_code code = check_title(run->call->principal->title, run->err);
-    code = code == OW_OK ? check_platform(request->platform, run->err) : code;
     if (code == OW_OK && request->token == NULL) {
         return ow_fail(run->err, OW_INVALID_ARGUMENT, "no_id_token", "show an id token");
     }
     if (code == OW_OK) {
-        arrival_begin(run, state, request->platform, request->existing_only);
+        manner manner = {request->platform, request->custom, request->existing_only};
+        code = arrival_begin(run, state, &manner);
+    }
+    if (code == OW_OK) {
         code = proving_begin(run, &state->proof, request->token);
     }
     return code;

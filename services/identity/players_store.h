@@ -19,7 +19,7 @@ typedef struct login_key {
 } login_key;
 
 typedef struct arrival {
-    const char *title, *platform;
+    const char *title, *platform, *custom;
     login_key key;
     int64_t now_us;
     bool existing_only;

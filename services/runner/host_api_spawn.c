@@ -37,6 +37,19 @@ static void clear_foreign(new_execution *wanted) {
     wanted->due = NULL;
 }
 
+// A function names for whoever set it going, so no more than they may; a virtual server that is not there is the
+// queue's to report.
+static ow_code check_qualifier(const struct host_api_caller *caller, const new_execution *wanted,
+                               ow_err *err) {
+    const server_routes *server =
+        routes_server(&caller->run->runner->routes, caller->title_id, wanted->virtual_server);
+    return server == NULL || routes_may_name(server, wanted->qualifier, caller->principal->kind)
+               ? OW_OK
+               : ow_fail(err, OW_PERMISSION_DENIED, "not_exposed",
+                         "%.60s of %.60s is not for whoever set this function going",
+                         wanted->qualifier, wanted->virtual_server);
+}
+
 static ow_code complete(const struct host_api_caller *caller, new_execution *wanted, ow_err *err) {
     const invoke_request *cause = caller->run->run->request;
     bool is_own = wanted->virtual_server[0] == '\0' ||
@@ -44,8 +57,11 @@ static ow_code complete(const struct host_api_caller *caller, new_execution *wan
     if (wanted->virtual_server[0] == '\0') {
         wanted->virtual_server = text_of(caller->virtual_server);
     }
+    ow_code code = OW_OK;
     if (wanted->qualifier[0] == '\0') {
         wanted->qualifier = text_of(is_own ? cause->qualifier : "$DEFAULT");
+    } else {
+        code = check_qualifier(caller, wanted, err);
     }
     clear_foreign(wanted);
     wanted->source = text_of("function");
@@ -53,7 +69,7 @@ static ow_code complete(const struct host_api_caller *caller, new_execution *wan
     wanted->trigger_id = text_of("");
     wanted->routing_key = text_of(cause->routing_key);
     wanted->depth = cause->depth;
-    return own_key(caller, wanted, err);
+    return code == OW_OK ? own_key(caller, wanted, err) : code;
 }
 
 ow_code host_api_spawn(const struct host_api_caller *caller, ProtobufCMessage *request,

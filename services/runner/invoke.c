@@ -242,6 +242,8 @@ static void on_describe(void *self, const struct request *request, ow_host_reque
     description->function = invocation->entry->function;
     description->version = invocation->entry->version_text;
     description->content_type = wanted->content_type;
+    description->execution_id = wanted->execution_id;
+    description->attempt = wanted->attempt;
     description->payload = wanted->payload.data;
     description->payload_length = wanted->payload.len;
 }

@@ -202,6 +202,18 @@ static const char *pick_side(const route_alias *alias, const struct route_caller
                : alias->revision_id;
 }
 
+bool routes_may_name(const server_routes *server, const char *qualifier, ow_principal_kind kind) {
+    if (kind == OW_OPERATOR || kind == OW_PLATFORM) {
+        return true;
+    }
+    for (size_t i = 0; i < server->n_aliases; i++) {
+        if (strcmp(server->aliases[i]->name, qualifier) == 0) {
+            return kind == OW_SERVER || server->aliases[i]->is_public;
+        }
+    }
+    return false;
+}
+
 const char *routes_resolve(const server_routes *server, const char *qualifier,
                            const struct route_caller *caller) {
     const char *wanted = qualifier[0] == '\0' ? "$DEFAULT" : qualifier;

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/rpc/call.h"
 #include "services/runner/messages.h"
 
 #define ROUTES_KEEP_US 10000000 // what was replaced
@@ -54,6 +55,10 @@ const server_routes *routes_server(const struct routes *routes, const char *titl
 struct route_caller {
     const char *routing_key, *player, *request_id;
 };
+
+// May whoever sets a function going name it by this qualifier? Players public aliases, server keys any alias,
+// operators and the platform also versions and $LATEST.
+bool routes_may_name(const server_routes *server, const char *qualifier, ow_principal_kind kind);
 
 // The revision that a qualifier names: an alias, a version number, "$LATEST"; "" = "$DEFAULT". NULL
 // when there is none. Borrowed until the next change. The gateway decides by the same rule.

@@ -78,6 +78,12 @@ static void names_lead_to_revisions(void **state) {
     assert_null(routes_resolve(server, "3", &nobody));
     assert_null(routes_resolve(server, "1x", &nobody));
     assert_null(routes_resolve(server, "other", &nobody));
+    assert_true(routes_may_name(server, "$DEFAULT", OW_SERVER));
+    assert_false(routes_may_name(server, "$DEFAULT", OW_PLAYER)); // it is not marked public here
+    assert_false(routes_may_name(server, "$LATEST", OW_SERVER));
+    assert_false(routes_may_name(server, "1", OW_PLAYER));
+    assert_true(routes_may_name(server, "1", OW_OPERATOR));
+    assert_true(routes_may_name(server, "$LATEST", OW_PLATFORM));
     assert_true(routes_is_named(server, "r2"));
     assert_false(routes_is_named(server, "r1"));
     assert_null(routes_server(&routes, "ttl_2", "main"));

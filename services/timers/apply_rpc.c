@@ -182,9 +182,11 @@ static ow_code read_known(applying *a, bool every) {
     if (a->known == NULL || a->kept == NULL) {
         return no_room(a->reader.err);
     }
-    return timers_of_server(&a->reader, a->run->call->principal->title, a->request->virtual_server,
-                            every, every ? REMOVED_AT_ONCE : DECLARED_A_SERVER_MAX + 1,
-                            every ? drop_timer : keep_known, a);
+    server_timers which = {.title_id = a->run->call->principal->title,
+                           .server = a->request->virtual_server,
+                           .every = every,
+                           .limit = every ? REMOVED_AT_ONCE : DECLARED_A_SERVER_MAX + 1};
+    return timers_of_server(&a->reader, &which, every ? drop_timer : keep_known, a);
 }
 
 static ow_code hide_the_rest(const applying *a) {

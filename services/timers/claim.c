@@ -37,7 +37,8 @@ static ow_code add_missed(const reader *rd, round *r, const timer_row *timer, co
         .try_us = NEVER,
     };
     r->missed += p->missed_count;
-    return p->missed_count > 0 ? slot_add(rd, &slot, &added) : OW_OK;
+    ow_code code = p->missed_count > 0 ? slot_add(rd, &slot, &added) : OW_OK;
+    return code == OW_OK && added ? announce_missed(rd, r->bus, timer, &slot) : code;
 }
 
 static ow_code add_fire(const reader *rd, round *r, const timer_row *timer,
@@ -138,7 +139,7 @@ ow_code round_claim(ow_db_conn *db, round *r, ow_err *err) {
 
 // ---- Settling ----
 
-static ow_code settle_one(const reader *rd, const round *r, held_slot *h) {
+static ow_code settle_one(const reader *rd, round *r, held_slot *h) {
     static const char *const states[] = {[HELD_FIRED] = STATE_FIRED,
                                          [HELD_SKIPPED] = STATE_SKIPPED,
                                          [HELD_FAILED] = STATE_FAILED,
@@ -151,12 +152,20 @@ static ow_code settle_one(const reader *rd, const round *r, held_slot *h) {
     slot.state = states[h->verdict];
     slot.execution_id = h->execution_id;
     slot.reason = h->reason;
-    return slot_settle(rd, &slot);
+    bool settled = false;
+    ow_code code = slot_settle(rd, &slot, &settled);
+    if (code == OW_OK && settled && given_up) {
+        slot.made_us = r->now_us;
+        r->missed++;
+        code = announce_missed(rd, r->bus, &h->timer, &slot);
+    }
+    return code;
 }
 
 ow_code round_settle(ow_db_conn *db, round *r, ow_err *err) {
     const reader rd = {db, r->arena, err};
     ow_code code = OW_OK;
+    r->missed = 0;
     for (int i = 0; code == OW_OK && i < r->count; i++) {
         code = settle_one(&rd, r, &r->slots[i]);
     }

@@ -2,6 +2,7 @@
 
 // What one round of firing has in hand, and its two writes.
 
+#include "services/timers/announcements.h"
 #include "services/timers/execution.h"
 
 #include "core/rpc/call.h"
@@ -28,8 +29,9 @@ typedef struct round {
     // What the claim goes by.
     int64_t now_us, missed_after_us;
     ow_zones *zones;
-    bool begin_anew; // the clock was set back
-    bool old_only;   // the queue was away: no new slots
+    const ow_bus *bus; // is told of missed slots; NULL: nobody is
+    bool begin_anew;   // the clock was set back
+    bool old_only;     // the queue was away: no new slots
     // What it has.
     ow_arena *arena;
     held_slot *slots; // ROUND_SLOTS_MAX

@@ -76,7 +76,7 @@ static const ow_method methods[] = {
     {0},
 };
 
-void fake_queue_offer(fake_queue *f, ow_directory *directory, const ow_api *api, ow_loop *loop) {
+void fake_queue_make(fake_queue *f, const ow_api *api, ow_loop *loop) {
     ow_err err;
     ow_service_options options = {
         .descriptor = &overworld__events__v1__queue__descriptor,
@@ -88,8 +88,13 @@ void fake_queue_offer(fake_queue *f, ow_directory *directory, const ow_api *api,
     };
     f->loop = loop;
     f->state = "done";
-    ow_directory_expect_here(directory, options.descriptor);
     assert_int_equal(ow_service_new(&options, &f->service, &err), OW_OK);
+}
+
+void fake_queue_offer(fake_queue *f, ow_directory *directory, const ow_api *api, ow_loop *loop) {
+    ow_err err;
+    ow_directory_expect_here(directory, &overworld__events__v1__queue__descriptor);
+    fake_queue_make(f, api, loop);
     assert_int_equal(ow_directory_offer(directory, f->service, &err), OW_OK);
 }
 

@@ -28,5 +28,8 @@ typedef struct fake_queue {
     fake_execution executions[FAKE_EXECUTIONS_MAX];
 } fake_queue;
 
+// Its service, to be freed with ow_service_free.
+void fake_queue_make(fake_queue *f, const ow_api *api, ow_loop *loop);
+// The same, offered.
 void fake_queue_offer(fake_queue *f, ow_directory *directory, const ow_api *api, ow_loop *loop);
 void fake_queue_withdraw(fake_queue *f, ow_directory *directory);

@@ -32,7 +32,7 @@ struct firing {
     int64_t drift_us;      // wall - monotonic time, when last looked at
     int64_t drop_us;       // monotonic time of the next dropping
     ow_db_job drop_job;
-    int64_t dropped;
+    int64_t dropped, excess;
     bool dropping, again, set_back, away, draining, stopping;
     ow_counter *fired, *missed, *skipped, *failed, *put_off;
     ow_histogram *lateness;
@@ -88,6 +88,13 @@ static void log_failure(const firing *f, const char *what, const ow_err *err) {
     }
 }
 
+static void note_missed(firing *f) {
+    ow_counter_add(f->missed, (uint64_t)f->round.missed);
+    if (f->round.missed > 0 && f->options.bus != NULL && !f->stopping) {
+        ow_bus_kick(f->options.bus);
+    }
+}
+
 static void count_verdicts(firing *f) {
     int put_off = 0;
     int64_t now_us = wall_us(f);
@@ -114,6 +121,8 @@ static void on_settled(void *self, ow_code code, const ow_err *err) {
     firing *f = self;
     if (code != OW_OK) {
         log_failure(f, "slots are not settled yet", err);
+    } else {
+        note_missed(f);
     }
     round_ended(f, code == OW_OK);
 }
@@ -254,7 +263,7 @@ static void on_claimed(void *self, ow_code code, const ow_err *err) {
         return;
     }
     f->set_back = f->round.anew_more;
-    ow_counter_add(f->missed, (uint64_t)f->round.missed);
+    note_missed(f);
     if (f->round.count == 0 || f->stopping) {
         f->away = false;
         round_ended(f, true);
@@ -279,6 +288,7 @@ static void claim(firing *f) {
     f->round = (round){.now_us = wall_us(f),
                        .missed_after_us = f->options.missed_after_us,
                        .zones = f->options.zones,
+                       .bus = f->options.bus,
                        .begin_anew = f->set_back,
                        .old_only = f->away,
                        .arena = arena,
@@ -289,28 +299,63 @@ static void claim(firing *f) {
 
 // ---- Old slots ----
 
+static void drop_slice(firing *f);
+
 static ow_code run_drop(ow_db_conn *db, void *self, ow_err *err) {
     firing *f = self;
     const reader r = {db, NULL, err};
-    return slots_drop(&r, wall_us(f) - f->options.history_us, DROP_LIMIT, &f->dropped);
+    int64_t too_many = f->excess < DROP_LIMIT ? f->excess : DROP_LIMIT;
+    return too_many > 0
+               ? slots_drop(&r, NEVER, (int)too_many, &f->dropped)
+               : slots_drop(&r, wall_us(f) - f->options.history_us, DROP_LIMIT, &f->dropped);
 }
 
 static void on_dropped(void *self, ow_code code, const ow_err *err) {
     firing *f = self;
-    f->dropping = false;
     if (code != OW_OK) {
         log_failure(f, "old slots are not dropped", err);
     }
     // More is left when it was a full slice.
-    int64_t in_us = code == OW_OK && f->dropped == DROP_LIMIT ? 0 : DROP_EVERY_US;
-    f->drop_us = ow_clock_mono_us(f->options.clock) + in_us;
+    f->excess -= f->dropped;
+    if (code == OW_OK && f->dropped == DROP_LIMIT && !f->draining && !f->stopping) {
+        drop_slice(f);
+        return;
+    }
+    f->dropping = false;
+    f->drop_us = ow_clock_mono_us(f->options.clock) + DROP_EVERY_US;
+}
+
+static void drop_slice(firing *f) {
+    f->dropped = 0;
+    f->drop_job = (ow_db_job){.run = run_drop, .done = on_dropped, .self = f};
+    ow_db_write(f->options.db, &f->drop_job);
+}
+
+static ow_code run_count(ow_db_conn *db, void *self, ow_err *err) {
+    firing *f = self;
+    const reader r = {db, NULL, err};
+    ow_code code = slots_count(&r, &f->excess);
+    f->excess -= f->options.history_max;
+    return code;
+}
+
+static void on_counted(void *self, ow_code code, const ow_err *err) {
+    firing *f = self;
+    if (code != OW_OK) {
+        log_failure(f, "slots are not counted", err);
+        f->excess = 0; // by their age all the same
+    }
+    if (f->draining || f->stopping) {
+        f->dropping = false;
+        return;
+    }
+    drop_slice(f);
 }
 
 static void drop(firing *f) {
     f->dropping = true;
-    f->dropped = 0;
-    f->drop_job = (ow_db_job){.run = run_drop, .done = on_dropped, .self = f};
-    ow_db_write(f->options.db, &f->drop_job);
+    f->drop_job = (ow_db_job){.run = run_count, .done = on_counted, .self = f};
+    ow_db_read(f->options.db, &f->drop_job);
 }
 
 // ---- Time ----

@@ -10,6 +10,7 @@
 
 #include "services/timers/timers_store.h"
 
+#include "core/bus/bus.h"
 #include "core/clock/clock.h"
 #include "core/metrics/metrics.h"
 
@@ -21,9 +22,11 @@ typedef struct firing_options {
     const ow_clock *clock;
     ProtobufCService *queue; // the directory's
     ow_zones *zones;
+    ow_bus *bus; // is told of missed slots; NULL: nobody is
     ow_metrics *metrics;
     int64_t missed_after_us;
-    int64_t history_us; // how long settled slots are kept
+    int64_t history_us;  // how long settled slots are kept
+    int64_t history_max; // and how many of them
 } firing_options;
 
 // Heap; what the options point to must outlive it. NULL: out of memory. Loop thread, as all of these.

@@ -12,11 +12,16 @@
 #include "core/module/module.h"
 #include "core/rpc/service.h"
 
+#include "overworld/registry/v1/registry.pb-c.h"
+
+typedef Overworld__Registry__V1__GetVirtualServerRequest get_virtual_server_request;
+typedef Overworld__Registry__V1__VirtualServer virtual_server_msg;
+
 typedef struct timers_config {
     int64_t readers;
     int64_t max_waiting_writes;
     int64_t missed_after_us;
-    int64_t history_us;
+    int64_t history_us, history_max;
 } timers_config;
 
 typedef struct timers {
@@ -25,9 +30,10 @@ typedef struct timers {
     ow_db *db;
     ow_zones *zones;
     firing *firing;
+    ow_bus *bus;
     ow_backup *backup;
     ProtobufCService *service;
-    ProtobufCService *queue; // the directory's
+    ProtobufCService *queue, *registry; // the directory's
     bool stopping;
 } timers;
 
@@ -40,6 +46,8 @@ typedef struct timer_change {
     int64_t now_us;
     char timer_id[OW_ID_MAX]; // of a new one
     bool more;                // ApplyTriggers: not all are removed yet
+    get_virtual_server_request target;
+    const char *warning; // CreateTimer: what the timer is to call is not there yet; NULL: it is
 } timer_change;
 
 reader reader_of(ow_run *run);
@@ -58,6 +66,11 @@ ow_code audit_timer(ow_run *run, int64_t now_us, const char *action, const timer
                     const char *before, const char *after);
 
 ow_code timer_tell(ow_run *run); // last step: the schedule changed
+
+// ---- target_rpc.c ----
+
+// Asks the registry what CreateTimer's timer is to call. Loop. Codes: not_found "no_virtual_server".
+ow_code target_ask(ow_run *run);
 
 // ---- look_rpc.c ----
 

@@ -138,7 +138,8 @@ ow_code by_hand_settle(ow_run *run) {
     settled.state = s->refused ? STATE_FAILED : STATE_FIRED;
     settled.execution_id = s->execution_id;
     settled.reason = s->reason;
-    ow_code code = slot_settle(&r, &settled);
+    bool first = false;
+    ow_code code = slot_settle(&r, &settled, &first);
     if (code == OW_OK && !fill_slot(run->reply, &settled, run->call->arena)) {
         return no_room(run->err);
     }

@@ -99,7 +99,7 @@ ow_code slots_take_up(const reader *r, int64_t now_us, int64_t try_us, int limit
     return code;
 }
 
-ow_code slot_settle(const reader *r, const slot_row *s) {
+ow_code slot_settle(const reader *r, const slot_row *s, bool *ret_settled) {
     int64_t changes = 0;
     ow_code code =
         ow_db_exec(r->db, &changes, r->err,
@@ -107,7 +107,8 @@ ow_code slot_settle(const reader *r, const slot_row *s) {
                    " try_us = 9223372036854775807"
                    " WHERE timer_id = $4 AND due_us = $5 AND state = 'claimed'",
                    "tttti", s->state, s->execution_id, s->reason, s->timer_id, s->due_us);
-    if (code != OW_OK || changes == 0 || s->execution_id[0] == 0) {
+    *ret_settled = code == OW_OK && changes == 1;
+    if (!*ret_settled || s->execution_id[0] == 0) {
         return code;
     }
     return ow_db_exec(r->db, NULL, r->err,
@@ -166,6 +167,13 @@ ow_code next_wake(const reader *r, int64_t *ret_us) {
     }
     *ret_us = due_us < try_us ? due_us : try_us;
     return code;
+}
+
+ow_code slots_count(const reader *r, int64_t *ret_count) {
+    ow_rows *rows = NULL;
+    *ret_count = 0;
+    ow_code code = ow_db_query(r->db, &rows, r->err, "SELECT count(*) FROM slots", "");
+    return first_int(r, code, rows, ret_count);
 }
 
 ow_code slots_drop(const reader *r, int64_t before_us, int limit, int64_t *ret_dropped) {

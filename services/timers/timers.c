@@ -5,6 +5,7 @@
 
 #include "core/hosting/hosting.h"
 #include "core/rpc/directory.h"
+#include "overworld/events/v1/events.pb-c.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -38,6 +39,13 @@ static const ow_config_key config_keys[] = {
      .min = (int64_t)60 * 1000000,
      .max = (int64_t)3650 * 24 * 3600 * 1000000,
      .doc = "How long it is kept what became of a slot."},
+    {.name = "max_history",
+     .type = OW_CONFIG_INT,
+     .offset = offsetof(timers_config, history_max),
+     .default_value = "1000000",
+     .min = 100,
+     .max = 1000000000,
+     .doc = "Of how many slots it is kept; beyond that the oldest are forgotten first."},
     {0},
 };
 
@@ -72,6 +80,18 @@ static ow_code open_store(timers *t, ow_err *err) {
     return ow_hosting_open_store(t->env, &options, &t->db, err);
 }
 
+static ow_code open_bus(timers *t, ow_err *err) {
+    ow_bus_options options = {
+        .name = "timers",
+        .loop = t->env->loop,
+        .db = t->db,
+        .metrics = t->env->metrics,
+        .taker = ow_directory_get(t->env->directory, &overworld__events__v1__events__descriptor),
+    };
+    t->bus = ow_bus_new(&options);
+    return t->bus != NULL ? OW_OK : no_memory(err);
+}
+
 static ow_code offer_service(timers *t, ow_err *err) {
     ow_backup_options backup = {
         .loop = t->env->loop, .data_folder = t->env->data_folder, .store = "timers"};
@@ -88,28 +108,35 @@ static ow_code offer_service(timers *t, ow_err *err) {
     return ow_hosting_offer(t->env, &options, &t->service, err);
 }
 
-static ow_code start(void *self, ow_err *err) {
-    timers *t = self;
-    t->queue = ow_directory_get(t->env->directory, &overworld__events__v1__queue__descriptor);
-    if (t->queue == NULL) {
-        return no_memory(err);
-    }
-    ow_code code = open_store(t, err);
-    if (code != OW_OK) {
-        return code;
-    }
+static ow_code start_firing(timers *t, ow_err *err) {
     firing_options firing = {
         .loop = t->env->loop,
         .db = t->db,
         .clock = t->env->clock,
         .queue = t->queue,
         .zones = t->zones,
+        .bus = t->bus,
         .metrics = t->env->metrics,
         .missed_after_us = t->config.missed_after_us,
         .history_us = t->config.history_us,
+        .history_max = t->config.history_max,
     };
     t->firing = firing_new(&firing);
-    return t->firing != NULL ? offer_service(t, err) : no_memory(err);
+    return t->firing != NULL ? OW_OK : no_memory(err);
+}
+
+static ow_code start(void *self, ow_err *err) {
+    timers *t = self;
+    t->queue = ow_directory_get(t->env->directory, &overworld__events__v1__queue__descriptor);
+    t->registry =
+        ow_directory_get(t->env->directory, &overworld__registry__v1__registry__descriptor);
+    if (t->queue == NULL || t->registry == NULL) {
+        return no_memory(err);
+    }
+    ow_code code = open_store(t, err);
+    code = code == OW_OK ? open_bus(t, err) : code;
+    code = code == OW_OK ? start_firing(t, err) : code;
+    return code == OW_OK ? offer_service(t, err) : code;
 }
 
 static bool ready(void *self, const char **why_not) {
@@ -135,10 +162,14 @@ static void stop(void *self) {
     if (t->firing != NULL) {
         firing_stop(t->firing);
     }
+    if (t->bus != NULL) {
+        ow_bus_stop(t->bus);
+    }
     if (t->service != NULL) {
         ow_directory_withdraw(t->env->directory, t->service);
     }
     t->db = ow_db_close(t->db);
+    t->bus = ow_bus_free(t->bus);
 }
 
 static void free_self(void *self) {

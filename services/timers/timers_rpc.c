@@ -164,7 +164,12 @@ static ow_code create(ow_run *run, const timer_change *c) {
         code = audit_timer(run, c->now_us, "timer.create", &row, "",
                            timer_state(&row, run->call->arena));
     }
-    return code == OW_OK ? reply_with(run, &row) : code;
+    code = code == OW_OK ? reply_with(run, &row) : code;
+    if (code == OW_OK && c->warning != NULL) {
+        timer_msg *reply = run->reply;
+        reply->warning = own(c->warning);
+    }
+    return code;
 }
 
 static ow_code create_store(ow_run *run) {
@@ -325,7 +330,10 @@ static ow_code read_backup(ow_run *run) {
 const ow_method timers_methods[] = {
     {"CreateTimer",
      sizeof(timer_change),
-     {{OW_POOL, create_check}, {OW_WRITE, create_store}, {OW_LOOP, timer_tell}}},
+     {{OW_POOL, create_check},
+      {OW_LOOP, target_ask},
+      {OW_WRITE, create_store},
+      {OW_LOOP, timer_tell}}},
     {"GetTimer", 0, {{OW_READ, timer_get}}},
     {"ListTimers", 0, {{OW_READ, timer_list}}},
     {"UpdateTimer",

@@ -223,14 +223,14 @@ ow_code timers_list(const reader *r, const timer_filter *f, timer_take take, voi
     return take_timers(r, code, rows, take, self);
 }
 
-ow_code timers_of_server(const reader *r, const char *title_id, const char *server, bool every,
-                         int limit, timer_take take, void *self) {
+ow_code timers_of_server(const reader *r, const server_timers *which, timer_take take, void *self) {
     ow_rows *rows = NULL;
     ow_code code = ow_db_query(r->db, &rows, r->err,
                                "SELECT " TIMER_COLUMNS " FROM timers WHERE timers.title_id = $1"
                                " AND timers.virtual_server = $2"
                                " AND (timers.declared <> 0 OR $3 <> 0) LIMIT $4",
-                               "ttii", title_id, server, (int64_t)every, (int64_t)limit);
+                               "ttii", which->title_id, which->server, (int64_t)which->every,
+                               (int64_t)which->limit);
     return take_timers(r, code, rows, take, self);
 }
 

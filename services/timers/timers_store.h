@@ -60,8 +60,12 @@ typedef struct timer_filter {
 ow_code timers_list(const reader *r, const timer_filter *filter, timer_take take, void *self);
 
 // The declared timers of a virtual server, or with `every` all of its timers, those gone included.
-ow_code timers_of_server(const reader *r, const char *title_id, const char *server, bool every,
-                         int limit, timer_take take, void *self);
+typedef struct server_timers {
+    const char *title_id, *server;
+    bool every;
+    int limit;
+} server_timers;
+ow_code timers_of_server(const reader *r, const server_timers *which, timer_take take, void *self);
 
 // Intervals that would come later than one interval from now, because the clock was set back, begin anew,
 // ANEW_AT_ONCE at a time.
@@ -96,8 +100,9 @@ typedef ow_code (*slot_take)(void *self, const slot_row *slot, const timer_row *
 ow_code slots_take_up(const reader *r, int64_t now_us, int64_t try_us, int limit, slot_take take,
                       void *self);
 
-// What became of a claimed slot; the timer remembers the last execution. A slot settled before stays.
-ow_code slot_settle(const reader *r, const slot_row *slot);
+// What became of a claimed slot; the timer remembers the last execution. *ret_settled false: it was settled
+// before, and stays so.
+ow_code slot_settle(const reader *r, const slot_row *slot, bool *ret_settled);
 // Claims whose next try lies behind `latest_us`, because the clock was set back, are tried now.
 ow_code slots_begin_anew(const reader *r, int64_t now_us, int64_t latest_us);
 // Not yet: again at `try_us`.
@@ -114,5 +119,7 @@ ow_code slots_list(const reader *r, const slot_filter *filter, slot_row ret_rows
 // The earlier of the next slot that is to come and the next claim that is to be taken up again; NEVER.
 ow_code next_wake(const reader *r, int64_t *ret_us);
 
-// Drops settled slots made before that, `limit` at most.
+// How many slots there are, settled or not.
+ow_code slots_count(const reader *r, int64_t *ret_count);
+// Drops the oldest settled slots, of those made before that, `limit` at most.
 ow_code slots_drop(const reader *r, int64_t before_us, int limit, int64_t *ret_dropped);

@@ -1,7 +1,10 @@
 // Timers as their callers see them: real store, steered clock, a queue that does what the test says. Run
 // with "packed" the calls are encoded and deferred.
 
+#include "services/timers/claim.h"
+#include "services/timers/fake_platform.h"
 #include "services/timers/fake_queue.h"
+#include "services/timers/internal.h"
 #include "services/timers/timers.h"
 #include "tests/stage/stage.h"
 
@@ -25,6 +28,7 @@ static const stage_caller stranger = {
 typedef struct fixture {
     stage stage;
     fake_queue queue;
+    fake_platform platform;
     timer_spec spec;
     Google__Protobuf__Duration interval, window;
     int wanted; // executions, or calls of the queue
@@ -33,9 +37,11 @@ typedef struct fixture {
 } fixture;
 
 static int set_up(void **state) {
+    static const char *const flags[] = {"--timers.max_history=100", NULL};
     fixture *f = calloc(1, sizeof *f);
-    stage_open(&f->stage, &ow_timers_module, channel, NULL);
+    stage_open(&f->stage, &ow_timers_module, channel, flags);
     fake_queue_offer(&f->queue, f->stage.directory, f->stage.api, f->stage.loop);
+    fake_platform_offer(&f->platform, f->stage.directory, f->stage.api, f->stage.loop);
     stage_start(&f->stage);
     overworld__api__timer__init(&f->spec);
     google__protobuf__duration__init(&f->interval);
@@ -52,6 +58,7 @@ static int set_up(void **state) {
 static int tear_down(void **state) {
     fixture *f = *state;
     fake_queue_withdraw(&f->queue, f->stage.directory);
+    fake_platform_withdraw(&f->platform, f->stage.directory);
     stage_close(&f->stage);
     free(f);
     return 0;
@@ -202,6 +209,41 @@ static void catches_up_as_asked(void **state) {
     assert_int_equal(history(f, all->timer_id, "missed")->slots[0]->count, 30);
 }
 
+static bool was_told(void *self) {
+    const fixture *f = self;
+    return f->platform.count >= f->wanted;
+}
+
+static void tells_of_missed_slots(void **state) {
+    fixture *f = *state;
+    const timer_msg *timer = create(f, "tick");
+    advance(f, 605 * SECOND_US);
+    f->wanted = 1;
+    stage_until(&f->stage, was_told, f);
+    const fake_event *event = &f->platform.taken[0];
+    assert_string_equal(event->type, "timer.missed");
+    assert_string_equal(event->title, "ttl_1");
+    assert_non_null(strstr(event->data, timer->timer_id));
+    assert_non_null(strstr(event->data, "\"name\":\"tick\""));
+    assert_non_null(strstr(event->data, "\"count\":54"));
+    assert_non_null(strstr(event->data, "\"reason\":\"late\""));
+    // One that the queue would not have for hours is missed, too, and no entry is told twice.
+    f->queue.fails = OW_UNAVAILABLE;
+    int calls = f->queue.calls;
+    advance(f, 20 * SECOND_US);
+    f->wanted = calls + 1;
+    stage_until(&f->stage, was_called, f);
+    advance(f, 7 * HOUR_US);
+    await_slots(f, timer->timer_id, "missed", 2);
+    f->queue.fails = OW_OK;
+    advance(f, 20 * SECOND_US);
+    f->wanted = (int)history(f, timer->timer_id, "missed")->n_slots;
+    stage_until(&f->stage, was_told, f);
+    turn(f, 20);
+    assert_int_equal(f->platform.count, history(f, timer->timer_id, "missed")->n_slots);
+    assert_non_null(strstr(f->platform.taken[1].data, "\"reason\":\"not_now\""));
+}
+
 static void overlaps_as_asked(void **state) {
     fixture *f = *state;
     f->queue.state = "running";
@@ -280,6 +322,66 @@ static void claims_outlive_the_process(void **state) {
     await_slots(f, timer->timer_id, "fired", 3);
     assert_int_equal(f->queue.count, 3);
     assert_int_equal(f->queue.repeats, 0);
+}
+
+static int all_executions(const fixture *f, const fake_queue *other) {
+    for (int i = 0; i < f->queue.count; i++) {
+        for (int k = 0; k < other->count; k++) {
+            assert_string_not_equal(f->queue.executions[i].key, other->executions[k].key);
+        }
+    }
+    assert_int_equal(f->queue.repeats + other->repeats, 0);
+    return f->queue.count + other->count;
+}
+
+// Each with a queue of its own, so that it is seen who fired what.
+static void two_claimants_share_the_slots(void **state) {
+    fixture *f = *state;
+    enum { COUNT = 300 }; // more than two rounds take
+    fake_queue *other = calloc(1, sizeof *other);
+    const timers *t = f->stage.self;
+    char name[20];
+    fake_queue_make(other, f->stage.api, f->stage.loop);
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(name, sizeof name, "tick-%d", i);
+        create(f, name);
+    }
+    firing_options options = {.loop = f->stage.loop,
+                              .db = t->db,
+                              .clock = f->stage.clock,
+                              .queue = other->service,
+                              .zones = t->zones,
+                              .metrics = f->stage.metrics,
+                              .missed_after_us = t->config.missed_after_us,
+                              .history_us = t->config.history_us,
+                              .history_max = COUNT * 100};
+    firing *second = firing_new(&options);
+    for (int slots = 1; slots <= 3; slots++) {
+        advance(f, 10 * SECOND_US);
+        for (int i = 0; i < 4000 && all_executions(f, other) < slots * COUNT; i++) {
+            turn(f, 1);
+        }
+        assert_int_equal(all_executions(f, other), slots * COUNT);
+    }
+    assert_true(f->queue.count > COUNT / 4 && other->count > COUNT / 4);
+    // The second one has claimed slots that it cannot pass on, and is gone: the first one takes them up.
+    other->fails = OW_UNAVAILABLE;
+    int calls = other->calls;
+    advance(f, 10 * SECOND_US);
+    for (int i = 0; i < 4000 && other->calls == calls; i++) {
+        turn(f, 1);
+    }
+    assert_true(other->calls > calls);
+    firing_stop(second);
+    turn(f, 20);
+    advance(f, LEASE_US + SECOND_US);
+    for (int i = 0; i < 4000 && all_executions(f, other) < 5 * COUNT; i++) {
+        turn(f, 1);
+    }
+    assert_int_equal(all_executions(f, other), 5 * COUNT);
+    firing_free(second);
+    ow_service_free(other->service);
+    free(other);
 }
 
 // However the wall clock is set, no slot comes twice, and none is lost without an entry.
@@ -367,6 +469,26 @@ static void updates_and_deletes(void **state) {
     advance(f, HOUR_US);
     turn(f, 10);
     assert_int_equal(f->queue.count, 0);
+}
+
+static void says_what_is_not_there(void **state) {
+    fixture *f = *state;
+    create_timer_request request = OVERWORLD__TIMERS__V1__CREATE_TIMER_REQUEST__INIT;
+    request.virtual_server = TEXT("chat");
+    request.spec = &f->spec;
+    assert_string_equal(create(f, "whole")->warning, "");
+    f->spec.alias = TEXT("live");
+    assert_string_equal(create(f, "live")->warning, "");
+    f->spec.alias = TEXT("later");
+    assert_non_null(strstr(create(f, "later")->warning, "no alias later"));
+    f->spec.alias = TEXT("");
+    f->spec.function = TEXT("to_come");
+    assert_non_null(strstr(create(f, "function")->warning, "no function to_come"));
+    f->platform.registry_fails = OW_UNAVAILABLE;
+    assert_non_null(strstr(create(f, "unknown")->warning, "not known"));
+    f->platform.registry_fails = OW_OK;
+    request.virtual_server = TEXT("chatt");
+    expect_failure(f, "CreateTimer", &request, OW_NOT_FOUND, "no_virtual_server");
 }
 
 static void creates_once(void **state) {
@@ -574,20 +696,51 @@ static void drops_old_history(void **state) {
     fail_msg("the old slot is still there");
 }
 
+static void keeps_so_much_history(void **state) {
+    fixture *f = *state;
+    enum { COUNT = 150 };
+    char name[20];
+    f->interval.seconds = 3600;
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(name, sizeof name, "tick-%d", i);
+        create(f, name);
+    }
+    const timer_msg *last = create(f, "last");
+    advance(f, HOUR_US + SECOND_US);
+    await_executions(f, COUNT + 1);
+    await_slots(f, last->timer_id, "fired", 1);
+    advance(f, 11 * MINUTE_US);
+    list_timers_request request = OVERWORLD__TIMERS__V1__LIST_TIMERS_REQUEST__INIT;
+    request.page_size = 200;
+    const list_timers_response *all = must_call(f, "ListTimers", &request);
+    size_t kept = COUNT + 1;
+    for (int tries = 0; kept > 100 && tries < 1000; tries++) {
+        turn(f, 1);
+        kept = 0;
+        for (size_t i = 0; i < all->n_timers; i++) {
+            kept += history(f, all->timers[i]->timer_id, "")->n_slots;
+        }
+    }
+    assert_int_equal(kept, 100);
+}
+
 int main(int argc, char **argv) {
     channel = argc > 1 && strcmp(argv[1], "packed") == 0 ? OW_CHANNEL_PACKED : OW_CHANNEL_LOCAL;
     const struct CMUnitTest tests[] = {
         OW_TEST_WITH(fires_each_slot_once, set_up, tear_down),
         OW_TEST_WITH(many_at_once, set_up, tear_down),
         OW_TEST_WITH(catches_up_as_asked, set_up, tear_down),
+        OW_TEST_WITH(tells_of_missed_slots, set_up, tear_down),
         OW_TEST_WITH(overlaps_as_asked, set_up, tear_down),
         OW_TEST_WITH(waits_for_the_queue, set_up, tear_down),
         OW_TEST_WITH(a_lost_answer_doubles_nothing, set_up, tear_down),
         OW_TEST_WITH(a_refusal_is_told, set_up, tear_down),
         OW_TEST_WITH(claims_outlive_the_process, set_up, tear_down),
+        OW_TEST_WITH(two_claimants_share_the_slots, set_up, tear_down),
         OW_TEST_WITH(clock_steps, set_up, tear_down),
         OW_TEST_WITH(pauses_and_resumes, set_up, tear_down),
         OW_TEST_WITH(updates_and_deletes, set_up, tear_down),
+        OW_TEST_WITH(says_what_is_not_there, set_up, tear_down),
         OW_TEST_WITH(creates_once, set_up, tear_down),
         OW_TEST_WITH(runs_by_hand, set_up, tear_down),
         OW_TEST_WITH(lists_by_pages, set_up, tear_down),
@@ -595,6 +748,7 @@ int main(int argc, char **argv) {
         OW_TEST_WITH(applies_what_is_declared, set_up, tear_down),
         OW_TEST_WITH(hand_made_timers_stay, set_up, tear_down),
         OW_TEST_WITH(drops_old_history, set_up, tear_down),
+        OW_TEST_WITH(keeps_so_much_history, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -491,6 +491,101 @@ def bench_kv(report, options):
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def metric(server, name):
+    with urllib.request.urlopen(server.console + "/metrics", timeout=5) as reply:
+        found = re.search(rf"^{re.escape(name)} (\d+)", reply.read().decode(), re.M)
+    return int(found.group(1)) if found else 0
+
+
+def bench_accepted(report, options, server, tokens):
+    """Calls that are answered once they are durable; what runs is kept to one at a time meanwhile."""
+    url = server.public + "/v1/call/bench/echo?mode=async"
+    one, many = [], []
+    wrk(url, 64, 1, "call.lua", tokens, server.sessions())  # warm up
+    for _ in range(options.rounds):
+        one.append(wrk(url, 1, 1, "call.lua", tokens, server.sessions()))
+        many.append(wrk(url, 64, options.seconds, "call.lua", tokens, server.sessions()))
+    rate, ratio = median(many, "rate"), median(many, "rate") / median(one, "rate")
+    report.row("queue/accepted", rate, "/s", 20000, rate >= 20000,
+               f"durable, 64 in flight; {median(many, 'cpu'):.1f} µs CPU each, all processes")
+    report.row("queue/accepted/ratio", ratio, "x one", 10, ratio >= 10,
+               f"{median(one, 'rate'):.0f}/s with a commit each")
+    errors = sum(run["errors"] for run in many + one)
+    report.row("queue/accepted/errors", errors, "calls", 0, errors == 0,
+               f"of {sum(run['requests'] for run in many + one)}")
+
+
+def bench_backlog(report, server):
+    """What waits is run: from the queue through the function to its end, nothing else happening."""
+    name = 'overworld_events_deliveries_total{outcome="done"}'
+    while metric(server, name) == 0:
+        time.sleep(0.01)
+    first, began, cpu = metric(server, name), time.monotonic(), cpu_seconds(server.sessions())
+    last, ended_at = first, began
+    while time.monotonic() - ended_at < 1 and time.monotonic() - began < 60:
+        now = metric(server, name)
+        if now > last:
+            last, ended_at = now, time.monotonic()
+            spent = cpu_seconds(server.sessions()) - cpu
+        time.sleep(0.05)
+    rate = (last - first) / max(ended_at - began, 0.001)
+    report.row("queue/finished", rate, "/s", 8000, rate >= 8000,
+               f"{last - first} executions of a C function; {spent / (last - first) * 1e6:.0f} µs CPU each, "
+               "all processes")
+
+
+def bench_start_of_one(report, server, tokens):
+    """One at a time into an idle queue."""
+    with open(tokens) as f:
+        token = f.readline().strip()
+    marker = int(time.time() * 1000000)
+    for _ in range(300):
+        server.post("/v1/call/bench/echo?mode=async", {}, token)
+        time.sleep(0.15)
+    time.sleep(1)
+    server.stop(keep=True)
+    waits = sorted(wait / 1000 for wait, in sqlite3.connect(
+        os.path.join(server.folder, "events/events.db")).execute(
+            "SELECT started_us - created_us FROM executions WHERE created_us > ? AND state = 5", (marker,)))
+    value = statistics.median(waits)
+    report.row("queue/idle/enqueue-to-start", value, "ms", 5, value <= 5,
+               f"p50 of {len(waits)}; p99 {waits[len(waits) * 99 // 100]:.1f} ms")
+
+
+def bench_queue(report, options):
+    server = Server(flags=["--events.max_running=1", *options.flags])
+    try:
+        server.ow("vs", "deploy", bundle(0), "--publish")
+        tokens = log_in_players(server, PLAYERS)
+        bench_accepted(report, options, server, tokens)
+        server.stop(keep=True)
+        server = Server(folder=server.folder, flags=options.flags)
+        bench_backlog(report, server)
+        bench_start_of_one(report, server, log_in_players(server, 1))
+    finally:
+        server.stop()
+        shutil.rmtree(server.folder, ignore_errors=True)
+
+
+def bench_spread(report, options):
+    """From an event to executions: 100 subscriptions of three conditions each, 50 of them about it."""
+    runs = []
+    for _ in range(options.rounds):
+        before = os.times()
+        done = subprocess.run([at("services/events/spread_cost"), "5000"], text=True, capture_output=True,
+                              check=True)
+        after = os.times()
+        found = re.search(r"spread (\d+) events/s, (\d+) executions/s", done.stdout)
+        cpu = after.children_user + after.children_system - before.children_user - before.children_system
+        runs.append({"events": int(found.group(1)), "executions": int(found.group(2)),
+                     "cpu": cpu / 5000 * 1e6})
+    events, executions = median(runs, "events"), median(runs, "executions")
+    report.row("events/spread", events, "events/s", 2000, events >= 2000,
+               f"durable, in requests of 100; {median(runs, 'cpu'):.0f} µs CPU each, all threads")
+    report.row("events/spread/executions", executions, "/s", 100000, executions >= 100000,
+               "evaluated and stored")
+
+
 def bench_token(report, options):
     """A token that the gateway has not seen before; those that it remembers cost less."""
     runs = [json.loads(subprocess.run([at("tests/bench/token")], text=True, capture_output=True,
@@ -1028,7 +1123,8 @@ def bench_alias(report, options):
 BENCHES = {"alias": bench_alias, "token": bench_token, "call": bench_call, "records": bench_records, "split": bench_split,
            "cold": bench_cold, "start": bench_start, "write": bench_write, "dev": bench_dev,
            "idle": bench_idle, "limits": bench_limits, "cron": bench_cron, "timers": bench_timers,
-           "telemetry": bench_telemetry, "kv": bench_kv, "push": bench_push}
+           "telemetry": bench_telemetry, "kv": bench_kv, "push": bench_push, "queue": bench_queue,
+           "spread": bench_spread}
 
 
 def write_table(path, rows, command):

@@ -19,6 +19,10 @@ static const char source[] =
     "#include <overworld.h>\n#include <stdio.h>\n#include <string.h>\n#include <time.h>\n"
     "int leaf(ow_ctx *ctx) {\n"
     "    return ow_reply_text(ctx, ow_player(ctx)[0] ? \"\\\"for a player\\\"\" : \"\\\"\\\"\");\n}\n"
+    "int which(ow_ctx *ctx) {\n"
+    "    char text[100];\n"
+    "    snprintf(text, sizeof text, \"\\\"%s attempt %d\\\"\", ow_execution_id(ctx), ow_attempt(ctx));\n"
+    "    return ow_reply_text(ctx, text);\n}\n"
     "int spread(ow_ctx *ctx) {\n"
     "    ow_spawn_options options = {.key = \"once\"};\n"
     "    for (int i = 0; i < 3; i++) {\n"
@@ -47,11 +51,12 @@ static int set_up(void **state) {
     char folder[64] = "/tmp/overworld-bundle-XXXXXX";
     d = deployment_start(shape, NULL);
     assert_non_null(mkdtemp(folder));
-    write_file(folder, "virtualserver.json",
-               "{\"name\":\"later\",\"runtime\":\"c\",\"functions\":{"
-               "\"leaf\":{\"exposure\":\"client\"},\"spread\":{\"exposure\":\"client\"},"
-               "\"chain\":{\"exposure\":\"client\"},\"refuse\":{\"exposure\":\"client\"},"
-               "\"slow\":{\"exposure\":\"client\",\"timeout_ms\":30000}}}");
+    write_file(
+        folder, "virtualserver.json",
+        "{\"name\":\"later\",\"runtime\":\"c\",\"functions\":{"
+        "\"leaf\":{\"exposure\":\"client\"},\"which\":{\"exposure\":\"client\"},\"spread\":{\"exposure\":\"client\"},"
+        "\"chain\":{\"exposure\":\"client\"},\"refuse\":{\"exposure\":\"client\"},"
+        "\"slow\":{\"exposure\":\"client\",\"timeout_ms\":30000}}}");
     write_file(folder, "later.c", source);
     deployment_deploy(d, folder, true);
     player = deployment_player(d, "device-of-later");
@@ -118,6 +123,14 @@ static void a_players_call_happens_later(void **state) {
     char again[64];
     snprintf(again, sizeof again, "%.63s", out);
     wait_for(again, "done"); // it still is the player's
+    // It knows which one it is; one that somebody waits for is none.
+    call("later/which", &accepted);
+    wait_for(accepted.execution_id, "done");
+    RUN(out, "exec", "show", accepted.execution_id);
+    snprintf(again, sizeof again, "%.40s attempt 1", accepted.execution_id);
+    expect_part(again);
+    RUN(out, "fn", "invoke", "later", "which");
+    assert_string_equal(out, "\" attempt 0\"");
     // Another player does not see it.
     ow_client *other = deployment_player(d, "another-device-of-later");
     ow_client_execution execution;
@@ -178,7 +191,11 @@ static void people_look_after_the_dead(void **state) {
     RUN(out, "exec", "show", accepted.execution_id);
     expect_part("{\"gold\":1}");
     assert_int_equal(OW(d, out, "dead", "discard", accepted.execution_id), 1);
-    RUN(out, "dead", "discard", accepted.execution_id, "--reason", "of a test");
+    // All of them only when it is said twice.
+    assert_int_equal(OW(d, out, "dead", "discard", "--all", "--reason", "of a test", "--yes", "no"),
+                     2);
+    wait_for(accepted.execution_id, "dead");
+    RUN(out, "dead", "discard", "--all", "--reason", "of a test", "--yes", "all");
     wait_for(accepted.execution_id, "discarded");
     RUN(out, "audit", "list", "--action", "execution.discard");
     expect_part("of a test");

@@ -154,20 +154,74 @@ static void a_function_publishes(void **state) {
     ow_json_free(recall("declared")); // the manifest's own subscription
 }
 
-static void a_login_is_an_event(void **state) {
+static void expect_about(const char *name, const char *key, const char *value) {
+    ow_json *event = recall(name);
+    assert_string_equal(text_of(ow_json_get(event, "event_data"), key), value);
+    ow_json_free(event);
+}
+
+// From the first login to the ban.
+static void a_players_life_is_told(void **state) {
     (void)state;
     ow_client_login login;
     ow_client_config config = {.url = deployment_public(d)};
     ow_client *other = ow_client_new(&config, NULL);
+    ow_client_credentials who = {.device_id = "device-of-somebody-new",
+                                 .platform = "linux",
+                                 .custom = "{\"invited\":\"by a friend\"}"};
+    subscribe("made", "player.created");
     subscribe("came", "player.login");
-    assert_true(ow_client_login_device(other, "device-of-somebody-new", &login, NULL));
+    subscribe("left", "player.logout");
+    subscribe("banned", "player.banned");
+    assert_true(ow_client_login_with(other, &who, &login, NULL));
     ow_json *event = recall("came");
     const ow_json *data = ow_json_get(event, "event_data");
     bool is_new = false;
     assert_string_equal(text_of(data, "player_id"), login.player_id);
+    assert_string_equal(text_of(data, "platform"), "linux");
+    assert_string_equal(text_of(data, "custom"), who.custom);
+    assert_true(strlen(text_of(data, "session_id")) > 4 && strlen(text_of(data, "ip")) > 2);
     assert_true(ow_json_as_bool(ow_json_get(data, "is_new_player"), &is_new) && is_new);
+    expect_about("made", "player_id", login.player_id);
+    assert_true(ow_client_logout(other, NULL));
+    expect_about("left", "session_id", text_of(data, "session_id"));
+    char body[200];
+    snprintf(body, sizeof body, "{\"playerId\":\"%s\",\"reason\":\"of a test\"}", login.player_id);
+    ow_json_free(send(operator, "/overworld.identity.v1.Identity/BanPlayer", body));
+    expect_about("banned", "reason", "of a test");
     ow_json_free(event);
     ow_client_free(other);
+}
+
+static void what_fails_is_told(void **state) {
+    (void)state;
+    char folder[300];
+    char out[8192];
+    const char *base = getenv("TEST_TMPDIR");
+    subscribe("unbuilt", "virtualserver.build_failed");
+    snprintf(folder, sizeof folder, "%s/broken_XXXXXX", base != NULL ? base : "/tmp");
+    assert_non_null(mkdtemp(folder));
+    write_file(folder, "virtualserver.json",
+               "{\"name\":\"bell\",\"runtime\":\"c\",\"functions\":{\"tell\":{}}}");
+    write_file(folder, "bell.c",
+               "#include <overworld.h>\nint tell(ow_ctx *ctx) { return nothing; }\n");
+    assert_int_not_equal(OW(d, out, "vs", "deploy", folder), 0);
+    expect_about("unbuilt", "virtual_server", "bell");
+    // Refused, and so given up at once.
+    subscribe("failed", "function.failed");
+    ow_client_request request = {.method = "POST",
+                                 .path = "/v1/call/bell/tell?mode=async",
+                                 .content_type = "text/plain",
+                                 .body = "{",
+                                 .size = 1};
+    ow_client_reply *reply = NULL;
+    ow_client_error error;
+    if (!ow_client_send(player, &request, &reply, &error)) {
+        fail_msg("%d %s: %s", error.status, error.reason, error.message);
+    }
+    ow_client_reply_free(reply);
+    expect_about("failed", "function", "tell");
+    expect_about("failed", "reason", "refused");
 }
 
 static void a_release_is_an_event(void **state) {
@@ -211,9 +265,8 @@ static void a_cloud_event_comes_in(void **state) {
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
-        OW_TEST(a_function_publishes),
-        OW_TEST(a_login_is_an_event),
-        OW_TEST(a_release_is_an_event),
+        OW_TEST(a_function_publishes),   OW_TEST(a_players_life_is_told),
+        OW_TEST(a_release_is_an_event),  OW_TEST(what_fails_is_told),
         OW_TEST(a_cloud_event_comes_in),
     };
     shape = deployment_shape_of(argc, argv);

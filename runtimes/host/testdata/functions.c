@@ -56,6 +56,8 @@ int about(ow_ctx *ctx) {
     cJSON_AddStringToObject(reply, "principal", ow_principal(ctx));
     cJSON_AddStringToObject(reply, "version", ow_version(ctx));
     cJSON_AddStringToObject(reply, "function", ow_function(ctx));
+    cJSON_AddStringToObject(reply, "execution", ow_execution_id(ctx));
+    cJSON_AddNumberToObject(reply, "attempt", ow_attempt(ctx));
     cJSON_AddStringToObject(reply, "type", ow_content_type(ctx));
     cJSON_AddStringToObject(reply, "env", ow_env(ctx, "GREETING") ? ow_env(ctx, "GREETING") : "");
     cJSON_AddNumberToObject(reply, "words", (double)words_length);

@@ -78,6 +78,12 @@ const char *ow_function(ow_ctx *ctx);
 /* The version that runs: "$LATEST" or a number. */
 const char *ow_version(ow_ctx *ctx);
 
+/* When the queue runs it (timers, events, webhooks, asynchronous calls): the execution, the same over all
+ * its attempts, so a thing that is to happen once is remembered by it; and which attempt this is, from 1.
+ * "" and 0 for a call that somebody waits for. */
+const char *ow_execution_id(ow_ctx *ctx);
+int ow_attempt(ow_ctx *ctx);
+
 /* Milliseconds until the caller gives up; 0 when that has passed. */
 int64_t ow_deadline_left_ms(ow_ctx *ctx);
 

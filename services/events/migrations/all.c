@@ -4,5 +4,6 @@ const ow_db_migration events_migrations[] = {
     {1, events_executions},
     {2, events_subscriptions},
     {3, events_test_events},
+    {4, events_shares},
     {0, NULL},
 };

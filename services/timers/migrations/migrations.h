@@ -4,7 +4,7 @@
 
 #include "core/db/db.h"
 
-extern const char timers_first[], timers_every[];
+extern const char timers_first[], timers_every[], timers_outbox[];
 
 // Ends with number 0.
 extern const ow_db_migration timers_migrations[];
