@@ -48,7 +48,9 @@ cli_exit cmd_vs_list(cli *c) {
     Overworld__Registry__V1__ListVirtualServersRequest request =
         OVERWORLD__REGISTRY__V1__LIST_VIRTUAL_SERVERS_REQUEST__INIT;
     Overworld__Registry__V1__ListVirtualServersResponse *page;
+    const char *part = cli_text(c, "name");
     request.page_size = 200;
+    request.name_contains = (char *)(part != NULL ? part : "");
     do {
         cli_exit code = cli_rpc(c, REGISTRY "ListVirtualServers", &request.base,
                                 &overworld__registry__v1__list_virtual_servers_response__descriptor,
@@ -69,7 +71,7 @@ cli_exit cmd_vs_list(cli *c) {
     } while (page->next_page_token[0] != '\0');
     if (!c->json) {
         cli_table_print(c, &table);
-        if (table.cell_count == 0) {
+        if (table.cell_count == 0 && part == NULL) {
             cli_say(c, "no virtual servers yet: ow vs deploy DIR makes the first one");
         }
     }

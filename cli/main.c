@@ -175,6 +175,11 @@ static const cli_flag event_delete_flags[] = {
     {0},
 };
 
+static const cli_flag vs_list_flags[] = {
+    {"name", CLI_FLAG_TEXT, "TEXT", "those with this in their names"},
+    {0},
+};
+
 static const cli_flag exec_list_flags[] = {
     {"state", CLI_FLAG_TEXT, "STATE", "waiting, running, done, dead or discarded"},
     {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
@@ -432,7 +437,8 @@ static const cli_command commands[] = {
      3, NULL, cmd_vs_diff, "ow vs diff chat 3 4"},
     {"vs cat", "NAME PATH", "print a file of $LATEST, or of a version", 2, 2, cat_flags, cmd_vs_cat,
      "ow vs cat chat chat.c --version 3"},
-    {"vs list", "", "list virtual servers", 0, 0, NULL, cmd_vs_list, "ow vs list"},
+    {"vs list", "", "list virtual servers", 0, 0, vs_list_flags, cmd_vs_list,
+     "ow vs list --name match"},
     {"vs show", "NAME", "one virtual server: functions, aliases, versions", 1, 1, NULL, cmd_vs_show,
      "ow vs show chat"},
     {"vs delete", "NAME", "delete a virtual server and all its versions", 1, 1, delete_flags,

@@ -98,13 +98,14 @@ int main(int argc, char **argv) {
         return show_error(config.url, &error);
     }
     char device[40];
+    ow_client_credentials player = {.device_id = device, .platform = "sample"};
     ow_client_login login;
     if (!get_device_id(device)) {
         fprintf(stderr, "no random device id could be made\n");
         ow_client_free(client);
         return 1;
     }
-    if (!ow_client_login_device(client, device, &login, &error)) {
+    if (!ow_client_login_with(client, &player, &login, &error)) {
         ow_client_free(client);
         return show_error("login", &error);
     }

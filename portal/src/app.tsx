@@ -1,7 +1,7 @@
 // The frame around every page, and who gets to see it.
 
 import { Suspense } from "preact/compat";
-import { ErrorBoundary, lazy, LocationProvider, Route, Router, useLocation } from "preact-iso";
+import { ErrorBoundary, LocationProvider, Route, Router, useLocation } from "preact-iso";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, signOut } from "./api/client";
 import { follow, live } from "./api/live";
@@ -10,9 +10,10 @@ import { places, Pages, type Place } from "./pages";
 import { chooseTitle, loadSession, session, titles } from "./session";
 import { SignIn } from "./sign-in";
 import { nextTheme, theme } from "./theme";
+import { lazily } from "./ui/lazily";
 import { Button, Empty, Icon, Notice, Remarks, say, Skeleton } from "./ui/parts";
 
-const Palette = lazy(() => import("./ui/palette").then((m) => m.Palette));
+const Palette = lazily(() => import("./ui/palette").then((m) => m.Palette));
 
 const GROUPS: [Place["group"], Key][] = [["observe", "nav.observe"], ["build", "nav.build"], ["operate", "nav.operate"]];
 

@@ -39,23 +39,21 @@ export function duration(us: number): string {
   return minutes < 48 * 60 ? `${Math.floor(minutes / 60)} h ${minutes % 60} min` : `${Math.floor(minutes / 1440)} d`;
 }
 
-const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
-  ["second", 60],
-  ["minute", 60],
-  ["hour", 24],
-  ["day", 30],
-  ["month", 12],
-  ["year", Infinity],
+// Each unit, how long it is, and up to how many of it are told in it.
+const STEPS: [Intl.RelativeTimeFormatUnit, number, number][] = [
+  ["second", 1, 60],
+  ["minute", 60, 60],
+  ["hour", 3600, 24],
+  ["day", 86_400, 60],
+  ["month", 2_629_800, 24],
+  ["year", 31_557_600, Infinity],
 ];
 
 export function relative(at: Date, now: number): string {
-  let distance = (at.getTime() - now) / 1000;
+  const distance = (at.getTime() - now) / 1000;
   const words = new Intl.RelativeTimeFormat(locale(), { numeric: "auto", style: "short" });
-  for (const [unit, size] of STEPS) {
-    if (Math.abs(distance) < size) return words.format(Math.round(distance), unit);
-    distance /= size;
-  }
-  return words.format(Math.round(distance), "year");
+  const [unit, length] = STEPS.find(([, each, most]) => Math.abs(distance) < each * most)!;
+  return words.format(Math.round(distance / length), unit);
 }
 
 export function absolute(at: Date): string {

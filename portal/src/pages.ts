@@ -1,8 +1,8 @@
 // Where everything is: the navigation, the palette and the router read this table.
 
-import { lazy } from "preact-iso";
 import type { Key } from "./i18n";
 import type { IconName } from "./ui/icons";
+import { lazily } from "./ui/lazily";
 
 export interface Place {
   path: string; // of the router
@@ -25,18 +25,18 @@ export const places: Place[] = [
 ];
 
 export const Pages = {
-  home: lazy(() => import("./pages/home").then((m) => m.Home)),
-  players: lazy(() => import("./pages/players").then((m) => m.Players)),
-  player: lazy(() => import("./pages/players").then((m) => m.PlayerPage)),
-  audit: lazy(() => import("./pages/audit").then((m) => m.Audit)),
-  access: lazy(() => import("./pages/access").then((m) => m.Access)),
-  timers: lazy(() => import("./pages/timers").then((m) => m.Timers)),
-  timer: lazy(() => import("./pages/timers").then((m) => m.TimerPage)),
-  events: lazy(() => import("./pages/events").then((m) => m.Events)),
-  queue: lazy(() => import("./pages/queue").then((m) => m.Queue)),
-  execution: lazy(() => import("./pages/queue").then((m) => m.ExecutionPage)),
-  logs: lazy(() => import("./pages/logs").then((m) => m.Logs)),
-  request: lazy(() => import("./pages/request").then((m) => m.RequestPage)),
-  virtualServers: lazy(() => import("./pages/virtual-servers").then((m) => m.VirtualServers)),
-  virtualServer: lazy(() => import("./pages/virtual-server").then((m) => m.VirtualServer)),
+  home: lazily(() => import("./pages/home").then((m) => m.Home)),
+  players: lazily(() => import("./pages/players").then((m) => m.Players)),
+  player: lazily(() => import("./pages/players").then((m) => m.PlayerPage)),
+  audit: lazily(() => import("./pages/audit").then((m) => m.Audit)),
+  access: lazily(() => import("./pages/access").then((m) => m.Access)),
+  timers: lazily(() => import("./pages/timers").then((m) => m.Timers)),
+  timer: lazily(() => import("./pages/timers").then((m) => m.TimerPage)),
+  events: lazily(() => import("./pages/events").then((m) => m.Events)),
+  queue: lazily(() => import("./pages/queue").then((m) => m.Queue)),
+  execution: lazily(() => import("./pages/queue").then((m) => m.ExecutionPage)),
+  logs: lazily(() => import("./pages/logs").then((m) => m.Logs)),
+  request: lazily(() => import("./pages/request").then((m) => m.RequestPage)),
+  virtualServers: lazily(() => import("./pages/virtual-servers").then((m) => m.VirtualServers)),
+  virtualServer: lazily(() => import("./pages/virtual-server").then((m) => m.VirtualServer)),
 };

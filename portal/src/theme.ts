@@ -1,4 +1,4 @@
-import { effect, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 
 export type Theme = "system" | "light" | "dark";
 
@@ -12,15 +12,15 @@ effect(() => {
   localStorage.setItem(THEME_KEY, theme.value);
 });
 
+// Whether it is dark now: by choice, or as the system has it.
+const system = matchMedia("(prefers-color-scheme: dark)");
+const systemIsDark = signal(system.matches);
+system.addEventListener("change", () => {
+  systemIsDark.value = system.matches;
+});
+export const isDark = computed(() => (theme.value === "system" ? systemIsDark.value : theme.value === "dark"));
+
 const ORDER: Theme[] = ["system", "light", "dark"];
 export function nextTheme(): void {
   theme.value = ORDER[(ORDER.indexOf(theme.value) + 1) % ORDER.length]!;
 }
-
-const darkness = matchMedia("(prefers-color-scheme: dark)");
-
-// What the system says: what is drawn in colours of the theme is drawn anew when it changes.
-export const dark = signal(darkness.matches);
-darkness.addEventListener("change", () => {
-  dark.value = darkness.matches;
-});

@@ -61,6 +61,29 @@ ow_code check_description(const char *description, ow_err *err) {
     return OW_OK;
 }
 
+ow_code check_name_filter(const char *part, ow_err *err) {
+    if (!is_line(part, OW_MANIFEST_NAME_MAX)) {
+        return ow_fail(err, OW_INVALID_ARGUMENT, "bad_filter",
+                       "name_contains is one line of at most %d bytes", OW_MANIFEST_NAME_MAX);
+    }
+    return OW_OK;
+}
+
+void name_pattern(const char *part, char ret_pattern[static NAME_PATTERN_ROOM]) {
+    size_t used = 0;
+    ret_pattern[used++] = '%';
+    for (const char *at = part; *at != '\0'; at++) {
+        if (strchr("%_!", *at) != NULL) {
+            ret_pattern[used++] = '!';
+        }
+        ret_pattern[used++] = (char)(*at >= 'A' && *at <= 'Z' ? *at - 'A' + 'a' : *at);
+    }
+    if (used > 1) {
+        ret_pattern[used++] = '%';
+    }
+    ret_pattern[used] = '\0';
+}
+
 ow_code check_secret_name(const char *name, ow_err *err) {
     if (!ow_manifest_is_name(name)) {
         return ow_fail(err, OW_INVALID_ARGUMENT, "bad_name",

@@ -117,18 +117,40 @@ static void lists_in_pages(void **state) {
     }
     assert_string_equal(order, "abcde");
     assert_string_equal(request.page_token, "");
-    request.name_part = TEXT("L"); // delta, alpha, charlie
-    request.page_size = 2;
-    list_servers_response *some = must_call(f, "ListVirtualServers", &request);
-    assert_int_equal(some->n_virtual_servers, 2);
-    assert_string_equal(some->virtual_servers[0]->name, "alpha");
-    request.page_token = some->next_page_token;
-    some = must_call(f, "ListVirtualServers", &request);
-    assert_int_equal(some->n_virtual_servers, 1);
-    assert_string_equal(some->virtual_servers[0]->name, "delta");
-    assert_string_equal(some->next_page_token, "");
     request.page_size = 201;
     expect_failure(f, "ListVirtualServers", &request, OW_INVALID_ARGUMENT, "bad_page_size");
+}
+
+static size_t count_with(fixture *f, const char *part) {
+    list_servers_request request = OVERWORLD__REGISTRY__V1__LIST_VIRTUAL_SERVERS_REQUEST__INIT;
+    request.name_contains = TEXT(part);
+    list_servers_response *reply = must_call(f, "ListVirtualServers", &request);
+    return reply->n_virtual_servers;
+}
+
+static void lists_those_whose_names_have_a_part(void **state) {
+    fixture *f = *state;
+    static const char *const names[] = {"Match_maker", "match-2", "shop", "rematch"};
+    for (int i = 0; i < 4; i++) {
+        assert_non_null(create_server(f, names[i]));
+    }
+    assert_int_equal(count_with(f, ""), 4);
+    assert_int_equal(count_with(f, "MATCH"), 3);
+    assert_int_equal(count_with(f, "h_m"), 1);
+    assert_int_equal(count_with(f, "%"), 0);
+    assert_int_equal(count_with(f, "!"), 0);
+    assert_int_equal(count_with(f, "\xE5\x95\x86"), 0);
+    list_servers_request request = OVERWORLD__REGISTRY__V1__LIST_VIRTUAL_SERVERS_REQUEST__INIT;
+    request.page_size = 2;
+    request.name_contains = TEXT("match");
+    list_servers_response *page = must_call(f, "ListVirtualServers", &request);
+    assert_int_equal(page->n_virtual_servers, 2);
+    request.page_token = page->next_page_token;
+    page = must_call(f, "ListVirtualServers", &request);
+    assert_int_equal(page->n_virtual_servers, 1);
+    assert_string_equal(page->next_page_token, "");
+    request.name_contains = TEXT("1234567890123456789012345678901234567890123456789012345678901");
+    expect_failure(f, "ListVirtualServers", &request, OW_INVALID_ARGUMENT, "bad_filter");
 }
 
 static void asks_for_a_title_when_there_are_several(void **state) {
@@ -303,11 +325,17 @@ int main(int argc, char **argv) {
     channel = argc == 2 && strcmp(argv[1], "packed") == 0 ? OW_CHANNEL_PACKED : OW_CHANNEL_LOCAL;
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, rig_tear_down)
     const struct CMUnitTest tests[] = {
-        CASE(begins_with_one_title), CASE(creates_titles_once_for_a_request_key),
-        CASE(renames_with_an_etag),  CASE(keeps_virtual_servers),
-        CASE(lists_in_pages),        CASE(asks_for_a_title_when_there_are_several),
-        CASE(refuses_viewers),       CASE(takes_and_gives_blobs_in_pieces),
-        CASE(bounds_uploads),        CASE(several_may_send_the_same_bundle),
+        CASE(begins_with_one_title),
+        CASE(creates_titles_once_for_a_request_key),
+        CASE(renames_with_an_etag),
+        CASE(keeps_virtual_servers),
+        CASE(lists_in_pages),
+        CASE(lists_those_whose_names_have_a_part),
+        CASE(asks_for_a_title_when_there_are_several),
+        CASE(refuses_viewers),
+        CASE(takes_and_gives_blobs_in_pieces),
+        CASE(bounds_uploads),
+        CASE(several_may_send_the_same_bundle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

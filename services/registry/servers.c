@@ -238,28 +238,22 @@ ow_code store_server_fill(tx *t, const server_row *row, server_msg *ret_server) 
     return code != OW_OK ? code : tx_end(t);
 }
 
-// Those that do not fit are skipped here: a title's names are few, and SQL's own ways to compare differ.
 static ow_code read_page(tx *t, const list_servers_request *request, int limit,
                          server_row page[PAGE_MAX + 1], int *ret_count) {
-    const char *part = request->name_part;
-    int64_t rows_max = part[0] == '\0' ? (int64_t)limit + 1 : MAX_SERVERS_OF_TITLE;
     ow_rows *rows = NULL;
+    char pattern[NAME_PATTERN_ROOM];
+    name_pattern(request->name_contains, pattern);
     ow_code code =
         ow_db_query(t->db, &rows, t->err,
                     "SELECT name, runtime, description, latest_revision, created_us, updated_us,"
                     " etag, latest_version FROM virtual_servers"
-                    " WHERE title_id = $1 AND name > $2 ORDER BY name LIMIT $3",
-                    "tti", t->title, request->page_token, rows_max);
+                    " WHERE title_id = $1 AND name > $2 AND lower(name) LIKE $3 ESCAPE '!'"
+                    " ORDER BY name LIMIT $4",
+                    "ttti", t->title, request->page_token, pattern, (int64_t)limit + 1);
     bool more = true;
     *ret_count = 0;
-    while (code == OW_OK && *ret_count <= limit &&
-           (code = ow_rows_next(rows, &more, t->err)) == OW_OK && more) {
-        if (strcasestr(ow_rows_text(rows, 0), part) != NULL) {
-            page[(*ret_count)++] = read_server(t, rows);
-        }
-    }
-    if (code == OW_OK && more) {
-        ow_rows_close(rows);
+    while (code == OW_OK && (code = ow_rows_next(rows, &more, t->err)) == OW_OK && more) {
+        page[(*ret_count)++] = read_server(t, rows);
     }
     return code;
 }

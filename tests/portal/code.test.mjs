@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { lookAt, openBrowser, openPage, signIn } from "./browser.mjs";
+import { editor, write } from "./editor.mjs";
 import { start, until } from "./server.mjs";
 
 let server, browser, page;
@@ -16,18 +17,6 @@ after(async () => {
   await browser?.close();
   await server?.stop();
 });
-
-const editor = (at, name = "main.c") => at.getByRole("textbox", { name });
-// Puts a text into the editor as somebody who pastes would.
-async function write(at, text, name) {
-  await editor(at, name).click();
-  await at.keyboard.press("Control+a");
-  await editor(at, name).evaluate((element, pasted) => {
-    const data = new DataTransfer();
-    data.setData("text/plain", pasted);
-    element.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
-  }, text);
-}
 
 const GOOD = `#include <overworld.h>
 

@@ -33,6 +33,8 @@ test("a subscription with a condition is made and found by ow", async () => {
   await dialog.getByRole("button", { name: "Save" }).click();
   await page.getByText('/platform eq "linux"').waitFor();
   await lookAt(page, "events");
+  const [made] = (await server.owJson("sub", "list")).subscriptions;
+  assert.deepEqual(made.declared.any, [{ all: [{ pointer: "/platform", operator: "eq", value: '"linux"' }] }]);
 });
 
 test("exactly the login that fits runs the function", async () => {
@@ -69,4 +71,9 @@ test("a type is declared, and published by hand", async () => {
   await page.goto(`${server.console}/events/log`);
   await page.getByRole("button", { name: "game.finished" }).click();
   await page.getByText('{"winner":"<script>alert(1)</script>"}').waitFor();
+  assert.equal((await server.owJson("event", "list", "--type", "game.finished")).occurrences.length, 1);
+  await page.keyboard.press("Escape");
+  // What ow publishes appears here.
+  await server.ow("event", "publish", "game.finished", '{"winner":"ow"}');
+  await page.getByRole("button", { name: "game.finished" }).nth(1).waitFor();
 });

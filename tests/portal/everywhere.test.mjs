@@ -2,8 +2,13 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { lookAt, openBrowser, openPage, picture, signIn } from "./browser.mjs";
+import { lookAt, openBrowser, openPage, picture, settled, signIn } from "./browser.mjs";
 import { start } from "./server.mjs";
+
+const PATHS = [
+  "/", "/vs", "/vs/chat", "/vs/chat/code", "/vs/chat/test", "/vs/chat/versions", "/vs/chat/triggers", "/vs/chat/instances", "/vs/chat/logs", "/vs/chat/settings", "/timers",
+  "/events", "/events/types", "/events/log", "/events/webhooks", "/queue", "/queue?state=dead", "/logs", "/players", "/audit", "/access", "/access/api-keys", "/access/server-keys",
+];
 
 let server, browser, page;
 before(async () => {
@@ -27,7 +32,22 @@ test("home answers whether all is well", async () => {
   await page.getByRole("link", { name: "chat/moderate" }).waitFor({ timeout: 20000 });
   await page.getByRole("img", { name: "Traffic" }).locator("canvas").waitFor();
   await lookAt(page, "home");
+  const changes = [];
+  for (const name of ["Logs", "Virtual servers", "Timers", "Events", "Queue", "Players", "Audit", "Access", "Home"]) changes.push(`${name} ${await changeOfPage(name)}`);
+  console.log(`page change, ms: ${changes.join(", ")}`);
 });
+
+// From the click to the next page's heading on the screen.
+function changeOfPage(name) {
+  return page.evaluate(async (wanted) => {
+    const link = [...document.querySelectorAll("nav a")].find((each) => each.textContent.trim() === wanted);
+    if (!link) throw new Error(`no ${wanted} among ${[...document.querySelectorAll("nav a")].map((each) => each.textContent)}`);
+    const began = performance.now();
+    link.click();
+    while (document.querySelector("h1")?.textContent !== wanted) await new Promise(requestAnimationFrame);
+    return Math.round(performance.now() - began);
+  }, name);
+}
 
 test("the palette goes to a function, a request, and shows nothing it does not know", async () => {
   await page.goto(`${server.console}/audit`);
@@ -47,30 +67,23 @@ test("the palette goes to a function, a request, and shows nothing it does not k
   await input.waitFor({ state: "detached" });
 });
 
-test("in 简体中文: every page of the main path", async () => {
-  await page.goto(server.console);
-  await page.getByLabel("Language").selectOption("zh");
-  await page.getByRole("heading", { name: "首页" }).waitFor();
-  await page.getByText("一切正常").waitFor();
-  await lookAt(page, "zh-home");
-  for (const [path, heading] of [["/vs", "虚拟服务器"], ["/logs", "日志"], ["/players", "玩家"], ["/audit", "审计"], ["/access", "访问权限"]]) {
-    await page.goto(server.console + path);
-    await page.getByRole("heading", { name: heading, level: 1 }).waitFor();
-    await page.waitForLoadState("networkidle").catch(() => {});
-    await picture(page, `zh${path.replace("/", "-")}`);
+test("in 简体中文: every page, in both themes", async () => {
+  const chinese = await openPage(browser, { locale: "zh-CN", reducedMotion: "reduce" });
+  await signIn(chinese, server);
+  assert.equal(await chinese.evaluate(() => document.documentElement.lang), "zh-Hans");
+  for (const path of PATHS) {
+    await chinese.goto(server.console + path);
+    await settled(chinese);
+    for (const theme of ["light", "dark"]) {
+      await chinese.emulateMedia({ colorScheme: theme });
+      await picture(chinese, `zh${path.replaceAll("/", "-")}-${theme}`);
+    }
   }
-  await page.goto(`${server.console}/vs?create=`);
-  await page.getByLabel("名称").fill("zhongwen");
-  await page.getByRole("button", { name: "创建" }).click();
-  await page.getByRole("textbox", { name: "main.c" }).waitFor({ timeout: 20000 });
-  await lookAt(page, "zh-vs-code");
-  await page.goto(`${server.console}/vs/zhongwen/test`);
-  await page.getByRole("button", { name: "运行" }).click();
-  await page.getByText("Hello, world").waitFor();
-  assert.equal(await page.evaluate(() => document.documentElement.lang), "zh-Hans");
-  await page.getByLabel("语言").selectOption("en");
-  await page.getByRole("button", { name: "Run" }).waitFor();
-  assert.deepEqual(page.faults, []);
+  await chinese.getByLabel("语言").selectOption("en");
+  await chinese.getByLabel("Language").waitFor();
+  assert.equal(await chinese.evaluate(() => document.documentElement.lang), "en");
+  assert.deepEqual(chinese.faults, []);
+  await chinese.context().close();
 });
 
 test("at 320 pixels nothing is wider than the screen", async () => {
@@ -78,10 +91,9 @@ test("at 320 pixels nothing is wider than the screen", async () => {
   await narrow.goto((await server.ow("portal")).trim());
   await narrow.getByRole("button", { name: /^Sign in as / }).click();
   await narrow.getByRole("button", { name: "Open navigation" }).waitFor();
-  for (const path of ["/", "/vs", "/vs/chat", "/vs/chat/code", "/vs/chat/test", "/vs/chat/versions", "/vs/chat/settings", "/logs", "/players", "/audit", "/access"]) {
+  for (const path of PATHS) {
     await narrow.goto(server.console + path);
-    await narrow.getByRole("heading", { level: 1 }).waitFor();
-    await narrow.waitForLoadState("networkidle").catch(() => {});
+    await settled(narrow);
     const [wide, seen] = await narrow.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
     assert.ok(wide <= seen, `${path} is ${wide} wide`);
     await picture(narrow, `narrow${path.replaceAll("/", "-")}`);
@@ -93,17 +105,18 @@ test("at 320 pixels nothing is wider than the screen", async () => {
   await narrow.context().close();
 });
 
+async function tabTo(name) {
+  for (let i = 0; i < 60; i++) {
+    await page.keyboard.press("Tab");
+    const here = await page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.textContent ?? "");
+    if (here.trim() === name) return;
+  }
+  throw new Error(`no way to ${name} by Tab`);
+}
+
 test("by keyboard alone: create, run, sign out", async () => {
   await page.goto(`${server.console}/vs`);
   await page.getByRole("link", { name: "chat" }).waitFor();
-  const tabTo = async (name) => {
-    for (let i = 0; i < 60; i++) {
-      await page.keyboard.press("Tab");
-      const here = await page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.textContent ?? "");
-      if (here.trim() === name) return;
-    }
-    throw new Error(`no way to ${name} by Tab`);
-  };
   await page.keyboard.press("Tab");
   assert.equal(await page.evaluate(() => document.activeElement?.textContent), "Skip to content");
   await page.keyboard.press("Enter");
@@ -120,6 +133,7 @@ test("by keyboard alone: create, run, sign out", async () => {
   await page.keyboard.press("Tab");
   assert.equal(await page.evaluate(() => document.activeElement?.closest(".cm-editor") === null), true);
   await page.keyboard.press("Control+k");
+  await page.getByRole("combobox", { name: /Go to/ }).waitFor(); // it is loaded when it is wanted first
   await page.keyboard.type("keys/hello");
   await page.getByRole("option", { name: /keys\/hello/, selected: true }).waitFor();
   await page.keyboard.press("Enter");
@@ -128,6 +142,64 @@ test("by keyboard alone: create, run, sign out", async () => {
   await tabTo("Run");
   await page.keyboard.press("Enter");
   await page.getByText("Hello, world").waitFor();
+});
+
+test("by keyboard alone: a timer is made and paused", async () => {
+  const { keyboard } = page;
+  await keyboard.press("Control+k");
+  await page.getByRole("combobox", { name: /Go to/ }).waitFor();
+  await keyboard.type("Timers");
+  await page.getByRole("option", { name: /^Timers/, selected: true }).waitFor();
+  await keyboard.press("Enter");
+  await page.getByRole("heading", { name: "No timer" }).waitFor();
+  await tabTo("New timer");
+  await keyboard.press("Enter");
+  await page.getByRole("dialog").locator("time").first().waitFor();
+  await keyboard.type("by_keys");
+  await keyboard.press("Enter");
+  await page.getByRole("heading", { name: "by_keys", level: 1 }).waitFor();
+  await tabTo("Pause");
+  await keyboard.press("Enter");
+  await page.getByRole("dialog").waitFor();
+  await keyboard.type("no hands");
+  await keyboard.press("Enter");
+  await page.getByText("no hands").waitFor();
+  assert.equal((await server.owJson("timer", "list", "--state", "paused")).timers[0].pauseReason, "no hands");
+});
+
+test("what a role may not do is not offered", async () => {
+  const link = await server.owJson("member", "add", "viewer@example.com", "--role", "viewer");
+  const viewer = await openPage(browser);
+  await viewer.goto(server.console);
+  await viewer.getByLabel("E-mail address").fill("viewer@example.com");
+  await viewer.getByLabel("Password").fill(link.password);
+  await viewer.getByRole("button", { name: "Sign in" }).click();
+  await viewer.getByRole("navigation", { name: "Main navigation" }).waitFor();
+  const offered = /^(New |Add |Create|Subscribe|Declare|Publish|Ban|Delete|Edit|Pause|Resume|Run now|Redrive|Discard|Deploy|Save|Move|Back to|Revoke|Change|Remove)/;
+  for (const path of PATHS) {
+    await viewer.goto(server.console + path);
+    await settled(viewer);
+    const buttons = await viewer.getByRole("main").getByRole("button").evaluateAll((all) => all.map((each) => each.getAttribute("aria-label") ?? each.textContent));
+    assert.deepEqual(buttons.filter((name) => offered.test(name) && !(path.endsWith("logs") && name === "Pause")), [], path);
+  }
+  assert.deepEqual(viewer.faults, []);
+  await viewer.context().close();
+});
+
+// As when the server is killed while a page still loads its parts, or has other files since it was opened.
+test("a part that does not come is told, and the page goes on", async () => {
+  for (const [path, part] of [["/", "chart"], ["/timers", "timers"], ["/vs/chat/code", "vs-code"]]) {
+    const unlucky = await openPage(browser);
+    await signIn(unlucky, server);
+    await unlucky.context().route(`**/assets/${part}-*.js`, (route) => route.abort());
+    await unlucky.goto(server.console + path, { timeout: 10000 });
+    await unlucky.getByText("This part did not load").waitFor({ timeout: 10000 });
+    await unlucky.context().unroute(`**/assets/${part}-*.js`);
+    await unlucky.getByRole("button", { name: "Try again" }).click();
+    await settled(unlucky);
+    await unlucky.getByText("This part did not load").waitFor({ state: "detached" });
+    await unlucky.context().close();
+  }
 });
 
 test("an address that is nowhere, and a server that is away", async () => {

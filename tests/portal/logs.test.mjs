@@ -17,11 +17,19 @@ after(async () => {
   await server?.stop();
 });
 
-test("what a function prints is in the tail within two seconds, five times that when the machine is busy", async () => {
+test("what a function prints is in the tail within two seconds", async () => {
   await page.goto(`${server.console}/logs?kind=LINE`);
   await page.getByText("live", { exact: true }).waitFor();
-  await server.ow("fn", "invoke", "chat", "moderate", '{"text":"you idiot"}');
-  await page.getByText(/masked 1 in a message/).waitFor({ timeout: 10000 });
+  // The best of three: a busy machine delays one, a tail that is too slow all of them.
+  const waits = [];
+  for (let i = 1; i <= 3; i++) {
+    await server.ow("fn", "invoke", "chat", "moderate", JSON.stringify({ text: "idiot ".repeat(i) }));
+    const began = performance.now();
+    await page.getByText(`masked ${i} in a message`).first().waitFor();
+    waits.push(Math.round(performance.now() - began));
+  }
+  console.log(`a line is in the tail after ${waits.join(", ")} ms`);
+  assert.ok(Math.min(...waits) <= 2000);
   await lookAt(page, "logs");
 });
 

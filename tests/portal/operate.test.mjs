@@ -115,6 +115,9 @@ test("the audit shows each step, filtered and verified", async () => {
   await page.getByRole("table").getByText("player.ban").first().waitFor();
   assert.ok(page.url().includes("action=player.ban"));
   const shown = await page.getByRole("table").getByRole("row").count();
-  const told = await server.owJson("audit", "list", "--action", "player.ban").catch(() => undefined);
-  assert.equal(shown, 1 + (told?.entries?.length ?? 1));
+  const told = await server.owJson("audit", "list", "--action", "player.ban");
+  assert.equal(shown, 1 + told.entries.length);
+  // What ow does appears here.
+  await server.ow("player", "ban", player.playerId, "--reason", "by ow");
+  await page.getByRole("table").getByText("by ow").first().waitFor();
 });

@@ -18,4 +18,6 @@ node "$work/unit/generate.mjs" proto/descriptors.pb "$work/unit/src/gen"
 (cd "$work/unit" && ../node_modules/.bin/vitest run --reporter=dot)
 export ROOT=$PWD PICTURES=${TEST_UNDECLARED_OUTPUTS_DIR:-$work/pictures}
 mkdir -p "$PICTURES"
-exec node --test --test-concurrency=2 "$work"/pages/*.test.mjs
+# With an argument: those files alone.
+# shellcheck disable=SC2086 # a pattern
+exec node --test --test-concurrency=2 "$work"/pages/${1:-*.test.mjs}

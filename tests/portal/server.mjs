@@ -54,6 +54,10 @@ export async function start(...flags) {
     // The output of `ow ...`.
     ow: async (...args) => (await run(join(root, "cli/ow"), [...args, "--data", folder], { cwd: root })).stdout,
     owJson: async (...args) => JSON.parse(await server.ow(...args, "--json")),
+    // A method or a function of the public API, as the first operator.
+    ask: (path, body) => fetch(server.console + path, {
+      method: "POST", headers: { "Content-Type": "application/json", Authorization: `Bearer ${server.token}` }, body: JSON.stringify(body),
+    }),
     // Kills it and starts it again at the same address.
     restart: async () => {
       await end("SIGKILL");

@@ -29,6 +29,7 @@ export const en = {
   "nowhere": "There is nothing here",
   "nowhere.text": "The address may be mistyped, or what was here is gone.",
   "again": "Try again",
+  "part.missing": "This part did not load: the server is away, or has other files by now.",
   "loading": "Loading",
   "working": "Working …",
   "close": "Close",

@@ -19,7 +19,8 @@ function stored(): Language {
 }
 
 export async function loadLanguage(): Promise<void> {
-  words.value = language.value === "zh" ? (await import("./zh")).zh : en;
+  // English rather than nothing, when the words do not come.
+  words.value = language.value === "zh" ? await import("./zh").then((m) => m.zh, () => en) : en;
 }
 
 export async function chooseLanguage(next: Language): Promise<void> {

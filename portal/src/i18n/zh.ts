@@ -29,6 +29,7 @@ export const zh: Record<Key, string> = {
   "nowhere": "这里什么都没有",
   "nowhere.text": "地址可能有误，或原有内容已被删除。",
   "again": "重试",
+  "part.missing": "此部分未能加载：服务器不可用，或文件已更新。",
   "loading": "正在加载",
   "working": "处理中…",
   "close": "关闭",

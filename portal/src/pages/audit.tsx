@@ -15,7 +15,7 @@ import * as telemetry from "../gen/telemetry";
 import * as timers from "../gen/timers";
 import { t } from "../i18n";
 import { may } from "../session";
-import { Badge, Button, Empty, Failure, Loaded, Notice, Page, Panel, Time, say, useAction } from "../ui/parts";
+import { Badge, Button, Empty, Failure, JsonLines, Loaded, Notice, Page, Panel, Time, say, useAction } from "../ui/parts";
 import { address } from "./virtual-servers";
 
 interface Chain {
@@ -134,7 +134,7 @@ export function Audit() {
           {(page) => page.rows.length === 0 ? <Empty icon="shield" title={t("audit.none")} /> : (
             <>
               <div class="table-wrap">
-                <table>
+                <table class="tops">
                   <thead><tr><th>{t("time")}</th><th>{t("audit.action")}</th><th>{t("audit.object")}</th><th>{t("audit.principal")}</th><th>{t("audit.before")}</th><th>{t("audit.after")}</th><th><span class="visually-hidden">{t("request")}</span></th></tr></thead>
                   <tbody>
                     {page.rows.map((row) => (
@@ -143,8 +143,8 @@ export function Audit() {
                         <td class="nowrap">{row.action}<span class="sub">{row.service} #{row.sequence}</span></td>
                         <td class="break">{row.object}</td>
                         <td class="mono small break">{row.principal || t("audit.platform")}<span class="sub">{row.address}</span></td>
-                        <td><pre class="json" tabIndex={0}>{row.before}</pre></td>
-                        <td><pre class="json" tabIndex={0}>{row.after}</pre></td>
+                        <td><JsonLines text={row.before} /></td>
+                        <td><JsonLines text={row.after} /></td>
                         <td class="nowrap">{row.requestId && <a href={`/requests/${row.requestId}`} aria-label={t("request.open", { id: row.requestId })}>{t("request")}</a>}</td>
                       </tr>
                     ))}

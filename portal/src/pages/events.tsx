@@ -15,7 +15,7 @@ import type { Condition, ConditionGroup, Subscription } from "../gen/triggers";
 import { t, type Key } from "../i18n";
 import { sampleText } from "../sample";
 import { may } from "../session";
-import { Badge, Button, Cli, Dialog, Empty, Failure, Field, FormDialog, Loaded, Notice, Page, Panel, Time, say } from "../ui/parts";
+import { Badge, Button, Cli, Dialog, Empty, Failure, Field, FormDialog, JsonLines, Loaded, Notice, Page, Panel, Time, say } from "../ui/parts";
 import { decode, encode, ExecutionState } from "./queue";
 import { address } from "./virtual-servers";
 import { Webhooks } from "./webhooks";
@@ -72,6 +72,13 @@ function Publish({ type: first, onClose }: { type?: string; onClose: () => void 
 
 // ---- types ----
 
+// What the fields of a schema are, where it is of the simple kind; else all of it.
+function fieldsOf(schema: string): string {
+  const { type, properties } = JSON.parse(schema) as { type?: string; properties?: Record<string, { type?: unknown }> };
+  if (type !== "object" || !properties) return schema;
+  return JSON.stringify(Object.fromEntries(Object.entries(properties).map(([name, field]) => [name, typeof field.type === "string" ? field.type : field])));
+}
+
 function Types() {
   const list = useQuery("events:types", (signal) => call(listEventTypes, { pageSize: 200 }, signal), 10_000);
   const [open, setOpen] = useState<EventType | "new">();
@@ -80,12 +87,12 @@ function Types() {
     <Panel title={t("events.types")} bare actions={may(declareEventType) && <Button icon="plus" onClick={() => setOpen("new")}>{t("events.declare")}</Button>}>
       <Loaded query={list}>
         {(page) => (page.types ?? []).length === 0 ? <Empty icon="zap" title={t("events.types.none")}>{t("events.types.text")}</Empty> : (
-          <div class="table-wrap"><table>
+          <div class="table-wrap"><table class="tops">
             <thead><tr><th>{t("events.type")}</th><th>{t("description")}</th><th>{t("events.schema")}</th><th>{t("events.who")}</th><th><span class="visually-hidden">{t("actions")}</span></th></tr></thead>
             <tbody>{page.types?.map((type) => (
               <tr key={type.name}>
                 <td class="mono"><a class="name" href={`/events/log?type=${type.name}`}>{type.name}</a></td><td class="break">{type.description}</td>
-                <td>{type.schemaJson ? <pre class="json" tabIndex={0}>{type.schemaJson}</pre> : <span class="muted">{t("events.any")}</span>}</td>
+                <td>{type.schemaJson ? <JsonLines text={fieldsOf(type.schemaJson)} /> : <span class="muted">{t("events.any")}</span>}</td>
                 <td class="nowrap">{type.platform ? <Badge tone="accent">{t("audit.platform")}</Badge> : type.client ? <Badge>{t("alias.public")}</Badge> : <Badge>{t("alias.private")}</Badge>}</td>
                 <td class="right nowrap"><Button kind="quiet" onClick={() => setSample(type)}>{t("events.sample")}</Button>{!type.platform && may(declareEventType) && <Button kind="quiet" onClick={() => setOpen(type)}>{t("edit")}</Button>}{!type.platform && may(deleteEventType) && <Button kind="quiet" icon="trash" aria-label={`${t("delete")} ${type.name}`} onClick={() => { void call(deleteEventType, { name: type.name!, etag: type.etag! }).then(list.reload, (e: Error) => say(e.message, "bad")); }} />}</td>
               </tr>

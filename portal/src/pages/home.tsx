@@ -1,6 +1,5 @@
 // Is all well? One screen that answers.
 
-import { lazy } from "preact-iso";
 import type { ComponentChildren } from "preact";
 import { Suspense } from "preact/compat";
 import { useMemo, useState } from "preact/hooks";
@@ -16,12 +15,13 @@ import { listAlarms, type Alarm, type Series } from "../gen/telemetry";
 import { listTimers, type Timer } from "../gen/timers";
 import { t } from "../i18n";
 import { curveOf, healthOf, quantile, readWindow, type Window } from "../series";
+import { lazily } from "../ui/lazily";
 import { Badge, Button, Empty, Loaded, Notice, Page, Panel, Skeleton, Sparkline, Time } from "../ui/parts";
 import { Age, atLeast } from "./queue-stats";
 import { schedule } from "./timers";
 import { HealthBadge } from "./virtual-servers";
 
-const Chart = lazy(() => import("../ui/chart").then((m) => m.Chart));
+const Chart = lazily(() => import("../ui/chart").then((m) => m.Chart));
 const MINUTES = 60;
 const FUNCTIONS = 50; // the busiest first
 
@@ -78,7 +78,7 @@ function Figures({ status, runner, window, queue }: { status: GetStatusResponse;
   const waiting = (runner?.pools ?? []).reduce((n, pool) => n + num(pool.waiting), 0);
   const ready = (status.services ?? []).every((s) => s.ready);
   return (
-    <dl class="figures">
+    <dl class="figures of-ten">
       <div class="figure"><dt>{t("home.services")}</dt><dd>{ready ? <span class="ok">{t("home.well")}</span> : <span class="bad">{t("home.not_well")}</span>}</dd></div>
       <div class="figure"><dt>{t("home.rate")}</dt><dd>{last < 10 ? last.toFixed(1) : count(Math.round(last))}<small> /s</small></dd></div>
       <div class="figure"><dt>{t("errors")}</dt><dd><span class={sum?.errors ? "bad" : ""}>{count(sum?.errors ?? 0)}</span> <small>{percent(sum?.errors ?? 0, sum?.calls ?? 0)}</small></dd></div>

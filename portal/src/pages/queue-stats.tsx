@@ -1,6 +1,5 @@
 // How much there is in the queue, and how that was over the last hour.
 
-import { lazy } from "preact-iso";
 import { Suspense } from "preact/compat";
 import { useMemo } from "preact/hooks";
 import { call } from "../api/client";
@@ -8,9 +7,10 @@ import { useQuery } from "../api/query";
 import { count, duration, num } from "../format";
 import { getQueueStats, type GetQueueStatsResponse } from "../gen/queue";
 import { t } from "../i18n";
+import { lazily } from "../ui/lazily";
 import { Loaded, Panel, Skeleton } from "../ui/parts";
 
-const Chart = lazy(() => import("../ui/chart").then((m) => m.Chart));
+const Chart = lazily(() => import("../ui/chart").then((m) => m.Chart));
 
 // A number that was counted no further than some bound.
 export function atLeast(stats: GetQueueStatsResponse, n: number): string {

@@ -47,6 +47,23 @@ export function LogLines({ entries, showRequest }: { entries: LogEntry[]; showRe
   return <div class="log" role="list">{entries.map((entry, i) => <LogLine key={i} entry={entry} {...(showRequest ? { showRequest } : {})} />)}</div>;
 }
 
+// Each span behind the one that it is part of.
+function inTreeOrder(spans: Span[]): Span[] {
+  const known = new Set(spans.map((span) => span.spanId).filter(Boolean));
+  const sorted = [...spans].sort((a, b) => num(a.startUs) - num(b.startUs));
+  const ordered: Span[] = [];
+  const walk = (parent: string | undefined): void => {
+    for (const span of sorted) {
+      const above = known.has(span.parentSpanId) && span.parentSpanId !== span.spanId ? span.parentSpanId : undefined;
+      if (above !== parent || ordered.includes(span)) continue;
+      ordered.push(span);
+      walk(span.spanId);
+    }
+  };
+  walk(undefined);
+  return [...ordered, ...sorted.filter((span) => !ordered.includes(span))];
+}
+
 export function Waterfall({ spans }: { spans: Span[] }) {
   if (spans.length === 0) return null;
   const begin = Math.min(...spans.map((s) => num(s.startUs)));
@@ -55,11 +72,11 @@ export function Waterfall({ spans }: { spans: Span[] }) {
   const parents = new Map(spans.map((span) => [span.spanId ?? "", span.parentSpanId ?? ""]));
   const depth = (id: string, left = 16): number => {
     const parent = parents.get(id);
-    return parent === undefined || !parents.has(parent) || left === 0 ? 0 : 1 + depth(parent, left - 1);
+    return !parent || !parents.has(parent) || left === 0 ? 0 : 1 + depth(parent, left - 1);
   };
   return (
     <div class="waterfall" role="table" aria-label={t("trace")}>
-      {spans.map((span) => {
+      {inTreeOrder(spans).map((span) => {
         const left = ((num(span.startUs) - begin) / whole) * 100;
         const width = Math.max((num(span.durationUs) / whole) * 100, 0.4);
         return (

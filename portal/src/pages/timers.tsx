@@ -245,8 +245,8 @@ function Words({ cron }: { cron: string }) {
   useEffect(() => {
     let current = true;
     const say_ = async (): Promise<void> => {
-      const { default: cronstrue } = language.value === "zh" ? await import("cronstrue/i18n") : await import("cronstrue");
       try {
+        const { default: cronstrue } = language.value === "zh" ? await import("cronstrue/i18n") : await import("cronstrue");
         const text = cronstrue.toString(cron, { use24HourTimeFormat: true, ...(language.value === "zh" ? { locale: "zh_CN" } : {}) });
         if (current) setWords(text);
       } catch {

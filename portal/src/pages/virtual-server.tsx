@@ -1,4 +1,4 @@
-import { lazy, useRoute } from "preact-iso";
+import { useRoute } from "preact-iso";
 import type { ComponentChildren } from "preact";
 import { Suspense } from "preact/compat";
 import { call } from "../api/client";
@@ -7,6 +7,7 @@ import { count, duration, num, percent } from "../format";
 import { getVirtualServer, type FunctionInfo, type VirtualServer as Server } from "../gen/registry";
 import { t, type Key } from "../i18n";
 import { healthOf, quantile, readWindow, type Window } from "../series";
+import { lazily } from "../ui/lazily";
 import { Badge, Empty, Loaded, Page, Panel, Skeleton, Sparkline, Time } from "../ui/parts";
 import { HealthBadge, versionText } from "./virtual-servers";
 
@@ -15,13 +16,13 @@ const TABS: [string, Key][] = [
 ];
 
 // The editor comes with the tabs that need it.
-const CodeTab = lazy(() => import("./vs-code").then((m) => m.CodeTab));
-const TestTab = lazy(() => import("./vs-test").then((m) => m.TestTab));
-const VersionsTab = lazy(() => import("./vs-versions").then((m) => m.VersionsTab));
-const SettingsTab = lazy(() => import("./vs-settings").then((m) => m.SettingsTab));
-const TriggersTab = lazy(() => import("./vs-triggers").then((m) => m.TriggersTab));
-const InstancesTab = lazy(() => import("./vs-instances").then((m) => m.InstancesTab));
-const LogView = lazy(() => import("./logs").then((m) => m.LogView));
+const CodeTab = lazily(() => import("./vs-code").then((m) => m.CodeTab));
+const TestTab = lazily(() => import("./vs-test").then((m) => m.TestTab));
+const VersionsTab = lazily(() => import("./vs-versions").then((m) => m.VersionsTab));
+const SettingsTab = lazily(() => import("./vs-settings").then((m) => m.SettingsTab));
+const TriggersTab = lazily(() => import("./vs-triggers").then((m) => m.TriggersTab));
+const InstancesTab = lazily(() => import("./vs-instances").then((m) => m.InstancesTab));
+const LogView = lazily(() => import("./logs").then((m) => m.LogView));
 
 export function VirtualServer() {
   const { params } = useRoute();

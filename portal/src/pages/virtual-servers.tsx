@@ -1,5 +1,5 @@
 import { useLocation } from "preact-iso";
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { ApiError, call } from "../api/client";
 import { useQuery } from "../api/query";
 import { count, num, percent } from "../format";
@@ -17,17 +17,20 @@ export function VirtualServers() {
   const { query, route } = useLocation();
   const filter = query["q"] ?? "";
   const [pages, setPages] = useState(1);
-  const list = useQuery(`vs:${pages}:${filter}`, (signal) => readPages(pages, filter, signal), 10_000);
+  const list = useQuery(`vs:${pages}:${filter}`, (signal) => readPages(filter, pages, signal), 10_000);
   const health = useQuery("vs:health", (signal) => readWindow(15, {}, signal), 10_000);
   const create = query["create"] !== undefined;
+  // Stays while the next list is on its way, so that whoever types in it can go on.
+  const filterable = useRef(filter !== "");
+  if (list.data) filterable.current = filter !== "" || list.data.servers.length > 0;
   const go = (change: Record<string, string | undefined>): void => route(address("/vs", { ...query, ...change }), true);
   return (
     <Page title={t("vs.title")} sub={t("vs.sub")} cli="ow vs list"
       actions={may(createVirtualServer) && <Button kind="primary" icon="plus" onClick={() => go({ create: "" })}>{t("vs.create")}</Button>}>
       <Panel bare>
-        {(filter !== "" || (list.data?.servers.length ?? 0) > 0) && (
+        {filterable.current && (
           <div class="filters">
-            <input type="search" aria-label={t("filter")} placeholder={t("vs.filter")} value={filter} onInput={(e) => go({ q: e.currentTarget.value || undefined })} />
+            <input type="search" aria-label={t("filter")} placeholder={t("vs.filter")} maxLength={60} value={filter} onInput={(e) => go({ q: e.currentTarget.value || undefined })} />
           </div>
         )}
         <Loaded query={list}>
@@ -51,11 +54,11 @@ export function address(path: string, query: Record<string, string | undefined>)
   return search ? `${path}?${search}` : path;
 }
 
-async function readPages(pages: number, namePart: string, signal: AbortSignal): Promise<{ servers: VirtualServer[]; more: boolean }> {
+async function readPages(nameContains: string, pages: number, signal: AbortSignal): Promise<{ servers: VirtualServer[]; more: boolean }> {
   const servers: VirtualServer[] = [];
   let token = "";
   for (let i = 0; i < pages; i++) {
-    const page = await call(listVirtualServers, { pageSize: PAGE, pageToken: token, namePart }, signal);
+    const page = await call(listVirtualServers, { pageSize: PAGE, pageToken: token, nameContains }, signal);
     servers.push(...(page.virtualServers ?? []));
     token = page.nextPageToken ?? "";
     if (token === "") break;

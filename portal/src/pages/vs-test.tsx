@@ -52,13 +52,16 @@ async function invoke(server: string, fn: string, qualifier: string, payload: st
   return { status: reply.status, body: await reply.text(), version: reply.headers.get("Overworld-Version") ?? "", requestId: reply.headers.get("Overworld-Request-Id") ?? "", us };
 }
 
-// Records come in blocks, a moment after the reply.
+// Records come in blocks, a moment after the reply: the gateway's, and those of the run, which its report ends. What
+// was refused before it ran has none.
 async function evidenceOf(requestId: string, signal: AbortSignal): Promise<Evidence> {
-  const end = Date.now() + 5000;
+  let end = Date.now() + 5000;
   let entries: LogEntry[] = [];
   do {
     entries = (await call(queryLogs, { requestId, pageSize: 200 }, signal)).entries ?? [];
-    if (entries.some((e) => e.kind === "REQUEST")) break;
+    const [told, ran] = ["REQUEST", "REPORT"].map((kind) => entries.some((e) => e.kind === kind));
+    if (told && ran) break;
+    if (told) end = Math.min(end, Date.now() + 2000);
     await new Promise((done) => setTimeout(done, 250));
   } while (Date.now() < end && !signal.aborted);
   const spans = await call(getTrace, { requestId }, signal).then((r) => r.spans ?? [], () => []);

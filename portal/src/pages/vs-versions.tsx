@@ -1,6 +1,6 @@
 // Versions, and the aliases that lead to them.
 
-import { lazy, useLocation } from "preact-iso";
+import { useLocation } from "preact-iso";
 import { Suspense } from "preact/compat";
 import { useMemo, useState } from "preact/hooks";
 import { call } from "../api/client";
@@ -15,10 +15,11 @@ import { t } from "../i18n";
 import { curveOf, healthOf, minutesOf, quantile, readWindow, type Window } from "../series";
 import { may } from "../session";
 import { Editor } from "../ui/editor";
+import { lazily } from "../ui/lazily";
 import { Badge, Button, Cli, Dialog, Empty, Field, FormDialog, Loaded, Notice, Panel, Skeleton, Sparkline, Time, useAction, say } from "../ui/parts";
 import { address } from "./virtual-servers";
 
-const Chart = lazy(() => import("../ui/chart").then((m) => m.Chart));
+const Chart = lazily(() => import("../ui/chart").then((m) => m.Chart));
 const ALL = 10_000;
 
 export function VersionsTab({ server, onChanged }: { server: VirtualServer; onChanged: () => void }) {

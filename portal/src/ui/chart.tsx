@@ -5,7 +5,7 @@ import "uplot/dist/uPlot.min.css";
 import { useEffect, useRef } from "preact/hooks";
 import { compact } from "../format";
 import { t } from "../i18n";
-import { dark, theme } from "../theme";
+import { isDark } from "../theme";
 
 const hour = (seconds: number): string => {
   const at = new Date(seconds * 1000);
@@ -57,7 +57,7 @@ export function Chart({ times, lines, label }: { times: number[]; lines: Line[];
       watch.disconnect();
       made.destroy();
     };
-  }, [theme.value, dark.value, shape]);
+  }, [isDark.value, shape]);
 
   useEffect(() => {
     plot.current?.setData([times, ...lines.map((line) => line.values)]);

@@ -46,7 +46,7 @@ function byId(typed: string): Choice[] {
 async function readNamed(word: string, signal: AbortSignal): Promise<{ servers: VirtualServer[]; timers: Timer[] }> {
   if (word.length < 2) return { servers: [], timers: [] };
   const [servers, timers] = await Promise.all([
-    call(listVirtualServers, { pageSize: 50, namePart: word }, signal),
+    call(listVirtualServers, { pageSize: 50, nameContains: word }, signal),
     call(listTimers, { pageSize: 50, name: word }, signal),
   ]);
   return { servers: servers.virtualServers ?? [], timers: timers.timers ?? [] };
@@ -86,11 +86,12 @@ export function Palette({ onClose }: { onClose: () => void }) {
     ...once([...(timers.data?.timers ?? []), ...(more.data?.timers ?? [])], (timer) => timer.timerId).map((timer): Choice => ({ name: `${timer.virtualServer}/${timer.spec?.name}`, kind: t("timer"), icon: "timer", go: `/timers/${timer.timerId}` })),
     { name: t("theme"), kind: t("palette.do"), icon: "moon", go: nextTheme },
   ], [servers.data, timers.data, more.data]);
-  const found = useMemo(() => {
+  const { found, none } = useMemo(() => {
     const rated = all.map((choice) => ({ choice, rate: distance(typed, choice.name) })).filter((each) => each.rate >= 0);
     const player = { name: t("palette.player", { text: typed.trim() }), kind: t("player"), icon: "user", go: `/players?q=${encodeURIComponent(typed.trim())}` } as const;
     const named = rated.sort((a, b) => a.rate - b.rate).slice(0, MOST).map((each) => each.choice);
-    return [...byId(typed.trim()), ...named, ...(typed.trim().length >= 3 ? [player] : [])];
+    const known: Choice[] = [...byId(typed.trim()), ...named];
+    return { found: [...known, ...(typed.trim().length >= 3 ? [player] : [])], none: known.length === 0 };
   }, [all, typed]);
   const chosen = Math.min(at, found.length - 1);
   useEffect(() => {
@@ -121,8 +122,8 @@ export function Palette({ onClose }: { onClose: () => void }) {
             <Icon name={choice.icon} /><span class="break">{choice.name}</span><small>{choice.kind}</small>
           </div>
         ))}
-        {found.length === 0 && <div role="option" aria-selected="false" class="muted">{t("nothing")}</div>}
       </div>
+      {none && <p class="muted palette-none" role="status">{t("nothing")}</p>}
     </Dialog>
   );
 }

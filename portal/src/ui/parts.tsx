@@ -144,6 +144,28 @@ export function Panel({ title, actions, children, bare }: { title?: ComponentChi
   );
 }
 
+const LINE_MAX = 400;
+const HASH = /^[0-9a-f]{40,}$/;
+
+function shortened(text: string): string {
+  const most = HASH.test(text) ? 12 : LINE_MAX;
+  return text === "" ? "–" : text.length > most ? `${text.slice(0, most)}…` : text;
+}
+
+// A JSON object as one line for each of its names; anything else as it is.
+export function JsonLines({ text }: { text: string | undefined }) {
+  if (!text) return null;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    value = undefined;
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return <pre class="json">{text}</pre>;
+  const whole = (each: unknown): string => (typeof each === "string" ? each : JSON.stringify(each));
+  return <dl class="json-lines">{Object.entries(value).map(([name, each]) => <div key={name}><dt>{name}</dt><dd title={whole(each)}>{shortened(whole(each))}</dd></div>)}</dl>;
+}
+
 export function CopyButton({ text }: { text: string }) {
   const [done, setDone] = useState(false);
   return (
