@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { openBrowser, openPage, settled, signIn } from "./browser.mjs";
 import { start } from "./server.mjs";
 
-const SERVERS = 2000;
+const SERVERS = 990; // a title has at most 1,000
 const TIMERS = 100000;
 const PLAYERS = 20000;
 const AT_ONCE = 64;
@@ -47,7 +47,7 @@ async function timed(what, act) {
 
 const name = (i) => `server_${String(i).padStart(5, "0")}`;
 
-test("2,000 virtual servers are paged and found by name", async () => {
+test("as many virtual servers as a title may have are paged and found by name", async () => {
   console.log(`made in ${await many(SERVERS, (i) => server.ask("/overworld.registry.v1.Registry/CreateVirtualServer", { name: name(i), runtime: "c" }))} ms`);
   await timed("the list", async () => {
     await page.goto(`${server.console}/vs`);
@@ -55,15 +55,15 @@ test("2,000 virtual servers are paged and found by name", async () => {
   });
   assert.equal(await page.locator("tbody tr").count(), 100);
   await timed("its filter", async () => {
-    await page.getByRole("searchbox").fill("SERVER_01987");
-    await page.getByRole("link", { name: name(1987) }).waitFor();
+    await page.getByRole("searchbox").fill("SERVER_00987");
+    await page.getByRole("link", { name: name(987) }).waitFor();
   });
   assert.equal(await page.locator("tbody tr").count(), 1);
   assert.equal(await page.evaluate(() => document.activeElement?.getAttribute("type")), "search");
   await timed("the palette", async () => {
     await page.keyboard.press("Control+k");
-    await page.getByRole("combobox", { name: /Go to/ }).fill("server_01234");
-    await page.getByRole("option", { name: name(1234) }).waitFor();
+    await page.getByRole("combobox", { name: /Go to/ }).fill("server_00734");
+    await page.getByRole("option", { name: name(734) }).waitFor();
   });
   await page.keyboard.press("Escape");
 });
