@@ -202,6 +202,7 @@ cli_exit cmd_restore(cli *c);
 cli_exit cmd_title_list(cli *c);
 cli_exit cmd_title_create(cli *c);
 cli_exit cmd_title_rename(cli *c);
+cli_exit cmd_player_list(cli *c);
 cli_exit cmd_player_find(cli *c);
 cli_exit cmd_player_show(cli *c);
 cli_exit cmd_player_ban(cli *c);

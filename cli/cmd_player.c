@@ -129,6 +129,46 @@ cli_exit cmd_player_show(cli *c) {
     return code;
 }
 
+static void add_listed(cli *c, cli_table *table, const Overworld__Identity__V1__ListedPlayer *p) {
+    cli_table_add(c, table, p->player_id);
+    cli_table_add(c, table, p->shown[0] != '\0' ? p->shown : NULL);
+    cli_table_add(c, table, p->platform[0] != '\0' ? p->platform : NULL);
+    cli_table_add(c, table, cli_ago(c, p->created_at != NULL ? p->created_at->seconds : 0));
+    cli_table_add(c, table, p->banned_until != NULL ? "banned" : NULL);
+}
+
+cli_exit cmd_player_list(cli *c) {
+    static const char *const columns[] = {"PLAYER", "LOGIN", "PLATFORM", "MADE", "BAN", NULL};
+    enum { PAGE = 200, DEFAULT_LIMIT = 50 };
+    Overworld__Identity__V1__ListPlayersRequest request =
+        OVERWORLD__IDENTITY__V1__LIST_PLAYERS_REQUEST__INIT;
+    Overworld__Identity__V1__ListPlayersResponse *page;
+    cli_table table = {.columns = columns};
+    int64_t left = cli_int(c, "limit", DEFAULT_LIMIT);
+    if (left <= 0) {
+        return cli_fail(c, CLI_USAGE, "--limit is at least 1");
+    }
+    request.shown_prefix = (char *)(uintptr_t)(c->arg_count > 0 ? c->args[0] : "");
+    do {
+        request.page_size = (int32_t)(left < PAGE ? left : PAGE);
+        cli_exit code =
+            cli_rpc(c, "/overworld.identity.v1.Identity/ListPlayers", &request.base,
+                    &overworld__identity__v1__list_players_response__descriptor, true, &page);
+        if (code != CLI_OK) {
+            return code;
+        }
+        for (size_t i = 0; i < page->n_players; i++) {
+            add_listed(c, &table, page->players[i]);
+        }
+        left -= (int64_t)page->n_players;
+        request.page_token = page->next_page_token;
+    } while (left > 0 && request.page_token[0] != '\0');
+    if (!c->json) {
+        cli_table_print(c, &table);
+    }
+    return CLI_OK;
+}
+
 // ---- Bans and sessions ----
 
 static bool read_duration(const char *text, int64_t *ret_seconds) {

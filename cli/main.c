@@ -390,6 +390,11 @@ static const cli_flag player_flags[] = {
     {0},
 };
 
+static const cli_flag player_list_flags[] = {
+    {"limit", CLI_FLAG_INT, "N", "at most so many (default 50)"},
+    {0},
+};
+
 static const cli_flag ban_flags[] = {
     {"reason", CLI_FLAG_TEXT, "TEXT", "shown to the player"},
     {"for", CLI_FLAG_TEXT, "TIME", "30m, 12h or 7d from now (default: for good)"},
@@ -570,6 +575,8 @@ static const cli_command commands[] = {
      cmd_backup, "ow backup overworld.backup"},
     {"restore", "FILE", "make a new data folder of a backup; no server may run in it", 1, 1, NULL,
      cmd_restore, "ow restore overworld.backup --data /var/lib/overworld"},
+    {"player list", "[BEGINNING]", "the newest players, or those whose e-mail address begins so", 0,
+     1, player_list_flags, cmd_player_list, "ow player list ann@"},
     {"player find", "[PLAYER|EMAIL]", "the id of a player", 0, 1, player_flags, cmd_player_find,
      "ow player find ann@example.com"},
     {"player show", "[PLAYER|EMAIL]", "one player: logins, sessions, ban", 0, 1, player_flags,

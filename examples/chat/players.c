@@ -7,7 +7,6 @@
  */
 #include <overworld.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "request.h"
 

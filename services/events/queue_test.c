@@ -309,6 +309,11 @@ static void titles_share_the_queue(void **state) {
     new_execution_msg wanted = job("1");
     later.seconds = 4102444800; // 2100
     wanted.due = &later;
+    // What comes while the queue is counted for the first time may count twice.
+    for (int64_t until_us = ow_loop_now_us(f->stage.loop) + 200000;
+         ow_loop_now_us(f->stage.loop) < until_us;) {
+        assert_int_equal(ow_loop_turn(f->stage.loop, 2000, NULL), OW_OK);
+    }
     assert_int_equal(enqueue_up_to(f, &wanted, "ttl_1", 20), 10);
     assert_int_equal(enqueue_up_to(f, &wanted, "ttl_2", 20), 5);
     assert_non_null(strstr(f->stage.err.message, "half"));

@@ -110,6 +110,58 @@ static void a_player_is_found_by_every_login(void **state) {
     answer_deinit(&a);
 }
 
+// What a page has, a letter each: the last one of the id of who is shown.
+static void list(fixture *f, list_players_request *request, const char *wanted) {
+    char seen[64] = "";
+    do {
+        answer a;
+        ASK_OK(f, &admin, "ListPlayers", request, &a);
+        const list_players_response *page = (const list_players_response *)a.message;
+        for (size_t i = 0; i < page->n_players; i++) {
+            strncat(seen, page->players[i]->shown, 1);
+            assert_string_equal(page->players[i]->platform, "linux");
+        }
+        static char token[1024];
+        snprintf(token, sizeof token, "%s", page->next_page_token);
+        request->page_token = token;
+        answer_deinit(&a);
+    } while (request->page_token[0] != '\0');
+    assert_string_equal(seen, wanted);
+}
+
+static void players_are_listed_and_found_by_a_beginning(void **state) {
+    fixture *f = *state;
+    static const char *const addresses[] = {"carol@example.com", "ann@example.com",
+                                            "bob@example.com", "anna@example.com"};
+    for (int i = 0; i < 4; i++) {
+        char device[32];
+        snprintf(device, sizeof device, "device-000%d", i);
+        login one = log_in(f, device);
+        link_email(f, &one, addresses[i]);
+    }
+    list_players_request request = OVERWORLD__IDENTITY__V1__LIST_PLAYERS_REQUEST__INIT;
+    request.page_size = 3;
+    list(f, &request, "abac"); // the newest first
+    request.shown_prefix = (char *)"AN";
+    request.page_size = 1;
+    list(f, &request, "aa");
+    request.shown_prefix = (char *)"ann@";
+    list(f, &request, "a");
+    request.shown_prefix = (char *)"zoe";
+    list(f, &request, "");
+    who elsewhere = admin;
+    elsewhere.title = "ttl_b";
+    request.shown_prefix = (char *)"";
+    answer a;
+    ASK_OK(f, &elsewhere, "ListPlayers", &request, &a);
+    assert_int_equal(((const list_players_response *)a.message)->n_players, 0);
+    answer_deinit(&a);
+    request.page_token = (char *)"nonsense";
+    ASK_REFUSED(f, &admin, "ListPlayers", &request, OW_INVALID_ARGUMENT, "bad_page_token");
+    request.page_size = 201;
+    ASK_REFUSED(f, &admin, "ListPlayers", &request, OW_INVALID_ARGUMENT, "bad_page_size");
+}
+
 static void who_is_not_there_is_not_found(void **state) {
     fixture *f = *state;
     login me = log_in(f, "device-0002");
@@ -337,7 +389,9 @@ static void changes_leave_audit_rows(void **state) {
     { #function " (" #mode ")", function, identity_setup, harness_teardown, &(mode) }
 
 #define CASES(mode)                                                                                \
-    CASE(a_player_is_found_by_every_login, mode), CASE(who_is_not_there_is_not_found, mode),       \
+    CASE(a_player_is_found_by_every_login, mode),                                                  \
+        CASE(players_are_listed_and_found_by_a_beginning, mode),                                   \
+        CASE(who_is_not_there_is_not_found, mode),                                                 \
         CASE(a_ban_ends_sessions_and_refuses_logins, mode),                                        \
         CASE(a_ban_for_good_can_be_lifted, mode), CASE(senseless_bans_are_refused, mode),          \
         CASE(an_operator_ends_sessions, mode), CASE(an_account_is_handed_out, mode),               \

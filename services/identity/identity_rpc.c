@@ -175,6 +175,7 @@ const ow_method identity_methods[] = {
       {OW_WRITE, password_store},
       {OW_LOOP, password_reply}}},
     {"FindPlayer", sizeof(player_key), {{OW_LOOP, find_player_check}, {OW_READ, find_player_read}}},
+    {"ListPlayers", 0, {{OW_READ, list_players}}},
     {"BanPlayer",
      sizeof(account_change),
      {{OW_LOOP, ban_check}, {OW_WRITE, ban_store}, {OW_LOOP, account_tell}}},

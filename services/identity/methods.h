@@ -77,6 +77,10 @@ ow_code delete_check(ow_run *run);
 ow_code delete_find(ow_run *run);
 ow_code delete_store(ow_run *run);
 
+// ---- player_lists_rpc.c ----
+
+ow_code list_players(ow_run *run);
+
 // ---- signing_rpc.c ----
 
 typedef struct key_rotation {

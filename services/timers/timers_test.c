@@ -28,12 +28,15 @@ static const stage_caller stranger = {
 typedef struct fixture {
     stage stage;
     fake_queue queue;
+    fake_queue *other; // of a second claimant
     fake_platform platform;
     timer_spec spec;
     Google__Protobuf__Duration interval, window;
     int wanted; // executions, or calls of the queue
     const char *timer_id, *state;
     int slots;
+    int64_t first_us;
+    const list_timers_response *all;
 } fixture;
 
 static int set_up(void **state) {
@@ -140,6 +143,36 @@ static void turn(fixture *f, int turns) {
     for (int i = 0; i < turns; i++) {
         assert_int_equal(ow_loop_turn(f->stage.loop, 2000, NULL), OW_OK);
     }
+}
+
+static apply_response *apply(fixture *f, int64_t number, timer_spec **timers, size_t count) {
+    apply_request request = OVERWORLD__API__APPLY_TRIGGERS_REQUEST__INIT;
+    Overworld__Api__Triggers triggers = OVERWORLD__API__TRIGGERS__INIT;
+    request.virtual_server = TEXT("chat");
+    request.deployment = number;
+    request.triggers = &triggers;
+    triggers.timers = timers;
+    triggers.n_timers = count;
+    apply_response *reply = stage_call(&f->stage, TIMERS, "ApplyTriggers", &request, &platform);
+    assert_non_null(reply);
+    return reply;
+}
+
+// Many at once, named by their numbers, in one write.
+static void declare(fixture *f, int count) {
+    timer_spec *specs = calloc((size_t)count, sizeof *specs);
+    timer_spec **list = calloc((size_t)count, sizeof *list);
+    char(*names)[20] = calloc((size_t)count, sizeof *names);
+    for (int i = 0; i < count; i++) {
+        snprintf(names[i], sizeof names[i], "tick-%d", i);
+        specs[i] = f->spec;
+        specs[i].name = names[i];
+        list[i] = &specs[i];
+    }
+    assert_int_equal(apply(f, 1, list, (size_t)count)->n_problems, 0);
+    free(names);
+    free(list);
+    free(specs);
 }
 
 // ---- Firing ----
@@ -324,7 +357,8 @@ static void claims_outlive_the_process(void **state) {
     assert_int_equal(f->queue.repeats, 0);
 }
 
-static int all_executions(const fixture *f, const fake_queue *other) {
+static int all_executions(const fixture *f) {
+    const fake_queue *other = f->other;
     for (int i = 0; i < f->queue.count; i++) {
         for (int k = 0; k < other->count; k++) {
             assert_string_not_equal(f->queue.executions[i].key, other->executions[k].key);
@@ -334,18 +368,32 @@ static int all_executions(const fixture *f, const fake_queue *other) {
     return f->queue.count + other->count;
 }
 
+static bool all_have_come(void *self) {
+    const fixture *f = self;
+    return all_executions(f) >= f->wanted;
+}
+
+static void await_all(fixture *f, int count) {
+    f->wanted = count;
+    stage_until(&f->stage, all_have_come, f);
+    turn(f, 10);
+    assert_int_equal(all_executions(f), count);
+}
+
+static bool other_was_called(void *self) {
+    const fixture *f = self;
+    return f->other->calls >= f->wanted;
+}
+
 // Each with a queue of its own, so that it is seen who fired what.
 static void two_claimants_share_the_slots(void **state) {
     fixture *f = *state;
     enum { COUNT = 300 }; // more than two rounds take
     fake_queue *other = calloc(1, sizeof *other);
     const timers *t = f->stage.self;
-    char name[20];
+    f->other = other;
     fake_queue_make(other, f->stage.api, f->stage.loop);
-    for (int i = 0; i < COUNT; i++) {
-        snprintf(name, sizeof name, "tick-%d", i);
-        create(f, name);
-    }
+    declare(f, COUNT);
     firing_options options = {.loop = f->stage.loop,
                               .db = t->db,
                               .clock = f->stage.clock,
@@ -358,30 +406,35 @@ static void two_claimants_share_the_slots(void **state) {
     firing *second = firing_new(&options);
     for (int slots = 1; slots <= 3; slots++) {
         advance(f, 10 * SECOND_US);
-        for (int i = 0; i < 4000 && all_executions(f, other) < slots * COUNT; i++) {
-            turn(f, 1);
-        }
-        assert_int_equal(all_executions(f, other), slots * COUNT);
+        await_all(f, slots * COUNT);
     }
     assert_true(f->queue.count > COUNT / 4 && other->count > COUNT / 4);
     // The second one has claimed slots that it cannot pass on, and is gone: the first one takes them up.
     other->fails = OW_UNAVAILABLE;
     int calls = other->calls;
     advance(f, 10 * SECOND_US);
-    for (int i = 0; i < 4000 && other->calls == calls; i++) {
-        turn(f, 1);
-    }
-    assert_true(other->calls > calls);
+    f->wanted = calls + 1;
+    stage_until(&f->stage, other_was_called, f);
     firing_stop(second);
     turn(f, 20);
     advance(f, LEASE_US + SECOND_US);
-    for (int i = 0; i < 4000 && all_executions(f, other) < 5 * COUNT; i++) {
-        turn(f, 1);
-    }
-    assert_int_equal(all_executions(f, other), 5 * COUNT);
+    await_all(f, 5 * COUNT);
     firing_free(second);
     ow_service_free(other->service);
     free(other);
+    f->other = NULL;
+}
+
+static bool has_begun_anew(void *self) {
+    fixture *f = self;
+    int64_t in_us = us_of_time(get(f, f->timer_id)->next_due) - ow_clock_wall_us(f->stage.clock);
+    return in_us > 0 && in_us <= f->interval.seconds * SECOND_US;
+}
+
+// Until the next slot comes within one interval from now, wherever the clock was set to.
+static void await_schedule(fixture *f, const char *timer_id) {
+    f->timer_id = timer_id;
+    stage_until(&f->stage, has_begun_anew, f);
 }
 
 // However the wall clock is set, no slot comes twice, and none is lost without an entry.
@@ -396,7 +449,7 @@ static void clock_steps(void **state) {
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         int before = f->queue.count;
         ow_clock_step_wall(f->stage.clock, steps[i]);
-        turn(f, 10);
+        await_schedule(f, every->timer_id);
         advance(f, 301 * SECOND_US);
         // The interval goes on at once, whichever way the clock went.
         await_executions(f, before + 1);
@@ -597,19 +650,6 @@ static void shows_what_is_to_come(void **state) {
 
 // ---- The manifest's ----
 
-static apply_response *apply(fixture *f, int64_t number, timer_spec **timers, size_t count) {
-    apply_request request = OVERWORLD__API__APPLY_TRIGGERS_REQUEST__INIT;
-    Overworld__Api__Triggers triggers = OVERWORLD__API__TRIGGERS__INIT;
-    request.virtual_server = TEXT("chat");
-    request.deployment = number;
-    request.triggers = &triggers;
-    triggers.timers = timers;
-    triggers.n_timers = count;
-    apply_response *reply = stage_call(&f->stage, TIMERS, "ApplyTriggers", &request, &platform);
-    assert_non_null(reply);
-    return reply;
-}
-
 static list_timers_response *all_timers(fixture *f) {
     list_timers_request request = OVERWORLD__TIMERS__V1__LIST_TIMERS_REQUEST__INIT;
     return must_call(f, "ListTimers", &request);
@@ -677,34 +717,38 @@ static void hand_made_timers_stay(void **state) {
     assert_int_equal(all_timers(f)->n_timers, 0);
 }
 
+static bool first_slot_is_gone(void *self) {
+    fixture *f = self;
+    const list_slots_response *h = history(f, f->timer_id, "");
+    return us_of_time(h->slots[h->n_slots - 1]->due) > f->first_us;
+}
+
 static void drops_old_history(void **state) {
     fixture *f = *state;
     const timer_msg *timer = create(f, "tick");
     advance(f, 10 * SECOND_US);
     await_slots(f, timer->timer_id, "fired", 1);
-    int64_t first = us_of_time(history(f, timer->timer_id, "")->slots[0]->due);
+    f->first_us = us_of_time(history(f, timer->timer_id, "")->slots[0]->due);
     advance(f, 4 * DAY_US);
     await_slots(f, timer->timer_id, "missed", 1);
     advance(f, 11 * MINUTE_US);
-    for (int i = 0; i < 1000; i++) {
-        list_slots_response *h = history(f, timer->timer_id, "");
-        if (us_of_time(h->slots[h->n_slots - 1]->due) > first) {
-            return;
-        }
-        turn(f, 1);
+    stage_until(&f->stage, first_slot_is_gone, f);
+}
+
+static bool so_much_is_kept(void *self) {
+    fixture *f = self;
+    size_t kept = 0;
+    for (size_t i = 0; i < f->all->n_timers; i++) {
+        kept += history(f, f->all->timers[i]->timer_id, "")->n_slots;
     }
-    fail_msg("the old slot is still there");
+    return kept == 100;
 }
 
 static void keeps_so_much_history(void **state) {
     fixture *f = *state;
     enum { COUNT = 150 };
-    char name[20];
     f->interval.seconds = 3600;
-    for (int i = 0; i < COUNT; i++) {
-        snprintf(name, sizeof name, "tick-%d", i);
-        create(f, name);
-    }
+    declare(f, COUNT);
     const timer_msg *last = create(f, "last");
     advance(f, HOUR_US + SECOND_US);
     await_executions(f, COUNT + 1);
@@ -712,16 +756,8 @@ static void keeps_so_much_history(void **state) {
     advance(f, 11 * MINUTE_US);
     list_timers_request request = OVERWORLD__TIMERS__V1__LIST_TIMERS_REQUEST__INIT;
     request.page_size = 200;
-    const list_timers_response *all = must_call(f, "ListTimers", &request);
-    size_t kept = COUNT + 1;
-    for (int tries = 0; kept > 100 && tries < 1000; tries++) {
-        turn(f, 1);
-        kept = 0;
-        for (size_t i = 0; i < all->n_timers; i++) {
-            kept += history(f, all->timers[i]->timer_id, "")->n_slots;
-        }
-    }
-    assert_int_equal(kept, 100);
+    f->all = must_call(f, "ListTimers", &request);
+    stage_until(&f->stage, so_much_is_kept, f);
 }
 
 int main(int argc, char **argv) {

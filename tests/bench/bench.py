@@ -768,7 +768,7 @@ class Crowd:
                     self.received += 1
                     sent = bytes_.find(b'"at":', at, at + head + size)
                     if sent > 0:
-                        self.waits.append(now - float(bytes_[sent + 5:sent + 18]))
+                        self.waits.append(now - float(bytes_[sent + 5:bytes_.index(b"}", sent)]))
                 at += head + size
             self.rest[fd] = bytes_[at:]
 
@@ -793,7 +793,7 @@ class Pusher:
         self.sock = socket.create_connection((host, int(port)))
         self.head = ("POST /overworld.push.v1.Push/Send HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
                      f"Authorization: Bearer {token}\r\nContent-Length: %d\r\n\r\n")
-        self.body = '{"playerIds":' + json.dumps(players) + ',"topic":"bench","payloadJson":"{\\"at\\":%013.4f}"}'
+        self.body = '{"playerIds":' + json.dumps(players) + r',"topic":"bench","payloadJson":"{\"at\":%.4f}"}'
         self.open, self.sent = 0, 0
 
     def push(self):
@@ -803,7 +803,10 @@ class Pusher:
 
     def take_answers(self):
         while self.open and select.select([self.sock], [], [], 0)[0]:
-            self.open -= self.sock.recv(1 << 16).count(b"HTTP/1.1 200 ")
+            answer = self.sock.recv(1 << 16)
+            if b"HTTP/1.1 200 " not in answer:
+                raise SystemExit("a push failed: " + answer.decode(errors="replace"))
+            self.open -= answer.count(b"HTTP/1.1 200 ")
 
 
 def push_server(options, count):

@@ -151,7 +151,7 @@ test("by keyboard alone: a timer is made and paused", async () => {
   await keyboard.type("Timers");
   await page.getByRole("option", { name: /^Timers/, selected: true }).waitFor();
   await keyboard.press("Enter");
-  await page.getByRole("heading", { name: "No timer" }).waitFor();
+  await page.getByRole("heading", { name: "Timers", level: 1 }).waitFor();
   await tabTo("New timer");
   await keyboard.press("Enter");
   await page.getByRole("dialog").locator("time").first().waitFor();
@@ -164,7 +164,7 @@ test("by keyboard alone: a timer is made and paused", async () => {
   await keyboard.type("no hands");
   await keyboard.press("Enter");
   await page.getByText("no hands").waitFor();
-  assert.equal((await server.owJson("timer", "list", "--state", "paused")).timers[0].pauseReason, "no hands");
+  assert.equal((await server.owJson("timer", "list", "--state", "paused")).timers.find((each) => each.spec.name === "by_keys").pauseReason, "no hands");
 });
 
 test("what a role may not do is not offered", async () => {

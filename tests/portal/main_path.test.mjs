@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
-import { guide, openBrowser, openPage, picture } from "./browser.mjs";
+import { guide, openBrowser, openPage, picture, signIn } from "./browser.mjs";
 import { editor, write } from "./editor.mjs";
 import { root, start, until } from "./server.mjs";
 import { wordsOf } from "./words.mjs";
@@ -113,7 +113,10 @@ class Walk {
     await this.field("vs").selectOption(name);
     await this.field("timers.kind_of").selectOption("every");
     await this.field("timers.seconds").fill("2");
-    await dialog.locator("time").first().waitFor();
+    await page.waitForFunction(() => {
+      const [first, second] = [...document.querySelectorAll("dialog time")].map((each) => Date.parse(each.dateTime));
+      return second - first === 2000;
+    });
     await this.look("timer-form");
     await this.button("create", {}, dialog).click();
     await page.getByRole("heading", { name: "beat", level: 1 }).waitFor();
@@ -205,7 +208,7 @@ for (const [theme, language] of RUNS) {
   test(`the main path, ${theme}, ${language}`, async () => {
     const page = await openPage(browser, { colorScheme: theme, locale: language === "zh" ? "zh-CN" : "en-GB", reducedMotion: "reduce" });
     const walk = new Walk(page, wordsOf(language), `path_${theme}_${language}`, `${theme}-${language}`);
-    await page.goto((await server.ow("portal")).trim());
+    await signIn(page, server);
     await page.getByText(walk.t("home.well")).waitFor();
     await walk.look("home");
     await walk.create();

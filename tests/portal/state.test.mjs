@@ -8,17 +8,18 @@ import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { lookAt, openBrowser, openPage, signIn } from "./browser.mjs";
+import { lookAt, openBrowser, openPage, settled, signIn } from "./browser.mjs";
 import { root, start, until } from "./server.mjs";
 
 let server, browser, page, player;
 before(async () => {
   [server, browser] = await Promise.all([start(), openBrowser()]);
-  await server.ow("vs", "deploy", "examples/chat", "--publish");
   const reply = await fetch(`${server.public}/overworld.identity.v1.Identity/CustomLogin`, {
     method: "POST", headers: { "Content-Type": "application/json" }, body: '{"customId":"studio-account-of-a-player"}',
   });
   player = (await reply.json()).playerId;
+  // Afterwards: the chat greets who logs in, by a function.
+  await server.ow("vs", "deploy", "examples/chat", "--publish");
   page = await openPage(browser);
   await signIn(page, server);
 });
@@ -29,7 +30,8 @@ after(async () => {
 
 test("instances are listed as the command line lists them", async () => {
   await page.goto(`${server.console}/vs/chat/instances`);
-  await page.getByRole("heading", { name: "No instance" }).waitFor();
+  await settled(page);
+  assert.equal(await page.getByRole("button", { name: "moderate" }).count(), 0); // a timer of the example may have run
   await server.ow("fn", "invoke", "chat", "moderate", '{"text":"hello"}');
   await page.getByRole("button", { name: "moderate" }).waitFor();
   const told = await server.owJson("vs", "instances", "chat", "--function", "moderate");
@@ -109,6 +111,12 @@ test("a condition is tried against a past event while it is written; its deliver
 
 test("a player is found by whatever there is, gets a message, and a ban with an end of one's own", async () => {
   await page.goto(`${server.console}/players`);
+  await page.getByRole("link", { name: player }).waitFor(); // the newest are listed
+  await lookAt(page, "players-list");
+  assert.equal((await server.owJson("player", "list")).players[0].playerId, player);
+  await page.getByRole("searchbox").fill("nobody@example");
+  await page.getByRole("button", { name: "Search" }).click();
+  await page.getByRole("heading", { name: "No such player" }).waitFor();
   await page.getByRole("searchbox").fill("studio-account-of-a-player");
   await page.getByRole("button", { name: "Search" }).click();
   await page.getByRole("link", { name: player }).click();

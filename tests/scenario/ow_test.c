@@ -180,6 +180,9 @@ static void players_are_looked_after(void **state) {
     ow_client_free(player);
     assert_int_equal(OW(d, out, "player", "find", "--device", "device-of-the-operated"), OK);
     out[strcspn(out, "\n")] = '\0';
+    RUN(OK, out, "player", "list");
+    RUN(OK, NULL, "player", "list", "nobody@example.com");
+    RUN(USAGE, NULL, "player", "list", "--limit", "0");
     RUN(OK, "device", "player", "show", out);
     RUN(OK, "loginId", "player", "show", out, "--json");
     RUN(NOT_FOUND, NULL, "player", "find", "nobody@example.com");

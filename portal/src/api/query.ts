@@ -16,6 +16,10 @@ const SELDOM_MS = 20_000;
 // While one is on its way the next one waits.
 const BESIDE_MS = 250;
 
+// The key of a list that shows so many pages. While more of it come, what is there stays.
+export const keyOfPages = (key: string, pages: number): string => `${key}\n${pages}`;
+const subject = (key: string): string => key.split("\n")[0]!;
+
 // Asks when `key` changes, on reload, and, when `everyMs` is given, while the page is seen: when something
 // has changed that was asked about, and again and again. What was there stays until the next answer.
 export function useQuery<T>(key: string, ask: (signal: AbortSignal) => Promise<T>, everyMs?: number): Query<T> {
@@ -63,7 +67,7 @@ export function useQuery<T>(key: string, ask: (signal: AbortSignal) => Promise<T
       if (how) plan(Math.max(Date.now() + (running ? BESIDE_MS : 0), how === "now" ? 0 : began + everyMs));
     });
     if (everyMs !== undefined) document.addEventListener("visibilitychange", look);
-    setState((old) => (old.key === key ? { ...old, loading: true } : { key, loading: true }));
+    setState((old) => (subject(old.key) === subject(key) ? { ...old, key, loading: true } : { key, loading: true }));
     void run();
     return () => {
       stop?.();
@@ -74,7 +78,7 @@ export function useQuery<T>(key: string, ask: (signal: AbortSignal) => Promise<T
   }, [key, turn, everyMs]);
 
   const reload = useCallback(() => setTurn((n) => n + 1), []);
-  const current = state.key === key;
+  const current = subject(state.key) === subject(key);
   return {
     data: current ? state.data : undefined,
     error: current ? state.error : undefined,

@@ -604,6 +604,9 @@ export const en = {
   "events.sample.made": "None has happened yet; the schema describes something like this:",
   "events.sample.none": "None has happened yet, and there is no schema.",
   "instances.busy_n": "Busy",
+  "players.login": "Login",
+  "players.nobody": "No player yet",
+  "players.nobody.text": "Whoever logs in first is here.",
 } as const;
 
 export type Key = keyof typeof en;

@@ -604,4 +604,7 @@ export const zh: Record<Key, string> = {
   "events.sample.made": "尚未发生；按模式应类似于：",
   "events.sample.none": "尚未发生，也没有模式。",
   "instances.busy_n": "忙碌",
+  "players.login": "登录方式",
+  "players.nobody": "还没有玩家",
+  "players.nobody.text": "首位登录的玩家将显示在此。",
 };

@@ -4,7 +4,7 @@ import { useLocation } from "preact-iso";
 import { useState } from "preact/hooks";
 import { ApiError, call } from "../api/client";
 import type { Method } from "../api/method";
-import { useQuery } from "../api/query";
+import { keyOfPages, useQuery } from "../api/query";
 import { absolute, count, num } from "../format";
 import type { AuditEntry, ListAuditRequest, ListAuditResponse, VerifyAuditRequest, VerifyAuditResponse } from "../gen/audit";
 import * as data from "../gen/data";
@@ -120,7 +120,7 @@ function Export({ query }: { query: Record<string, string> }) {
 export function Audit() {
   const { query, route } = useLocation();
   const [pages, setPages] = useState(1);
-  const list = useQuery(`audit:${JSON.stringify(query)}:${pages}`, (signal) => read(query, pages, signal), 10_000);
+  const list = useQuery(keyOfPages(`audit:${JSON.stringify(query)}`, pages), (signal) => read(query, pages, signal), 10_000);
   const go = (change: Record<string, string | undefined>): void => route(address("/audit", { ...query, ...change }), true);
   return (
     <Page title={t("audit")} sub={t("audit.sub")} cli="ow audit list" actions={<>{CHAINS.some((c) => may(c.verify)) && <Verify />}<Export query={query} /></>}>

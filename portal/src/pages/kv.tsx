@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { call } from "../api/client";
-import { useQuery } from "../api/query";
+import { keyOfPages, useQuery } from "../api/query";
 import { bytes } from "../format";
 import { kvDelete, kvList, kvSet, type Entry, type Scope } from "../gen/data";
 import { t } from "../i18n";
@@ -27,7 +27,7 @@ export function KvPanel({ scope, flag }: { scope: Scope; flag: string }) {
   const [prefix, setPrefix] = useState("");
   const [pages, setPages] = useState(1);
   const [open, setOpen] = useState<Entry | "new">();
-  const list = useQuery(`kv:${JSON.stringify(scope)}:${prefix}:${pages}`, (signal) => read(scope, prefix, pages, signal), 5000);
+  const list = useQuery(keyOfPages(`kv:${JSON.stringify(scope)}:${prefix}`, pages), (signal) => read(scope, prefix, pages, signal), 5000);
   const remove = async (entry: Entry): Promise<void> => {
     try {
       await call(kvDelete, { scope, key: entry.key!, condition: { kind: "VERSION", version: entry.version! } });

@@ -6,7 +6,7 @@ import { ApiError, call } from "../api/client";
 import { useQuery } from "../api/query";
 import { questionsOf, type Way } from "../find-player";
 import { absolute, count } from "../format";
-import { banPlayer, deletePlayer, exportPlayer, findPlayer, logoutPlayer, unbanPlayer, type Player } from "../gen/identity";
+import { banPlayer, deletePlayer, exportPlayer, findPlayer, listPlayers, logoutPlayer, unbanPlayer, type ListedPlayer, type Player } from "../gen/identity";
 import { send } from "../gen/push";
 import { queryLogs } from "../gen/telemetry";
 import { t, type Key } from "../i18n";
@@ -17,6 +17,7 @@ import { KvPanel } from "./kv";
 import { LogLines } from "./request-parts";
 import { address } from "./virtual-servers";
 
+const PAGE = 50;
 const WAYS: [Way, Key][] = [["any", "players.by.any"], ["player", "players.by.player"], ["email", "players.by.email"], ["custom", "players.by.custom"], ["device", "players.by.device"], ["oidc", "players.by.oidc"]];
 
 // Asks in one way after the other; what refuses a form of id has not found anybody either.
@@ -42,28 +43,69 @@ export function Players() {
   const [q, setQ] = useState(query["q"] ?? "");
   const asked = query["q"] ?? "";
   const found = useQuery(`players:${query["by"] ?? ""}:${asked}`, (signal) => (asked ? find(way, asked, signal) : Promise.resolve(undefined)));
+  // Somebody who is not found may be meant by the beginning of an address.
+  const listable = !asked || way === "any" || way === "email";
   return (
-    <Page title={t("players")} sub={t("players.sub")} cli="ow player find">
-      <Panel bare>
+    <Page title={t("players")} sub={t("players.sub")} cli={asked ? `ow player find ${word(asked)}` : "ow player list"}>
+      <Panel bare title={t("players.none")}>
         <form class="filters" onSubmit={(e) => { e.preventDefault(); route(address("/players", { by, q: q.trim() || undefined })); }}>
           <select aria-label={t("players.by")} value={by} onChange={(e) => setBy(e.currentTarget.value as Way)}>{WAYS.map(([id, name]) => <option key={id} value={id}>{t(name)}</option>)}</select>
           <input type="search" aria-label={t("players.search")} placeholder={PLACEHOLDERS[by] ?? ""} value={q} onInput={(e) => setQ(e.currentTarget.value)} />
           <Button type="submit" icon="search">{t("players.search")}</Button>
         </form>
-        {!asked ? <Empty icon="users" title={t("players.none")}>{t("players.none.text")}</Empty>
-          : found.error?.status === 404 ? <Empty icon="search" title={t("players.unknown")}>{t("players.unknown.text")}</Empty>
-            : <Loaded query={found}>{(player) => (player ? (
-              <div class="table-wrap"><table>
-                <thead><tr><th>{t("players.by.player")}</th><th>{t("players.logins")}</th><th>{t("status")}</th><th>{t("created")}</th></tr></thead>
-                <tbody><tr><td><a class="name mono" href={`/players/${player.playerId}`}>{player.playerId}</a></td><td>{player.logins?.map((l) => l.kind).join(", ")}</td><td><Standing player={player} /></td><td><Time at={player.createdAt} /></td></tr></tbody>
-              </table></div>
-            ) : <Skeleton lines={1} />)}</Loaded>}
+        {asked && (found.error?.status === 404
+          ? !listable && <Empty icon="search" title={t("players.unknown")}>{t("players.unknown.text")}</Empty>
+          : <Loaded query={found}>{(player) => (player ? (
+            <div class="table-wrap"><table>
+              <thead><tr><th>{t("players.by.player")}</th><th>{t("players.logins")}</th><th>{t("status")}</th><th>{t("created")}</th></tr></thead>
+              <tbody><tr><td><a class="name mono" href={`/players/${player.playerId}`}>{player.playerId}</a></td><td>{player.logins?.map((l) => l.shown || l.kind).join(", ")}</td><td><Standing player={player} /></td><td><Time at={player.createdAt} /></td></tr></tbody>
+            </table></div>
+          ) : <Skeleton lines={1} />)}</Loaded>)}
+        {listable && (!asked || found.error?.status === 404) && <List prefix={asked} />}
       </Panel>
     </Page>
   );
 }
 
-function Standing({ player }: { player: Player }) {
+async function readList(shownPrefix: string, pages: number, signal: AbortSignal): Promise<{ players: ListedPlayer[]; more: boolean }> {
+  const players: ListedPlayer[] = [];
+  let pageToken = "";
+  for (let i = 0; i < pages; i++) {
+    const page = await call(listPlayers, { shownPrefix, pageSize: PAGE, pageToken }, signal);
+    players.push(...(page.players ?? []));
+    pageToken = page.nextPageToken ?? "";
+    if (pageToken === "") break;
+  }
+  return { players, more: pageToken !== "" };
+}
+
+// The newest, or those whose address begins so.
+function List({ prefix }: { prefix: string }) {
+  const [pages, setPages] = useState(1);
+  const list = useQuery(`players:list:${prefix}:${pages}`, (signal) => readList(prefix, pages, signal), 10_000);
+  return (
+    <Loaded query={list}>
+      {(page) => page.players.length === 0
+        ? (prefix ? <Empty icon="search" title={t("players.unknown")}>{t("players.unknown.text")}</Empty> : <Empty icon="users" title={t("players.nobody")}>{t("players.nobody.text")}</Empty>)
+        : (
+          <>
+            <div class="table-wrap"><table>
+              <thead><tr><th>{t("players.by.player")}</th><th>{t("players.login")}</th><th>{t("players.platform")}</th><th>{t("status")}</th><th>{t("created")}</th></tr></thead>
+              <tbody>{page.players.map((p) => (
+                <tr key={`${p.playerId}${p.shown}`}>
+                  <td><a class="name mono" href={`/players/${p.playerId}`}>{p.playerId}</a></td><td class="break">{p.shown || <span class="muted">{t("players.secret")}</span>}</td><td>{p.platform}</td>
+                  <td><Standing player={p} /></td><td><Time at={p.createdAt} /></td>
+                </tr>
+              ))}</tbody>
+            </table></div>
+            {page.more && <div class="more"><Button onClick={() => setPages(pages + 1)}>{t("more")}</Button></div>}
+          </>
+        )}
+    </Loaded>
+  );
+}
+
+function Standing({ player }: { player: Player | ListedPlayer }) {
   return player.bannedUntil ? <Badge tone="bad">{t("players.banned")}</Badge> : <Badge tone="ok">{t("players.good")}</Badge>;
 }
 

@@ -3,7 +3,7 @@
 import { useLocation, useRoute } from "preact-iso";
 import { useState } from "preact/hooks";
 import { call } from "../api/client";
-import { useQuery } from "../api/query";
+import { keyOfPages, useQuery } from "../api/query";
 import { bytes, count, num } from "../format";
 import { cancelExecution, discardExecutions, editExecution, getExecution, listExecutions, redriveExecutions, rerunExecution, type Execution, type ExecutionFilter } from "../gen/queue";
 import { t, type Key } from "../i18n";
@@ -55,7 +55,7 @@ export function Queue() {
   const [pages, setPages] = useState(1);
   const [open, setOpen] = useState<"" | "redrive" | "discard">("");
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
-  const list = useQuery(`queue:${JSON.stringify(query)}:${pages}`, (signal) => read(query, pages, signal), 3000);
+  const list = useQuery(keyOfPages(`queue:${JSON.stringify(query)}`, pages), (signal) => read(query, pages, signal), 3000);
   const go = (change: Record<string, string | undefined>): void => route(address("/queue", { ...query, ...change }), true);
   const dead = query["state"] === "dead";
   const toggle = (id: string, on: boolean): void => {

@@ -3,7 +3,7 @@
 import { useLocation, useRoute } from "preact-iso";
 import { useEffect, useState } from "preact/hooks";
 import { ApiError, call } from "../api/client";
-import { useQuery } from "../api/query";
+import { keyOfPages, useQuery } from "../api/query";
 import { absolute } from "../format";
 import { listVirtualServers } from "../gen/registry";
 import {
@@ -57,7 +57,7 @@ export function Timers() {
   const [pages, setPages] = useState(1);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const [pausing, setPausing] = useState(false);
-  const list = useQuery(`timers:${JSON.stringify(query)}:${pages}`, (signal) => readTimers(query, pages, signal), 5000);
+  const list = useQuery(keyOfPages(`timers:${JSON.stringify(query)}`, pages), (signal) => readTimers(query, pages, signal), 5000);
   const go = (change: Record<string, string | undefined>): void => route(address("/timers", { ...query, ...change }), true);
   const all = list.data?.timers ?? [];
   const picked = all.filter((timer) => chosen.has(timer.timerId ?? ""));

@@ -1,7 +1,7 @@
 import { useLocation } from "preact-iso";
 import { useRef, useState } from "preact/hooks";
 import { ApiError, call } from "../api/client";
-import { useQuery } from "../api/query";
+import { keyOfPages, useQuery } from "../api/query";
 import { count, num, percent } from "../format";
 import { createVirtualServer, deploy, listVirtualServers, type VirtualServer } from "../gen/registry";
 import { t } from "../i18n";
@@ -17,7 +17,7 @@ export function VirtualServers() {
   const { query, route } = useLocation();
   const filter = query["q"] ?? "";
   const [pages, setPages] = useState(1);
-  const list = useQuery(`vs:${pages}:${filter}`, (signal) => readPages(filter, pages, signal), 10_000);
+  const list = useQuery(keyOfPages(`vs:${filter}`, pages), (signal) => readPages(filter, pages, signal), 10_000);
   const health = useQuery("vs:health", (signal) => readWindow(15, {}, signal), 10_000);
   const create = query["create"] !== undefined;
   // Stays while the next list is on its way, so that whoever types in it can go on.

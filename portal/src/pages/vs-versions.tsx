@@ -4,7 +4,7 @@ import { useLocation } from "preact-iso";
 import { Suspense } from "preact/compat";
 import { useMemo, useState } from "preact/hooks";
 import { call } from "../api/client";
-import { useQuery } from "../api/query";
+import { keyOfPages, useQuery } from "../api/query";
 import { asText, readFile } from "../bundle";
 import { count, duration, num, percent } from "../format";
 import {
@@ -28,7 +28,7 @@ export function VersionsTab({ server, onChanged }: { server: VirtualServer; onCh
   const { query, route } = useLocation();
   const [pages, setPages] = useState(1);
   const [publishing, setPublishing] = useState(false);
-  const list = useQuery(`versions:${name}:${pages}`, (signal) => readVersions(name, pages, signal), 10_000);
+  const list = useQuery(keyOfPages(`versions:${name}`, pages), (signal) => readVersions(name, pages, signal), 10_000);
   const go = (change: Record<string, string | undefined>): void => route(address(`/vs/${name}/versions`, { ...query, ...change }), true);
   const [from, to] = [query["from"], query["to"]];
   return (

@@ -11,5 +11,6 @@ const ow_db_migration identity_migrations[] = {
     {.number = 6, .sql = identity_request_keys},
     {.number = 7, .sql = identity_key_limits},
     {.number = 8, .sql = identity_outbox},
+    {.number = 9, .sql = identity_player_lists},
     {.number = 0},
 };

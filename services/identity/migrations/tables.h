@@ -11,3 +11,4 @@ extern const char identity_members_tables[];
 extern const char identity_request_keys[];
 extern const char identity_key_limits[];
 extern const char identity_outbox[];
+extern const char identity_player_lists[];
