@@ -8,6 +8,7 @@ import { stream } from "../api/stream";
 import { num } from "../format";
 import { queryLogs, tailLogs, type LogEntry, type QueryLogsRequest } from "../gen/telemetry";
 import { t } from "../i18n";
+import { word } from "../shell";
 import { Badge, Button, Empty, Failure, Notice, Page, Panel, Skeleton } from "../ui/parts";
 import { LogLine } from "./request-parts";
 import { address } from "./virtual-servers";
@@ -38,7 +39,7 @@ function requestOf(filter: Filter): QueryLogsRequest {
 
 function cliOf(filter: Filter, live: boolean): string {
   const flags: [keyof Filter, string][] = [["vs", "vs"], ["fn", "fn"], ["request", "request"], ["level", "level"]];
-  return ["ow logs", ...flags.flatMap(([key, flag]) => (filter[key] ? [`--${flag} ${filter[key]}`] : [])), live && "--follow"].filter(Boolean).join(" ");
+  return ["ow logs", ...flags.flatMap(([key, flag]) => (filter[key] ? [`--${flag} ${word(filter[key])}`] : [])), live && "--follow"].filter(Boolean).join(" ");
 }
 
 export function Logs() {
