@@ -596,27 +596,41 @@ static bool all_are_reaped(harness *self) {
     return ended.si_pid == 0;
 }
 
-// In a process that orphans fall to, as the first one of a container is: what the host has started
-// and ended leaves nothing to reap.
-// 0, or the number of the step that failed.
-static int leaves_nothing_behind(ow_host_sandbox_level level) {
-    harness *self = harness_open(RUNTIME, FUNCTIONS, NULL, level);
-    int failed = harness_call(self, "echo", "{}", 2) ? 0 : 1;
+static bool serves(harness *self) {
+    return harness_call(self, "echo", "{}", 2);
+}
+
+static bool has_a_busy_one(harness *self) {
     ow_host_instance *busy = harness_spawn(self, "endless");
     harness_submit(busy, 1, "", 0);
-    bool up = harness_until(self, &self->ready, 2) && harness_known(self, busy) > 0;
-    failed = failed != 0 || up ? failed : 2;
+    return harness_until(self, &self->ready, 2) && harness_known(self, busy) > 0;
+}
+
+static bool loses_its_zygote(harness *self) {
     unsigned exits = self->exits;
     ow_host_zygote_stop(self->zygote);
-    failed = failed != 0 || harness_until(self, &self->exits, exits + 1) ? failed : 3;
-    ow_code code = ow_host_zygote_start(self->host, RUNTIME, &self->zygote, NULL);
-    failed = failed != 0 || code == OW_OK ? failed : 4;
-    failed = failed != 0 || harness_call(self, "echo", "{}", 2) ? failed : 5;
-    failed = failed != 0 || all_are_reaped(self) ? failed : 6;
+    return harness_until(self, &self->exits, exits + 1);
+}
+
+static bool has_another_zygote(harness *self) {
+    return ow_host_zygote_start(self->host, RUNTIME, &self->zygote, NULL) == OW_OK;
+}
+
+// In a process that orphans fall to, as the first one of a container is: what the host has started
+// and ended leaves nothing to reap. 0, or the number of the step that failed.
+static int leaves_nothing_behind(ow_host_sandbox_level level) {
+    static bool (*const steps[])(harness *) = {
+        serves, has_a_busy_one, loses_its_zygote, has_another_zygote, serves, all_are_reaped,
+    };
+    harness *self = harness_open(RUNTIME, FUNCTIONS, NULL, level);
+    size_t done = 0;
+    while (done < sizeof steps / sizeof *steps && steps[done](self)) {
+        done++;
+    }
     harness_close(self);
     siginfo_t ended;
     bool empty = waitid(P_ALL, 0, &ended, WEXITED) == -1 && errno == ECHILD;
-    return failed != 0 || empty ? failed : 7;
+    return done == sizeof steps / sizeof *steps && empty ? 0 : (int)done + 1;
 }
 
 static void nothing_is_left_to_reap(void **state) {
