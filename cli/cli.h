@@ -64,6 +64,8 @@ typedef struct cli_command {
 
 // The value of a flag of this run: NULL (or `fallback`) when it was not given.
 const char *cli_text(const cli *c, const char *flag);
+// Never NULL; for the fields of requests, which are not const and nobody writes.
+char *cli_text_or(const cli *c, const char *flag, const char *fallback);
 int64_t cli_int(const cli *c, const char *flag, int64_t fallback);
 bool cli_bool(const cli *c, const char *flag);
 

@@ -18,11 +18,6 @@ typedef Overworld__Telemetry__V1__AlarmRule Rule;
 typedef Overworld__Telemetry__V1__Alarm Alarm;
 typedef Overworld__Telemetry__V1__AlarmFunction Function;
 
-static char *text_or_empty(const cli *c, const char *flag) {
-    const char *text = cli_text(c, flag);
-    return (char *)(text != NULL ? text : "");
-}
-
 static cli_exit read_threshold(cli *c, Rule *rule) {
     const char *above = cli_text(c, "above");
     const char *below = cli_text(c, "below");
@@ -81,7 +76,7 @@ static cli_exit read_target(cli *c, Function *call, Rule *rule) {
     if ((webhook != NULL) + (emails != NULL) + (function != NULL) != 1) {
         return cli_fail(c, CLI_USAGE, "name one of --webhook, --email and --call");
     }
-    rule->webhook_url = text_or_empty(c, "webhook");
+    rule->webhook_url = cli_text_or(c, "webhook", "");
     return emails != NULL     ? read_emails(c, emails, rule)
            : function != NULL ? read_call(c, function, call, rule)
                               : CLI_OK;
@@ -96,12 +91,12 @@ cli_exit cmd_alarm_create(cli *c) {
     request.rule = &rule;
     rule.name = (char *)c->args[0];
     rule.measure = (char *)c->args[1];
-    rule.virtual_server = text_or_empty(c, "vs");
-    rule.function = text_or_empty(c, "function");
-    rule.qualifier = text_or_empty(c, "qualifier");
+    rule.virtual_server = cli_text_or(c, "vs", "");
+    rule.function = cli_text_or(c, "function", "");
+    rule.qualifier = cli_text_or(c, "qualifier", "");
     rule.version = cli_int(c, "version", 0);
-    rule.text = text_or_empty(c, "text");
-    rule.min_level = text_or_empty(c, "level");
+    rule.text = cli_text_or(c, "text", "");
+    rule.min_level = cli_text_or(c, "level", "");
     rule.window_s = (int32_t)cli_int(c, "window", DEFAULT_WINDOW_S);
     rule.silence_s = (int32_t)cli_int(c, "silence", DEFAULT_SILENCE_S);
     cli_exit code = read_threshold(c, &rule);

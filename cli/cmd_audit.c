@@ -45,11 +45,6 @@ typedef struct question {
     Google__Protobuf__Timestamp since, until;
 } question;
 
-static char *text_or_empty(const cli *c, const char *flag) {
-    const char *text = cli_text(c, flag);
-    return (char *)(text != NULL ? text : "");
-}
-
 static cli_exit set_time(cli *c, const char *flag, Google__Protobuf__Timestamp *storage,
                          Google__Protobuf__Timestamp **ret_time) {
     if (cli_text(c, flag) == NULL) {
@@ -62,10 +57,10 @@ static cli_exit set_time(cli *c, const char *flag, Google__Protobuf__Timestamp *
 
 static cli_exit read_question(cli *c, question *q) {
     overworld__api__list_audit_request__init(&q->request);
-    q->request.principal = text_or_empty(c, "who");
-    q->request.action = text_or_empty(c, "action");
-    q->request.object = text_or_empty(c, "object");
-    q->request.request_id = text_or_empty(c, "request");
+    q->request.principal = cli_text_or(c, "who", "");
+    q->request.action = cli_text_or(c, "action", "");
+    q->request.object = cli_text_or(c, "object", "");
+    q->request.request_id = cli_text_or(c, "request", "");
     q->request.every_title = cli_bool(c, "every-title");
     q->request.page_size = PAGE;
     cli_exit code = set_time(c, "since", &q->since, &q->request.since);

@@ -16,11 +16,6 @@ enum { FILE_MAX = 256 << 10, PAGE = 200 };
 typedef Overworld__Events__V1__EventType EventType;
 typedef Overworld__Events__V1__Occurrence Occurrence;
 
-static char *text_or_empty(const cli *c, const char *flag) {
-    const char *text = cli_text(c, flag);
-    return (char *)(uintptr_t)(text != NULL ? text : "");
-}
-
 // The text of a file that a flag names; "" without the flag.
 static cli_exit read_flag_file(cli *c, const char *flag, char **ret_text, size_t *ret_size) {
     const char *file = cli_text(c, flag);
@@ -41,7 +36,7 @@ static cli_exit event_type_declare(cli *c) {
     EventType *reply;
     size_t size;
     request.name = (char *)(uintptr_t)c->args[0];
-    request.description = text_or_empty(c, "description");
+    request.description = cli_text_or(c, "description", "");
     request.client = cli_bool(c, "client");
     cli_exit code = read_flag_file(c, "schema", &request.schema_json, &size);
     if (code == CLI_OK) {
@@ -117,10 +112,10 @@ static cli_exit event_publish(cli *c) {
     request.events = events;
     request.n_events = 1;
     event.type = (char *)(uintptr_t)c->args[0];
-    event.id = text_or_empty(c, "id");
-    event.source = text_or_empty(c, "source");
-    event.subject = text_or_empty(c, "subject");
-    event.content_type = text_or_empty(c, "content-type");
+    event.id = cli_text_or(c, "id", "");
+    event.source = cli_text_or(c, "source", "");
+    event.subject = cli_text_or(c, "subject", "");
+    event.content_type = cli_text_or(c, "content-type", "");
     cli_exit code = read_data(c, &event.data);
     if (code == CLI_OK) {
         code = cli_rpc(c, EVENTS_PATH "Publish", &request.base,
@@ -169,7 +164,7 @@ static cli_exit event_list(cli *c) {
     if (limit < 1 || limit > PAGE) {
         return cli_fail(c, CLI_USAGE, "--limit is 1 to %d", PAGE);
     }
-    request.type = text_or_empty(c, "type");
+    request.type = cli_text_or(c, "type", "");
     request.page_size = (int32_t)limit;
     cli_exit code = take_time(c, "since", &since, &request.since);
     code = code == CLI_OK ? take_time(c, "until", &until, &request.until) : code;

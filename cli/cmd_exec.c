@@ -17,28 +17,19 @@ typedef Overworld__Events__V1__Execution Execution;
 typedef Overworld__Events__V1__ExecutionFilter Filter;
 typedef Overworld__Events__V1__ListExecutionsResponse Page;
 
-static char *text_or_empty(const cli *c, const char *flag) {
-    const char *text = cli_text(c, flag);
-    return (char *)(text != NULL ? text : "");
-}
-
 static Filter filter_of(const cli *c, const char *state) {
     Filter filter = OVERWORLD__EVENTS__V1__EXECUTION_FILTER__INIT;
-    filter.state = state != NULL ? (char *)state : text_or_empty(c, "state");
-    filter.virtual_server = text_or_empty(c, "vs");
-    filter.function = text_or_empty(c, "function");
-    filter.source = text_or_empty(c, "source");
-    filter.reason = text_or_empty(c, "reason");
-    filter.trigger_id = text_or_empty(c, "event");
-    filter.subscription_key = text_or_empty(c, "subscription");
+    filter.state = state != NULL ? (char *)state : cli_text_or(c, "state", "");
+    filter.virtual_server = cli_text_or(c, "vs", "");
+    filter.function = cli_text_or(c, "function", "");
+    filter.source = cli_text_or(c, "source", "");
+    filter.reason = cli_text_or(c, "reason", "");
+    filter.trigger_id = cli_text_or(c, "event", "");
+    filter.subscription_key = cli_text_or(c, "subscription", "");
     return filter;
 }
 
 // ---- Lists ----
-
-static int64_t seconds_of(const Google__Protobuf__Timestamp *at) {
-    return at != NULL ? at->seconds : 0;
-}
 
 static void add_row(cli *c, cli_table *table, const Execution *e) {
     cli_table_add(c, table, e->execution_id);
@@ -46,7 +37,7 @@ static void add_row(cli *c, cli_table *table, const Execution *e) {
     cli_table_add(c, table, e->source);
     cli_table_add(c, table, e->state);
     cli_table_addf(c, table, "%d", e->attempt);
-    cli_table_add(c, table, cli_ago(c, seconds_of(e->created)));
+    cli_table_add(c, table, cli_ago(c, cli_seconds(e->created)));
     cli_table_add(c, table, e->reason[0] != '\0' ? e->reason : NULL);
 }
 
@@ -108,14 +99,14 @@ static void print_execution(cli *c, const Execution *e) {
     printf("source %s, for %s %s, request %s\n", e->source,
            e->principal != NULL ? e->principal->kind : "nobody",
            e->principal != NULL ? e->principal->id : "", e->request_id);
-    printf("accepted %s, attempt %d of %d\n", cli_ago(c, seconds_of(e->created)), e->attempt,
+    printf("accepted %s, attempt %d of %d\n", cli_ago(c, cli_seconds(e->created)), e->attempt,
            e->retry != NULL ? e->retry->max_attempts : 0);
     if (e->reason[0] != '\0') {
         printf("%s: %s %s\n", e->reason, e->message, e->details_json);
     }
     for (size_t i = 0; i < e->n_attempts; i++) {
         const Overworld__Events__V1__Attempt *a = e->attempts[i];
-        printf("  attempt %d, %s: %s: %s  %s\n", a->number, cli_ago(c, seconds_of(a->ended)),
+        printf("  attempt %d, %s: %s: %s  %s\n", a->number, cli_ago(c, cli_seconds(a->ended)),
                a->reason, a->message, a->invocation_id);
     }
     if (e->destination_execution_id[0] != '\0') {
@@ -175,7 +166,7 @@ cli_exit cmd_exec_rerun(cli *c) {
     Overworld__Events__V1__RerunExecutionResponse *reply;
     bool given = false;
     request.execution_id = (char *)c->args[0];
-    request.qualifier = text_or_empty(c, "qualifier");
+    request.qualifier = cli_text_or(c, "qualifier", "");
     cli_exit code = read_payload(c, 1, &request.payload, &given);
     request.other_payload = given;
     if (code == CLI_OK) {
@@ -196,7 +187,7 @@ cli_exit cmd_dead_edit(cli *c) {
     Execution *edited;
     bool given = false;
     request.execution_id = (char *)c->args[0];
-    request.content_type = text_or_empty(c, "content-type");
+    request.content_type = cli_text_or(c, "content-type", "");
     cli_exit code = read_payload(c, 1, &request.payload, &given);
     if (code == CLI_OK && !given) {
         code = cli_fail(c, CLI_USAGE, "give the new payload as an argument or with --file");
@@ -252,9 +243,9 @@ cli_exit cmd_dead_discard(cli *c) {
     request.n_execution_ids = c->arg_count;
     request.all = cli_bool(c, "all");
     // --reason is why they go, --dead-of which ones.
-    filter.reason = text_or_empty(c, "dead-of");
+    filter.reason = cli_text_or(c, "dead-of", "");
     request.filter = &filter;
-    request.reason = text_or_empty(c, "reason");
+    request.reason = cli_text_or(c, "reason", "");
     cli_exit code = check_which(c);
     if (code == CLI_OK && request.all) {
         code = cli_confirm(c, "all", "throws dead executions away for good:");

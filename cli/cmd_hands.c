@@ -12,11 +12,6 @@
 
 enum { PAYLOAD_MAX = 6 << 20 };
 
-static char *text_or_empty(const cli *c, const char *flag) {
-    const char *text = cli_text(c, flag);
-    return (char *)(text != NULL ? text : "");
-}
-
 // Of the argument at `index` or of --file; {} when there is neither.
 static cli_exit read_payload(cli *c, size_t index, ProtobufCBinaryData *ret_payload) {
     const char *file = cli_text(c, "file");
@@ -43,7 +38,7 @@ cli_exit cmd_fn_event_save(cli *c) {
     event.function = (char *)c->args[1];
     event.name = (char *)c->args[2];
     event.shared = cli_bool(c, "shared");
-    event.content_type = text_or_empty(c, "content-type");
+    event.content_type = cli_text_or(c, "content-type", "");
     cli_exit code = read_payload(c, 3, &event.payload);
     return code == CLI_OK
                ? cli_rpc(c, HANDS "SaveTestEvent", &request.base,
@@ -94,9 +89,9 @@ cli_exit cmd_fn_run(cli *c) {
     Overworld__Events__V1__InvokeByHandResponse *reply;
     request.virtual_server = (char *)c->args[0];
     request.function = (char *)c->args[1];
-    request.qualifier = text_or_empty(c, "qualifier");
-    request.as_player = text_or_empty(c, "as");
-    request.test_event = text_or_empty(c, "event");
+    request.qualifier = cli_text_or(c, "qualifier", "");
+    request.as_player = cli_text_or(c, "as", "");
+    request.test_event = cli_text_or(c, "event", "");
     cli_exit code = read_payload(c, 2, &request.payload);
     if (code == CLI_OK) {
         code = cli_rpc(c, HANDS "InvokeByHand", &request.base,

@@ -241,7 +241,7 @@ cli_exit cmd_kv_list(cli *c) {
     request.scope = &scope;
     request.prefix = (char *)(c->arg_count > 0 ? c->args[0] : "");
     request.page_size = (int32_t)cli_int(c, "limit", 0);
-    request.page_token = (char *)(cli_text(c, "page") != NULL ? cli_text(c, "page") : "");
+    request.page_token = cli_text_or(c, "page", "");
     request.descending = cli_bool(c, "descending");
     if (code == CLI_OK) {
         code = cli_rpc(c, DATA "KvList", &request.base,

@@ -74,11 +74,6 @@ static cli_exit set_time(cli *c, const char *flag, Timestamp *storage, Timestamp
     return cli_time(c, flag, &storage->seconds);
 }
 
-static char *text_or_empty(const cli *c, const char *flag) {
-    const char *text = cli_text(c, flag);
-    return (char *)(text != NULL ? text : "");
-}
-
 static void print_page(cli *c, const Page *page, FILE *out) {
     for (size_t i = 0; i < page->n_entries; i++) {
         print_entry(c, page->entries[i], out);
@@ -123,21 +118,21 @@ cli_exit cmd_logs(cli *c) {
     Query query = OVERWORLD__TELEMETRY__V1__QUERY_LOGS_REQUEST__INIT;
     Timestamp since = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
     Timestamp until = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
-    query.request_id = text_or_empty(c, "request");
-    query.virtual_server = text_or_empty(c, "vs");
-    query.function = text_or_empty(c, "function");
-    query.min_level = text_or_empty(c, "level");
+    query.request_id = cli_text_or(c, "request", "");
+    query.virtual_server = cli_text_or(c, "vs", "");
+    query.function = cli_text_or(c, "function", "");
+    query.min_level = cli_text_or(c, "level", "");
     query.version = cli_int(c, "version", 0);
-    query.text = text_or_empty(c, "text");
-    query.kind = text_or_empty(c, "kind");
-    query.invocation_id = text_or_empty(c, "invocation");
-    query.principal = text_or_empty(c, "principal");
-    query.client_address = text_or_empty(c, "address");
-    query.method = text_or_empty(c, "method");
+    query.text = cli_text_or(c, "text", "");
+    query.kind = cli_text_or(c, "kind", "");
+    query.invocation_id = cli_text_or(c, "invocation", "");
+    query.principal = cli_text_or(c, "principal", "");
+    query.client_address = cli_text_or(c, "address", "");
+    query.method = cli_text_or(c, "method", "");
     query.status = (int32_t)cli_int(c, "status", 0);
-    query.reason = text_or_empty(c, "reason");
-    query.source = text_or_empty(c, "source");
-    query.qualifier = text_or_empty(c, "qualifier");
+    query.reason = cli_text_or(c, "reason", "");
+    query.source = cli_text_or(c, "source", "");
+    query.qualifier = cli_text_or(c, "qualifier", "");
     query.min_duration_us = cli_int(c, "slower", 0) * 1000;
     query.page_size = (int32_t)cli_int(c, "limit", DEFAULT_LIMIT);
     query.newest = true;
@@ -239,10 +234,10 @@ static void ask(cli_follow *follow) {
     cli *c = follow->c;
     Query query = OVERWORLD__TELEMETRY__V1__QUERY_LOGS_REQUEST__INIT;
     query.page_token = follow->page_token;
-    query.request_id = text_or_empty(c, "request");
+    query.request_id = cli_text_or(c, "request", "");
     query.virtual_server = (char *)(follow->virtual_server != NULL ? follow->virtual_server : "");
-    query.function = text_or_empty(c, "function");
-    query.min_level = text_or_empty(c, "level");
+    query.function = cli_text_or(c, "function", "");
+    query.min_level = cli_text_or(c, "level", "");
     query.version = cli_int(c, "version", 0);
     query.page_size = 200;
     query.wait_ms = LONG_POLL_MS;

@@ -82,11 +82,6 @@ static cli_exit set_time(cli *c, const char *flag, Google__Protobuf__Timestamp *
     return cli_time(c, flag, &storage->seconds);
 }
 
-static char *text_or_empty(const cli *c, const char *flag) {
-    const char *text = cli_text(c, flag);
-    return (char *)(text != NULL ? text : "");
-}
-
 static void print_all(cli *c, const Reply *reply, double seconds) {
     printf("%-32s %7s %-12s %8s %8s %8s %8s %8s %6s %9s %9s %5s\n", "FUNCTION", "VERSION",
            "CALLED AS", "CALLS", "PER S", "ERRORS", "P50 MS", "P95 MS", "COLD", "THROTTLED",
@@ -108,9 +103,9 @@ cli_exit cmd_metrics(cli *c) {
     until.seconds = (int64_t)time(NULL) + 1;
     request.since = &since;
     request.until = &until;
-    request.virtual_server = text_or_empty(c, "vs");
-    request.function = text_or_empty(c, "function");
-    request.qualifier = text_or_empty(c, "qualifier");
+    request.virtual_server = cli_text_or(c, "vs", "");
+    request.function = cli_text_or(c, "function", "");
+    request.qualifier = cli_text_or(c, "qualifier", "");
     request.version = cli_int(c, "version", 0);
     request.step_s = (int32_t)cli_int(c, "step", 0);
     cli_exit code = set_time(c, "since", &since, &request.since);

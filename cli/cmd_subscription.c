@@ -19,11 +19,6 @@ typedef Overworld__Api__ConditionGroup ConditionGroup;
 typedef Overworld__Api__Subscription Subscription;
 typedef Overworld__Events__V1__SubscriptionState SubscriptionState;
 
-static char *text_or_empty(const cli *c, const char *flag) {
-    const char *text = cli_text(c, flag);
-    return (char *)(uintptr_t)(text != NULL ? text : "");
-}
-
 // ---- Conditions: [[{"pointer": "/level", "operator": "ge", "value": 10}, ...], ...] ----
 
 static cli_exit bad_conditions(cli *c) {
@@ -123,9 +118,9 @@ static cli_exit read_subscription(cli *c, Subscription *to, char **ret_server,
     overworld__api__subscription__init(to);
     to->name = (char *)(uintptr_t)c->args[0];
     to->event_type = (char *)(uintptr_t)c->args[1];
-    to->alias = text_or_empty(c, "alias");
-    to->args = text_or_empty(c, "args");
-    to->ordering_key = text_or_empty(c, "order");
+    to->alias = cli_text_or(c, "alias", "");
+    to->args = cli_text_or(c, "args", "");
+    to->ordering_key = cli_text_or(c, "order", "");
     to->batch_size = (int32_t)cli_int(c, "batch", 0);
     to->concurrency = (int32_t)cli_int(c, "concurrency", 0);
     google__protobuf__duration__init(wait);
@@ -177,7 +172,7 @@ cli_exit cmd_sub_list(cli *c) {
     Overworld__Events__V1__ListSubscriptionsResponse *reply;
     cli_table table = {.columns = columns};
     cli_exit code;
-    request.virtual_server = text_or_empty(c, "vs");
+    request.virtual_server = cli_text_or(c, "vs", "");
     request.page_size = PAGE;
     do {
         code =
@@ -200,7 +195,7 @@ static cli_exit switch_to(cli *c, bool disabled) {
     SubscriptionState *reply;
     request.subscription_id = (char *)(uintptr_t)c->args[0];
     request.disabled = disabled;
-    request.reason = disabled ? text_or_empty(c, "reason") : (char *)(uintptr_t) "";
+    request.reason = disabled ? cli_text_or(c, "reason", "") : (char *)(uintptr_t) "";
     return cli_rpc(c, EVENTS_PATH "SetSubscriptionDisabled", &request.base,
                    &overworld__events__v1__subscription_state__descriptor, true, &reply);
 }

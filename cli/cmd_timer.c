@@ -20,11 +20,6 @@ typedef Overworld__Api__Timer Spec;
 typedef Overworld__Timers__V1__Slot Slot;
 typedef Overworld__Timers__V1__Timer Timer;
 
-static char *text_or_empty(const cli *c, const char *flag) {
-    const char *text = cli_text(c, flag);
-    return (char *)(text != NULL ? text : "");
-}
-
 static const char *time_text(cli *c, const Timestamp *time) {
     char text[TIME_TEXT_MAX];
     struct tm utc;
@@ -254,9 +249,9 @@ cli_exit cmd_timer_list(cli *c) {
     Overworld__Timers__V1__ListTimersRequest request =
         OVERWORLD__TIMERS__V1__LIST_TIMERS_REQUEST__INIT;
     Overworld__Timers__V1__ListTimersResponse *page;
-    request.virtual_server = text_or_empty(c, "vs");
-    request.function = text_or_empty(c, "function");
-    request.state = text_or_empty(c, "state");
+    request.virtual_server = cli_text_or(c, "vs", "");
+    request.function = cli_text_or(c, "function", "");
+    request.state = cli_text_or(c, "state", "");
     request.soonest = cli_bool(c, "soonest");
     request.page_size = 200;
     do {
@@ -293,7 +288,7 @@ cli_exit cmd_timer_pause(cli *c) {
         return code;
     }
     request.timer_id = timer->timer_id;
-    request.reason = text_or_empty(c, "reason");
+    request.reason = cli_text_or(c, "reason", "");
     return call_timer(c, TIMERS "PauseTimer", &request.base);
 }
 
@@ -389,7 +384,7 @@ cli_exit cmd_timer_history(cli *c) {
         return code;
     }
     request.timer_id = timer->timer_id;
-    request.state = text_or_empty(c, "state");
+    request.state = cli_text_or(c, "state", "");
     request.page_size = (int32_t)cli_int(c, "limit", 50);
     code = cli_rpc(c, TIMERS "ListSlots", &request.base,
                    &overworld__timers__v1__list_slots_response__descriptor, true, &reply);

@@ -12,11 +12,6 @@
 
 typedef Overworld__Registry__V1__Revision Revision;
 typedef Overworld__Registry__V1__Diagnostic Diagnostic;
-typedef Google__Protobuf__Timestamp Timestamp;
-
-static int64_t seconds_of(const Timestamp *time) {
-    return time != NULL ? time->seconds : 0;
-}
 
 static const char *version_name(cli *c, int64_t version) {
     return version > 0 ? ow_arena_printf_in(c->arena, "%" PRId64, version) : "$LATEST";
@@ -64,7 +59,7 @@ cli_exit cmd_vs_list(cli *c) {
             cli_table_add(c, &table, vs->runtime);
             cli_table_add(c, &table, version_name(c, vs->latest_version));
             cli_table_addf(c, &table, "%zu", vs->latest != NULL ? vs->latest->n_functions : 0);
-            cli_table_add(c, &table, cli_ago(c, seconds_of(vs->updated_at)));
+            cli_table_add(c, &table, cli_ago(c, cli_seconds(vs->updated_at)));
             cli_table_add(c, &table, vs->description);
         }
         request.page_token = page->next_page_token;
@@ -115,7 +110,7 @@ cli_exit cmd_vs_show(cli *c) {
         return CLI_OK;
     }
     printf("$LATEST %.12s, %s\n\n", vs->latest->revision_id,
-           cli_ago(c, seconds_of(vs->latest->created_at)));
+           cli_ago(c, cli_seconds(vs->latest->created_at)));
     print_functions(c, vs->latest);
     return CLI_OK;
 }
@@ -248,7 +243,7 @@ cli_exit cmd_vs_versions(cli *c) {
             const Revision *revision = page->versions[i];
             cli_table_add(c, &table, version_name(c, revision->version));
             cli_table_addf(c, &table, "%.12s", revision->revision_id);
-            cli_table_add(c, &table, cli_ago(c, seconds_of(revision->created_at)));
+            cli_table_add(c, &table, cli_ago(c, cli_seconds(revision->created_at)));
             cli_table_add(c, &table, revision->created_by);
             cli_table_add(c, &table, revision->description);
         }

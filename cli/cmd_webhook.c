@@ -15,15 +15,6 @@ enum { PAGE = 200, SECRET_MAX = 4096 };
 typedef Overworld__Api__Webhook Webhook;
 typedef Overworld__Events__V1__WebhookState WebhookState;
 
-static char *text_or(const cli *c, const char *flag, const char *otherwise) {
-    const char *text = cli_text(c, flag);
-    return (char *)(uintptr_t)(text != NULL ? text : otherwise);
-}
-
-static int64_t seconds_of(const Google__Protobuf__Timestamp *at) {
-    return at != NULL ? at->seconds : 0;
-}
-
 // The sender's own secret, without the line's end.
 static cli_exit read_secret(cli *c, char **ret_secret) {
     const char *file = cli_text(c, "secret-file");
@@ -48,10 +39,10 @@ static cli_exit webhook_create(cli *c) {
     Webhook webhook = OVERWORLD__API__WEBHOOK__INIT;
     webhook.name = (char *)(uintptr_t)c->args[0];
     webhook.event_type = (char *)(uintptr_t)c->args[1];
-    webhook.header = text_or(c, "header", "");
-    webhook.prefix = text_or(c, "prefix", "");
+    webhook.header = cli_text_or(c, "header", "");
+    webhook.prefix = cli_text_or(c, "prefix", "");
     webhook.verification =
-        text_or(c, "verification", webhook.header[0] != '\0' ? "hmac-sha256" : "standard");
+        cli_text_or(c, "verification", webhook.header[0] != '\0' ? "hmac-sha256" : "standard");
     request.webhook = &webhook;
     cli_exit code = read_secret(c, &request.secret);
     if (code == CLI_OK) {
@@ -118,7 +109,7 @@ static cli_exit webhook_show(cli *c) {
            declared->header[0] != '\0' ? ", header " : "", declared->header,
            w->disabled ? "; switched off" : "");
     printf("made by %s, %s\n", w->from_manifest ? w->virtual_server : "hand",
-           cli_ago(c, seconds_of(w->created)));
+           cli_ago(c, cli_seconds(w->created)));
     return CLI_OK;
 }
 

@@ -210,6 +210,8 @@ static const cli_flag redrive_flags[] = {
     {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
     {"source", CLI_FLAG_TEXT, "SOURCE", "client, timer, event, webhook, manual ..."},
     {"reason", CLI_FLAG_TEXT, "REASON", "that failed for this"},
+    {"event", CLI_FLAG_TEXT, "TRIGGER_ID", "that follow from this event"},
+    {"subscription", CLI_FLAG_TEXT, "ID", "of this subscription"},
     {"rate", CLI_FLAG_INT, "N", "so many a second (default: all at once)"},
     {0},
 };
@@ -220,6 +222,8 @@ static const cli_flag discard_flags[] = {
     {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
     {"source", CLI_FLAG_TEXT, "SOURCE", "client, timer, event, webhook, manual ..."},
     {"dead-of", CLI_FLAG_TEXT, "REASON", "that failed for this"},
+    {"event", CLI_FLAG_TEXT, "TRIGGER_ID", "that follow from this event"},
+    {"subscription", CLI_FLAG_TEXT, "ID", "of this subscription"},
     {"reason", CLI_FLAG_TEXT, "TEXT", "why they are thrown away (needed)"},
     {"yes", CLI_FLAG_TEXT, "all", "with --all: instead of being asked"},
     {0},

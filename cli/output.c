@@ -18,6 +18,11 @@ const char *cli_text(const cli *c, const char *flag) {
     return NULL;
 }
 
+char *cli_text_or(const cli *c, const char *flag, const char *fallback) {
+    const char *text = cli_text(c, flag);
+    return (char *)(uintptr_t)(text != NULL ? text : fallback);
+}
+
 int64_t cli_int(const cli *c, const char *flag, int64_t fallback) {
     for (size_t i = c->flag_count; i-- > 0;) {
         if (strcmp(c->flags[i].flag->name, flag) == 0) {

@@ -77,7 +77,7 @@ Overworld runs, ready $((SECONDS - started)) s after ./dev up.
 
   public address   $url   (game clients, dedicated servers)
   web console      $portal
-                   (signs you in once, within ten minutes; \`ow portal\` prints a new link)
+                   (asks first, then signs you in, once within ten minutes; \`ow portal\` prints a new link)
   console address  $(address console)   (everything; loopback only)
   data folder      $OVERWORLD_DATA
 

@@ -41,7 +41,8 @@ static const ow_config_key config_keys[] = {
      .max = 100000000,
      .doc =
          "Executions that may wait; more are refused. While several titles wait each has at most "
-         "half of them, so that none fills the queue for all."},
+         "half of them, so that none fills the queue for all; what a title had beyond that stays, so that up to "
+         "one and a half times as many may wait. They are counted every 5 s, more rarely when that takes long."},
     {.name = "concurrency",
      .type = OW_CONFIG_INT,
      .offset = offsetof(events_config, concurrency),

@@ -6,10 +6,6 @@ static struct fake_instance *fake_of_handle(const ow_host_instance *handle) {
     return (struct fake_instance *)(uintptr_t)handle;
 }
 
-struct fake_instance *fake_of(const struct instance *instance) {
-    return fake_of_handle(instance->handle);
-}
-
 static ow_code fake_spawn(void *self, struct instance *instance, ow_host_instance **ret_handle,
                           ow_err *err) {
     struct fake_host *host = self;

@@ -34,8 +34,6 @@ struct fake_host {
 // Sets the scheduler's port to this host.
 void fake_host_init(struct fake_host *host, struct scheduler *scheduler);
 
-struct fake_instance *fake_of(const struct instance *instance);
-
 // What the instance does by itself. Each delivers the host's event at once.
 void fake_load(struct fake_instance *fake);
 void fake_fail_init(struct fake_instance *fake);

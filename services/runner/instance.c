@@ -40,7 +40,7 @@ static const struct transition transitions[INSTANCE_STATES][INSTANCE_EVENTS] = {
         },
 };
 
-// reasons of contracts.md, by what the function did
+// Reasons as callers see them (docs/guide/functions.md), by what the function did
 static const char *const outcome_reasons[] = {
     [OW_HOST_OK] = "",
     [OW_HOST_REFUSED] = "refused",

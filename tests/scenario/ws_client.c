@@ -117,11 +117,6 @@ void ws_say(ws_client *ws, const char *text) {
     send_frame(ws, TEXT, text, strlen(text));
 }
 
-void ws_say_close(ws_client *ws, int code) {
-    uint8_t payload[] = {(uint8_t)(code >> 8), (uint8_t)code};
-    send_frame(ws, CLOSE, payload, sizeof payload);
-}
-
 // The size of the frame that begins at `taken`; 0: it is not whole.
 static size_t next_frame(const ws_client *ws, const uint8_t **payload, size_t *size) {
     const uint8_t *f = ws->bytes + ws->taken;

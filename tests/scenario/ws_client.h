@@ -14,7 +14,6 @@ ws_client *ws_connect(const char *url, const char *path, int *ret_status);
 ws_client *ws_close(ws_client *ws); // without any handshake; accepts NULL
 
 void ws_say(ws_client *ws, const char *text);
-void ws_say_close(ws_client *ws, int code);
 // The next text message within `timeout_ms` (pings are answered); NULL when there is none, or when the
 // server closed: *ret_code is then its code (0: none came). Valid until the next call.
 const char *ws_hear(ws_client *ws, int timeout_ms, int *ret_code);

@@ -11,6 +11,7 @@ import {
 } from "../gen/identity";
 import { t, type Key } from "../i18n";
 import { may, session } from "../session";
+import { word } from "../shell";
 import { Badge, Button, Cli, CopyButton, Dialog, Empty, Field, FormDialog, Loaded, Notice, Page, Panel, Time } from "../ui/parts";
 
 const TABS: [string, Key][] = [["", "access.members"], ["api-keys", "access.api_keys"], ["server-keys", "access.server_keys"]];
@@ -107,7 +108,7 @@ function Add({ onClose, onDone }: { onClose: () => void; onDone: (email: string,
       <Field label={t("email")}>{(a) => <input {...a} type="email" autoFocus value={email} onInput={(e) => setEmail(e.currentTarget.value)} />}</Field>
       <RoleSelect value={role} onChange={setRole} />
       {session.value?.everyTitle && <label class="check"><input type="checkbox" checked={every} onChange={(e) => setEvery(e.currentTarget.checked)} />{t("access.every")}</label>}
-      <Cli line={`ow member add ${email || "EMAIL"} --role ${role}${every ? " --every-title" : ""}`} />
+      <Cli line={`ow member add ${word(email || "EMAIL")} --role ${role}${every ? " --every-title" : ""}`} />
     </FormDialog>
   );
 }
@@ -163,7 +164,7 @@ function NewApiKey({ onClose, onDone }: { onClose: () => void; onDone: (name: st
       <Field label={t("name")} hint={t("vs.name.hint")} error={name !== "" && !NAME.test(name) ? t("vs.name.wrong") : undefined}>{(a) => <input {...a} autoFocus value={name} maxLength={60} onInput={(e) => setName(e.currentTarget.value)} />}</Field>
       <RoleSelect value={role} onChange={setRole} />
       <Field label={t("access.days")} hint={t("access.days.hint")}>{(a) => <input {...a} type="number" min={0} max={3650} value={days} onInput={(e) => setDays(Number(e.currentTarget.value))} />}</Field>
-      <Cli line={`ow apikey create ${name || "NAME"} --role ${role}${days ? ` --days ${days}` : ""}`} />
+      <Cli line={`ow apikey create ${word(name || "NAME")} --role ${role}${days ? ` --days ${days}` : ""}`} />
     </FormDialog>
   );
 }
@@ -200,7 +201,7 @@ function ServerKeys() {
             list.reload();
           }}>
           <Field label={t("name")} hint={t("vs.name.hint")} error={name !== "" && !NAME.test(name) ? t("vs.name.wrong") : undefined}>{(a) => <input {...a} autoFocus value={name} maxLength={60} onInput={(e) => setName(e.currentTarget.value)} />}</Field>
-          <Cli line={`ow key create ${name || "NAME"}`} />
+          <Cli line={`ow key create ${word(name || "NAME")}`} />
         </FormDialog>
       )}
       {secret && <Once title={secret.name} text={t("access.key_once")} secret={secret.secret} onClose={() => setSecret(undefined)} />}

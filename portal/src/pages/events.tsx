@@ -15,6 +15,7 @@ import type { Condition, ConditionGroup, Subscription } from "../gen/triggers";
 import { t, type Key } from "../i18n";
 import { sampleText } from "../sample";
 import { may } from "../session";
+import { jsonWord, word } from "../shell";
 import { Badge, Button, Cli, Dialog, Empty, Failure, Field, FormDialog, JsonLines, Loaded, Notice, Page, Panel, Time, say } from "../ui/parts";
 import { decode, encode, ExecutionState } from "./queue";
 import { address } from "./virtual-servers";
@@ -65,7 +66,7 @@ function Publish({ type: first, onClose }: { type?: string; onClose: () => void 
       <Field label={t("events.type")}>{(a) => <input {...a} autoFocus list="event-types" value={type} onInput={(e) => setType(e.currentTarget.value)} />}</Field>
       <datalist id="event-types">{(types.data?.types ?? []).map((each) => <option key={each.name} value={each.name} />)}</datalist>
       <Field label={t("events.data")} error={wrong ? t("events.no_json") : undefined}>{(a) => <textarea {...a} rows={6} value={data} onInput={(e) => setData(e.currentTarget.value)} />}</Field>
-      <Cli line={`ow event publish ${type || "TYPE"} '${data.replace(/\s+/g, " ")}'`} />
+      <Cli line={`ow event publish ${word(type || "TYPE")} ${jsonWord(data)}`} />
     </FormDialog>
   );
 }

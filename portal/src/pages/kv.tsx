@@ -7,6 +7,7 @@ import { bytes } from "../format";
 import { kvDelete, kvList, kvSet, type Entry, type Scope } from "../gen/data";
 import { t } from "../i18n";
 import { may } from "../session";
+import { word } from "../shell";
 import { Button, Cli, Empty, Field, FormDialog, Loaded, Panel, Time, say } from "../ui/parts";
 import { decode, encode } from "./queue";
 
@@ -78,7 +79,7 @@ function Edit({ scope, flag, entry, onClose, onDone }: { scope: Scope; flag: str
       }}>
       {!entry && <Field label={t("kv.key")}>{(a) => <input {...a} autoFocus value={key} onInput={(e) => setKey(e.currentTarget.value)} />}</Field>}
       <Field label={t("value")} hint={t("kv.hint")}>{(a) => <textarea {...a} rows={8} value={text} onInput={(e) => setText(e.currentTarget.value)} />}</Field>
-      <Cli line={`ow kv set ${key || "KEY"} ${flag}`} />
+      <Cli line={`ow kv set ${word(key || "KEY")} ${flag}`} />
     </FormDialog>
   );
 }

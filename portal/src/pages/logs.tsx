@@ -8,6 +8,7 @@ import { stream } from "../api/stream";
 import { num } from "../format";
 import { queryLogs, tailLogs, type LogEntry, type QueryLogsRequest } from "../gen/telemetry";
 import { t } from "../i18n";
+import { flags } from "../shell";
 import { Badge, Button, Empty, Failure, Notice, Page, Panel, Skeleton } from "../ui/parts";
 import { LogLine } from "./request-parts";
 import { address } from "./virtual-servers";
@@ -37,8 +38,12 @@ function requestOf(filter: Filter): QueryLogsRequest {
 }
 
 function cliOf(filter: Filter, live: boolean): string {
-  const flags: [keyof Filter, string][] = [["vs", "vs"], ["fn", "fn"], ["request", "request"], ["level", "level"]];
-  return ["ow logs", ...flags.flatMap(([key, flag]) => (filter[key] ? [`--${flag} ${filter[key]}`] : [])), live && "--follow"].filter(Boolean).join(" ");
+  const { principal } = requestOf(filter);
+  const given = flags({
+    request: filter.request, vs: filter.vs, function: filter.fn, version: filter.version, level: filter.level, text: filter.q, kind: filter.kind, principal,
+    reason: filter.reason, since: filter.since,
+  });
+  return `ow logs${given}${live ? " --follow" : ""}`;
 }
 
 export function Logs() {

@@ -11,6 +11,7 @@ import { send } from "../gen/push";
 import { queryLogs } from "../gen/telemetry";
 import { t, type Key } from "../i18n";
 import { may } from "../session";
+import { flags, jsonWord, word } from "../shell";
 import { Badge, Button, Cli, Empty, Field, FormDialog, Loaded, Notice, Page, Panel, Skeleton, Time, say } from "../ui/parts";
 import { KvPanel } from "./kv";
 import { LogLines } from "./request-parts";
@@ -45,7 +46,7 @@ export function Players() {
   // Somebody who is not found may be meant by the beginning of an address.
   const listable = !asked || way === "any" || way === "email";
   return (
-    <Page title={t("players")} sub={t("players.sub")} cli={asked ? `ow player find ${asked}` : "ow player list"}>
+    <Page title={t("players")} sub={t("players.sub")} cli={asked ? `ow player find ${word(asked)}` : "ow player list"}>
       <Panel bare title={t("players.none")}>
         <form class="filters" onSubmit={(e) => { e.preventDefault(); route(address("/players", { by, q: q.trim() || undefined })); }}>
           <select aria-label={t("players.by")} value={by} onChange={(e) => setBy(e.currentTarget.value as Way)}>{WAYS.map(([id, name]) => <option key={id} value={id}>{t(name)}</option>)}</select>
@@ -216,7 +217,7 @@ function Push({ id, onClose }: { id: string; onClose: () => void }) {
       }}>
       <Field label={t("players.push.topic")} hint={t("players.push.topic.hint")}>{(a) => <input {...a} autoFocus class="mono" maxLength={64} value={topic} onInput={(e) => setTopic(e.currentTarget.value)} />}</Field>
       <Field label={t("players.push.message")} error={wrong ? t("events.no_json") : undefined}>{(a) => <textarea {...a} rows={5} value={text} onInput={(e) => setText(e.currentTarget.value)} />}</Field>
-      <Cli line={`ow push ${id} ${topic || "TOPIC"} '${text.replace(/\s+/g, " ")}'`} />
+      <Cli line={`ow push ${id} ${word(topic || "TOPIC")} ${jsonWord(text)}`} />
     </FormDialog>
   );
 }
@@ -242,7 +243,7 @@ function Ban({ id, onClose, onDone }: { id: string; onClose: () => void; onDone:
       <Field label={t("reason")} hint={t("players.ban.reason")}>{(a) => <input {...a} autoFocus maxLength={200} value={reason} onInput={(e) => setReason(e.currentTarget.value)} />}</Field>
       <Field label={t("players.ban.end")}>{(a) => <select {...a} value={span} onChange={(e) => setSpan(e.currentTarget.value)}>{ENDS.map(([name, , key]) => <option key={name} value={name}>{t(key)}</option>)}</select>}</Field>
       {span === "at" && <Field label={t("players.ban.moment")} error={moment !== "" && wrong ? t("players.ban.past") : undefined}>{(a) => <input {...a} type="datetime-local" value={moment} onInput={(e) => setMoment(e.currentTarget.value)} />}</Field>}
-      <Cli line={`ow player ban ${id}${flag}${reason ? ` --reason '${reason}'` : ""}`} />
+      <Cli line={`ow player ban ${id}${flag}${flags({ reason })}`} />
     </FormDialog>
   );
 }

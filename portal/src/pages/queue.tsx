@@ -8,6 +8,7 @@ import { bytes, count, num } from "../format";
 import { cancelExecution, discardExecutions, editExecution, getExecution, listExecutions, redriveExecutions, rerunExecution, type Execution, type ExecutionFilter } from "../gen/queue";
 import { t, type Key } from "../i18n";
 import { may } from "../session";
+import { flags, word } from "../shell";
 import { Badge, Button, Cli, Empty, Field, FormDialog, Loaded, Notice, Page, Panel, Time, say, type Tone } from "../ui/parts";
 import { QueueStats } from "./queue-stats";
 import { address } from "./virtual-servers";
@@ -30,6 +31,11 @@ function filterOf(query: Record<string, string>): ExecutionFilter {
     ...(query["source"] ? { source: query["source"] } : {}), ...(query["reason"] ? { reason: query["reason"] } : {}),
     ...(query["event"] ? { triggerId: query["event"] } : {}), ...(query["subscription"] ? { subscriptionKey: query["subscription"] } : {}),
   };
+}
+
+// The same for `ow`; `reason` is what it calls the flag of that name.
+function filterFlags(filter: ExecutionFilter, reason = "reason"): string {
+  return flags({ vs: filter.virtualServer, function: filter.function, source: filter.source, [reason]: filter.reason, event: filter.triggerId, subscription: filter.subscriptionKey });
 }
 
 async function read(query: Record<string, string>, pages: number, signal: AbortSignal): Promise<{ list: Execution[]; more: boolean }> {
@@ -59,7 +65,7 @@ export function Queue() {
     setChosen(next);
   };
   return (
-    <Page title={t("queue")} sub={t("queue.sub")} cli={dead ? "ow dead list" : `ow exec list${query["state"] ? ` --state ${query["state"]}` : ""}`}
+    <Page title={t("queue")} sub={t("queue.sub")} cli={`${dead ? "ow dead list" : `ow exec list${flags({ state: query["state"] })}`}${filterFlags(filterOf(query))}`}
       actions={dead && (
         <>
           {may(redriveExecutions) && <Button kind="primary" icon="rollback" onClick={() => setOpen("redrive")}>{chosen.size ? t("queue.redrive.n", { n: chosen.size }) : t("queue.redrive.all")}</Button>}
@@ -152,7 +158,7 @@ function Redrive({ ids, filter, onClose, onDone }: { ids: string[]; filter: Exec
           <span class="muted" role="status">{all === undefined ? t("queue.redriven", { n: count(done) }) : t("queue.progress", { n: count(done), all: count(Math.max(all, done)) })}</span>
         </div>
       )}
-      <Cli line={`ow dead redrive ${ids.length ? ids.join(" ") : "--all"}${rate ? ` --rate ${rate}` : ""}`} />
+      <Cli line={`ow dead redrive ${ids.length ? ids.join(" ") : `--all${filterFlags(filter)}`}${rate ? ` --rate ${rate}` : ""}`} />
     </FormDialog>
   );
 }
@@ -172,6 +178,7 @@ function Discard({ ids, filter, onClose, onDone }: { ids: string[]; filter: Exec
       }}>
       <Notice tone="warn" title={ids.length ? t("queue.discard.text.n", { n: ids.length }) : t("queue.discard.text")} />
       <Field label={t("reason")} hint={t("queue.discard.hint")}>{(a) => <input {...a} autoFocus value={reason} maxLength={200} onInput={(e) => setReason(e.currentTarget.value)} />}</Field>
+      <Cli line={`ow dead discard ${ids.length ? ids.join(" ") : `--all${filterFlags(filter, "dead-of")}`} --reason ${word(reason || "TEXT")}`} />
     </FormDialog>
   );
 }

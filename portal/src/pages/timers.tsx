@@ -13,6 +13,7 @@ import {
 import type { Timer as Spec } from "../gen/triggers";
 import { language, t } from "../i18n";
 import { may } from "../session";
+import { flags, word } from "../shell";
 import { Badge, Button, Cli, Empty, Failure, Field, FormDialog, Loaded, Notice, Page, Panel, Time, say } from "../ui/parts";
 import { address } from "./virtual-servers";
 
@@ -291,6 +292,10 @@ function TimerForm({ timer, onClose, onDone }: { timer?: Timer; onClose: () => v
     ...kept, name, function: called, timeZone: zone, payload, overlap, catchUp,
     ...(kind === "cron" ? { cron } : kind === "every" ? { every: `${every}s` } : { at: at ? new Date(`${at}:00Z`).toISOString() : "" }),
   };
+  const given = flags({
+    function: called, cron: kind === "cron" ? cron : "", every: kind === "every" ? `${every}s` : "", at: kind === "at" && at ? `${at}:00Z` : "",
+    zone, overlap, "catch-up": catchUp, payload,
+  });
   // Validation while typing: the server says when it would come, or what is wrong.
   const key = JSON.stringify([kind, cron, every, at, zone]);
   const [settled, setSettled] = useState(key);
@@ -324,7 +329,7 @@ function TimerForm({ timer, onClose, onDone }: { timer?: Timer; onClose: () => v
       <Field label={t("payload")}>{(a) => <textarea {...a} rows={3} value={payload} onInput={(e) => setPayload(e.currentTarget.value)} />}</Field>
       {preview.data && <Panel title={t("timers.preview")} bare><Occurrences list={preview.data.occurrences ?? []} zone={zone} /></Panel>}
       {wrong && wrong instanceof ApiError && wrong.status >= 500 && <Failure error={wrong} />}
-      <Cli line={`ow timer create ${chosen} ${name || "NAME"} --function ${called} ${kind === "cron" ? `--cron '${cron}'` : kind === "every" ? `--every ${every}s` : `--at ${at}`}`} />
+      <Cli line={timer ? `ow timer update ${chosen}/${old?.name ?? ""}${given}` : `ow timer create ${chosen} ${word(name || "NAME")}${given}`} />
     </FormDialog>
   );
 }

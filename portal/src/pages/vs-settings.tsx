@@ -10,6 +10,7 @@ import { deleteSecret, deleteVirtualServer, listSecrets, setSecret, updateVirtua
 import { listInstances } from "../gen/runner";
 import { t } from "../i18n";
 import { may } from "../session";
+import { word } from "../shell";
 import { Button, Cli, Empty, Field, FormDialog, Loaded, Notice, Panel, Time, say } from "../ui/parts";
 
 export function SettingsTab({ server, onChanged }: { server: VirtualServer; onChanged: () => void }) {
@@ -184,7 +185,7 @@ function SetSecret({ name, secret, onClose, onDone }: { name: string; secret: Se
       }}>
       {!secret && <Field label={t("name")} hint={t("secrets.name.hint")}>{(a) => <input {...a} autoFocus value={title} onInput={(e) => setTitle(e.currentTarget.value)} />}</Field>}
       <Field label={t("value")} hint={t("secrets.value.hint")}>{(a) => <input {...a} type="password" autocomplete="off" value={value} onInput={(e) => setValue(e.currentTarget.value)} />}</Field>
-      <Cli line={`ow secret set ${name} ${title || "NAME"}`} />
+      <Cli line={`ow secret set ${name} ${word(title || "NAME")}`} />
     </FormDialog>
   );
 }

@@ -9,6 +9,7 @@ import { deviceLogin } from "../gen/identity";
 import { listVersions, type VirtualServer } from "../gen/registry";
 import { getTrace, queryLogs, type LogEntry, type Span } from "../gen/telemetry";
 import { t } from "../i18n";
+import { flags, jsonWord } from "../shell";
 import { Editor } from "../ui/editor";
 import { Badge, Button, Cli, Empty, Failure, Field, Notice, Panel } from "../ui/parts";
 import { LogLines, Waterfall } from "./request-parts";
@@ -34,8 +35,6 @@ const pretty = (text: string): string => {
     return text;
   }
 };
-
-const quoted = (text: string): string => `'${text.replace(/'/g, "'\\''")}'`;
 
 async function invoke(server: string, fn: string, qualifier: string, payload: string, device: string): Promise<Outcome> {
   const more: Record<string, string> = { "Content-Type": "application/json" };
@@ -129,7 +128,7 @@ export function TestTab({ server }: { server: VirtualServer }) {
             <span class="label">{t("payload")}</span>
             <div class="framed"><Editor path={`${fn}.json`} label={t("payload")} text={payload} onChange={setPayload} onSave={() => { void run(); }} /></div>
           </div>
-          <Cli line={`ow fn invoke ${name} ${fn} ${quoted(payload.replace(/\s+/g, " "))} --qualifier ${quoted(qualifier)}`} />
+          <Cli line={`ow fn invoke ${name} ${fn} ${jsonWord(payload)}${flags({ qualifier })}`} />
         </div>
       </Panel>
       <div class="stack">

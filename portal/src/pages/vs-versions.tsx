@@ -14,6 +14,7 @@ import {
 import { t } from "../i18n";
 import { curveOf, healthOf, minutesOf, quantile, readWindow, type Window } from "../series";
 import { may } from "../session";
+import { word } from "../shell";
 import { Editor } from "../ui/editor";
 import { lazily } from "../ui/lazily";
 import { Badge, Button, Cli, Dialog, Empty, Field, FormDialog, Loaded, Notice, Panel, Skeleton, Sparkline, Time, useAction, say } from "../ui/parts";
@@ -183,7 +184,7 @@ function EditAlias({ name, alias, versions, onClose, onDone }: { name: string; a
   const [requestKey] = useState(() => crypto.randomUUID());
   const wanted = second === "" ? [{ version: first, weight: ALL }] : [{ version: first, weight: ALL - share * 100 }, { version: second, weight: share * 100 }];
   const sorted = [...wanted].sort((a, b) => num(a.version) - num(b.version));
-  const line = `ow alias ${alias ? "set" : "create"} ${name} ${title || "NAME"} ${sorted.map((w) => (sorted.length > 1 ? `${w.version}=${w.weight / 100}` : w.version)).join(" ")}`;
+  const line = `ow alias ${alias ? "set" : "create"} ${name} ${word(title || "NAME")} ${sorted.map((w) => (sorted.length > 1 ? `${w.version}=${w.weight / 100}` : w.version)).join(" ")}`;
   return (
     <FormDialog title={alias ? t("alias.move.title", { name: alias.name ?? "" }) : t("alias.create")} submit={alias ? t("save") : t("create")} onClose={onClose}
       disabled={!alias && !/^[A-Za-z][A-Za-z0-9_-]{0,59}$/.test(title)}

@@ -6,6 +6,7 @@ import { useQuery } from "../api/query";
 import { createWebhook, deleteWebhook, listSubscriptions, listWebhooks, setWebhookDisabled, type CreateWebhookResponse, type SubscriptionState, type WebhookState } from "../gen/events";
 import { t } from "../i18n";
 import { may } from "../session";
+import { flags, word } from "../shell";
 import { Badge, Button, Cli, CopyButton, Dialog, Empty, Field, FormDialog, Loaded, Notice, Panel, Time, say } from "../ui/parts";
 
 const PAGE = 200;
@@ -129,7 +130,7 @@ function Create({ onClose, onDone }: { onClose: () => void; onDone: (reply: Crea
         </div>
       )}
       <Field label={t("webhooks.secret")} hint={t("webhooks.secret.hint")}>{(a) => <input {...a} type="password" autocomplete="off" value={secret} onInput={(e) => setSecret(e.currentTarget.value)} />}</Field>
-      <Cli line={`ow webhook create ${name || "NAME"} ${type || "TYPE"}${hmac ? ` --header ${header}${prefix ? ` --prefix ${prefix}` : ""}` : ""}`} />
+      <Cli line={`ow webhook create ${word(name || "NAME")} ${word(type || "TYPE")}${hmac ? flags({ header, prefix }) : ""}`} />
     </FormDialog>
   );
 }

@@ -20,8 +20,16 @@
  * Every call must end with exactly one of ow_reply, ow_reply_json, ow_refuse or ow_user_error; returning
  * anything but 0 fails the call as `user_error` when it was not settled before. An instance serves
  * one call at a time, in one thread. Globals live as long as the instance does: use them as a
- * cache, never as a store. There is no network and no file system: what you need from outside comes
- * by ow_call and ow_file. C11, libc, libm, cJSON and this header.
+ * cache, never as a store. There are no sockets and no files to open; what you need from outside comes
+ * by calls of the platform, each of which waits for its answer:
+ *
+ *     ow_file, ow_env, ow_config, ow_secret   what the bundle and its operators give
+ *     ow_call, ow_call_json, ow_spawn         other functions, at once or later
+ *     ow_publish, ow_push, ow_push_all        events; messages to connected players
+ *     ow_kv_...                               keys and values that are kept (overworld_kv.h)
+ *     ow_fetch                                other people's servers (overworld_fetch.h)
+ *
+ * C11, libc, libm, cJSON and this header.
  *
  * Memory: strings and bytes that ctx hands out belong to Overworld and are valid until the function
  * returns, unless a comment says otherwise. What you malloc, you free. cJSON trees that
