@@ -339,6 +339,27 @@ static void titles_share_the_queue(void **state) {
     assert_non_null(strstr(f->stage.err.message, "half"));
 }
 
+// An end that would be told to many is told to nobody while its title has no room.
+static void a_chain_ends_in_a_full_queue(void **state) {
+    fixture *f = *state;
+    char id[OW_ID_MAX];
+    Google__Protobuf__Timestamp later = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    destination_msg to = OVERWORLD__EVENTS__V1__DESTINATION__INIT;
+    new_execution_msg wanted = job("1");
+    stage_until(&f->stage, was_counted, f);
+    f->hold = true;
+    to.event_type = TEXT("match.over");
+    wanted.on_success = &to;
+    snprintf(id, sizeof id, "%s", enqueue(f, &wanted));
+    wait_for_runs(f, 1);
+    new_execution_msg other = job("2");
+    later.seconds = 4102444800; // 2100
+    other.due = &later;
+    enqueue_up_to(f, &other, "ttl_1", 20);
+    let_go(f, 0);
+    assert_string_equal(wait_for_state(f, id, "done")->destination_reason, "throttled");
+}
+
 static void a_refusal_is_final(void **state) {
     fixture *f = *state;
     f->reason = "refused";
@@ -829,6 +850,7 @@ int main(int argc, char **argv) {
         CASE(the_same_key_is_the_same_execution),
         CASE(a_failure_is_tried_again_and_given_up),
         cmocka_unit_test_setup_teardown(titles_share_the_queue, set_up_small, tear_down),
+        cmocka_unit_test_setup_teardown(a_chain_ends_in_a_full_queue, set_up_small, tear_down),
         CASE(a_refusal_is_final),
         CASE(throttling_is_no_attempt),
         CASE(what_is_due_later_runs_later),
