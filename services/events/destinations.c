@@ -157,10 +157,13 @@ static ow_code check_event(const run *run, const destination_msg *to, ow_err *er
         return ow_fail(err, OW_INVALID_ARGUMENT, "chain_too_deep",
                        "executions cause each other %d deep at most", DEPTH_MAX);
     }
-    return platform_type_find(to->event_type) == NULL
-               ? OW_OK
-               : ow_fail(err, OW_PERMISSION_DENIED, "platform_event",
-                         "%s is published by the platform alone", to->event_type);
+    if (platform_type_find(to->event_type) != NULL) {
+        return ow_fail(err, OW_PERMISSION_DENIED, "platform_event",
+                       "%s is published by the platform alone", to->event_type);
+    }
+    return run->crowded ? ow_fail(err, OW_RESOURCE_EXHAUSTED, "throttled",
+                                  "too many executions of this title wait already")
+                        : OW_OK;
 }
 
 static ow_code prepare_event(run *run, const destination_msg *to, const queue_item *next,
@@ -192,8 +195,17 @@ ow_code destination_announce(ow_db_conn *db, const run *ended, bool *ret_announc
                : announce(db, ended, ended->told_as, ret_announced, err);
 }
 
+// Many may follow from an event, and an event from each of those: such a chain ends where its title's share of the
+// queue does.
+static bool is_crowded(const run *run) {
+    const run_place *place = &run->place;
+    return place->has_room != NULL &&
+           !place->has_room(place->has_room_self, run->claimed->row.title_id);
+}
+
 void destination_prepare(run *run, const queue_item *next, int64_t now_us) {
     const destination_msg *to = destination_of(run, next->state);
+    run->crowded = state_is_settled(next->state) && is_crowded(run);
     ow_err err;
     if (to == NULL) {
         return;

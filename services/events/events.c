@@ -140,6 +140,12 @@ static void on_announced(void *self) {
     spreader_kick(e->spreader, &(spread){.more = true});
 }
 
+static bool has_room(void *self, const char *title_id) {
+    const events *e = self;
+    return e->upkeep == NULL || shares_admit(upkeep_shares(e->upkeep), title_id, 1,
+                                             e->config.max_waiting) == SHARE_ADMITS;
+}
+
 static ow_code start_worker(events *e, ow_err *err) {
     worker_options options = {
         .loop = e->env->loop,
@@ -156,6 +162,7 @@ static ow_code start_worker(events *e, ow_err *err) {
         .make_id = make_id,
         .make_id_self = e,
         .on_announced = on_announced,
+        .has_room = has_room,
         .self = e,
         .alone = true, // the store is locked for this process
     };
@@ -177,8 +184,11 @@ static void reserve_ids(void *self, int64_t now_us, char base_id[static OW_ID_MA
     events_reserve_ids(self, now_us, base_id);
 }
 
-static void on_executions(void *self) {
+static void on_executions(void *self, const queue_shares *made) {
     events *e = self;
+    for (int i = 0; i < made->count; i++) {
+        upkeep_accepted(e->upkeep, made->titles[i].title_id, made->titles[i].waiting);
+    }
     worker_kick(e->worker, ow_clock_wall_us(e->env->clock));
 }
 

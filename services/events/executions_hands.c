@@ -11,58 +11,40 @@ enum { LOOKED_AT_MAX = 1000 };
 
 // ---- List ----
 
-typedef ow_code (*page_query)(ow_db_conn *db, ow_rows **ret_rows, const execution_query *query,
-                              const char *below, ow_err *err);
+#define BELOW "SELECT " EXECUTION_COLUMNS_LIGHT " FROM executions WHERE execution_id < $1"
 
-static ow_code query_any(ow_db_conn *db, ow_rows **ret_rows, const execution_query *query,
-                         const char *below, ow_err *err) {
-    return ow_db_query(db, ret_rows, err,
-                       "SELECT " EXECUTION_COLUMNS_LIGHT " FROM executions WHERE execution_id < $1"
-                       " AND title_id = $2 ORDER BY execution_id DESC LIMIT $3",
-                       "tti", below, query->title_id, (int64_t)LOOKED_AT_MAX);
-}
+// Which list; each takes where it begins, the title and a limit, and finds the title's own in an index.
+typedef enum list_kind { LIST_ANY, LIST_RUNNING, LIST_DEAD, LIST_BEHIND, LIST_KINDS } list_kind;
 
-static ow_code query_running(ow_db_conn *db, ow_rows **ret_rows, const execution_query *query,
-                             const char *below, ow_err *err) {
-    return ow_db_query(db, ret_rows, err,
-                       "SELECT " EXECUTION_COLUMNS_LIGHT " FROM executions WHERE state = 4"
-                       " AND execution_id < $1 AND title_id = $2"
-                       " ORDER BY execution_id DESC LIMIT $3",
-                       "tti", below, query->title_id, (int64_t)LOOKED_AT_MAX);
-}
+static const char *const lists[LIST_KINDS] = {
+    [LIST_ANY] = BELOW " AND title_id = $2 ORDER BY execution_id DESC LIMIT $3",
+    [LIST_RUNNING] =
+        BELOW " AND state = 4 AND subscription >= $2 || ' ' AND subscription < $2 || '!'"
+              " ORDER BY execution_id DESC LIMIT $3",
+    [LIST_DEAD] = BELOW " AND title_id = $2 AND state = 6 ORDER BY execution_id DESC LIMIT $3",
+    // What follows from an event comes soon behind it.
+    [LIST_BEHIND] = "SELECT " EXECUTION_COLUMNS_LIGHT " FROM executions WHERE execution_id > $1"
+                    " AND title_id = $2 ORDER BY execution_id LIMIT $3",
+};
 
-static ow_code query_dead(ow_db_conn *db, ow_rows **ret_rows, const execution_query *query,
-                          const char *below, ow_err *err) {
-    return ow_db_query(db, ret_rows, err,
-                       "SELECT " EXECUTION_COLUMNS_LIGHT " FROM executions WHERE state = 6"
-                       " AND execution_id < $1 AND title_id = $2"
-                       " ORDER BY execution_id DESC LIMIT $3",
-                       "tti", below, query->title_id, (int64_t)LOOKED_AT_MAX);
-}
-
-// What follows from an event comes soon behind it.
-static ow_code query_behind(ow_db_conn *db, ow_rows **ret_rows, const execution_query *query,
-                            const char *above, ow_err *err) {
-    return ow_db_query(db, ret_rows, err,
-                       "SELECT " EXECUTION_COLUMNS_LIGHT " FROM executions WHERE execution_id > $1"
-                       " AND title_id = $2 ORDER BY execution_id LIMIT $3",
-                       "tti", above, query->title_id, (int64_t)LOOKED_AT_MAX);
+const char *executions_list_sql(size_t at) {
+    return at < LIST_KINDS ? lists[at] : NULL;
 }
 
 static bool is_of_event(const execution_filter *filter) {
     return filter != NULL && filter->trigger_id[0] != '\0';
 }
 
-static page_query query_of(const execution_filter *filter) {
+static list_kind kind_of(const execution_filter *filter) {
     if (filter == NULL) {
-        return query_any;
+        return LIST_ANY;
     }
     if (is_of_event(filter)) {
-        return query_behind;
+        return LIST_BEHIND;
     }
-    return strcmp(filter->state, "dead") == 0      ? query_dead
-           : strcmp(filter->state, "running") == 0 ? query_running
-                                                   : query_any;
+    return strcmp(filter->state, "dead") == 0      ? LIST_DEAD
+           : strcmp(filter->state, "running") == 0 ? LIST_RUNNING
+                                                   : LIST_ANY;
 }
 
 static bool is_or_any(const char *wanted, const char *is) {
@@ -126,7 +108,8 @@ ow_code executions_list(ow_db_conn *db, const execution_query *query, ow_arena *
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for a page");
     }
     begin_of(query, begin);
-    ow_code code = query_of(query->filter)(db, &rows, query, begin, err);
+    ow_code code = ow_db_query(db, &rows, err, lists[kind_of(query->filter)], "tti", begin,
+                               query->title_id, (int64_t)LOOKED_AT_MAX);
     code = code == OW_OK ? take_fitting(rows, query, arena, ret_page, last, err) : code;
     ow_rows_close(rows);
     ret_page->next = ow_arena_strdup_in(arena, last);

@@ -35,7 +35,8 @@ ow_code failure_announce(ow_db_conn *db, const run *ended, bool *ret_announced, 
     const execution_row *row = &ended->claimed->row;
     *ret_announced = false;
     if (ended->stale || ended->settlement.next.state != EXECUTION_DEAD ||
-        row->facts->wanted->depth >= DEPTH_MAX) {
+        row->facts->wanted->depth >= DEPTH_MAX ||
+        (ended->crowded && row->facts->wanted->depth > 0)) {
         return OW_OK;
     }
     announcement a = {.type = "function.failed", .id = row->execution_id};

@@ -2,6 +2,7 @@
 // with "packed" the calls are encoded and deferred.
 
 #include "services/events/events.h"
+#include "services/events/internal.h"
 #include "services/events/messages.h"
 #include "tests/stage/stage.h"
 
@@ -302,6 +303,19 @@ static int enqueue_up_to(fixture *f, const new_execution_msg *wanted, const char
     return count;
 }
 
+static bool was_counted(void *self) {
+    const fixture *f = self;
+    const events *e = f->stage.self;
+    return upkeep_has_counted(e->upkeep);
+}
+
+static bool have_their_shares(void *self) {
+    const fixture *f = self;
+    const events *e = f->stage.self;
+    const queue_shares *shares = upkeep_shares(e->upkeep);
+    return shares_of(shares, "ttl_1") == 10 && shares_of(shares, "ttl_2") == 5;
+}
+
 // A title has the queue to itself until others come; then it has half, whatever it had before.
 static void titles_share_the_queue(void **state) {
     fixture *f = *state;
@@ -310,10 +324,7 @@ static void titles_share_the_queue(void **state) {
     later.seconds = 4102444800; // 2100
     wanted.due = &later;
     // What comes while the queue is counted for the first time may count twice.
-    for (int64_t until_us = ow_loop_now_us(f->stage.loop) + 200000;
-         ow_loop_now_us(f->stage.loop) < until_us;) {
-        assert_int_equal(ow_loop_turn(f->stage.loop, 2000, NULL), OW_OK);
-    }
+    stage_until(&f->stage, was_counted, f);
     assert_int_equal(enqueue_up_to(f, &wanted, "ttl_1", 20), 10);
     assert_int_equal(enqueue_up_to(f, &wanted, "ttl_2", 20), 5);
     assert_non_null(strstr(f->stage.err.message, "half"));
@@ -323,12 +334,30 @@ static void titles_share_the_queue(void **state) {
     assert_int_equal(enqueue_up_to(f, &wanted, "ttl_3", 1), 0);
     // The next process counts the same.
     stage_restart(&f->stage);
-    for (int i = 0; i < 50; i++) {
-        ow_clock_advance(f->stage.clock, 6 * 1000000);
-        assert_int_equal(ow_loop_turn(f->stage.loop, 2000, NULL), OW_OK);
-    }
+    stage_until(&f->stage, have_their_shares, f);
     assert_int_equal(enqueue_up_to(f, &wanted, "ttl_2", 1), 0);
     assert_non_null(strstr(f->stage.err.message, "half"));
+}
+
+// An end that would be told to many is told to nobody while its title has no room.
+static void a_chain_ends_in_a_full_queue(void **state) {
+    fixture *f = *state;
+    char id[OW_ID_MAX];
+    Google__Protobuf__Timestamp later = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    destination_msg to = OVERWORLD__EVENTS__V1__DESTINATION__INIT;
+    new_execution_msg wanted = job("1");
+    stage_until(&f->stage, was_counted, f);
+    f->hold = true;
+    to.event_type = TEXT("match.over");
+    wanted.on_success = &to;
+    snprintf(id, sizeof id, "%s", enqueue(f, &wanted));
+    wait_for_runs(f, 1);
+    new_execution_msg other = job("2");
+    later.seconds = 4102444800; // 2100
+    other.due = &later;
+    enqueue_up_to(f, &other, "ttl_1", 20);
+    let_go(f, 0);
+    assert_string_equal(wait_for_state(f, id, "done")->destination_reason, "throttled");
 }
 
 static void a_refusal_is_final(void **state) {
@@ -631,6 +660,11 @@ static queue_stats_response *stats(fixture *f, bool points) {
     return ask(f, "GetQueueStats", &request, &viewer);
 }
 
+static bool so_many_are_dead(void *self) {
+    fixture *f = self;
+    return stats(f, false)->dead >= f->wanted;
+}
+
 // Those that do not fit stand before one that does: the search goes on where it stopped.
 static void what_fits_is_found_behind_many_that_do_not(void **state) {
     fixture *f = *state;
@@ -649,8 +683,8 @@ static void what_fits_is_found_behind_many_that_do_not(void **state) {
     for (int i = 0; i < 3; i++) {
         assert_non_null(stage_call(&f->stage, QUEUE, "Enqueue", &many, &platform));
     }
-    while (stats(f, false)->dead < 1501) {
-    }
+    f->wanted = 1501;
+    stage_until(&f->stage, so_many_are_dead, f);
     discard_request discard = OVERWORLD__EVENTS__V1__DISCARD_EXECUTIONS_REQUEST__INIT;
     execution_filter filter = OVERWORLD__EVENTS__V1__EXECUTION_FILTER__INIT;
     filter.function = TEXT("moderate");
@@ -816,6 +850,7 @@ int main(int argc, char **argv) {
         CASE(the_same_key_is_the_same_execution),
         CASE(a_failure_is_tried_again_and_given_up),
         cmocka_unit_test_setup_teardown(titles_share_the_queue, set_up_small, tear_down),
+        cmocka_unit_test_setup_teardown(a_chain_ends_in_a_full_queue, set_up_small, tear_down),
         CASE(a_refusal_is_final),
         CASE(throttling_is_no_attempt),
         CASE(what_is_due_later_runs_later),

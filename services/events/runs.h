@@ -18,6 +18,8 @@ typedef struct run_place {
     execution_limits limits;
     void (*make_id)(void *self, int64_t now_us, char id[static OW_ID_MAX]);
     void *make_id_self;
+    bool (*has_room)(void *self, const char *title_id); // see worker.h; NULL: always
+    void *has_room_self;
     void (*on_ended)(void *self, run *ended); // the runner has answered; once
     void *self;
 } run_place;
@@ -36,6 +38,7 @@ struct run {
     new_execution *successor;     // NULL: none
     struct announcement *told_as; // the event that tells of its end; NULL: none
     settlement settlement;
+    bool crowded; // its title has no room for what would follow from an event
     bool suspect; // it could not be written though nothing else was
     bool stale;   // it was settled by others: nothing was written
 };

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { COSTLY = 4 }; // so many plain ones does one cost that is looked up or stored by itself
 enum { ID_TAIL = 4, BATCH_ROOM = (256 << 10) - EVENT_ARGS_MAX - 256 };
 
 #define MICROS_A_SECOND ((int64_t)1000000)
@@ -31,13 +32,22 @@ void spread_id(const char *base_id, uint32_t n, const char *prefix, char id[stat
 }
 
 void spread_begin(spread *s, int executions) {
+    int occurrences = (int)((int64_t)SPREAD_OCCURRENCES_MAX * executions / SPREAD_EXECUTIONS_MAX);
     s->executions_left = executions;
+    s->occurrences_max = occurrences > 0 ? occurrences : 1;
     s->plain_count = 0;
     s->bytes_left = SPREAD_BYTES_MAX;
     s->executions = s->items = s->spread = s->skipped = 0;
     s->ids_used = (uint32_t)s->told_count;
     s->next_batch_us = 0;
     s->more = false;
+}
+
+int spread_next_size(int executions, bool went_well) {
+    int next = went_well ? executions * 2 : executions / 2;
+    return next > SPREAD_EXECUTIONS_MAX   ? SPREAD_EXECUTIONS_MAX
+           : next < SPREAD_EXECUTIONS_MIN ? SPREAD_EXECUTIONS_MIN
+                                          : next;
 }
 
 // ---- Executions ----
@@ -102,8 +112,11 @@ static ow_code insert(ow_db_conn *db, spread *s, const delivery *d, const new_ex
         memcpy(new.execution_id, d->execution_id, OW_ID_MAX);
         code = store(db, s, &new, err);
     }
+    if (s->made != NULL) {
+        shares_add(s->made, d->title_id, 1);
+    }
     s->executions++;
-    s->executions_left--;
+    s->executions_left -= execution_is_plain(&new) ? 1 : COSTLY;
     s->bytes_left -= (int64_t)d->payload.len;
     return code;
 }
@@ -251,7 +264,7 @@ static ow_code add_to_batch(ow_db_conn *db, spread *s, delivery *d, ow_err *err)
         code = batch_measure(db, item.subscription_id, item.lane, &count, &bytes, err);
     }
     s->items++;
-    s->executions_left--;
+    s->executions_left -= COSTLY;
     s->bytes_left -= (int64_t)item.item.len;
     bool full = count >= declared->batch_size || bytes + count > BATCH_ROOM;
     return code == OW_OK && full ? flush(db, s, d, err) : code;
@@ -336,7 +349,7 @@ ow_code spread_occurrences(ow_db_conn *db, spread *s, const char *title_id, ow_e
     bool found = true;
     while (code == OW_OK && found && !s->more) {
         occurrence_row row;
-        s->more = s->spread == SPREAD_OCCURRENCES_MAX || s->bytes_left <= 0;
+        s->more = s->spread >= s->occurrences_max || s->bytes_left <= 0;
         if (s->more) {
             break;
         }

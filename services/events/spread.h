@@ -14,6 +14,7 @@
 enum {
     SPREAD_OCCURRENCES_MAX = 200,
     SPREAD_EXECUTIONS_MAX = 1500,
+    SPREAD_EXECUTIONS_MIN = 50, // see spread_next_size
     SPREAD_PUBLISHER_MAX = 400, // of the first one, which a publisher waits for
     SPREAD_BYTES_MAX = 2 << 20,
     ID_BLOCK = 1 << 20, // ids at hand
@@ -28,9 +29,10 @@ typedef struct spread {
     const char *base_id;  // of a block of ID_BLOCK ids, see spread_id
     published_msg **told; // of these occurrences the number of matches is filled in; may be NULL
     size_t told_count;
+    queue_shares *made; // executions by title are added to it; may be NULL
     // Kept.
     uint32_t ids_used;
-    int executions_left;
+    int executions_left, occurrences_max;
     int64_t bytes_left;
     new_execution plain[PLAIN_AT_ONCE]; // not stored yet
     int plain_count;
@@ -43,8 +45,12 @@ typedef struct spread {
 // The nth id of a block, with that prefix ("exe_", "trg_").
 void spread_id(const char *base_id, uint32_t n, const char *prefix, char id[static OW_ID_MAX]);
 
-// Starts a slice of at most so many executions; what was given stays.
+// Starts a slice of at most so many executions (plain ones: others count as several), and of as many occurrences as is
+// in proportion; what was given stays.
 void spread_begin(spread *s, int executions);
+
+// What the next slice may make after one of `executions` that went well, or was more than a write may take.
+int spread_next_size(int executions, bool went_well);
 
 // Occurrences of a title, or of all ("").
 ow_code spread_occurrences(ow_db_conn *db, spread *s, const char *title_id, ow_err *err);

@@ -22,6 +22,8 @@ struct spreader {
     ow_arena *arena; // NULL: no slice is under way
     char base_id[OW_ID_MAX];
     spread slice;
+    queue_shares made; // by the slice
+    int size;          // of the next slice, in executions
     bool again, stopping, cleaning;
     int64_t next_batch_us; // wall clock; 0: none
     int deleted;
@@ -53,7 +55,8 @@ static void count(spreader *s, const spread *done) {
 
 static ow_code slice_run(ow_db_conn *db, void *self, ow_err *err) {
     spreader *s = self;
-    spread_begin(&s->slice, SPREAD_EXECUTIONS_MAX);
+    s->made = (queue_shares){0};
+    spread_begin(&s->slice, s->size);
     ow_code code = spread_occurrences(db, &s->slice, "", err);
     return code == OW_OK && !s->slice.more ? spread_batches(db, &s->slice, err) : code;
 }
@@ -75,13 +78,16 @@ static void slice_done(void *self, ow_code code, const ow_err *err) {
         if (!s->stopping) {
             ow_log(OW_LOG_WARN, "events not spread", "reason=%s why=%s", err->reason, err->message);
         }
+        // The same again would take as long again, and nobody's events went on.
+        s->size = spread_next_size(s->size, false);
         set_timer(s, &s->timer, RETRY_US);
         return;
     }
+    s->size = spread_next_size(s->size, true);
     count(s, &s->slice);
     s->next_batch_us = s->slice.next_batch_us;
     if (s->slice.executions > 0) {
-        s->options.on_executions(s->options.self);
+        s->options.on_executions(s->options.self, &s->made);
     }
     plan(s);
 }
@@ -103,6 +109,7 @@ static void on_due(void *self) {
         .limits = s->options.limits,
         .now_us = wall_us(s),
         .base_id = s->base_id,
+        .made = &s->made,
     };
     s->options.reserve_ids(s->options.self, s->slice.now_us, s->base_id);
     s->job = (ow_db_job){.run = slice_run, .done = slice_done, .self = s};
@@ -177,6 +184,7 @@ spreader *spreader_new(const spreader_options *options) {
     }
     ow_metrics *m = options->metrics;
     s->options = *options;
+    s->size = SPREAD_EXECUTIONS_MAX;
     s->timer = (ow_timer){.on_due = on_due, .self = s};
     s->clean_timer = (ow_timer){.on_due = on_clean, .self = s};
     s->spread = ow_metrics_counter(m, "overworld_events_spread_total",

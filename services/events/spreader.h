@@ -21,7 +21,8 @@ typedef struct spreader_options {
     int64_t keep_us, max_bytes; // of occurrences
     // Fills the first of a new block of ids.
     void (*reserve_ids)(void *self, int64_t now_us, char base_id[static OW_ID_MAX]);
-    void (*on_executions)(void *self); // there are new ones, due now
+    // There are new ones, due now: so many of each title.
+    void (*on_executions)(void *self, const queue_shares *made);
     void *self;
 } spreader_options;
 

@@ -4,6 +4,7 @@
 #include "services/events/event_messages.h"
 #include "services/events/events.h"
 #include "services/events/messages.h"
+#include "services/events/spread.h"
 #include "tests/stage/stage.h"
 
 #include "core/crypto/webhook.h"
@@ -783,6 +784,22 @@ static void an_end_is_told_as_asked(void **state) {
     refused(f, subscribe(f, &loop), OW_INVALID_ARGUMENT, "bad_subscription");
 }
 
+// ---- Slices ----
+
+// One that was more than a write may take is not tried again as it was.
+static void slices_shrink_and_grow(void **state) {
+    (void)state;
+    int size = SPREAD_EXECUTIONS_MAX;
+    assert_int_equal(spread_next_size(size, true), SPREAD_EXECUTIONS_MAX);
+    for (int i = 0; i < 10; i++) {
+        int next = spread_next_size(size, false);
+        assert_true(next < size || size == SPREAD_EXECUTIONS_MIN);
+        size = next;
+    }
+    assert_int_equal(size, SPREAD_EXECUTIONS_MIN);
+    assert_int_equal(spread_next_size(size, true), 2 * SPREAD_EXECUTIONS_MIN);
+}
+
 // ---- Subscriptions ----
 
 static void a_subscription_changes_by_its_etag(void **state) {
@@ -909,6 +926,7 @@ int main(int argc, char **argv) {
         OW_TEST_WITH(each_subscription_gets_the_envelope, set_up, tear_down),
         OW_TEST_WITH(conditions_choose, set_up, tear_down),
         OW_TEST_WITH(events_of_a_key_keep_their_order, set_up, tear_down),
+        cmocka_unit_test(slices_shrink_and_grow),
         OW_TEST_WITH(several_at_a_time, set_up, tear_down),
         OW_TEST_WITH(very_many_subscriptions_get_it_once_each, set_up, tear_down),
         OW_TEST_WITH(a_webhook_becomes_an_event, set_up, tear_down),

@@ -20,14 +20,15 @@ struct upkeep {
     upkeep_options options;
     ow_timer timer;
     ow_db_job count_job, delete_job;
-    queue_census census;
-    queue_shares shares; // as of the last count, and what came since
-    queue_shares since;  // what came while it is counted again
+    queue_census counted; // by the count under way
+    queue_census census;  // by the last one that went well
+    queue_shares shares;  // as of the latter, and what came since
+    queue_shares since;   // what came while it is counted again
     int64_t now_us, next_look_us, began_us;
     int deleted; // by the last slice
     depth_gauges gauges;
     ow_counter *deletions;
-    bool busy, stopping;
+    bool busy, stopping, has_counted;
 };
 
 static void set_timer(upkeep *u) {
@@ -93,33 +94,41 @@ static void begin_delete(upkeep *u) {
 
 static ow_code run_count(ow_db_conn *db, void *self, ow_err *err) {
     upkeep *u = self;
-    return executions_census(db, &u->census, err);
+    return executions_census(db, &u->counted, err);
 }
 
-// What came while it was counted may be counted twice, until the next time.
-static void take_shares(upkeep *u) {
+// A million rows take a while: no more than a twentieth of a reader's time, whatever came of it.
+static void back_off(upkeep *u) {
     int64_t took_us = ow_loop_now_us(u->options.loop) - u->began_us;
-    u->shares = u->census.shares;
-    for (int i = 0; i < u->since.count; i++) {
-        shares_add(&u->shares, u->since.titles[i].title_id, u->since.titles[i].waiting);
-    }
-    u->shares.rest += u->since.rest;
-    // A million rows take a while: no more than a twentieth of a reader's time.
     int64_t rest_us = took_us * COUNT_RATIO < REST_MAX_US ? took_us * COUNT_RATIO : REST_MAX_US;
     if (rest_us > LOOK_EVERY_US) {
         u->next_look_us = ow_clock_mono_us(u->options.clock) + rest_us;
     }
 }
 
+// What came while it was counted may be counted twice, until the next time. After a count that failed it is the last
+// good one and what came during this one: what only grew would refuse everybody in the end.
+static void take_shares(upkeep *u) {
+    u->shares = u->census.shares;
+    for (int i = 0; i < u->since.count; i++) {
+        shares_add(&u->shares, u->since.titles[i].title_id, u->since.titles[i].waiting);
+    }
+    u->shares.rest += u->since.rest;
+}
+
 static void count_done(void *self, ow_code code, const ow_err *err) {
     upkeep *u = self;
+    back_off(u);
     if (code != OW_OK) {
         if (!u->stopping) {
             ow_log(OW_LOG_WARN, "executions not counted", "reason=%s", err->reason);
         }
+        take_shares(u);
         rest(u);
         return;
     }
+    u->census = u->counted;
+    u->has_counted = true;
     show(u);
     take_shares(u);
     if (u->stopping) {
@@ -194,6 +203,10 @@ upkeep *upkeep_free(upkeep *u) {
 
 const queue_shares *upkeep_shares(const upkeep *u) {
     return &u->shares;
+}
+
+bool upkeep_has_counted(const upkeep *u) {
+    return u->has_counted;
 }
 
 void upkeep_accepted(upkeep *u, const char *title_id, int64_t count) {

@@ -25,4 +25,6 @@ upkeep *upkeep_free(upkeep *u);
 
 // How many wait, as of the last count and what was told since.
 const queue_shares *upkeep_shares(const upkeep *u);
+// Has it been counted since it was opened? Before that there are only those that came since.
+bool upkeep_has_counted(const upkeep *u);
 void upkeep_accepted(upkeep *u, const char *title_id, int64_t count);

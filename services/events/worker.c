@@ -233,6 +233,8 @@ static run_place place_of(worker *w) {
         .limits = w->options.limits,
         .make_id = w->options.make_id,
         .make_id_self = w->options.make_id_self,
+        .has_room = w->options.has_room,
+        .has_room_self = w->options.self,
         .on_ended = on_ended,
         .self = w,
     };

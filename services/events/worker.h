@@ -24,6 +24,8 @@ typedef struct worker_options {
     void (*make_id)(void *self, int64_t now_us, char id[static OW_ID_MAX]);
     void *make_id_self;
     void (*on_announced)(void *self); // there are events to be spread; may be NULL
+    // May a title's end set more going? NULL: always.
+    bool (*has_room)(void *self, const char *title_id);
     void *self;
     bool alone; // nobody else works on this store: leases found at the start are of the dead
 } worker_options;

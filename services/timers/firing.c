@@ -19,6 +19,7 @@ enum {
 #define LOOK_AGAIN_US (30 * SECOND_US) // another process may have made timers
 #define SET_BACK_US (5 * SECOND_US)    // wall time that fell back so far begins intervals anew
 #define DROP_EVERY_US (10 * MINUTE_US)
+#define KEPT_US (60 * MINUTE_US) // whatever others have: nobody's slots push out what just was
 
 struct firing {
     firing_options options;
@@ -33,7 +34,7 @@ struct firing {
     int64_t drop_us;       // monotonic time of the next dropping
     ow_db_job drop_job;
     int64_t dropped, excess;
-    bool dropping, again, set_back, away, draining, stopping;
+    bool dropping, by_age, again, set_back, away, draining, stopping;
     ow_counter *fired, *missed, *skipped, *failed, *put_off;
     ow_histogram *lateness;
 };
@@ -301,13 +302,24 @@ static void claim(firing *f) {
 
 static void drop_slice(firing *f);
 
+static int64_t too_many(const firing *f) {
+    return f->excess < DROP_LIMIT ? f->excess : DROP_LIMIT;
+}
+
 static ow_code run_drop(ow_db_conn *db, void *self, ow_err *err) {
     firing *f = self;
     const reader r = {db, NULL, err};
-    int64_t too_many = f->excess < DROP_LIMIT ? f->excess : DROP_LIMIT;
-    return too_many > 0
-               ? slots_drop(&r, NEVER, (int)too_many, &f->dropped)
-               : slots_drop(&r, wall_us(f) - f->options.history_us, DROP_LIMIT, &f->dropped);
+    return f->by_age ? slots_drop(&r, wall_us(f) - f->options.history_us, DROP_LIMIT, &f->dropped)
+                     : slots_drop(&r, wall_us(f) - KEPT_US, (int)too_many(f), &f->dropped);
+}
+
+// Whether more is left. Those that are too old have every second slice, however many there are.
+static bool goes_on(firing *f) {
+    bool full = f->dropped == (f->by_age ? DROP_LIMIT : too_many(f));
+    f->excess = f->by_age || full ? f->excess - f->dropped : 0; // the others are too young
+    full = full || !f->by_age;
+    f->by_age = !f->by_age || f->excess <= 0;
+    return full || !f->by_age;
 }
 
 static void on_dropped(void *self, ow_code code, const ow_err *err) {
@@ -315,9 +327,7 @@ static void on_dropped(void *self, ow_code code, const ow_err *err) {
     if (code != OW_OK) {
         log_failure(f, "old slots are not dropped", err);
     }
-    // More is left when it was a full slice.
-    f->excess -= f->dropped;
-    if (code == OW_OK && f->dropped == DROP_LIMIT && !f->draining && !f->stopping) {
+    if (code == OW_OK && goes_on(f) && !f->draining && !f->stopping) {
         drop_slice(f);
         return;
     }
@@ -349,6 +359,7 @@ static void on_counted(void *self, ow_code code, const ow_err *err) {
         f->dropping = false;
         return;
     }
+    f->by_age = f->excess <= 0;
     drop_slice(f);
 }
 

@@ -45,7 +45,8 @@ static const ow_config_key config_keys[] = {
      .default_value = "1000000",
      .min = 100,
      .max = 1000000000,
-     .doc = "Of how many slots it is kept; beyond that the oldest are forgotten first."},
+     .doc =
+         "Of how many slots it is kept; beyond that the oldest are forgotten first, those of the last hour never."},
     {0},
 };
 
