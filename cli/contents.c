@@ -326,15 +326,26 @@ bool cli_contents_of_bundle(cli *c, const cli_bundle *bundle, cli_contents *ret_
 
 // ---- Files ----
 
+typedef struct assembly {
+    uint8_t *bytes;
+    int64_t size;  // so far
+    int64_t total; // as the first piece said: that is what there is room for
+} assembly;
+
 static cli_exit add_piece(cli *c, const Overworld__Registry__V1__GetFileResponse *piece,
-                          int64_t offset, uint8_t **bytes) {
-    if (offset == 0) {
-        *bytes = ow_arena_alloc(c->arena, (size_t)piece->total_size + 1);
+                          assembly *to) {
+    if (to->bytes == NULL && piece->total_size >= 0) {
+        to->total = piece->total_size;
+        to->bytes = ow_arena_alloc(c->arena, (size_t)to->total + 1);
     }
-    if (*bytes == NULL || offset + (int64_t)piece->data.len > piece->total_size) {
+    if (to->bytes == NULL || piece->total_size != to->total ||
+        (int64_t)piece->data.len > to->total - to->size) {
         return cli_fail(c, CLI_FAILED, "out of memory, or the file changed meanwhile");
     }
-    memcpy(*bytes + offset, piece->data.data, piece->data.len);
+    if (piece->data.len > 0) {
+        memcpy(to->bytes + to->size, piece->data.data, piece->data.len);
+    }
+    to->size += (int64_t)piece->data.len;
     return CLI_OK;
 }
 
@@ -343,7 +354,7 @@ static cli_exit get_file(cli *c, const cli_contents *contents, const char *path,
     Overworld__Registry__V1__GetFileRequest request =
         OVERWORLD__REGISTRY__V1__GET_FILE_REQUEST__INIT;
     Overworld__Registry__V1__GetFileResponse *piece;
-    uint8_t *bytes = NULL;
+    assembly file = {0};
     request.virtual_server = (char *)(uintptr_t)contents->server;
     request.version = (char *)(uintptr_t)contents->version;
     request.path = (char *)(uintptr_t)path;
@@ -351,14 +362,14 @@ static cli_exit get_file(cli *c, const cli_contents *contents, const char *path,
         cli_exit code =
             cli_rpc(c, REGISTRY "GetFile", &request.base,
                     &overworld__registry__v1__get_file_response__descriptor, false, &piece);
-        code = code == CLI_OK ? add_piece(c, piece, request.offset, &bytes) : code;
+        code = code == CLI_OK ? add_piece(c, piece, &file) : code;
         if (code != CLI_OK) {
             return code;
         }
-        request.offset += (int64_t)piece->data.len;
-    } while (piece->data.len > 0 && request.offset < piece->total_size);
-    *ret_bytes = bytes;
-    *ret_size = (size_t)request.offset;
+        request.offset = file.size;
+    } while (piece->data.len > 0 && file.size < file.total);
+    *ret_bytes = file.bytes;
+    *ret_size = (size_t)file.size;
     return CLI_OK;
 }
 
