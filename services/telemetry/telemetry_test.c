@@ -3,7 +3,6 @@
 
 #include "services/telemetry/blocks_for_test.h"
 #include "services/telemetry/telemetry.h"
-#include "services/telemetry/watch.h"
 #include "tests/stage/stage.h"
 
 #include "core/metrics/metrics.h"
@@ -472,8 +471,11 @@ static void says_that_there_was_more(void **state) {
     assert_int_equal(f->tail_code, OW_FAILED_PRECONDITION);
 }
 
+// As ADR 49 has it.
+enum { OF_TITLE_MAX = 64, OF_PERSON_MAX = 16 };
+
 typedef struct crowd {
-    ow_call *calls[WATCHERS_TITLE_MAX + 2];
+    ow_call *calls[OF_TITLE_MAX + 2];
     int watching, refused, ended;
 } crowd;
 
@@ -504,35 +506,35 @@ static void one_more_watches(fixture *f, crowd *c, int i, int person) {
 static bool all_answered(void *self) {
     const crowd *c = self;
     int begun = 0;
-    while (begun < WATCHERS_TITLE_MAX + 2 && c->calls[begun] != NULL) {
+    while (begun < OF_TITLE_MAX + 2 && c->calls[begun] != NULL) {
         begun++;
     }
     return c->watching + c->refused == begun;
 }
 
 static bool all_ended(void *self) {
-    return ((const crowd *)self)->ended == WATCHERS_TITLE_MAX + 2;
+    return ((const crowd *)self)->ended == OF_TITLE_MAX + 2;
 }
 
 static void bounds_who_watches_by_person_and_title(void **state) {
     fixture *f = *state;
     crowd c = {0};
-    for (int i = 0; i <= WATCHERS_PRINCIPAL_MAX; i++) {
+    for (int i = 0; i <= OF_PERSON_MAX; i++) {
         one_more_watches(f, &c, i, 0);
     }
     stage_until(&f->stage, all_answered, &c);
-    assert_int_equal(c.watching, WATCHERS_PRINCIPAL_MAX);
-    for (int i = WATCHERS_PRINCIPAL_MAX + 1; i < WATCHERS_TITLE_MAX + 2; i++) {
+    assert_int_equal(c.watching, OF_PERSON_MAX);
+    for (int i = OF_PERSON_MAX + 1; i < OF_TITLE_MAX + 2; i++) {
         one_more_watches(f, &c, i, i);
     }
     stage_until(&f->stage, all_answered, &c);
-    assert_int_equal(c.watching, WATCHERS_TITLE_MAX);
+    assert_int_equal(c.watching, OF_TITLE_MAX);
     assert_int_equal(c.refused, 2);
-    for (int i = 0; i < WATCHERS_TITLE_MAX + 2; i++) {
+    for (int i = 0; i < OF_TITLE_MAX + 2; i++) {
         ow_call_cancel(c.calls[i], OW_CANCELLED);
     }
     stage_until(&f->stage, all_ended, &c);
-    for (int i = 0; i < WATCHERS_TITLE_MAX + 2; i++) {
+    for (int i = 0; i < OF_TITLE_MAX + 2; i++) {
         ow_call_free(c.calls[i]);
     }
 }
