@@ -1,5 +1,6 @@
 #include "cli/contents.h"
 
+#include "cli/pieces.h"
 #include "cli/rpc.h"
 #include "core/crypto/hash.h"
 #include "core/json/transcode.h"
@@ -326,35 +327,12 @@ bool cli_contents_of_bundle(cli *c, const cli_bundle *bundle, cli_contents *ret_
 
 // ---- Files ----
 
-typedef struct assembly {
-    uint8_t *bytes;
-    int64_t size;  // so far
-    int64_t total; // as the first piece said: that is what there is room for
-} assembly;
-
-static cli_exit add_piece(cli *c, const Overworld__Registry__V1__GetFileResponse *piece,
-                          assembly *to) {
-    if (to->bytes == NULL && piece->total_size >= 0) {
-        to->total = piece->total_size;
-        to->bytes = ow_arena_alloc(c->arena, (size_t)to->total + 1);
-    }
-    if (to->bytes == NULL || piece->total_size != to->total ||
-        (int64_t)piece->data.len > to->total - to->size) {
-        return cli_fail(c, CLI_FAILED, "out of memory, or the file changed meanwhile");
-    }
-    if (piece->data.len > 0) {
-        memcpy(to->bytes + to->size, piece->data.data, piece->data.len);
-    }
-    to->size += (int64_t)piece->data.len;
-    return CLI_OK;
-}
-
 static cli_exit get_file(cli *c, const cli_contents *contents, const char *path,
                          const uint8_t **ret_bytes, size_t *ret_size) {
     Overworld__Registry__V1__GetFileRequest request =
         OVERWORLD__REGISTRY__V1__GET_FILE_REQUEST__INIT;
     Overworld__Registry__V1__GetFileResponse *piece;
-    assembly file = {0};
+    pieces file = {0};
     request.virtual_server = (char *)(uintptr_t)contents->server;
     request.version = (char *)(uintptr_t)contents->version;
     request.path = (char *)(uintptr_t)path;
@@ -362,9 +340,11 @@ static cli_exit get_file(cli *c, const cli_contents *contents, const char *path,
         cli_exit code =
             cli_rpc(c, REGISTRY "GetFile", &request.base,
                     &overworld__registry__v1__get_file_response__descriptor, false, &piece);
-        code = code == CLI_OK ? add_piece(c, piece, &file) : code;
         if (code != CLI_OK) {
             return code;
+        }
+        if (!pieces_add(&file, c->arena, piece)) {
+            return cli_fail(c, CLI_FAILED, "out of memory, or the file changed meanwhile");
         }
         request.offset = file.size;
     } while (piece->data.len > 0 && file.size < file.total);
