@@ -1,5 +1,6 @@
 #include "cli/contents.h"
 
+#include "cli/pieces.h"
 #include "cli/rpc.h"
 #include "core/crypto/hash.h"
 #include "core/json/transcode.h"
@@ -326,24 +327,12 @@ bool cli_contents_of_bundle(cli *c, const cli_bundle *bundle, cli_contents *ret_
 
 // ---- Files ----
 
-static cli_exit add_piece(cli *c, const Overworld__Registry__V1__GetFileResponse *piece,
-                          int64_t offset, uint8_t **bytes) {
-    if (offset == 0) {
-        *bytes = ow_arena_alloc(c->arena, (size_t)piece->total_size + 1);
-    }
-    if (*bytes == NULL || offset + (int64_t)piece->data.len > piece->total_size) {
-        return cli_fail(c, CLI_FAILED, "out of memory, or the file changed meanwhile");
-    }
-    memcpy(*bytes + offset, piece->data.data, piece->data.len);
-    return CLI_OK;
-}
-
 static cli_exit get_file(cli *c, const cli_contents *contents, const char *path,
                          const uint8_t **ret_bytes, size_t *ret_size) {
     Overworld__Registry__V1__GetFileRequest request =
         OVERWORLD__REGISTRY__V1__GET_FILE_REQUEST__INIT;
     Overworld__Registry__V1__GetFileResponse *piece;
-    uint8_t *bytes = NULL;
+    pieces file = {0};
     request.virtual_server = (char *)(uintptr_t)contents->server;
     request.version = (char *)(uintptr_t)contents->version;
     request.path = (char *)(uintptr_t)path;
@@ -351,14 +340,16 @@ static cli_exit get_file(cli *c, const cli_contents *contents, const char *path,
         cli_exit code =
             cli_rpc(c, REGISTRY "GetFile", &request.base,
                     &overworld__registry__v1__get_file_response__descriptor, false, &piece);
-        code = code == CLI_OK ? add_piece(c, piece, request.offset, &bytes) : code;
         if (code != CLI_OK) {
             return code;
         }
-        request.offset += (int64_t)piece->data.len;
-    } while (piece->data.len > 0 && request.offset < piece->total_size);
-    *ret_bytes = bytes;
-    *ret_size = (size_t)request.offset;
+        if (!pieces_add(&file, c->arena, piece)) {
+            return cli_fail(c, CLI_FAILED, "out of memory, or the file changed meanwhile");
+        }
+        request.offset = file.size;
+    } while (piece->data.len > 0 && file.size < file.total);
+    *ret_bytes = file.bytes;
+    *ret_size = (size_t)file.size;
     return CLI_OK;
 }
 

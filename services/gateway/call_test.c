@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const ow_channel_kind local = OW_CHANNEL_LOCAL;
@@ -347,6 +348,33 @@ static void serves_from_its_copies(void **state) {
     response_deinit(&r);
 }
 
+// All files of a store count, however many there are.
+static void tells_how_much_its_stores_hold(void **state) {
+    enum { FILES = 70 };
+    platform *p = *state;
+    response r;
+    char folder[120], path[160];
+    snprintf(folder, sizeof folder, "%s/data", p->folder);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    for (int i = 0; i < FILES; i++) {
+        snprintf(path, sizeof path, "%s/%d", folder, i);
+        FILE *file = fopen(path, "w");
+        assert_non_null(file);
+        assert_int_equal(fputs("0123456789", file) >= 0, true);
+        assert_int_equal(fclose(file), 0);
+    }
+    client_ask(p, p->console_port, "POST /overworld.gateway.v1.Gateway/GetStatus",
+               WITH(platform_viewer_token, JSON), "{}", &r);
+    assert_non_null(strstr(r.body, "{\"name\":\"data\",\"bytes\":\"700\"}"));
+    assert_non_null(strstr(r.body, "\"diskTotalBytes\":\""));
+    response_deinit(&r);
+    for (int i = 0; i < FILES; i++) {
+        snprintf(path, sizeof path, "%s/%d", folder, i);
+        assert_int_equal(unlink(path), 0);
+    }
+    assert_int_equal(rmdir(folder), 0);
+}
+
 static void obeys_revocations(void **state) {
     platform *p = *state;
     char token[OW_TOKEN_SIZE];
@@ -405,6 +433,7 @@ int main(int argc, char **argv) {
         CASE(replies_when_the_function_does),
         CASE(records_each_request),
         CASE(serves_from_its_copies),
+        CASE(tells_how_much_its_stores_hold),
         CASE(obeys_revocations),
         CASE(drains_and_stops),
     };

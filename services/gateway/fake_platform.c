@@ -1,6 +1,7 @@
 #include "services/gateway/fake_platform.h"
 
 #include "core/crypto/hash.h"
+#include "core/rpc/pool.h"
 #include "proto/descriptors.h"
 #include "services/gateway/gateway.h"
 
@@ -145,6 +146,7 @@ static ow_code get_blob_chunk(ow_run *run) {
     platform *p = run->self;
     const get_blob_request *request = run->request;
     get_blob_response *reply = run->reply;
+    p->files_asked++;
     if (strcmp(request->sha256, "sorry") != 0) {
         return ow_fail(run->err, OW_NOT_FOUND, "no_blob", "there is no such file");
     }
@@ -568,6 +570,7 @@ platform *platform_start(ow_channel_kind channel, const char *const *more_flags)
     assert_int_equal(unlink(steering), 0);
     assert_int_equal(ow_api_open(ow_descriptors, ow_descriptors_size, &p->api, NULL), OW_OK);
     p->metrics = ow_metrics_new();
+    assert_int_equal(ow_pool_new(1, 16, &p->pool, NULL), OW_OK);
     ow_directory_options options = {
         .loop = p->loop, .local_kind = channel, .seed = 7, .api = p->api};
     assert_int_equal(ow_directory_new(&options, &p->directory, NULL), OW_OK);
@@ -575,6 +578,7 @@ platform *platform_start(ow_channel_kind channel, const char *const *more_flags)
                              .clock = p->clock,
                              .directory = p->directory,
                              .api = p->api,
+                             .pool = p->pool,
                              .metrics = p->metrics,
                              .data_folder = p->folder,
                              .process = "test",
@@ -609,6 +613,7 @@ void platform_stop(platform *p) {
         ow_service_free(services[i]);
     }
     ow_modules_free(p->modules);
+    p->pool = ow_pool_free(p->pool);
     ow_config_free(p->config);
     ow_directory_free(p->directory);
     ow_key_ring_free(p->ring);

@@ -34,6 +34,7 @@ typedef struct platform {
     ow_channel_kind channel;
     char folder[64];
     ow_loop *loop;
+    struct ow_pool *pool;
     ow_clock *clock;
     ow_api *api;
     struct ow_metrics *metrics;
@@ -77,7 +78,7 @@ typedef struct platform {
     int chunks;
     ow_run *held_chunk;
     bool hold_chunks, known_bundle;
-    int files_sent; // of those that stand in for functions
+    int files_asked, files_sent; // of those that stand in for functions
     seen_record records[RECORDS_MAX];
     int record_count;
 } platform;

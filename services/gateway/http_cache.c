@@ -16,6 +16,7 @@ struct cache_entry {
     http_copy copy;
     size_t cost;
     bool filling;
+    bool purged;   // since that began: what comes was asked for before, and is not kept
     bool giving;   // its fill is being handed on
     bool given_up; // and was given up again meanwhile
     http_waiter *first, *last;
@@ -173,6 +174,11 @@ http_cache *http_cache_free(http_cache *cache) {
     return NULL;
 }
 
+static void touch(http_cache *cache, cache_entry *e) {
+    unlink_use(cache, e);
+    link_newest(cache, e);
+}
+
 http_lookup http_cache_find(http_cache *cache, const char *key, int64_t now_us, http_waiter *waiter,
                             const http_copy **ret_copy) {
     cache_entry *e = find(cache, key);
@@ -180,8 +186,7 @@ http_lookup http_cache_find(http_cache *cache, const char *key, int64_t now_us, 
     if (e == NULL) {
         return CACHE_FULL;
     }
-    unlink_use(cache, e);
-    link_newest(cache, e);
+    touch(cache, e);
     if (e->bytes != NULL && now_us < e->copy.expires_us) {
         *ret_copy = &e->copy;
         return CACHE_FRESH;
@@ -198,8 +203,12 @@ http_lookup http_cache_find(http_cache *cache, const char *key, int64_t now_us, 
 }
 
 const http_copy *http_cache_stale(http_cache *cache, const char *key) {
-    const cache_entry *e = find(cache, key);
-    return e != NULL && e->bytes != NULL ? &e->copy : NULL;
+    cache_entry *e = find(cache, key);
+    if (e == NULL || e->bytes == NULL) {
+        return NULL;
+    }
+    touch(cache, e);
+    return &e->copy;
 }
 
 static bool store(http_cache *cache, cache_entry *e, const http_copy *copy) {
@@ -235,6 +244,10 @@ void http_cache_fill(http_cache *cache, const char *key, const http_copy *copy) 
         waiter->on_filled(waiter->self, &e->copy, false);
     }
     e->filling = false;
+    if (e->purged) {
+        drop_copy(cache, e);
+        entry_free(cache, e);
+    }
     keep_bound(cache);
 }
 
@@ -252,6 +265,7 @@ void http_cache_give_up(http_cache *cache, const char *key) {
     do {
         http_waiter *next = e->first;
         e->given_up = false;
+        e->purged = false; // who fills next asks anew
         e->filling = next != NULL;
         if (next != NULL) {
             http_cache_leave(next);
@@ -265,17 +279,24 @@ void http_cache_give_up(http_cache *cache, const char *key) {
     keep_bound(cache);
 }
 
+// True when it had a copy.
+static bool purge(http_cache *cache, cache_entry *e) {
+    bool had = e->bytes != NULL;
+    drop_copy(cache, e);
+    e->purged = e->filling;
+    if (!e->filling && !e->giving) {
+        entry_free(cache, e);
+    }
+    return had;
+}
+
 size_t http_cache_purge(http_cache *cache, const char *prefix) {
     size_t length = strlen(prefix);
     size_t count = 0;
     for (cache_entry *e = cache->oldest; e != NULL;) {
         cache_entry *next = e->newer;
-        if (strncmp(e->key, prefix, length) == 0 && e->bytes != NULL) {
-            count++;
-            drop_copy(cache, e);
-            if (!e->filling && !e->giving) {
-                entry_free(cache, e);
-            }
+        if (strncmp(e->key, prefix, length) == 0) {
+            count += purge(cache, e) ? 1 : 0;
         }
         e = next;
     }

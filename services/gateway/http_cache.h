@@ -44,7 +44,7 @@ http_cache *http_cache_free(http_cache *cache);
 
 http_lookup http_cache_find(http_cache *cache, const char *key, int64_t now_us, http_waiter *waiter,
                             const http_copy **ret_copy);
-// The last copy, however old; NULL: there is none.
+// The last copy, however old, which counts as a use; NULL: there is none.
 const http_copy *http_cache_stale(http_cache *cache, const char *key);
 
 // Stores what was fetched (copied) and gives it to those who wait.
@@ -54,6 +54,7 @@ void http_cache_give_up(http_cache *cache, const char *key);
 // It waits no more. Does nothing for one that does not.
 void http_cache_leave(http_waiter *waiter);
 
-// Forgets all keys that begin so; returns how many copies went.
+// Forgets all keys that begin so; returns how many copies went. What is being filled goes to those who wait for it,
+// and is not kept.
 size_t http_cache_purge(http_cache *cache, const char *prefix);
 size_t http_cache_bytes(const http_cache *cache);

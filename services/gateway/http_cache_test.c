@@ -153,6 +153,42 @@ static void purging_forgets_by_prefix(void **state) {
     http_cache_free(cache);
 }
 
+static void what_is_purged_while_it_is_fetched_is_not_kept(void **state) {
+    http_cache *cache = http_cache_new(1 << 20);
+    asker a[2];
+    (void)state;
+    assert_int_equal(ask(cache, "k", 0, &a[0], NULL), CACHE_FILL);
+    assert_int_equal(ask(cache, "k", 0, &a[1], NULL), CACHE_WAIT);
+    assert_int_equal(http_cache_purge(cache, "k"), 0);
+    fill(cache, "k", "old", 0);
+    assert_string_equal(a[1].got, "old");
+    assert_null(http_cache_stale(cache, "k"));
+    assert_int_equal(http_cache_bytes(cache), 0);
+    // Whoever fills after one who gave up has asked after the purge.
+    assert_int_equal(ask(cache, "k", 0, &a[0], NULL), CACHE_FILL);
+    assert_int_equal(ask(cache, "k", 0, &a[1], NULL), CACHE_WAIT);
+    http_cache_purge(cache, "k");
+    http_cache_give_up(cache, "k");
+    assert_true(a[1].fills);
+    fill(cache, "k", "new", 0);
+    assert_non_null(http_cache_stale(cache, "k"));
+    http_cache_free(cache);
+}
+
+static void what_stands_in_is_used(void **state) {
+    static char body[1001];
+    http_cache *cache = http_cache_new(10000);
+    char key[20];
+    (void)state;
+    memset(body, 'x', sizeof body - 1);
+    for (int i = 0; i < 100; i++) {
+        snprintf(key, sizeof key, "key%d", i);
+        fill(cache, key, body, 0);
+        assert_non_null(http_cache_stale(cache, "key0"));
+    }
+    http_cache_free(cache);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         OW_TEST(one_fetches_and_the_others_wait),
@@ -161,6 +197,8 @@ int main(void) {
         OW_TEST(too_many_do_not_wait),
         OW_TEST(memory_is_bounded_and_the_used_stay),
         OW_TEST(purging_forgets_by_prefix),
+        OW_TEST(what_is_purged_while_it_is_fetched_is_not_kept),
+        OW_TEST(what_stands_in_is_used),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

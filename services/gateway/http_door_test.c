@@ -358,6 +358,9 @@ static void a_file_stands_in_for_a_failure(void **state) {
     assert_int_equal(p->files_sent, 1);
     // What the registry does not have cannot stand in, nor is there one for the function's own answers.
     EXPECT(p, p->public_port, "GET /http/lab/gone", "", "", 502, "crashed");
+    int asked = p->files_asked;
+    EXPECT(p, p->public_port, "GET /http/lab/gone", "", "", 502, "crashed");
+    assert_int_equal(p->files_asked, asked); // not for each that fails
     p->fail_reason = "refused";
     EXPECT(p, p->public_port, "GET /http/lab/broken", "", "", 422, "refused");
 }

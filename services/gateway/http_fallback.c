@@ -5,6 +5,9 @@
 
 #define KEY_MAX (HTTP_SHA256_MAX + 8)
 #define FETCH_TIMEOUT_US (INT64_C(2) * 1000000)
+#define RETRY_US 1000000 // after a fetch that failed
+
+enum { HAD = 200, NOT_HAD = 502 }; // statuses of what is kept
 
 static const struct {
     const char *ending, *type;
@@ -70,6 +73,19 @@ typedef struct fetching {
     http_fallback_done done;
 } fetching;
 
+// A function that fails for all would have the registry asked by each of them. Kept by file: that one is missing
+// says nothing of another title's.
+static void note_failure(const exchange *x) {
+    char key[KEY_MAX];
+    int64_t now_us = ow_loop_now_us(x->gw->loop);
+    http_copy copy = {.status = NOT_HAD,
+                      .head = "",
+                      .body = "",
+                      .stored_us = now_us,
+                      .expires_us = now_us + RETRY_US};
+    http_cache_fill(x->gw->http_cache, key_of(&x->state.http, key), &copy);
+}
+
 static void on_chunk(const get_blob_response *reply, void *closure_data) {
     ow_call *call = closure_data;
     const fetching *f = call->user;
@@ -80,10 +96,11 @@ static void on_chunk(const get_blob_response *reply, void *closure_data) {
         state->fetch = NULL;
         if (reply != NULL && (int64_t)reply->data.len == reply->total_size) {
             http_reply file = reply_of(state, reply->data.data, reply->data.len);
-            http_copy copy = {.status = 200, .head = "", .body = file.body, .size = file.size};
+            http_copy copy = {.status = HAD, .head = "", .body = file.body, .size = file.size};
             http_cache_fill(x->gw->http_cache, key_of(state, key), &copy);
             f->done(x, &file);
         } else {
+            note_failure(x);
             f->done(x, NULL);
         }
     }
@@ -127,7 +144,10 @@ bool http_fallback_ask(exchange *x, http_fallback_done done) {
         return false;
     }
     const http_copy *copy = http_cache_stale(x->gw->http_cache, key_of(state, key));
-    if (copy == NULL) {
+    if (copy != NULL && copy->status != HAD && ow_loop_now_us(x->gw->loop) < copy->expires_us) {
+        return false;
+    }
+    if (copy == NULL || copy->status != HAD) {
         return fetch(x, done);
     }
     http_reply file = reply_of(state, copy->body, copy->size);

@@ -13,7 +13,8 @@ void http_fallback_note(http_state *state, const http_route *route, const route_
 // `file` NULL: it cannot be had. Otherwise borrowed for the call.
 typedef void (*http_fallback_done)(exchange *x, const http_reply *file);
 
-// Gets the file of x; `done` comes now or later, unless the exchange ends before. False: there is none.
+// Gets the file of x; `done` comes now or later, unless the exchange ends before. False: there is none, or it could not be had within
+// the last second.
 bool http_fallback_ask(exchange *x, http_fallback_done done);
 
 // The exchange ends.

@@ -9,6 +9,7 @@
 #define MICROSECONDS 1000000
 
 typedef struct status_state {
+    storage_sizes sizes;
     runner_status_request request;
 } status_state;
 
@@ -83,7 +84,8 @@ static ow_code fill_self(ow_run *run) {
         fill_services(gw, arena, reply) != OW_OK) {
         return ow_fail(run->err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for a status");
     }
-    return storage_fill(gw->env->data_folder, arena, reply, run->err);
+    const status_state *state = run->state;
+    return storage_fill(&state->sizes, arena, reply, run->err);
 }
 
 // The runner's part is left empty when the runner does not answer: that is a status, too.
@@ -110,6 +112,14 @@ static void on_runner(const runner_status *answer, void *closure_data) {
     reply->sandbox_detail = detail != NULL ? detail : (char *)(uintptr_t) "";
     ow_call_free(sub);
     ow_run_resume(run, OW_OK);
+}
+
+// A disk that hangs shall not take the doors with it.
+static ow_code measure_storage(ow_run *run) {
+    const gateway *gw = run->self;
+    status_state *state = run->state;
+    storage_measure(gw->env->data_folder, &state->sizes);
+    return OW_OK;
 }
 
 static ow_code get_status(ow_run *run) {
@@ -153,7 +163,7 @@ static ow_code purge_routes(ow_run *run) {
 
 static const ow_method gateway_methods[] = {
     {"PurgeRoutes", 0, {{OW_LOOP, purge_routes}}},
-    {"GetStatus", sizeof(status_state), {{OW_LOOP, get_status}}},
+    {"GetStatus", sizeof(status_state), {{OW_POOL, measure_storage}, {OW_LOOP, get_status}}},
     {0},
 };
 
@@ -162,6 +172,7 @@ ow_code status_service_new(gateway *gw, ow_err *err) {
                                   .methods = gateway_methods,
                                   .api = gw->env->api,
                                   .self = gw,
-                                  .loop = gw->loop};
+                                  .loop = gw->loop,
+                                  .pool = gw->env->pool};
     return ow_service_new(&options, &gw->own_service, err);
 }

@@ -57,7 +57,9 @@ struct applier {
     pending_apply pending[2 * AT_ONCE];
     telling tellings[2 * AT_ONCE * ACCEPTORS];
     int count, open;
-    bool again, failing, stopping;
+    bool again;      // somebody kicked while a pass was under way
+    bool unfinished; // of this pass: who was told has more to do
+    bool failing, stopping;
     int64_t retry_us;
     applier_waiter *waiting_now;  // for the pass that is under way
     applier_waiter *waiting_next; // for one that begins later
@@ -102,7 +104,19 @@ static bool is_in_pass(const applier *a, const applier_waiter *w) {
     return false;
 }
 
+static bool is_noted(const applier_waiter *w, int to) {
+    bool noted = false;
+    for (size_t i = 0; i < w->reply->n_pending; i++) {
+        noted = noted || strcmp(w->reply->pending[i], acceptors[to].name) == 0;
+    }
+    return noted;
+}
+
+// Once, however many passes somebody waits for.
 static void add_pending(applier_waiter *w, int to) {
+    if (is_noted(w, to)) {
+        return;
+    }
     char **list = ow_arena_calloc(w->run->call->arena, w->reply->n_pending + 1, sizeof *list);
     if (list == NULL) {
         return;
@@ -128,7 +142,8 @@ static void go_on(applier *a, bool at_once, bool good) {
     if (a->stopping) {
         return;
     }
-    if (at_once || a->again) {
+    // Slice after slice at once, but not past the back-off: who is down would be asked with each of them.
+    if (at_once || a->again || (a->unfinished && good)) {
         a->again = false;
         applier_kick(a);
     } else if (!good) {
@@ -251,8 +266,11 @@ static void on_told(const apply_triggers_response *reply, void *closure_data) {
     applier *a = s->owner;
     s->told = reply != NULL && !reply->more;
     if (reply != NULL) {
-        a->again = a->again || reply->more;
         note_problems(a, s, reply);
+        if (reply->more) {
+            a->unfinished = true;
+            note_pending(a, s);
+        }
     } else {
         if (!a->failing) {
             log_failure(a, &call->err);
@@ -331,6 +349,7 @@ void applier_kick(applier *a) {
     }
     a->count = 0;
     a->failing = false;
+    a->unfinished = false;
     a->job = (ow_db_job){.run = run_read, .done = on_read, .self = a};
     ow_db_read(a->options.db, &a->job);
 }

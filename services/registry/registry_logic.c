@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 void sha256_hex(const void *bytes, size_t size, char ret_hex[static OW_SHA256_HEX_SIZE]) {
     uint8_t digest[OW_SHA256_SIZE];
@@ -69,19 +70,12 @@ ow_code check_name_filter(const char *part, ow_err *err) {
     return OW_OK;
 }
 
-void name_pattern(const char *part, char ret_pattern[static NAME_PATTERN_ROOM]) {
-    size_t used = 0;
-    ret_pattern[used++] = '%';
-    for (const char *at = part; *at != '\0'; at++) {
-        if (strchr("%_!", *at) != NULL) {
-            ret_pattern[used++] = '!';
-        }
-        ret_pattern[used++] = (char)(*at >= 'A' && *at <= 'Z' ? *at - 'A' + 'a' : *at);
+bool name_has(const char *name, const char *part) {
+    size_t length = strlen(part);
+    while (*name != '\0' && strncasecmp(name, part, length) != 0) {
+        name++;
     }
-    if (used > 1) {
-        ret_pattern[used++] = '%';
-    }
-    ret_pattern[used] = '\0';
+    return strncasecmp(name, part, length) == 0;
 }
 
 ow_code check_secret_name(const char *name, ow_err *err) {

@@ -35,10 +35,8 @@ ow_code check_description(const char *description, ow_err *err);
 // What names are looked for by. Codes: invalid_argument "bad_filter".
 ow_code check_name_filter(const char *part, ow_err *err);
 
-// The pattern of SQL's LIKE, with '!' as its escape, of the lower-case names that have `part`, a valid
-// filter, in them.
-enum { NAME_PATTERN_ROOM = 2 * OW_MANIFEST_NAME_MAX + 3 };
-void name_pattern(const char *part, char ret_pattern[static NAME_PATTERN_ROOM]);
+// Whether `part` is in the name, in either case of ASCII letters; "" is in all.
+bool name_has(const char *name, const char *part);
 
 // Codes: invalid_argument "bad_name", "bad_value".
 ow_code check_secret_name(const char *name, ow_err *err);

@@ -25,6 +25,7 @@ typedef struct keeper {
     int slices; // that data has left to delete
     bool data_away;
     bool away;
+    int asked;
     told told[TOLD_MAX];
     int count;
     int wanted;
@@ -37,6 +38,7 @@ static ow_code apply(ow_run *run) {
     keeper *k = run->self;
     const apply_triggers_request *request = run->request;
     apply_triggers_response *reply = run->reply;
+    k->asked++;
     if (k->away) {
         return ow_fail(run->err, OW_UNAVAILABLE, "away", "not now");
     }
@@ -260,6 +262,16 @@ static bool is_erased(void *self) {
     return k->slices <= 0;
 }
 
+// Once it is noted that data has ended.
+static bool is_made(void *self) {
+    fixture *f = self;
+    if (create_server(f, "chat") != NULL) {
+        return true;
+    }
+    assert_string_equal(f->stage.err.reason, "being_removed");
+    return false;
+}
+
 // A new one of the same name shall not find what the earlier one kept.
 static void what_a_deleted_one_kept_goes_before_the_next_comes(void **state) {
     fixture *f = *state;
@@ -276,12 +288,31 @@ static void what_a_deleted_one_kept_goes_before_the_next_comes(void **state) {
     assert_null(create_server(f, "chat"));
     kept.data_away = false;
     stage_until(&f->stage, is_erased, &kept);
-    while (create_server(f, "chat") == NULL) { // until it is noted that data has ended
-        assert_string_equal(f->stage.err.reason, "being_removed");
-    }
+    stage_until(&f->stage, is_made, f);
     assert_int_equal(kept.slices, 0);
     assert_int_equal(deploy(f, true)->n_pending, 0);
     assert_int_equal(kept.slices, 0); // and it is not told again that the earlier one is gone
+}
+
+// Slice after slice, but not with one who is down asked each time.
+static void slices_do_not_override_the_back_off(void **state) {
+    fixture *f = *state;
+    upload_with(f, "[" TIMER("a", "0 1 * * *") "]", "one");
+    deploy(f, true);
+    kept.away = true;
+    kept.slices = 1000;
+    kept.asked = 0;
+    delete_server_request gone = OVERWORLD__REGISTRY__V1__DELETE_VIRTUAL_SERVER_REQUEST__INIT;
+    list_servers_request list = OVERWORLD__REGISTRY__V1__LIST_VIRTUAL_SERVERS_REQUEST__INIT;
+    gone.name = TEXT("chat");
+    must_call(f, "DeleteVirtualServer", &gone);
+    for (int i = 0; i < 50; i++) { // well within the back-off
+        must_call(f, "ListVirtualServers", &list);
+    }
+    assert_in_range(kept.asked, 1, 5);
+    kept.away = false;
+    kept.slices = 10;
+    stage_until(&f->stage, is_erased, &kept);
 }
 
 static void mistakes_are_named(void **state) {
@@ -316,6 +347,7 @@ int main(int argc, char **argv) {
         OW_TEST_WITH(whoever_was_away_is_told_later, set_up, tear_down),
         OW_TEST_WITH(of_many_each_is_told_what_is_pending, set_up, tear_down),
         OW_TEST_WITH(what_a_deleted_one_kept_goes_before_the_next_comes, set_up, tear_down),
+        OW_TEST_WITH(slices_do_not_override_the_back_off, set_up, tear_down),
         OW_TEST_WITH(mistakes_are_named, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -238,22 +238,29 @@ ow_code store_server_fill(tx *t, const server_row *row, server_msg *ret_server) 
     return code != OW_OK ? code : tx_end(t);
 }
 
+// Looked through here: SQL has no portable way to look for a part of a name, and a title's virtual servers are few.
 static ow_code read_page(tx *t, const list_servers_request *request, int limit,
                          server_row page[PAGE_MAX + 1], int *ret_count) {
     ow_rows *rows = NULL;
-    char pattern[NAME_PATTERN_ROOM];
-    name_pattern(request->name_contains, pattern);
+    bool all = request->name_contains[0] == '\0';
     ow_code code =
         ow_db_query(t->db, &rows, t->err,
                     "SELECT name, runtime, description, latest_revision, created_us, updated_us,"
                     " etag, latest_version FROM virtual_servers"
-                    " WHERE title_id = $1 AND name > $2 AND lower(name) LIKE $3 ESCAPE '!'"
-                    " ORDER BY name LIMIT $4",
-                    "ttti", t->title, request->page_token, pattern, (int64_t)limit + 1);
+                    " WHERE title_id = $1 AND name > $2 ORDER BY name LIMIT $3",
+                    "tti", t->title, request->page_token,
+                    all ? (int64_t)limit + 1 : (int64_t)MAX_SERVERS_OF_TITLE);
     bool more = true;
     *ret_count = 0;
-    while (code == OW_OK && (code = ow_rows_next(rows, &more, t->err)) == OW_OK && more) {
-        page[(*ret_count)++] = read_server(t, rows);
+    while (code == OW_OK && *ret_count <= limit &&
+           (code = ow_rows_next(rows, &more, t->err)) == OW_OK && more) {
+        server_row row = read_server(t, rows);
+        if (t->out_of_memory || name_has(row.name, request->name_contains)) {
+            page[(*ret_count)++] = row;
+        }
+    }
+    if (code == OW_OK && more) {
+        ow_rows_close(rows);
     }
     return code;
 }

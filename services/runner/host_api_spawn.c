@@ -11,6 +11,7 @@
 
 typedef Overworld__Events__V1__EnqueueRequest enqueue_request;
 typedef Overworld__Events__V1__NewExecution new_execution;
+typedef Overworld__Events__V1__Destination destination;
 
 static char *text_of(const char *text) {
     return (char *)(uintptr_t)text;
@@ -37,17 +38,32 @@ static void clear_foreign(new_execution *wanted) {
     wanted->due = NULL;
 }
 
-// A function names for whoever set it going, so no more than they may; a virtual server that is not there is the
-// queue's to report.
-static ow_code check_qualifier(const struct host_api_caller *caller, const new_execution *wanted,
-                               ow_err *err) {
+// What everybody is given of a virtual server that this copy of the routes does not know.
+static bool may_name_unknown(const char *qualifier, ow_principal_kind kind) {
+    return strcmp(qualifier, "$DEFAULT") == 0 || kind == OW_OPERATOR || kind == OW_PLATFORM;
+}
+
+// A function names for whoever set it going, so no more than they may. A virtual server that is not there is the
+// queue's to report; it may also be there by the time that the queue comes to it, so no other name passes. "" is
+// named by nobody: the queue's default.
+static ow_code check_qualifier(const struct host_api_caller *caller, const char *virtual_server,
+                               const char *qualifier, ow_err *err) {
+    ow_principal_kind kind = caller->principal->kind;
     const server_routes *server =
-        routes_server(&caller->run->runner->routes, caller->title_id, wanted->virtual_server);
-    return server == NULL || routes_may_name(server, wanted->qualifier, caller->principal->kind)
-               ? OW_OK
+        routes_server(&caller->run->runner->routes, caller->title_id, virtual_server);
+    bool may = qualifier[0] == '\0' || (server != NULL ? routes_may_name(server, qualifier, kind)
+                                                       : may_name_unknown(qualifier, kind));
+    return may ? OW_OK
                : ow_fail(err, OW_PERMISSION_DENIED, "not_exposed",
-                         "%.60s of %.60s is not for whoever set this function going",
-                         wanted->qualifier, wanted->virtual_server);
+                         "%.60s of %.60s is not for whoever set this function going", qualifier,
+                         virtual_server);
+}
+
+// Who is told of the end is set going by the same caller.
+static ow_code check_destination(const struct host_api_caller *caller, const destination *told,
+                                 ow_err *err) {
+    return told != NULL ? check_qualifier(caller, told->virtual_server, told->qualifier, err)
+                        : OW_OK;
 }
 
 static ow_code complete(const struct host_api_caller *caller, new_execution *wanted, ow_err *err) {
@@ -61,8 +77,10 @@ static ow_code complete(const struct host_api_caller *caller, new_execution *wan
     if (wanted->qualifier[0] == '\0') {
         wanted->qualifier = text_of(is_own ? cause->qualifier : "$DEFAULT");
     } else {
-        code = check_qualifier(caller, wanted, err);
+        code = check_qualifier(caller, wanted->virtual_server, wanted->qualifier, err);
     }
+    code = code == OW_OK ? check_destination(caller, wanted->on_success, err) : code;
+    code = code == OW_OK ? check_destination(caller, wanted->on_failure, err) : code;
     clear_foreign(wanted);
     wanted->source = text_of("function");
     wanted->principal = NULL; // the call's own: whoever set the function going

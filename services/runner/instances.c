@@ -29,7 +29,7 @@ static instance_msg *describe(ow_arena *arena, const struct pool_entry *entry,
     made->revision_id = ow_arena_strdup_in(arena, entry->revision_id);
     made->version = entry->version;
     made->state = (char *)(uintptr_t)state_of(instance);
-    made->memory_bytes = (int64_t)pool->scheduler->port->resident(instance->handle);
+    made->memory_bytes = (int64_t)instance->resident_bytes;
     made->memory_limit_bytes = (int64_t)pool->settings.memory_bytes;
     made->age_us = pool->scheduler->now_us - instance->spawned_us;
     made->init_us = instance->init_us;

@@ -583,9 +583,15 @@ void pool_run(struct pool *pool) {
     look_earlier(pool, pool->limits_us);
 }
 
+static uint64_t look_at_memory(const struct pool *pool, struct instance *instance) {
+    instance->resident_bytes = pool->scheduler->port->resident(instance->handle);
+    instance->looked_us = pool->scheduler->clock_us;
+    return instance->resident_bytes;
+}
+
 static void check_memory(struct pool *pool, struct instance *instance) {
     uint64_t limit = pool->settings.memory_bytes + pool->settings.shared_bytes + RESIDENT_BASE;
-    uint64_t resident = pool->scheduler->port->resident(instance->handle);
+    uint64_t resident = look_at_memory(pool, instance);
     if (resident <= limit) {
         return;
     }
@@ -602,6 +608,18 @@ static void check_memory(struct pool *pool, struct instance *instance) {
     instance_end_running(instance, request, &verdict);
 }
 
+// An idle one once: what does nothing takes no more.
+static void watch_memory(struct pool *pool, struct instance *instance) {
+    if (instance->state == INSTANCE_DYING) {
+        return;
+    }
+    if (!instance_idle(instance)) {
+        check_memory(pool, instance);
+    } else if (instance->looked_us <= instance->idle_since_us) {
+        (void)look_at_memory(pool, instance);
+    }
+}
+
 void pool_maintain(struct pool *pool) {
     const struct scheduler_limits *limits = &pool->scheduler->limits;
     unsigned keep = pool->retired ? 0 : limits->min_instances;
@@ -610,8 +628,8 @@ void pool_maintain(struct pool *pool) {
         if (idle && pool->ready > keep &&
             (pool->retired || pool->scheduler->clock_us - at->idle_since_us >= limits->idle_us)) {
             instance_end(at, "idle");
-        } else if (!idle && at->state != INSTANCE_DYING) {
-            check_memory(pool, at);
+        } else {
+            watch_memory(pool, at);
         }
     }
 }

@@ -460,6 +460,23 @@ static void too_much_memory_kills_the_running_call(void **state) {
     assert_true(fake->killed);
 }
 
+static void memory_is_noted_as_it_is_looked_at(void **state) {
+    struct fixture *f = *state;
+    warm(f, 10);
+    f->host.resident = 5u << 20;
+    f->scheduler.clock_us++;
+    pool_maintain(&f->pool); // idle, and not looked at since
+    assert_int_equal(f->pool.instances->resident_bytes, 5u << 20);
+    f->host.resident = 6u << 20;
+    f->scheduler.clock_us++;
+    pool_maintain(&f->pool); // what is idle is looked at once
+    assert_int_equal(f->pool.instances->resident_bytes, 5u << 20);
+    enqueue(f, 0);
+    run(f);
+    pool_maintain(&f->pool);
+    assert_int_equal(f->pool.instances->resident_bytes, 6u << 20);
+}
+
 static void prefetched_work_goes_to_an_idle_one(void **state) {
     struct fixture *f = *state;
     struct fake_instance *slow = warm(f, 10);
@@ -598,6 +615,7 @@ int main(void) {
         CASE(quick_crashes_back_off_and_the_rest_waits),
         CASE(idle_ones_end_after_a_while),
         CASE(too_much_memory_kills_the_running_call),
+        CASE(memory_is_noted_as_it_is_looked_at),
         CASE(prefetched_work_goes_to_an_idle_one),
         CASE(a_result_for_nobody_frees_the_instance),
         CASE(cancel_takes_back_or_kills),

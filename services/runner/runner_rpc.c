@@ -126,7 +126,7 @@ static ow_code status_step(ow_run *run) {
     reply->instances = (int32_t)runner->scheduler.instances;
     for (struct pool *at = runner->scheduler.pools; at != NULL; at = at->next) {
         for (struct instance *one = at->instances; one != NULL; one = one->next) {
-            reply->instance_memory_bytes += (int64_t)ow_host_instance_resident(one->handle);
+            reply->instance_memory_bytes += (int64_t)one->resident_bytes;
         }
     }
     if (request->pools) {

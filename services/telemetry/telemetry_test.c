@@ -471,6 +471,74 @@ static void says_that_there_was_more(void **state) {
     assert_int_equal(f->tail_code, OW_FAILED_PRECONDITION);
 }
 
+// As ADR 49 has it.
+enum { OF_TITLE_MAX = 64, OF_PERSON_MAX = 16 };
+
+typedef struct crowd {
+    ow_call *calls[OF_TITLE_MAX + 2];
+    int watching, refused, ended;
+} crowd;
+
+static void on_crowd(const Overworld__Telemetry__V1__WatchChangesResponse *message, void *self) {
+    ow_call *call = self;
+    crowd *c = call->user;
+    if (message != NULL) {
+        c->watching++; // the first; the next would come after 20 s
+    } else {
+        c->refused += call->err.code == OW_RESOURCE_EXHAUSTED ? 1 : 0;
+        c->ended++;
+    }
+}
+
+static void one_more_watches(fixture *f, crowd *c, int i, int person) {
+    Overworld__Telemetry__V1__WatchChangesRequest request =
+        OVERWORLD__TELEMETRY__V1__WATCH_CHANGES_REQUEST__INIT;
+    char id[16];
+    snprintf(id, sizeof id, "opr_%d", person);
+    stage_caller who = viewer;
+    who.id = id;
+    c->calls[i] = stage_call_new(&f->stage, &who);
+    c->calls[i]->user = c;
+    overworld__telemetry__v1__telemetry__watch_changes(
+        ow_directory_get(f->stage.directory, SERVICE), &request, on_crowd, c->calls[i]);
+}
+
+static bool all_answered(void *self) {
+    const crowd *c = self;
+    int begun = 0;
+    while (begun < OF_TITLE_MAX + 2 && c->calls[begun] != NULL) {
+        begun++;
+    }
+    return c->watching + c->refused == begun;
+}
+
+static bool all_ended(void *self) {
+    return ((const crowd *)self)->ended == OF_TITLE_MAX + 2;
+}
+
+static void bounds_who_watches_by_person_and_title(void **state) {
+    fixture *f = *state;
+    crowd c = {0};
+    for (int i = 0; i <= OF_PERSON_MAX; i++) {
+        one_more_watches(f, &c, i, 0);
+    }
+    stage_until(&f->stage, all_answered, &c);
+    assert_int_equal(c.watching, OF_PERSON_MAX);
+    for (int i = OF_PERSON_MAX + 1; i < OF_TITLE_MAX + 2; i++) {
+        one_more_watches(f, &c, i, i);
+    }
+    stage_until(&f->stage, all_answered, &c);
+    assert_int_equal(c.watching, OF_TITLE_MAX);
+    assert_int_equal(c.refused, 2);
+    for (int i = 0; i < OF_TITLE_MAX + 2; i++) {
+        ow_call_cancel(c.calls[i], OW_CANCELLED);
+    }
+    stage_until(&f->stage, all_ended, &c);
+    for (int i = 0; i < OF_TITLE_MAX + 2; i++) {
+        ow_call_free(c.calls[i]);
+    }
+}
+
 static void stops_waiting_when_the_time_is_over_or_the_caller_gone(void **state) {
     fixture *f = *state;
     query_request request = any();
@@ -847,6 +915,7 @@ int main(int argc, char **argv) {
         CASE(tells_what_comes_until_cancelled),
         CASE(tells_what_changes_in_its_title),
         CASE(says_that_there_was_more),
+        CASE(bounds_who_watches_by_person_and_title),
         CASE(stops_waiting_when_the_time_is_over_or_the_caller_gone),
         SMALL_CASE(bounds_those_who_wait),
         SMALL_CASE(deletes_the_oldest_when_there_is_too_much),

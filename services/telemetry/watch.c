@@ -107,6 +107,35 @@ static void on_cancel(ow_call *call, void *self) {
     finish(w, call->err.code != OW_OK ? call->err.code : OW_CANCELLED);
 }
 
+static bool is_same_principal(const ow_principal *a, const ow_principal *b) {
+    return a->kind == b->kind && strcmp(a->id, b->id) == 0;
+}
+
+static ow_code check_room(const watchers *all, const ow_run *run) {
+    const ow_principal *who = run->call->principal;
+    int of_title = 0, of_principal = 0;
+    for (const watch *w = all->first; w != NULL; w = w->next) {
+        const ow_principal *other = w->run->call->principal;
+        of_title += strcmp(other->title, who->title) == 0 ? 1 : 0;
+        of_principal += is_same_principal(other, who) ? 1 : 0;
+    }
+    const struct {
+        int count, most;
+        const char *where;
+    } bounds[] = {
+        {of_principal, WATCHERS_PRINCIPAL_MAX, "in your name"},
+        {of_title, WATCHERS_TITLE_MAX, "in this title"},
+        {all->count, WATCHERS_MAX, "here"},
+    };
+    for (size_t i = 0; i < sizeof bounds / sizeof bounds[0]; i++) {
+        if (bounds[i].count >= bounds[i].most) {
+            return ow_fail(run->err, OW_RESOURCE_EXHAUSTED, "too_many_watchers",
+                           "%d watch for changes %s already", bounds[i].count, bounds[i].where);
+        }
+    }
+    return OW_OK;
+}
+
 static ow_code check(const watchers *all, const ow_run *run) {
     if (all->stopping) {
         return ow_fail(run->err, OW_UNAVAILABLE, "stopping", "the server stops");
@@ -115,11 +144,7 @@ static ow_code check(const watchers *all, const ow_run *run) {
         return ow_fail(run->err, OW_FAILED_PRECONDITION, "title_needed",
                        "name a title in Overworld-Title");
     }
-    if (all->count == WATCHERS_MAX) {
-        return ow_fail(run->err, OW_RESOURCE_EXHAUSTED, "too_many_watchers",
-                       "%d watch for changes already", WATCHERS_MAX);
-    }
-    return OW_OK;
+    return check_room(all, run);
 }
 
 ow_code watchers_begin(watchers *all, ow_run *run) {

@@ -7,7 +7,8 @@
 #include "core/metrics/metrics.h"
 #include "core/rpc/service.h"
 
-enum { WATCHERS_MAX = 256 };
+// Of all, so that one title cannot take them, nor one operator those of a title.
+enum { WATCHERS_MAX = 256, WATCHERS_TITLE_MAX = 64, WATCHERS_PRINCIPAL_MAX = 16 };
 
 // What one who watches has not been told yet, and the state of the method.
 typedef struct watch {
@@ -31,7 +32,8 @@ typedef struct watchers {
 } watchers;
 
 // The one step of WatchChanges; its state is a watch. Codes: failed_precondition "title_needed",
-// resource_exhausted "too_many_watchers", unavailable "stopping".
+// resource_exhausted "too_many_watchers" (of all, of the title, or of the principal in any title), unavailable
+// "stopping".
 ow_code watchers_begin(watchers *all, ow_run *run);
 
 // A block has been stored.
