@@ -3,6 +3,8 @@
 #include "services/events/executions_store.h"
 #include "services/events/store_rows.h"
 
+#include <string.h>
+
 static ow_code count(ow_db_conn *db, int64_t *ret_first, int64_t *ret_second, const char *sql,
                      ow_err *err) {
     ow_rows *rows = NULL;
@@ -17,28 +19,45 @@ static ow_code count(ow_db_conn *db, int64_t *ret_first, int64_t *ret_second, co
     return code;
 }
 
-const char executions_waiting_sql[] =
-    "SELECT title_id, state, COUNT(*), MIN(due_us) FROM executions"
-    " WHERE state IN (1, 2, 3) GROUP BY title_id, state";
-
-static void note_waiting(queue_census *c, execution_state state, int64_t count, int64_t due_us) {
-    if (state == EXECUTION_HELD || state == EXECUTION_PARKED) {
-        *(state == EXECUTION_HELD ? &c->held : &c->parked) += count;
-        return;
+// "ttl_01... subscription"
+static void add_share(queue_census *c, const char *subscription, int64_t waiting) {
+    char title_id[OW_ID_MAX] = "";
+    size_t size = strcspn(subscription, " ");
+    if (size < OW_ID_MAX) {
+        memcpy(title_id, subscription, size);
     }
-    c->waiting += count;
-    c->oldest_due_us =
-        c->oldest_due_us == 0 || due_us < c->oldest_due_us ? due_us : c->oldest_due_us;
+    shares_add(&c->shares, title_id, waiting);
 }
 
 static ow_code count_waiting(ow_db_conn *db, queue_census *c, ow_err *err) {
     ow_rows *rows = NULL;
     bool found = true;
-    ow_code code = ow_db_query(db, &rows, err, executions_waiting_sql, "");
+    ow_code code = ow_db_query(db, &rows, err,
+                               "SELECT title_id, COUNT(*), MIN(due_us) FROM executions"
+                               " WHERE state = 1 GROUP BY title_id",
+                               "");
+    while (code == OW_OK && (code = ow_rows_next(rows, &found, err)) == OW_OK && found) {
+        int64_t due_us = ow_rows_int(rows, 2);
+        add_share(c, ow_rows_text(rows, 0), ow_rows_int(rows, 1));
+        c->waiting += ow_rows_int(rows, 1);
+        c->oldest_due_us =
+            c->oldest_due_us == 0 || due_us < c->oldest_due_us ? due_us : c->oldest_due_us;
+    }
+    ow_rows_close(rows);
+    return code;
+}
+
+static ow_code count_aside(ow_db_conn *db, queue_census *c, ow_err *err) {
+    ow_rows *rows = NULL;
+    bool found = true;
+    ow_code code = ow_db_query(db, &rows, err,
+                               "SELECT subscription, state, COUNT(*) FROM executions"
+                               " WHERE state IN (2, 3) GROUP BY subscription, state",
+                               "");
     while (code == OW_OK && (code = ow_rows_next(rows, &found, err)) == OW_OK && found) {
         int64_t count = ow_rows_int(rows, 2);
-        shares_add(&c->shares, ow_rows_text(rows, 0), count);
-        note_waiting(c, (execution_state)ow_rows_int(rows, 1), count, ow_rows_int(rows, 3));
+        add_share(c, ow_rows_text(rows, 0), count);
+        *(ow_rows_int(rows, 1) == EXECUTION_HELD ? &c->held : &c->parked) += count;
     }
     ow_rows_close(rows);
     return code;
@@ -49,6 +68,7 @@ ow_code executions_census(ow_db_conn *db, queue_census *ret_census, ow_err *err)
     queue_census *c = ret_census;
     *c = (queue_census){0};
     ow_code code = count_waiting(db, c, err);
+    code = code == OW_OK ? count_aside(db, c, err) : code;
     if (code == OW_OK) {
         code = count(db, &c->running, &rest, "SELECT COUNT(*), 0 FROM executions WHERE state = 4",
                      err);

@@ -475,7 +475,7 @@ ow_code execution_set_free(ow_db_conn *db, const execution_row *row, execution_s
     if (row->item.state == EXECUTION_RUNNING || row->item.state == EXECUTION_WAITING) {
         code = ow_db_query(db, &rows, err,
                            "SELECT execution_id, state FROM executions WHERE state = 3"
-                           " AND subscription = $1 ORDER BY due_us LIMIT 1",
+                           " AND state IN (2, 3) AND subscription = $1 ORDER BY due_us LIMIT 1",
                            "t", row->subscription);
         code = release_first(db, rows, code, err);
     }

@@ -130,9 +130,6 @@ typedef struct queue_census {
     int64_t settled_bytes;
 } queue_census;
 
-// How it counts those that wait, for a look at its plan.
-extern const char executions_waiting_sql[];
-
 ow_code executions_census(ow_db_conn *db, queue_census *ret_census, ow_err *err);
 
 // Deletes settled ones that need not be kept since `before_us`, the first of them, until `bytes` are gone.
