@@ -57,7 +57,7 @@ test("all that fit are redriven, one is discarded with a reason", async () => {
   await page.getByRole("button", { name: "Discard 1" }).click();
   const dialog = page.getByRole("dialog");
   assert.equal(await dialog.getByRole("button", { name: "Discard" }).isDisabled(), true);
-  await dialog.getByLabel("Reason").fill("of a test");
+  await dialog.getByRole("textbox", { name: "Reason" }).fill("of a test");
   await dialog.getByRole("button", { name: "Discard" }).click();
   await until("two dead", 15000, async () => (await server.owJson("dead", "list")).executions?.length === 2);
   await page.getByRole("button", { name: "Redrive all that fit" }).click();
