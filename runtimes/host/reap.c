@@ -71,14 +71,12 @@ void reap_kill(ow_host *host, int pidfd) {
     }
 }
 
-// True while the end of a parent other than `but` is awaited.
-static bool parents_end(const ow_host *host, const reaping *but) {
+static unsigned parents_awaited(const ow_host *host) {
+    unsigned count = 0;
     for (const reaping *at = host->reaping; at; at = at->next) {
-        if (at->parent && !at->orphaned && at != but) {
-            return true;
-        }
+        count += at->parent && !at->orphaned;
     }
-    return false;
+    return count;
 }
 
 static void take_orphans(ow_host *host) {
@@ -97,7 +95,7 @@ static void take_orphans(ow_host *host) {
 void reap_readable(reaping *entry) {
     ow_host *host = entry->host;
     unwatch(host, entry->pidfd);
-    if (!take_end(entry, WNOHANG) && parents_end(host, entry)) {
+    if (!take_end(entry, WNOHANG) && parents_awaited(host) > (unsigned)entry->parent) {
         entry->orphaned = true;
         return;
     }
@@ -108,7 +106,7 @@ void reap_readable(reaping *entry) {
     *link = entry->next;
     bool parent = entry->parent;
     forget(entry);
-    if (parent && !parents_end(host, NULL)) {
+    if (parent && parents_awaited(host) == 0) {
         take_orphans(host);
     }
 }
