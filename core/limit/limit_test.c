@@ -177,6 +177,20 @@ static void keys_depend_on_every_byte(void **state) {
     ow_limit_free(limit);
 }
 
+// The parts of a window hold so many tokens; of a larger count the rest waits for the next part.
+static void a_part_holds_a_bounded_number(void **state) {
+    (void)state;
+    enum { PART_MAX = 65535 };
+    ow_limit *limit = limit_of(2 * PART_MAX, 10);
+    for (int i = 0; i < PART_MAX; i++) {
+        assert_int_equal(ow_limit_take(limit, 7, 0), 0);
+    }
+    int64_t wait_us = ow_limit_take(limit, 7, 0);
+    assert_true(wait_us > 0);
+    assert_int_equal(ow_limit_take(limit, 7, wait_us), 0);
+    ow_limit_free(limit);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuses_one_more_in_any_window),
@@ -189,6 +203,7 @@ int main(void) {
         cmocka_unit_test(zero_is_no_limit),
         cmocka_unit_test(agrees_with_a_list_of_all_takes),
         cmocka_unit_test(keys_depend_on_every_byte),
+        cmocka_unit_test(a_part_holds_a_bounded_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

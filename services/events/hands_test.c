@@ -39,16 +39,8 @@ static const ow_method runner_methods[] = {{"Invoke", 0, {{OW_LOOP, invoke}}}, {
 static int set_up(void **state) {
     fixture *f = calloc(1, sizeof *f);
     stage_open(&f->stage, &ow_events_module, OW_CHANNEL_PACKED, NULL);
-    ow_service_options options = {
-        .descriptor = &overworld__runner__v1__runner__descriptor,
-        .methods = runner_methods,
-        .api = f->stage.api,
-        .self = f,
-        .loop = f->stage.loop,
-        .is_stand_in = true,
-    };
-    assert_int_equal(ow_service_new(&options, &f->runner, NULL), OW_OK);
-    assert_int_equal(ow_directory_offer(f->stage.directory, f->runner, NULL), OW_OK);
+    f->runner =
+        stage_offer(&f->stage, &overworld__runner__v1__runner__descriptor, runner_methods, f);
     stage_start(&f->stage);
     *state = f;
     return 0;

@@ -106,17 +106,8 @@ static const ow_method runner_methods[] = {
 };
 
 static void offer_runner(fixture *f) {
-    ow_err err;
-    ow_service_options options = {
-        .descriptor = &overworld__runner__v1__runner__descriptor,
-        .methods = runner_methods,
-        .api = f->stage.api,
-        .self = f,
-        .loop = f->stage.loop,
-        .is_stand_in = true,
-    };
-    assert_int_equal(ow_service_new(&options, &f->runner, &err), OW_OK);
-    assert_int_equal(ow_directory_offer(f->stage.directory, f->runner, &err), OW_OK);
+    f->runner =
+        stage_offer(&f->stage, &overworld__runner__v1__runner__descriptor, runner_methods, f);
 }
 
 static int set_up_with(void **state, const char *const *flags) {

@@ -78,6 +78,22 @@ static bool is_ready(void *self) {
     return s->module->ready(s->self, &why_not);
 }
 
+ProtobufCService *stage_offer(stage *s, const ProtobufCServiceDescriptor *descriptor,
+                              const ow_method *methods, void *self) {
+    ow_service_options options = {
+        .descriptor = descriptor,
+        .methods = methods,
+        .api = s->api,
+        .self = self,
+        .loop = s->loop,
+        .is_stand_in = true,
+    };
+    ProtobufCService *service = NULL;
+    assert_int_equal(ow_service_new(&options, &service, NULL), OW_OK);
+    assert_int_equal(ow_directory_offer(s->directory, service, NULL), OW_OK);
+    return service;
+}
+
 void stage_start(stage *s) {
     must(s->module->start(s->self, &s->err), &s->err);
     stage_until(s, is_ready, s);

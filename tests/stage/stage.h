@@ -34,6 +34,10 @@ typedef struct stage {
 
 // In place. `flags`: "--module.key=value", NULL-ended, or NULL.
 void stage_open(stage *s, const ow_module *module, ow_channel_kind kind, const char *const *flags);
+// Offers a service of the test's own to the module, of whom it asks; before stage_start. The caller frees it
+// with ow_service_free after stage_close; `self` and `methods` live as long.
+ProtobufCService *stage_offer(stage *s, const ProtobufCServiceDescriptor *descriptor,
+                              const ow_method *methods, void *self);
 // Starts the module (fakes were offered), and waits until it is ready.
 void stage_start(stage *s);
 // Stops it in good order and begins anew on the same folder.
