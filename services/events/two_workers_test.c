@@ -123,7 +123,6 @@ static int set_up(void **state) {
     assert_int_equal(ow_directory_offer(f->stage.directory, f->runners[0].service, &f->stage.err),
                      OW_OK);
     stage_start(&f->stage);
-    begin_second(f);
     *state = f;
     return 0;
 }
@@ -204,6 +203,10 @@ static void expect_each_once(const fixture *f) {
 
 static void share_some(fixture *f) {
     enqueue_all(f);
+    // The module takes itself for alone on its store, and what runs at its start for left behind by the dead.
+    // Until it has looked for that it claims nothing.
+    wait_for_work(f, 0);
+    begin_second(f);
     worker_kick(f->second, ow_clock_wall_us(f->stage.clock));
     for (int i = 0; i < 4; i++) {
         for (int k = 0; k < WORKERS; k++) {
