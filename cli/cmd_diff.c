@@ -42,41 +42,48 @@ static const char *lines_of(comparison *x, const char *path) {
     return line_diff_in(x->c->arena, &a, &b);
 }
 
-static void write_difference(comparison *x, const cli_part *before, const cli_part *after,
-                             const char *lines) {
-    const cli_part *any = before != NULL ? before : after;
+// A part that is on both sides or, with NULL for the other, on one.
+typedef struct difference {
+    const cli_part *any, *before, *after;
+    const char *lines; // of a file on both sides; NULL: none to show
+} difference;
+
+static void write_difference(const comparison *x, const difference *d) {
     ow_json_object_open(x->w);
-    write_text(x->w, "kind", any->kind);
-    write_text(x->w, "name", any->name);
-    write_text(x->w, "before", before != NULL ? before->text : NULL);
-    write_text(x->w, "after", after != NULL ? after->text : NULL);
-    if (lines != NULL) {
-        write_text(x->w, "lines", lines);
+    write_text(x->w, "kind", d->any->kind);
+    write_text(x->w, "name", d->any->name);
+    write_text(x->w, "before", d->before != NULL ? d->before->text : NULL);
+    write_text(x->w, "after", d->after != NULL ? d->after->text : NULL);
+    if (d->lines != NULL) {
+        write_text(x->w, "lines", d->lines);
     }
     ow_json_object_close(x->w);
 }
 
-static void print_difference(const cli_part *before, const cli_part *after, const char *lines) {
-    const cli_part *any = before != NULL ? before : after;
-    if (before == NULL || after == NULL) {
-        printf("%c %s %s%s%s\n", before == NULL ? '+' : '-', any->kind, any->name,
+static void print_difference(const difference *d) {
+    const cli_part *any = d->any;
+    if (d->before == NULL || d->after == NULL) {
+        printf("%c %s %s%s%s\n", d->before == NULL ? '+' : '-', any->kind, any->name,
                any->text[0] != '\0' ? ": " : "", any->text);
-    } else if (lines != NULL) {
-        printf("~ %s %s\n--- %s\n+++ %s\n%s", any->kind, any->name, any->name, any->name, lines);
+    } else if (d->lines != NULL) {
+        printf("~ %s %s\n--- %s\n+++ %s\n%s", any->kind, any->name, any->name, any->name, d->lines);
     } else {
-        printf("~ %s %s: %s -> %s\n", any->kind, any->name, before->text, after->text);
+        printf("~ %s %s: %s -> %s\n", any->kind, any->name, d->before->text, d->after->text);
     }
 }
 
 // Either may be NULL.
 static void tell(comparison *x, const cli_part *before, const cli_part *after) {
     bool is_file = before != NULL && after != NULL && strcmp(before->kind, "file") == 0;
-    const char *lines = is_file ? lines_of(x, before->name) : NULL;
+    difference d = {.any = after != NULL ? after : before,
+                    .before = before,
+                    .after = after,
+                    .lines = is_file ? lines_of(x, before->name) : NULL};
     x->differences++;
     if (x->c->json) {
-        write_difference(x, before, after, lines);
+        write_difference(x, &d);
     } else {
-        print_difference(before, after, lines);
+        print_difference(&d);
     }
 }
 
