@@ -94,7 +94,7 @@ static void print_all(cli *c, const Reply *reply, double seconds) {
     }
 }
 
-cli_exit cmd_metrics(cli *c) {
+static cli_exit cmd_metrics(cli *c) {
     Request request = OVERWORLD__TELEMETRY__V1__QUERY_SERIES_REQUEST__INIT;
     Google__Protobuf__Timestamp since = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
     Google__Protobuf__Timestamp until = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
@@ -120,3 +120,22 @@ cli_exit cmd_metrics(cli *c) {
     }
     return code;
 }
+
+// ---- The table ----
+
+static const cli_flag metrics_flags[] = {
+    {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
+    {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
+    {"version", CLI_FLAG_INT, "N", "of this version"},
+    {"qualifier", CLI_FLAG_TEXT, "Q", "called by this alias or version"},
+    {"since", CLI_FLAG_TEXT, "TIME", "30s, 5m, 2h, 7d ago, or an RFC 3339 time (default 15m)"},
+    {"until", CLI_FLAG_TEXT, "TIME", "likewise"},
+    {"step", CLI_FLAG_INT, "S", "points of 10 or 60 seconds, with --json"},
+    {0},
+};
+
+const cli_command metrics_commands[] = {
+    {"metrics", "", "what functions did: rate, errors, durations, by version and alias", 0, 0,
+     metrics_flags, cmd_metrics, "ow metrics --vs chat --since 1h"},
+    {0},
+};

@@ -1,6 +1,6 @@
 // ow player ...: finding accounts, letting them in or not, handing them out, deleting them.
 
-#include "cli/rpc.h"
+#include "cli/list.h"
 
 #include "overworld/identity/v1/identity.pb-c.h"
 
@@ -107,7 +107,7 @@ static cli_exit name_player(cli *c, FindPlayer *request) {
     return CLI_OK;
 }
 
-cli_exit cmd_player_find(cli *c) {
+static cli_exit cmd_player_find(cli *c) {
     FindPlayer request = OVERWORLD__IDENTITY__V1__FIND_PLAYER_REQUEST__INIT;
     Player *player;
     cli_exit code = name_player(c, &request);
@@ -118,7 +118,7 @@ cli_exit cmd_player_find(cli *c) {
     return code;
 }
 
-cli_exit cmd_player_show(cli *c) {
+static cli_exit cmd_player_show(cli *c) {
     FindPlayer request = OVERWORLD__IDENTITY__V1__FIND_PLAYER_REQUEST__INIT;
     Player *player;
     cli_exit code = name_player(c, &request);
@@ -129,7 +129,8 @@ cli_exit cmd_player_show(cli *c) {
     return code;
 }
 
-static void add_listed(cli *c, cli_table *table, const Overworld__Identity__V1__ListedPlayer *p) {
+static void add_listed(cli *c, cli_table *table, const void *entry) {
+    const Overworld__Identity__V1__ListedPlayer *p = entry;
     cli_table_add(c, table, p->player_id);
     cli_table_add(c, table, p->shown[0] != '\0' ? p->shown : NULL);
     cli_table_add(c, table, p->platform[0] != '\0' ? p->platform : NULL);
@@ -137,36 +138,18 @@ static void add_listed(cli *c, cli_table *table, const Overworld__Identity__V1__
     cli_table_add(c, table, p->banned_until != NULL ? "banned" : NULL);
 }
 
-cli_exit cmd_player_list(cli *c) {
+static cli_exit cmd_player_list(cli *c) {
     static const char *const columns[] = {"PLAYER", "LOGIN", "PLATFORM", "MADE", "BAN", NULL};
-    enum { PAGE = 200, DEFAULT_LIMIT = 50 };
     Overworld__Identity__V1__ListPlayersRequest request =
         OVERWORLD__IDENTITY__V1__LIST_PLAYERS_REQUEST__INIT;
-    Overworld__Identity__V1__ListPlayersResponse *page;
-    cli_table table = {.columns = columns};
-    int64_t left = cli_int(c, "limit", DEFAULT_LIMIT);
-    if (left <= 0) {
-        return cli_fail(c, CLI_USAGE, "--limit is at least 1");
-    }
     request.shown_prefix = (char *)(uintptr_t)(c->arg_count > 0 ? c->args[0] : "");
-    do {
-        request.page_size = (int32_t)(left < PAGE ? left : PAGE);
-        cli_exit code =
-            cli_rpc(c, "/overworld.identity.v1.Identity/ListPlayers", &request.base,
-                    &overworld__identity__v1__list_players_response__descriptor, true, &page);
-        if (code != CLI_OK) {
-            return code;
-        }
-        for (size_t i = 0; i < page->n_players; i++) {
-            add_listed(c, &table, page->players[i]);
-        }
-        left -= (int64_t)page->n_players;
-        request.page_token = page->next_page_token;
-    } while (left > 0 && request.page_token[0] != '\0');
-    if (!c->json) {
-        cli_table_print(c, &table);
-    }
-    return CLI_OK;
+    return cli_list_print(
+        c, &(cli_list){.path = "/overworld.identity.v1.Identity/ListPlayers",
+                       .request = &request.base,
+                       .reply_type = &overworld__identity__v1__list_players_response__descriptor,
+                       .columns = columns,
+                       .add_row = add_listed,
+                       .default_limit = 50});
 }
 
 // ---- Bans and sessions ----
@@ -217,7 +200,7 @@ static cli_exit read_end(cli *c, Timestamp *storage, Timestamp **ret_until) {
     return CLI_OK;
 }
 
-cli_exit cmd_player_ban(cli *c) {
+static cli_exit cmd_player_ban(cli *c) {
     Overworld__Identity__V1__BanPlayerRequest request =
         OVERWORLD__IDENTITY__V1__BAN_PLAYER_REQUEST__INIT;
     Timestamp until = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
@@ -235,7 +218,7 @@ cli_exit cmd_player_ban(cli *c) {
     return code;
 }
 
-cli_exit cmd_player_unban(cli *c) {
+static cli_exit cmd_player_unban(cli *c) {
     Overworld__Identity__V1__UnbanPlayerRequest request =
         OVERWORLD__IDENTITY__V1__UNBAN_PLAYER_REQUEST__INIT;
     request.player_id = (char *)c->args[0];
@@ -247,7 +230,7 @@ cli_exit cmd_player_unban(cli *c) {
     return code;
 }
 
-cli_exit cmd_player_logout(cli *c) {
+static cli_exit cmd_player_logout(cli *c) {
     Overworld__Identity__V1__LogoutPlayerRequest request =
         OVERWORLD__IDENTITY__V1__LOGOUT_PLAYER_REQUEST__INIT;
     request.player_id = (char *)c->args[0];
@@ -264,7 +247,7 @@ cli_exit cmd_player_logout(cli *c) {
 // ---- Export and deletion ----
 
 // JSON in either case: a person gets it as a file. One object for each page of what functions remember.
-cli_exit cmd_player_export(cli *c) {
+static cli_exit cmd_player_export(cli *c) {
     Overworld__Identity__V1__ExportPlayerRequest request =
         OVERWORLD__IDENTITY__V1__EXPORT_PLAYER_REQUEST__INIT;
     request.player_id = (char *)c->args[0];
@@ -281,7 +264,7 @@ cli_exit cmd_player_export(cli *c) {
     }
 }
 
-cli_exit cmd_player_delete(cli *c) {
+static cli_exit cmd_player_delete(cli *c) {
     const char *again = cli_text(c, "yes");
     if (again == NULL || strcmp(again, c->args[0]) != 0) {
         return cli_fail(c, CLI_USAGE, "this cannot be undone: repeat the id, --yes %s", c->args[0]);
@@ -298,3 +281,48 @@ cli_exit cmd_player_delete(cli *c) {
     }
     return code;
 }
+
+// ---- The table ----
+
+static const cli_flag player_list_flags[] = {
+    {"limit", CLI_FLAG_INT, "N", "at most so many (default 50)"},
+    {0},
+};
+
+static const cli_flag player_flags[] = {
+    {"device", CLI_FLAG_TEXT, "ID", "who logs in with this device id"},
+    {"custom", CLI_FLAG_TEXT, "ID", "who logs in with this custom id"},
+    {0},
+};
+
+static const cli_flag ban_flags[] = {
+    {"reason", CLI_FLAG_TEXT, "TEXT", "shown to the player"},
+    {"for", CLI_FLAG_TEXT, "TIME", "30m, 12h or 7d from now (default: for good)"},
+    {"until", CLI_FLAG_TEXT, "TIME", "an RFC 3339 time"},
+    {0},
+};
+
+static const cli_flag player_delete_flags[] = {
+    {"yes", CLI_FLAG_TEXT, "PLAYER", "the id again"},
+    {0},
+};
+
+const cli_command player_commands[] = {
+    {"player list", "[BEGINNING]", "the newest players, or those whose e-mail address begins so", 0,
+     1, player_list_flags, cmd_player_list, "ow player list ann@"},
+    {"player find", "[PLAYER|EMAIL]", "the id of a player", 0, 1, player_flags, cmd_player_find,
+     "ow player find ann@example.com"},
+    {"player show", "[PLAYER|EMAIL]", "one player: logins, sessions, ban", 0, 1, player_flags,
+     cmd_player_show, "ow player show --device 5f2c..."},
+    {"player ban", "PLAYER", "refuse a player and end all sessions", 1, 1, ban_flags,
+     cmd_player_ban, "ow player ban plr_01... --for 7d --reason 'aimbot'"},
+    {"player unban", "PLAYER", "let a banned player in again", 1, 1, NULL, cmd_player_unban,
+     "ow player unban plr_01..."},
+    {"player logout", "PLAYER", "end all sessions of a player", 1, 1, NULL, cmd_player_logout,
+     "ow player logout plr_01..."},
+    {"player export", "PLAYER", "print all that is stored about a player, as JSON", 1, 1, NULL,
+     cmd_player_export, "ow player export plr_01... > player.json"},
+    {"player delete", "PLAYER", "delete a player with all logins and sessions", 1, 1,
+     player_delete_flags, cmd_player_delete, "ow player delete plr_01... --yes plr_01..."},
+    {0},
+};

@@ -241,7 +241,7 @@ static cli_exit restore_to(restoring *r, const char *target) {
     return code;
 }
 
-cli_exit cmd_restore(cli *c) {
+static cli_exit cmd_restore(cli *c) {
     const char *target = cli_text(c, "data");
     if (target == NULL) {
         return cli_fail(c, CLI_USAGE,
@@ -262,3 +262,11 @@ cli_exit cmd_restore(cli *c) {
     fclose(r.in);
     return code;
 }
+
+// ---- The table ----
+
+const cli_command restore_commands[] = {
+    {"restore", "FILE", "make a new data folder of a backup; no server may run in it", 1, 1, NULL,
+     cmd_restore, "ow restore overworld.backup --data /var/lib/overworld"},
+    {0},
+};

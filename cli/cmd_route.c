@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-cli_exit cmd_route_purge(cli *c) {
+static cli_exit cmd_route_purge(cli *c) {
     Overworld__Gateway__V1__PurgeRoutesRequest request =
         OVERWORLD__GATEWAY__V1__PURGE_ROUTES_REQUEST__INIT;
     Overworld__Gateway__V1__PurgeRoutesResponse *reply;
@@ -22,3 +22,12 @@ cli_exit cmd_route_purge(cli *c) {
     }
     return code;
 }
+
+// ---- The table ----
+
+const cli_command route_commands[] = {
+    {"route purge", "VS [PREFIX]",
+     "forget kept replies of its HTTP routes, or of those whose path begins so", 1, 2, NULL,
+     cmd_route_purge, "ow route purge web /rooms/"},
+    {0},
+};

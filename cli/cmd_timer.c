@@ -1,6 +1,6 @@
 // ow timer ...: schedules of functions.
 
-#include "cli/rpc.h"
+#include "cli/list.h"
 
 #include "overworld/timers/v1/timers.pb-c.h"
 
@@ -204,7 +204,7 @@ static cli_exit call_timer(cli *c, const char *path, const ProtobufCMessage *req
 
 // ---- Commands ----
 
-cli_exit cmd_timer_create(cli *c) {
+static cli_exit cmd_timer_create(cli *c) {
     Overworld__Timers__V1__CreateTimerRequest request =
         OVERWORLD__TIMERS__V1__CREATE_TIMER_REQUEST__INIT;
     Spec spec = OVERWORLD__API__TIMER__INIT;
@@ -220,7 +220,7 @@ cli_exit cmd_timer_create(cli *c) {
     return call_timer(c, TIMERS "CreateTimer", &request.base);
 }
 
-cli_exit cmd_timer_update(cli *c) {
+static cli_exit cmd_timer_update(cli *c) {
     Overworld__Timers__V1__UpdateTimerRequest request =
         OVERWORLD__TIMERS__V1__UPDATE_TIMER_REQUEST__INIT;
     Timer *timer;
@@ -236,50 +236,41 @@ cli_exit cmd_timer_update(cli *c) {
     return call_timer(c, TIMERS "UpdateTimer", &request.base);
 }
 
-cli_exit cmd_timer_show(cli *c) {
+static cli_exit cmd_timer_show(cli *c) {
     Timer *timer;
     cli_exit code = find(c, true, &timer);
     return code == CLI_OK ? show(c, code, timer) : code;
 }
 
-cli_exit cmd_timer_list(cli *c) {
+static void add_timer(cli *c, cli_table *table, const void *entry) {
+    const Timer *t = entry;
+    cli_table_addf(c, table, "%s/%s", t->virtual_server, t->spec->name);
+    cli_table_add(c, table, t->spec->function);
+    cli_table_add(c, table, t->spec->alias[0] != '\0' ? t->spec->alias : "$DEFAULT");
+    cli_table_add(c, table, schedule_text(c, t->spec));
+    cli_table_add(c, table, t->state);
+    cli_table_add(c, table, time_text(c, t->next_due));
+    cli_table_add(c, table, t->timer_id);
+}
+
+static cli_exit cmd_timer_list(cli *c) {
     static const char *const columns[] = {"VS/NAME", "FUNCTION", "ALIAS", "SCHEDULE",
                                           "STATE",   "NEXT",     "ID",    NULL};
-    cli_table table = {.columns = columns};
     Overworld__Timers__V1__ListTimersRequest request =
         OVERWORLD__TIMERS__V1__LIST_TIMERS_REQUEST__INIT;
-    Overworld__Timers__V1__ListTimersResponse *page;
     request.virtual_server = cli_text_or(c, "vs", "");
     request.function = cli_text_or(c, "function", "");
     request.state = cli_text_or(c, "state", "");
     request.soonest = cli_bool(c, "soonest");
-    request.page_size = 200;
-    do {
-        cli_exit code =
-            cli_rpc(c, TIMERS "ListTimers", &request.base,
-                    &overworld__timers__v1__list_timers_response__descriptor, true, &page);
-        if (code != CLI_OK) {
-            return code;
-        }
-        for (size_t i = 0; i < page->n_timers; i++) {
-            const Timer *t = page->timers[i];
-            cli_table_addf(c, &table, "%s/%s", t->virtual_server, t->spec->name);
-            cli_table_add(c, &table, t->spec->function);
-            cli_table_add(c, &table, t->spec->alias[0] != '\0' ? t->spec->alias : "$DEFAULT");
-            cli_table_add(c, &table, schedule_text(c, t->spec));
-            cli_table_add(c, &table, t->state);
-            cli_table_add(c, &table, time_text(c, t->next_due));
-            cli_table_add(c, &table, t->timer_id);
-        }
-        request.page_token = page->next_page_token;
-    } while (page->next_page_token[0] != '\0');
-    if (!c->json) {
-        cli_table_print(c, &table);
-    }
-    return CLI_OK;
+    return cli_list_print(
+        c, &(cli_list){.path = TIMERS "ListTimers",
+                       .request = &request.base,
+                       .reply_type = &overworld__timers__v1__list_timers_response__descriptor,
+                       .columns = columns,
+                       .add_row = add_timer});
 }
 
-cli_exit cmd_timer_pause(cli *c) {
+static cli_exit cmd_timer_pause(cli *c) {
     Overworld__Timers__V1__PauseTimerRequest request =
         OVERWORLD__TIMERS__V1__PAUSE_TIMER_REQUEST__INIT;
     Timer *timer;
@@ -292,7 +283,7 @@ cli_exit cmd_timer_pause(cli *c) {
     return call_timer(c, TIMERS "PauseTimer", &request.base);
 }
 
-cli_exit cmd_timer_resume(cli *c) {
+static cli_exit cmd_timer_resume(cli *c) {
     Overworld__Timers__V1__ResumeTimerRequest request =
         OVERWORLD__TIMERS__V1__RESUME_TIMER_REQUEST__INIT;
     Timer *timer;
@@ -304,7 +295,7 @@ cli_exit cmd_timer_resume(cli *c) {
     return call_timer(c, TIMERS "ResumeTimer", &request.base);
 }
 
-cli_exit cmd_timer_run(cli *c) {
+static cli_exit cmd_timer_run(cli *c) {
     Overworld__Timers__V1__RunTimerRequest request = OVERWORLD__TIMERS__V1__RUN_TIMER_REQUEST__INIT;
     Timer *timer;
     Slot *slot;
@@ -321,7 +312,7 @@ cli_exit cmd_timer_run(cli *c) {
     return code;
 }
 
-cli_exit cmd_timer_delete(cli *c) {
+static cli_exit cmd_timer_delete(cli *c) {
     Overworld__Timers__V1__DeleteTimerRequest request =
         OVERWORLD__TIMERS__V1__DELETE_TIMER_REQUEST__INIT;
     Overworld__Timers__V1__DeleteTimerResponse *done;
@@ -343,7 +334,7 @@ cli_exit cmd_timer_delete(cli *c) {
     return code;
 }
 
-cli_exit cmd_timer_preview(cli *c) {
+static cli_exit cmd_timer_preview(cli *c) {
     Overworld__Timers__V1__PreviewTimerRequest request =
         OVERWORLD__TIMERS__V1__PREVIEW_TIMER_REQUEST__INIT;
     Overworld__Timers__V1__PreviewTimerResponse *reply;
@@ -371,7 +362,7 @@ cli_exit cmd_timer_preview(cli *c) {
     return code;
 }
 
-cli_exit cmd_timer_history(cli *c) {
+static cli_exit cmd_timer_history(cli *c) {
     static const char *const columns[] = {"DUE",       "STATE",  "KIND", "SLOTS",
                                           "EXECUTION", "REASON", NULL};
     cli_table table = {.columns = columns};
@@ -402,3 +393,81 @@ cli_exit cmd_timer_history(cli *c) {
     }
     return code;
 }
+
+// ---- The table ----
+
+#define TIMER_FLAGS                                                                                \
+    {"cron", CLI_FLAG_TEXT, "EXPR", "when: 5, 6 or 7 fields, or @daily"},                          \
+        {"every", CLI_FLAG_TEXT, "T", "or each so long: 30s, 5m, 2h, 1d"},                         \
+        {"at", CLI_FLAG_TEXT, "TIME", "or once: 2026-01-31T08:00:00Z"},                            \
+        {"zone", CLI_FLAG_TEXT, "ZONE", "time zone of the expression (default UTC)"},              \
+        {"function", CLI_FLAG_TEXT, "NAME", "what is called"},                                     \
+        {"alias", CLI_FLAG_TEXT, "NAME", "through which alias (default $DEFAULT)"},                \
+        {"payload", CLI_FLAG_TEXT, "TEXT", "Message of the event, 4 KB at most"},                  \
+        {"catch-up", CLI_FLAG_TEXT, "RULE", "of missed slots: skip, once or all"},                 \
+        {"window", CLI_FLAG_TEXT, "T", "of all: none older than this (default 1h)"},               \
+        {"overlap", CLI_FLAG_TEXT, "RULE", "while the last one runs: allow, skip or queue"},       \
+        {"jitter", CLI_FLAG_TEXT, "T", "start up to so much later"}, {                             \
+        "ends", CLI_FLAG_TEXT, "TIME", "no slot after this"                                        \
+    }
+
+static const cli_flag timer_create_flags[] = {
+    TIMER_FLAGS,
+    {"paused", CLI_FLAG_BOOL, NULL, "make it, but do not start it"},
+    {0},
+};
+
+static const cli_flag timer_list_flags[] = {
+    {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
+    {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
+    {"state", CLI_FLAG_TEXT, "STATE", "active, paused or ended"},
+    {"soonest", CLI_FLAG_BOOL, NULL, "those that come next first"},
+    {0},
+};
+
+static const cli_flag timer_update_flags[] = {
+    TIMER_FLAGS,
+    {0},
+};
+
+static const cli_flag timer_pause_flags[] = {
+    {"reason", CLI_FLAG_TEXT, "TEXT", "why, for those who wonder"},
+    {0},
+};
+
+static const cli_flag timer_preview_flags[] = {
+    TIMER_FLAGS,
+    {"count", CLI_FLAG_INT, "N", "how many, 100 at most (default 10)"},
+    {0},
+};
+
+static const cli_flag timer_history_flags[] = {
+    {"state", CLI_FLAG_TEXT, "STATE", "fired, missed, skipped, failed or claimed"},
+    {"limit", CLI_FLAG_INT, "N", "how many, 200 at most (default 50)"},
+    {0},
+};
+
+const cli_command timer_commands[] = {
+    {"timer create", "VS NAME", "call a function by the clock", 2, 2, timer_create_flags,
+     cmd_timer_create,
+     "ow timer create chat trim --function trim --cron '0 4 * * *' --zone Asia/Shanghai"},
+    {"timer list", "", "list timers", 0, 0, timer_list_flags, cmd_timer_list,
+     "ow timer list --vs chat --soonest"},
+    {"timer show", "TIMER", "one timer, by its id or as VS/NAME", 1, 1, NULL, cmd_timer_show,
+     "ow timer show chat/trim"},
+    {"timer update", "TIMER", "change what is named, leave the rest", 1, 1, timer_update_flags,
+     cmd_timer_update, "ow timer update chat/trim --every 6h"},
+    {"timer pause", "TIMER", "let no slot fire until it is resumed", 1, 1, timer_pause_flags,
+     cmd_timer_pause, "ow timer pause chat/trim --reason 'maintenance'"},
+    {"timer resume", "TIMER", "go on with the next slot", 1, 1, NULL, cmd_timer_resume,
+     "ow timer resume chat/trim"},
+    {"timer run", "TIMER", "run it now, whatever its schedule says", 1, 1, NULL, cmd_timer_run,
+     "ow timer run chat/trim"},
+    {"timer preview", "[TIMER]", "when it comes next, or would", 0, 1, timer_preview_flags,
+     cmd_timer_preview, "ow timer preview --cron '0 9 LW * *' --zone Europe/Berlin"},
+    {"timer history", "TIMER", "what became of its slots, latest first", 1, 1, timer_history_flags,
+     cmd_timer_history, "ow timer history chat/trim --state missed"},
+    {"timer delete", "TIMER", "delete a timer and its history", 1, 1, cli_delete_flags,
+     cmd_timer_delete, "ow timer delete chat/trim --yes trim"},
+    {0},
+};

@@ -175,6 +175,11 @@ const char *cli_ago(cli *c, int64_t seconds) {
     return "now";
 }
 
+const cli_flag cli_delete_flags[] = {
+    {"yes", CLI_FLAG_TEXT, "NAME", "the name again, instead of being asked"},
+    {0},
+};
+
 cli_exit cli_confirm(cli *c, const char *name, const char *what) {
     const char *given = cli_text(c, "yes");
     char line[80] = "";

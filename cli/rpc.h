@@ -3,6 +3,7 @@
 // The CLI's way to the server: where it is, as whom, and calls of its public API.
 
 #include "cli/cli.h"
+#include "cli/input.h"
 
 #include "google/protobuf/timestamp.pb-c.h"
 
@@ -52,7 +53,3 @@ cli_exit cli_profile_write(cli *c, const char *name, const cli_profile *profile)
 
 // Address and token of the server whose data folder is `folder`; false when it is none.
 bool cli_profile_of_folder(cli *c, const char *folder, cli_profile *ret_profile);
-
-// The whole of a file as text in the arena, at most `max` bytes; NULL when it cannot be read (errno
-// says why).
-char *cli_read_file(cli *c, const char *path, size_t max, size_t *ret_size);

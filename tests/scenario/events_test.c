@@ -9,16 +9,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define EVENTS "/overworld.events.v1.Events/"
+
+enum { PATIENCE_MS = 20000, NOTE_MS = 5000 };
 
 static deployment_shape shape;
 static deployment *d;
 static ow_client *operator;
 static ow_client *player;
 
-// "tell" publishes what it is given; "note" keeps the last event of its args' name; "recall" shows it.
+// "tell" publishes what it is given; "note" keeps the last event of its args' name and pushes to whoever called
+// "attend"; "recall" shows it.
 static const char source[] =
     "#include \"overworld.h\"\n"
     "#include <string.h>\n"
@@ -27,13 +29,22 @@ static const char source[] =
     "    ow_status status = ow_publish(ctx, \"match.ended\", ow_payload(ctx, &size), NULL);\n"
     "    return status == OW_DONE ? ow_reply(ctx, \"true\", 4)\n"
     "                             : ow_refuse(ctx, ow_error_reason(ctx), \"not published\", NULL);\n}\n"
+    "int attend(ow_ctx *ctx) {\n"
+    "    const char *who = ow_player(ctx);\n"
+    "    return ow_kv_set(ctx, OW_KV_SERVER, \"attendant\", who, strlen(who), 0) == OW_DONE\n"
+    "               ? ow_reply(ctx, \"true\", 4) : 1;\n}\n"
     "int note(ow_ctx *ctx) {\n"
     "    size_t size;\n"
+    "    char who[64] = \"\";\n"
+    "    ow_kv_item item;\n"
     "    const char *payload = ow_payload(ctx, &size);\n"
     "    cJSON *event = cJSON_ParseWithLength(payload, size);\n"
     "    const char *key = ow_json_string(event, \"args\", \"none\");\n"
     "    ow_status status = ow_kv_set(ctx, OW_KV_SERVER, key, payload, size, 0);\n"
     "    cJSON_Delete(event);\n"
+    "    if (status == OW_DONE) status = ow_kv_get(ctx, OW_KV_SERVER, \"attendant\", &item);\n"
+    "    if (status == OW_DONE && item.length < sizeof who) memcpy(who, item.value, item.length);\n"
+    "    if (status == OW_DONE) status = ow_push(ctx, who, \"noted\", NULL);\n"
     "    return status == OW_DONE ? ow_reply(ctx, \"true\", 4) : 1;\n}\n"
     "int recall(ow_ctx *ctx) {\n"
     "    size_t size;\n"
@@ -63,7 +74,7 @@ static void deploy(void) {
     write_file(
         folder, "virtualserver.json",
         "{\"name\":\"bell\",\"runtime\":\"c\",\"functions\":{\"tell\":{\"exposure\":\"client\"},"
-        "\"note\":{},\"recall\":{\"exposure\":\"client\"}},"
+        "\"attend\":{\"exposure\":\"client\"},\"note\":{},\"recall\":{\"exposure\":\"client\"}},"
         "\"subscriptions\":[{\"name\":\"declared\",\"event_type\":\"match.*\","
         "\"function\":\"note\",\"args\":\"\\\"declared\\\"\"}]}");
     write_file(folder, "bell.c", source);
@@ -92,17 +103,26 @@ static void ask(const char *method, const char *body) {
     ow_json_free(send(operator, path, body));
 }
 
+// Returns when something was noted since the last time, or a while has passed.
+static void await_note(int wait_ms) {
+    static char cursor[64];
+    char body[128];
+    snprintf(body, sizeof body, "{\"cursor\":\"%s\",\"waitMs\":%d}", cursor, wait_ms);
+    ow_json *json = send(player, "/overworld.push.v1.Push/Poll", body);
+    snprintf(cursor, sizeof cursor, "%s", ow_json_string(ow_json_get(json, "cursor")));
+    ow_json_free(json);
+}
+
 // What "note" has kept under a name; waits for it.
 static ow_json *recall(const char *name) {
     char body[80];
     snprintf(body, sizeof body, "\"%s\"", name);
-    for (int i = 0; i < 2000; i++) {
+    for (int64_t end = now_ms() + PATIENCE_MS; now_ms() < end; await_note(NOTE_MS)) {
         ow_json *json = send(player, "/v1/call/bell/recall", body);
         if (ow_json_kind_of(json) == OW_JSON_OBJECT) {
             return json;
         }
         ow_json_free(json);
-        usleep(10000);
     }
     fail_msg("nothing came for %s", name);
     return NULL;
@@ -124,6 +144,8 @@ static int set_up(void **state) {
     deploy();
     ask("DeclareEventType", "{\"name\":\"match.ended\"}");
     player = deployment_player(d, "device-of-events");
+    ow_json_free(send(player, "/v1/call/bell/attend", "{}"));
+    await_note(0); // none is missed from here on
     return 0;
 }
 
