@@ -1,6 +1,7 @@
 #include "core/bus/bus.h"
 
-#include "core/arena/arena.h"
+#include "core/json/moment.h"
+#include "core/json/writer.h"
 #include "core/log/log.h"
 #include "core/rpc/call.h"
 #include "overworld/api/bus.pb-c.h"
@@ -12,6 +13,7 @@
 
 enum {
     BATCH_MAX = 100,
+    DATA_MAX = 8192,
     ARENA_MAX = 8 << 20,
     CALL_TIMEOUT_US = 30 * 1000 * 1000,
     LOOK_EVERY_US = 30 * 1000 * 1000, // when nothing was kicked
@@ -52,9 +54,10 @@ static void set_timer(ow_bus *bus, int64_t in_us) {
 
 // ---- In the store ----
 
-void ow_bus_event_id(ow_bus_event *event, int64_t at_us) {
-    event->at_us = at_us;
-    ow_id_make(event->event_id, "evt_", at_us);
+void ow_bus_event_about(ow_bus_event *event, const char *prefix, const char *about) {
+    const char *rest = strchr(about, '_');
+    snprintf(event->event_id, sizeof event->event_id, "%s%.30s", prefix,
+             rest != NULL ? rest + 1 : about);
 }
 
 ow_code ow_bus_publish(const ow_bus *bus, ow_db_conn *db, const ow_bus_event *event, ow_err *err) {
@@ -67,6 +70,44 @@ ow_code ow_bus_publish(const ow_bus *bus, ow_db_conn *db, const ow_bus_event *ev
                       " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
                       "tttitt", event->event_id, event->title_id, event->type, event->at_us,
                       event->request_id, event->data_json);
+}
+
+static void write_field(ow_json_writer *w, const ow_bus_field *field) {
+    char moment[OW_MOMENT_MAX];
+    const char *text = field->text;
+    if (field->kind == OW_BUS_MOMENT) {
+        text = ow_moment_print(field->number, moment) ? moment : NULL;
+    }
+    bool is_text = field->kind == OW_BUS_TEXT || field->kind == OW_BUS_MOMENT;
+    if (is_text && text == NULL) {
+        return;
+    }
+    ow_json_name(w, field->name);
+    if (is_text) {
+        ow_json_text(w, text);
+    } else if (field->kind == OW_BUS_BOOL) {
+        ow_json_bool(w, field->number != 0);
+    } else {
+        ow_json_int(w, field->number);
+    }
+}
+
+ow_code ow_bus_tell(const ow_bus *bus, ow_db_conn *db, ow_arena *arena, ow_bus_event *event,
+                    const ow_bus_field *fields, ow_err *err) {
+    ow_json_writer w;
+    if (bus == NULL) {
+        return OW_OK;
+    }
+    ow_json_writer_init(&w, arena, DATA_MAX);
+    ow_json_object_open(&w);
+    for (; fields->name != NULL; fields++) {
+        write_field(&w, fields);
+    }
+    ow_json_object_close(&w);
+    event->data_json = ow_json_writer_end(&w, NULL);
+    return event->data_json != NULL
+               ? ow_bus_publish(bus, db, event, err)
+               : ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for an event");
 }
 
 static ow_code count_waiting(ow_bus *bus, ow_db_conn *db, ow_err *err) {
