@@ -5,6 +5,7 @@
 
 #include "tests/faults/disk/faulty.h"
 #include "tests/faults/queue_load.h"
+#include "tests/scenario/own_bundle.h"
 
 #include "core/json/tree.h"
 #include "core/testing/ow_test.h"
@@ -55,24 +56,11 @@ static const char manifest[] =
     "\"heard\",\"event_type\":\"load.*\",\"function\":\"mark\",\"retry\":{\"max_attempts\":20,"
     "\"first_delay\":\"0.200s\"}}]}";
 
-static void write_file(const char *folder, const char *name, const char *text) {
-    char path[300];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
 static char out[OUT_MAX];
 
 static void install(const bench *b) {
-    char folder[] = "/tmp/overworld-ledger-XXXXXX";
     char name[16];
-    assert_non_null(mkdtemp(folder));
-    write_file(folder, "virtualserver.json", manifest);
-    write_file(folder, "ledger.c", source);
-    deployment_deploy(b->d, folder, true);
+    own_bundle_deploy(b->d, manifest, source, true);
     assert_int_equal(OW(b->d, out, "event", "declare", "load.made"), 0);
     for (int i = 0; i < TIMERS; i++) {
         snprintf(name, sizeof name, "t%d", i);

@@ -1,6 +1,6 @@
 // Change while players are on it: redeploys under load, and every split process killed in turn.
 
-#include "tests/scenario/deployment.h"
+#include "tests/scenario/own_bundle.h"
 
 #include "core/testing/ow_test.h"
 
@@ -53,23 +53,12 @@ static void run_for(load *l, int ms) {
     }
 }
 
-static void write_version(const char *folder, int number) {
-    char path[128];
-    snprintf(path, sizeof path, "%s/virtualserver.json", folder);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs("{\"name\":\"moving\",\"runtime\":\"c\",\"functions\":{\"answer\":{\"exposure\":"
-          "\"client\"}}}",
-          file);
-    fclose(file);
-    snprintf(path, sizeof path, "%s/moving.c", folder);
-    file = fopen(path, "w");
-    assert_non_null(file);
-    fprintf(file,
-            "#include <overworld.h>\nint answer(ow_ctx *ctx) {\n    return ow_reply_text(ctx, "
-            "\"%d\");\n}\n",
-            number);
-    fclose(file);
+static const char *answer_source(char source[160], int number) {
+    snprintf(source, 160,
+             "#include <overworld.h>\nint answer(ow_ctx *ctx) {\n    return ow_reply_text(ctx, "
+             "\"%d\");\n}\n",
+             number);
+    return source;
 }
 
 // A deploy in a child process, while the load goes on.
@@ -93,16 +82,20 @@ static void deploy_under_load(deployment *d, load *l, const char *folder) {
 static void twenty_redeploys_fail_no_call(void **state) {
     (void)state;
     deployment *d = deployment_start(SHAPE_ONE_PROCESS, NULL);
-    char folder[64] = "/tmp/overworld-bundle-XXXXXX";
-    assert_non_null(mkdtemp(folder));
-    write_version(folder, 0);
+    char folder[64], source[160];
+    own_bundle_make(
+        folder,
+        "{\"name\":\"moving\",\"runtime\":\"c\",\"functions\":{\"answer\":{\"exposure\":"
+        "\"client\"}}}",
+        answer_source(source, 0));
     deployment_deploy(d, folder, true);
     load l = {.client = deployment_player(d, "device-under-load"), .function = "moving/answer"};
     run_for(&l, 200);
     for (int number = 1; number <= REDEPLOYS; number++) {
-        write_version(folder, number);
+        write_file(folder, "main.c", answer_source(source, number));
         deploy_under_load(d, &l, folder);
     }
+    own_bundle_remove(folder);
     run_for(&l, 200);
     l.stop = true;
     run_for(&l, 0);

@@ -1,7 +1,7 @@
 // Events from one end to the other: a function publishes, a webhook comes in, CloudEvents come in, a player
 // logs in; and other functions run for it.
 
-#include "tests/scenario/deployment.h"
+#include "tests/scenario/own_bundle.h"
 
 #include "core/json/tree.h"
 #include "core/testing/ow_test.h"
@@ -57,28 +57,14 @@ static const char source[] =
     "    if (ow_kv_get(ctx, OW_KV_SERVER, key, &item) != OW_DONE) return ow_reply(ctx, \"null\", 4);\n"
     "    return ow_reply(ctx, item.value, item.length);\n}\n";
 
-static void write_file(const char *folder, const char *name, const char *text) {
-    char path[400];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
 static void deploy(void) {
-    char folder[300];
-    const char *base = getenv("TEST_TMPDIR");
-    snprintf(folder, sizeof folder, "%s/bell_XXXXXX", base != NULL ? base : "/tmp");
-    assert_non_null(mkdtemp(folder));
-    write_file(
-        folder, "virtualserver.json",
+    own_bundle_deploy(
+        d,
         "{\"name\":\"bell\",\"runtime\":\"c\",\"functions\":{\"tell\":{\"exposure\":\"client\"},"
         "\"attend\":{\"exposure\":\"client\"},\"note\":{},\"recall\":{\"exposure\":\"client\"}},"
         "\"subscriptions\":[{\"name\":\"declared\",\"event_type\":\"match.*\","
-        "\"function\":\"note\",\"args\":\"\\\"declared\\\"\"}]}");
-    write_file(folder, "bell.c", source);
-    deployment_deploy(d, folder, true);
+        "\"function\":\"note\",\"args\":\"\\\"declared\\\"\"}]}",
+        source, true);
 }
 
 // ---- Asking ----
@@ -217,17 +203,12 @@ static void a_players_life_is_told(void **state) {
 
 static void what_fails_is_told(void **state) {
     (void)state;
-    char folder[300];
-    char out[8192];
-    const char *base = getenv("TEST_TMPDIR");
+    char folder[64], out[8192];
     subscribe("unbuilt", "virtualserver.build_failed");
-    snprintf(folder, sizeof folder, "%s/broken_XXXXXX", base != NULL ? base : "/tmp");
-    assert_non_null(mkdtemp(folder));
-    write_file(folder, "virtualserver.json",
-               "{\"name\":\"bell\",\"runtime\":\"c\",\"functions\":{\"tell\":{}}}");
-    write_file(folder, "bell.c",
-               "#include <overworld.h>\nint tell(ow_ctx *ctx) { return nothing; }\n");
+    own_bundle_make(folder, "{\"name\":\"bell\",\"runtime\":\"c\",\"functions\":{\"tell\":{}}}",
+                    "#include <overworld.h>\nint tell(ow_ctx *ctx) { return nothing; }\n");
     assert_int_not_equal(OW(d, out, "vs", "deploy", folder), 0);
+    own_bundle_remove(folder);
     expect_about("unbuilt", "virtual_server", "bell");
     // Refused, and so given up at once.
     subscribe("failed", "function.failed");
