@@ -69,10 +69,6 @@ char *cli_text_or(const cli *c, const char *flag, const char *fallback);
 int64_t cli_int(const cli *c, const char *flag, int64_t fallback);
 bool cli_bool(const cli *c, const char *flag);
 
-// The time that a given flag names, in seconds since the epoch: "30s", "5m", "2h", "7d" ago, or an
-// RFC 3339 time in UTC. Anything else is told.
-cli_exit cli_time(const cli *c, const char *flag, int64_t *ret_seconds);
-
 // Says what went wrong and what to do next, on standard error. Returns `code` for the caller's
 // return.
 cli_exit cli_fail(const cli *c, cli_exit code, const char *format, ...)
@@ -102,9 +98,6 @@ void cli_table_addf(cli *c, cli_table *table, const char *format, ...)
 
 // Prints with aligned columns (by displayed code points).
 void cli_table_print(const cli *c, const cli_table *table);
-
-// "3m ago", "2h ago" for a time in seconds since the epoch; "-" for 0. In the arena.
-const char *cli_ago(cli *c, int64_t seconds);
 
 // Holds Ctrl-C (SIGTERM and SIGHUP, too) back from now on, so that a command that goes on until then can end in order.
 void cli_catch_interrupt(void);

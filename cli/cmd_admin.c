@@ -141,8 +141,8 @@ static void add_key(cli *c, cli_table *table, const void *entry) {
     const ServerKey *key = entry;
     cli_table_add(c, table, key->key_id);
     cli_table_add(c, table, key->name);
-    cli_table_add(c, table, cli_ago(c, key->created_at ? key->created_at->seconds : 0));
-    cli_table_add(c, table, cli_ago(c, key->revoked_at ? key->revoked_at->seconds : 0));
+    cli_table_add(c, table, cli_ago(c, cli_seconds(key->created_at)));
+    cli_table_add(c, table, cli_ago(c, cli_seconds(key->revoked_at)));
     cli_table_add(c, table,
                   key->limit_calls > 0 ? ow_arena_printf_in(c->arena, "%d", key->limit_calls)
                                        : NULL);

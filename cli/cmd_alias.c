@@ -227,8 +227,7 @@ static cli_exit cmd_alias_list(cli *c) {
         cli_table_add(c, &table, alias->n_targets == 2 ? alias->split : "-");
         cli_table_add(c, &table, alias->is_public ? "yes" : "no");
         cli_table_add(c, &table, alias->previous[0] != '\0' ? alias->previous : "-");
-        cli_table_add(c, &table,
-                      cli_ago(c, alias->updated_at != NULL ? alias->updated_at->seconds : 0));
+        cli_table_add(c, &table, cli_ago(c, cli_seconds(alias->updated_at)));
     }
     cli_table_print(c, &table);
     return CLI_OK;

@@ -45,16 +45,6 @@ typedef struct question {
     Google__Protobuf__Timestamp since, until;
 } question;
 
-static cli_exit set_time(cli *c, const char *flag, Google__Protobuf__Timestamp *storage,
-                         Google__Protobuf__Timestamp **ret_time) {
-    if (cli_text(c, flag) == NULL) {
-        return CLI_OK;
-    }
-    google__protobuf__timestamp__init(storage);
-    *ret_time = storage;
-    return cli_time(c, flag, &storage->seconds);
-}
-
 static cli_exit read_question(cli *c, question *q) {
     overworld__api__list_audit_request__init(&q->request);
     q->request.principal = cli_text_or(c, "who", "");
@@ -63,8 +53,8 @@ static cli_exit read_question(cli *c, question *q) {
     q->request.request_id = cli_text_or(c, "request", "");
     q->request.every_title = cli_bool(c, "every-title");
     q->request.page_size = PAGE;
-    cli_exit code = set_time(c, "since", &q->since, &q->request.since);
-    return code == CLI_OK ? set_time(c, "until", &q->until, &q->request.until) : code;
+    cli_exit code = cli_time(c, "since", &q->since, &q->request.since);
+    return code == CLI_OK ? cli_time(c, "until", &q->until, &q->request.until) : code;
 }
 
 // Calls `take` for the entries of a service, newest first, `limit` at most.

@@ -6,7 +6,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #define EVENTS_PATH "/overworld.events.v1.Events/"
 
@@ -105,21 +104,11 @@ static cli_exit event_publish(cli *c) {
 
 static void add_occurrence(cli *c, cli_table *table, const Occurrence *o) {
     cli_table_add(c, table, o->trigger_id);
-    cli_table_add(c, table, cli_ago(c, o->received != NULL ? o->received->seconds : 0));
+    cli_table_add(c, table, cli_ago(c, cli_seconds(o->received)));
     cli_table_add(c, table, o->type);
     cli_table_add(c, table, o->source);
     cli_table_addf(c, table, "%" PRId64, o->data_size);
     cli_table_addf(c, table, "%d%s", o->matched, o->spreading ? "+" : "");
-}
-
-static cli_exit take_time(cli *c, const char *flag, Google__Protobuf__Timestamp *time,
-                          Google__Protobuf__Timestamp **ret_time) {
-    google__protobuf__timestamp__init(time);
-    if (cli_text(c, flag) == NULL) {
-        return CLI_OK;
-    }
-    *ret_time = time;
-    return cli_time(c, flag, &time->seconds);
 }
 
 static cli_exit event_list(cli *c) {
@@ -136,8 +125,8 @@ static cli_exit event_list(cli *c) {
     }
     request.type = cli_text_or(c, "type", "");
     request.page_size = (int32_t)limit;
-    cli_exit code = take_time(c, "since", &since, &request.since);
-    code = code == CLI_OK ? take_time(c, "until", &until, &request.until) : code;
+    cli_exit code = cli_time(c, "since", &since, &request.since);
+    code = code == CLI_OK ? cli_time(c, "until", &until, &request.until) : code;
     if (code == CLI_OK) {
         code = cli_rpc(c, EVENTS_PATH "ListOccurrences", &request.base,
                        &overworld__events__v1__list_occurrences_response__descriptor, true, &reply);

@@ -6,7 +6,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #define QUEUE "/overworld.events.v1.Queue/"
 

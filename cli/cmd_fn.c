@@ -120,7 +120,7 @@ static void add_test_event(cli *c, cli_table *table, const void *entry) {
     cli_table_add(c, table, event->name);
     cli_table_add(c, table, event->shared ? "shared" : "mine");
     cli_table_addf(c, table, "%zu", event->payload.len);
-    cli_table_add(c, table, cli_ago(c, event->saved_at != NULL ? event->saved_at->seconds : 0));
+    cli_table_add(c, table, cli_ago(c, cli_seconds(event->saved_at)));
 }
 
 static cli_exit cmd_fn_event_list(cli *c) {

@@ -255,8 +255,7 @@ static cli_exit cmd_kv_list(cli *c) {
         cli_table_add(c, &table, entry->key);
         cli_table_addf(c, &table, "%" PRId64, entry->version);
         cli_table_addf(c, &table, "%zu", entry->value.len);
-        cli_table_add(c, &table,
-                      cli_ago(c, entry->updated_at != NULL ? entry->updated_at->seconds : 0));
+        cli_table_add(c, &table, cli_ago(c, cli_seconds(entry->updated_at)));
         cli_table_add(c, &table, shown(c, entry));
     }
     cli_table_print(c, &table);

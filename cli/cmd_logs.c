@@ -66,14 +66,6 @@ static void print_entry(cli *c, const Entry *entry, FILE *out) {
 
 // ---- Asking ----
 
-static cli_exit set_time(cli *c, const char *flag, Timestamp *storage, Timestamp **ret_time) {
-    if (cli_text(c, flag) == NULL) {
-        return CLI_OK;
-    }
-    *ret_time = storage;
-    return cli_time(c, flag, &storage->seconds);
-}
-
 static void print_page(cli *c, const Page *page, FILE *out) {
     for (size_t i = 0; i < page->n_entries; i++) {
         print_entry(c, page->entries[i], out);
@@ -136,9 +128,9 @@ static cli_exit cmd_logs(cli *c) {
     query.min_duration_us = cli_int(c, "slower", 0) * 1000;
     query.page_size = (int32_t)cli_int(c, "limit", DEFAULT_LIMIT);
     query.newest = true;
-    cli_exit code = set_time(c, "since", &since, &query.since);
+    cli_exit code = cli_time(c, "since", &since, &query.since);
     if (code == CLI_OK) {
-        code = set_time(c, "until", &until, &query.until);
+        code = cli_time(c, "until", &until, &query.until);
     }
     // Of a time that is over no more will come.
     if (code == CLI_OK && query.until == NULL) {

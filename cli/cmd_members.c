@@ -167,7 +167,7 @@ static void add_member(cli *c, cli_table *table, const void *entry) {
     cli_table_add(c, table, member->role);
     cli_table_add(c, table, member->every_title ? "every title" : "this title");
     cli_table_add(c, table, member->operator_id);
-    cli_table_add(c, table, cli_ago(c, member->created_at ? member->created_at->seconds : 0));
+    cli_table_add(c, table, cli_ago(c, cli_seconds(member->created_at)));
 }
 
 static cli_exit cmd_member_list(cli *c) {
@@ -252,7 +252,7 @@ static void add_api_key(cli *c, cli_table *table, const void *entry) {
     cli_table_add(c, table, key->key_id);
     cli_table_add(c, table, key->name);
     cli_table_add(c, table, key->role);
-    cli_table_add(c, table, cli_ago(c, key->created_at ? key->created_at->seconds : 0));
+    cli_table_add(c, table, cli_ago(c, cli_seconds(key->created_at)));
     cli_table_add(c, table, key->expires_at != NULL ? "yes" : "never");
 }
 

@@ -6,7 +6,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #define SERIES_PATH "/overworld.telemetry.v1.Telemetry/QuerySeries"
@@ -73,15 +72,6 @@ static void print_series(const Series *series, double seconds) {
            all.instances_peak, all.waiting_peak);
 }
 
-static cli_exit set_time(cli *c, const char *flag, Google__Protobuf__Timestamp *storage,
-                         Google__Protobuf__Timestamp **ret_time) {
-    if (cli_text(c, flag) == NULL) {
-        return CLI_OK;
-    }
-    *ret_time = storage;
-    return cli_time(c, flag, &storage->seconds);
-}
-
 static void print_all(cli *c, const Reply *reply, double seconds) {
     printf("%-32s %7s %-12s %8s %8s %8s %8s %8s %6s %9s %9s %5s\n", "FUNCTION", "VERSION",
            "CALLED AS", "CALLS", "PER S", "ERRORS", "P50 MS", "P95 MS", "COLD", "THROTTLED",
@@ -108,8 +98,8 @@ static cli_exit cmd_metrics(cli *c) {
     request.qualifier = cli_text_or(c, "qualifier", "");
     request.version = cli_int(c, "version", 0);
     request.step_s = (int32_t)cli_int(c, "step", 0);
-    cli_exit code = set_time(c, "since", &since, &request.since);
-    code = code == CLI_OK ? set_time(c, "until", &until, &request.until) : code;
+    cli_exit code = cli_time(c, "since", &since, &request.since);
+    code = code == CLI_OK ? cli_time(c, "until", &until, &request.until) : code;
     if (code == CLI_OK) {
         code = cli_rpc(c, SERIES_PATH, &request.base,
                        &overworld__telemetry__v1__query_series_response__descriptor, true, &reply);

@@ -6,7 +6,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -24,16 +23,7 @@ static const ProtobufCMessageDescriptor *const player_type =
 // ---- Printing ----
 
 static const char *date(cli *c, const Timestamp *at) {
-    char text[32] = "-";
-    time_t seconds = at != NULL ? (time_t)at->seconds : 0;
-    struct tm utc;
-    if (seconds == FOR_GOOD_S) {
-        return "for good";
-    }
-    if (seconds > 0 && gmtime_r(&seconds, &utc) != NULL) {
-        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    }
-    return ow_arena_printf_in(c->arena, "%s", text);
+    return cli_seconds(at) == FOR_GOOD_S ? "for good" : cli_date(c, at);
 }
 
 static void print_logins(cli *c, const Player *player) {
@@ -134,7 +124,7 @@ static void add_listed(cli *c, cli_table *table, const void *entry) {
     cli_table_add(c, table, p->player_id);
     cli_table_add(c, table, p->shown[0] != '\0' ? p->shown : NULL);
     cli_table_add(c, table, p->platform[0] != '\0' ? p->platform : NULL);
-    cli_table_add(c, table, cli_ago(c, p->created_at != NULL ? p->created_at->seconds : 0));
+    cli_table_add(c, table, cli_ago(c, cli_seconds(p->created_at)));
     cli_table_add(c, table, p->banned_until != NULL ? "banned" : NULL);
 }
 
@@ -154,32 +144,6 @@ static cli_exit cmd_player_list(cli *c) {
 
 // ---- Bans and sessions ----
 
-static bool read_duration(const char *text, int64_t *ret_seconds) {
-    static const struct {
-        char letter;
-        int64_t seconds;
-    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
-    char *end;
-    long long number = strtoll(text, &end, 10);
-    for (size_t i = 0; end != text && i < sizeof units / sizeof units[0]; i++) {
-        if (*end == units[i].letter && end[1] == '\0' && number > 0 && number < 1000000) {
-            *ret_seconds = number * units[i].seconds;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool read_date(const char *text, int64_t *ret_seconds) {
-    struct tm parts = {0};
-    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &parts);
-    if (rest == NULL || strcmp(rest, "Z") != 0) {
-        return false;
-    }
-    *ret_seconds = (int64_t)timegm(&parts);
-    return true;
-}
-
 // --for or --until; neither is for good.
 static cli_exit read_end(cli *c, Timestamp *storage, Timestamp **ret_until) {
     const char *span = cli_text(c, "for"), *until = cli_text(c, "until");
@@ -189,10 +153,10 @@ static cli_exit read_end(cli *c, Timestamp *storage, Timestamp **ret_until) {
     if (span != NULL && until != NULL) {
         return cli_fail(c, CLI_USAGE, "give --for or --until, not both");
     }
-    if (span != NULL && !read_duration(span, &storage->seconds)) {
+    if (span != NULL && (!cli_read_span(span, &storage->seconds) || storage->seconds == 0)) {
         return cli_fail(c, CLI_USAGE, "--for \"%s\" is no duration: use 30m, 12h or 7d", span);
     }
-    if (until != NULL && !read_date(until, &storage->seconds)) {
+    if (until != NULL && !cli_read_date(until, &storage->seconds)) {
         return cli_fail(c, CLI_USAGE, "--until \"%s\" is no time: use 2026-01-31T08:00:00Z", until);
     }
     storage->seconds += span != NULL ? (int64_t)time(NULL) : 0;

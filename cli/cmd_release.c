@@ -78,25 +78,13 @@ static cli_exit read_steps(cli *c, release *r) {
 }
 
 static cli_exit read_pause(cli *c, release *r) {
-    static const struct {
-        char letter;
-        int64_t seconds;
-    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
     const char *text = cli_text(c, "pause");
-    r->pause_us = (int64_t)DEFAULT_PAUSE_S * SECOND_US;
-    if (text == NULL) {
-        return CLI_OK;
+    int64_t seconds = DEFAULT_PAUSE_S;
+    if (text != NULL && (!cli_read_span(text, &seconds) || seconds == 0 || seconds > PAUSE_MAX_S)) {
+        return cli_fail(c, CLI_USAGE, "--pause is a time like 30s, 5m or 1h, not \"%s\"", text);
     }
-    char *end;
-    long long number = strtoll(text, &end, 10);
-    for (size_t i = 0; end != text && i < sizeof units / sizeof units[0]; i++) {
-        if (*end == units[i].letter && end[1] == '\0' && number > 0 &&
-            number <= PAUSE_MAX_S / units[i].seconds) {
-            r->pause_us = number * units[i].seconds * SECOND_US;
-            return CLI_OK;
-        }
-    }
-    return cli_fail(c, CLI_USAGE, "--pause is a time like 30s, 5m or 1h, not \"%s\"", text);
+    r->pause_us = seconds * SECOND_US;
+    return CLI_OK;
 }
 
 static cli_exit read_bounds(cli *c, release *r) {

@@ -141,8 +141,7 @@ static void add_secret(cli *c, cli_table *table, const void *entry) {
     cli_table_add(c, table, secret->name);
     cli_table_addf(c, table, "%" PRId64, secret->version);
     cli_table_addf(c, table, "%" PRId64, secret->latest_version);
-    cli_table_add(c, table,
-                  cli_ago(c, secret->updated_at != NULL ? secret->updated_at->seconds : 0));
+    cli_table_add(c, table, cli_ago(c, cli_seconds(secret->updated_at)));
     cli_table_add(c, table, secret->updated_by);
 }
 

@@ -6,9 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define TIMERS "/overworld.timers.v1.Timers/"
 
@@ -20,36 +18,7 @@ typedef Overworld__Api__Timer Spec;
 typedef Overworld__Timers__V1__Slot Slot;
 typedef Overworld__Timers__V1__Timer Timer;
 
-static const char *time_text(cli *c, const Timestamp *time) {
-    char text[TIME_TEXT_MAX];
-    struct tm utc;
-    time_t seconds = time != NULL ? (time_t)time->seconds : 0;
-    if (seconds <= 0 || gmtime_r(&seconds, &utc) == NULL) {
-        return "-";
-    }
-    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    return ow_arena_strdup_in(c->arena, text);
-}
-
 // ---- Durations: 90s, 5m, 2h, 1d ----
-
-static bool read_duration(const char *text, Duration *ret_duration) {
-    static const struct {
-        char unit;
-        int seconds;
-    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', DAY_S}};
-    char *end;
-    long long number = strtoll(text, &end, 10);
-    google__protobuf__duration__init(ret_duration);
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        if (end != text && number >= 0 && number < 1000000000 && end[0] == units[i].unit &&
-            end[1] == '\0') {
-            ret_duration->seconds = number * units[i].seconds;
-            return true;
-        }
-    }
-    return false;
-}
 
 // Reads a flag, when it was given, into `room`.
 static cli_exit take_duration(cli *c, const char *flag, Duration *room, Duration **ret_duration) {
@@ -57,23 +26,12 @@ static cli_exit take_duration(cli *c, const char *flag, Duration *room, Duration
     if (text == NULL) {
         return CLI_OK;
     }
-    if (!read_duration(text, room)) {
+    google__protobuf__duration__init(room);
+    if (!cli_read_span(text, &room->seconds)) {
         return cli_fail(c, CLI_USAGE, "--%s \"%s\" is no duration: 90s, 5m, 2h, 1d", flag, text);
     }
     *ret_duration = room;
     return CLI_OK;
-}
-
-static cli_exit take_time(cli *c, const char *flag, Timestamp *room, Timestamp **ret_time) {
-    int64_t seconds = 0;
-    if (cli_text(c, flag) == NULL) {
-        return CLI_OK;
-    }
-    cli_exit code = cli_time(c, flag, &seconds);
-    google__protobuf__timestamp__init(room);
-    room->seconds = seconds;
-    *ret_time = room;
-    return code;
 }
 
 // ---- What a timer is to be ----
@@ -114,10 +72,10 @@ static cli_exit read_spec(cli *c, Spec *spec, rooms *r) {
     clear_schedule(c, spec);
     take_texts(c, spec);
     cli_exit code = take_duration(c, "every", &r->every, &spec->every);
-    code = code == CLI_OK ? take_time(c, "at", &r->at, &spec->at) : code;
+    code = code == CLI_OK ? cli_time(c, "at", &r->at, &spec->at) : code;
     code = code == CLI_OK ? take_duration(c, "window", &r->window, &spec->catch_up_window) : code;
     code = code == CLI_OK ? take_duration(c, "jitter", &r->jitter, &spec->jitter) : code;
-    return code == CLI_OK ? take_time(c, "ends", &r->ends, &spec->ends_at) : code;
+    return code == CLI_OK ? cli_time(c, "ends", &r->ends, &spec->ends_at) : code;
 }
 
 // ---- Showing ----
@@ -131,7 +89,7 @@ static const char *schedule_text(cli *c, const Spec *spec) {
     if (spec->every != NULL) {
         return ow_arena_printf_in(c->arena, "every %" PRId64 " s", spec->every->seconds);
     }
-    return ow_arena_printf_in(c->arena, "at %s", time_text(c, spec->at));
+    return ow_arena_printf_in(c->arena, "at %s", cli_date(c, spec->at));
 }
 
 static cli_exit show(cli *c, cli_exit code, const Timer *t) {
@@ -144,7 +102,7 @@ static cli_exit show(cli *c, cli_exit code, const Timer *t) {
            t->pause_reason[0] != '\0'
                ? ow_arena_printf_in(c->arena, ", paused: %s", t->pause_reason)
                : "");
-    printf("  next %s, last %s %s\n", time_text(c, t->next_due), time_text(c, t->last_due),
+    printf("  next %s, last %s %s\n", cli_date(c, t->next_due), cli_date(c, t->last_due),
            t->last_execution_id);
     return code;
 }
@@ -249,7 +207,7 @@ static void add_timer(cli *c, cli_table *table, const void *entry) {
     cli_table_add(c, table, t->spec->alias[0] != '\0' ? t->spec->alias : "$DEFAULT");
     cli_table_add(c, table, schedule_text(c, t->spec));
     cli_table_add(c, table, t->state);
-    cli_table_add(c, table, time_text(c, t->next_due));
+    cli_table_add(c, table, cli_date(c, t->next_due));
     cli_table_add(c, table, t->timer_id);
 }
 
@@ -381,7 +339,7 @@ static cli_exit cmd_timer_history(cli *c) {
                    &overworld__timers__v1__list_slots_response__descriptor, true, &reply);
     for (size_t i = 0; code == CLI_OK && i < reply->n_slots; i++) {
         const Slot *s = reply->slots[i];
-        cli_table_add(c, &table, time_text(c, s->due));
+        cli_table_add(c, &table, cli_date(c, s->due));
         cli_table_add(c, &table, s->state);
         cli_table_add(c, &table, s->kind);
         cli_table_addf(c, &table, "%" PRId64, s->count);

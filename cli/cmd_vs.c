@@ -6,7 +6,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #define REGISTRY "/overworld.registry.v1.Registry/"
 

@@ -155,7 +155,7 @@ static void without_words_it_says_what_there_is(void **state) {
     assert_int_equal(some.count, everything.count);
 }
 
-static void what_is_mistyped_is_guessed(void **state) {
+static void what_is_mistyped_is_told(void **state) {
     (void)state;
     static const struct {
         const char *words, *told;
@@ -164,6 +164,14 @@ static void what_is_mistyped_is_guessed(void **state) {
         {"stauts", "Did you mean \"ow status\"? ow --help lists them"},
         {"kv --no-such", "there is no flag --no-such here; see ow --help"},
         {"kv get --no-such", "there is no flag --no-such here; see ow kv get --help"},
+        {"logs --since tomorrow", "--since \"tomorrow\" is no time"},
+        {"event list --until 5w", "--until \"5w\" is no time"},
+        {"player ban plr_1 --for 0d", "--for \"0d\" is no duration"},
+        {"timer create a b --every 1y", "--every \"1y\" is no duration"},
+        {"exec list --limit 0", "--limit is at least 1"},
+        {"player list --limit many", "--limit needs a whole number, not \"many\""},
+        {"fn save a b c {} --file x", "give it as an argument or with --file, not both"},
+        {"fn save a b c --file /nowhere", "cannot read /nowhere: No such file or directory"},
         {"xylophone", "there is no command \"xylophone\". ow --help lists them"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -180,7 +188,7 @@ int main(void) {
         cmocka_unit_test(every_group_has_help),
         cmocka_unit_test(every_command_has_help),
         cmocka_unit_test(without_words_it_says_what_there_is),
-        cmocka_unit_test(what_is_mistyped_is_guessed),
+        cmocka_unit_test(what_is_mistyped_is_told),
     };
     return cmocka_run_group_tests_name("help", tests, set_up, NULL);
 }

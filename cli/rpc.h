@@ -4,8 +4,7 @@
 
 #include "cli/cli.h"
 #include "cli/input.h"
-
-#include "google/protobuf/timestamp.pb-c.h"
+#include "cli/times.h"
 
 #include <protobuf-c/protobuf-c.h>
 
@@ -22,9 +21,6 @@ void cli_disconnect(cli *c);
 // code that fits.
 cli_exit cli_rpc(cli *c, const char *path, const ProtobufCMessage *request,
                  const ProtobufCMessageDescriptor *reply_type, bool show, void *ret_reply);
-
-// Of a reply's time, which may be missing: 0.
-int64_t cli_seconds(const Google__Protobuf__Timestamp *at);
 
 // Turns a reply of the client into a message. For calls made with the client itself.
 cli_exit cli_read_reply(cli *c, const ow_client_reply *reply,
