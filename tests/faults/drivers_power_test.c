@@ -5,6 +5,7 @@
 
 #include "tests/faults/disk/faulty.h"
 #include "tests/faults/queue_load.h"
+#include "tests/scenario/json_call.h"
 #include "tests/scenario/own_bundle.h"
 
 #include "core/json/tree.h"
@@ -128,22 +129,11 @@ static int count_marks(ow_client *client, const char *prefix) {
             "{\"scope\":{\"kind\":\"VIRTUAL_SERVER\",\"virtualServer\":\"ledger\"},\"prefix\":\"%s\",\"pageSize\":200,"
             "\"keysOnly\":true,\"pageToken\":\"%s\"}",
             prefix, token);
-        ow_client_request request = {.method = "POST",
-                                     .path = "/overworld.data.v1.Data/KvList",
-                                     .body = body,
-                                     .size = strlen(body)};
-        ow_client_reply *reply = NULL;
-        ow_client_error error;
-        ow_json *page = NULL;
-        if (!ow_client_send(client, &request, &reply, &error)) {
-            fail_msg("KvList: %s %s", error.reason, error.message);
-        }
-        assert_int_equal(ow_json_parse(reply->data, reply->size, 64, &page, NULL), OW_OK);
+        ow_json *page = json_must_call(client, "/overworld.data.v1.Data/KvList", body);
         count += (int)ow_json_count(ow_json_get(page, "entries"));
         const char *next = ow_json_string(ow_json_get(page, "nextPageToken"));
         snprintf(token, sizeof token, "%s", next != NULL ? next : "");
         ow_json_free(page);
-        ow_client_reply_free(reply);
     } while (token[0] != '\0');
     return count;
 }

@@ -1,6 +1,7 @@
 // Events from one end to the other: a function publishes, a webhook comes in, CloudEvents come in, a player
 // logs in; and other functions run for it.
 
+#include "tests/scenario/json_call.h"
 #include "tests/scenario/own_bundle.h"
 
 #include "core/json/tree.h"
@@ -67,26 +68,10 @@ static void deploy(void) {
         source, true);
 }
 
-// ---- Asking ----
-
-static ow_json *send(ow_client *client, const char *path, const char *body) {
-    ow_client_request request = {
-        .method = "POST", .path = path, .body = body, .size = strlen(body)};
-    ow_client_reply *reply = NULL;
-    ow_client_error error;
-    if (!ow_client_send(client, &request, &reply, &error)) {
-        fail_msg("%s %s: %d %s: %s", path, body, error.status, error.reason, error.message);
-    }
-    ow_json *json = NULL;
-    assert_int_equal(ow_json_parse(reply->data, reply->size, 64, &json, NULL), OW_OK);
-    ow_client_reply_free(reply);
-    return json;
-}
-
 static void ask(const char *method, const char *body) {
     char path[200];
     snprintf(path, sizeof path, EVENTS "%s", method);
-    ow_json_free(send(operator, path, body));
+    ow_json_free(json_must_call(operator, path, body));
 }
 
 // Returns when something was noted since the last time, or a while has passed.
@@ -94,7 +79,7 @@ static void await_note(int wait_ms) {
     static char cursor[64];
     char body[128];
     snprintf(body, sizeof body, "{\"cursor\":\"%s\",\"waitMs\":%d}", cursor, wait_ms);
-    ow_json *json = send(player, "/overworld.push.v1.Push/Poll", body);
+    ow_json *json = json_must_call(player, "/overworld.push.v1.Push/Poll", body);
     snprintf(cursor, sizeof cursor, "%s", ow_json_string(ow_json_get(json, "cursor")));
     ow_json_free(json);
 }
@@ -104,7 +89,7 @@ static ow_json *recall(const char *name) {
     char body[80];
     snprintf(body, sizeof body, "\"%s\"", name);
     for (int64_t end = now_ms() + PATIENCE_MS; now_ms() < end; await_note(NOTE_MS)) {
-        ow_json *json = send(player, "/v1/call/bell/recall", body);
+        ow_json *json = json_must_call(player, "/v1/call/bell/recall", body);
         if (ow_json_kind_of(json) == OW_JSON_OBJECT) {
             return json;
         }
@@ -130,7 +115,7 @@ static int set_up(void **state) {
     deploy();
     ask("DeclareEventType", "{\"name\":\"match.ended\"}");
     player = deployment_player(d, "device-of-events");
-    ow_json_free(send(player, "/v1/call/bell/attend", "{}"));
+    ow_json_free(json_must_call(player, "/v1/call/bell/attend", "{}"));
     await_note(0); // none is missed from here on
     return 0;
 }
@@ -154,7 +139,7 @@ static const char *text_of(const ow_json *json, const char *name) {
 static void a_function_publishes(void **state) {
     (void)state;
     subscribe("told", "match.ended");
-    ow_json_free(send(player, "/v1/call/bell/tell", "{\"winner\":\"red\"}"));
+    ow_json_free(json_must_call(player, "/v1/call/bell/tell", "{\"winner\":\"red\"}"));
     ow_json *event = recall("told");
     assert_string_equal(text_of(event, "event_name"), "match.ended");
     assert_string_equal(text_of(ow_json_get(event, "event_data"), "winner"), "red");
@@ -195,7 +180,7 @@ static void a_players_life_is_told(void **state) {
     expect_about("left", "session_id", text_of(data, "session_id"));
     char body[200];
     snprintf(body, sizeof body, "{\"playerId\":\"%s\",\"reason\":\"of a test\"}", login.player_id);
-    ow_json_free(send(operator, "/overworld.identity.v1.Identity/BanPlayer", body));
+    ow_json_free(json_must_call(operator, "/overworld.identity.v1.Identity/BanPlayer", body));
     expect_about("banned", "reason", "of a test");
     ow_json_free(event);
     ow_client_free(other);
@@ -230,9 +215,9 @@ static void what_fails_is_told(void **state) {
 static void a_release_is_an_event(void **state) {
     (void)state;
     subscribe("moved", "virtualserver.deployed");
-    ow_json_free(
-        send(operator, "/overworld.registry.v1.Registry/CreateAlias",
-             "{\"virtualServer\":\"bell\",\"name\":\"live\",\"targets\":[{\"version\":\"1\"}]}"));
+    ow_json_free(json_must_call(
+        operator, "/overworld.registry.v1.Registry/CreateAlias",
+        "{\"virtualServer\":\"bell\",\"name\":\"live\",\"targets\":[{\"version\":\"1\"}]}"));
     ow_json *event = recall("moved");
     assert_string_equal(text_of(ow_json_get(event, "event_data"), "alias"), "live");
     ow_json_free(event);
