@@ -4,6 +4,7 @@
 #include "core/json/writer.h"
 #include "core/log/log.h"
 #include "core/rpc/call.h"
+#include "core/timestamp/timestamp.h"
 #include "overworld/api/bus.pb-c.h"
 
 #include <stdatomic.h>
@@ -120,21 +121,11 @@ static ow_code count_waiting(ow_bus *bus, ow_db_conn *db, ow_err *err) {
     return code;
 }
 
-static Google__Protobuf__Timestamp *time_in(ow_arena *arena, int64_t us) {
-    Google__Protobuf__Timestamp *time = ow_arena_alloc(arena, sizeof *time);
-    if (time != NULL) {
-        google__protobuf__timestamp__init(time);
-        time->seconds = us / 1000000;
-        time->nanos = (int32_t)(us % 1000000) * 1000;
-    }
-    return time;
-}
-
 static bool take_event(ow_rows *rows, ow_arena *arena, bus_event *event) {
     overworld__api__bus_event__init(event);
     event->event_id = ow_arena_strdup_in(arena, ow_rows_text(rows, 0));
     event->type = ow_arena_strdup_in(arena, ow_rows_text(rows, 2));
-    event->time = time_in(arena, ow_rows_int(rows, 3));
+    event->time = ow_timestamp_in(arena, ow_rows_int(rows, 3));
     event->request_id = ow_arena_strdup_in(arena, ow_rows_text(rows, 4));
     event->data_json = ow_arena_strdup_in(arena, ow_rows_text(rows, 5));
     return event->event_id != NULL && event->type != NULL && event->time != NULL &&
