@@ -102,7 +102,8 @@ void stage_set_flag(stage *s, const char *flag) {
         at++;
     }
     assert_true(at < STAGE_FLAGS_MAX);
-    s->flags[at] = flag;
+    s->flags[at] = ow_arena_strdup_in(s->arena, flag);
+    assert_non_null(s->flags[at]);
 }
 
 static ow_code read_config(stage *s, ow_err *err) {

@@ -38,7 +38,7 @@ typedef struct stage {
 // In place; nothing of the module runs yet. `flags` (NULL-ended) may be NULL. The environment and the call's timeout (15 s)
 // may be changed until it starts.
 void stage_open(stage *s, const ow_module *module, ow_channel_kind kind, const char *const *flags);
-// "--module.key=value" (borrowed), of the next start: instead of what this key has, or besides.
+// "--module.key=value" (copied), of the next start: instead of what this key has, or besides.
 void stage_set_flag(stage *s, const char *flag);
 // A service of the test's own, of which the module may be told to ask. The caller frees it with ow_service_free
 // after stage_close; `self` and `methods` live as long.
