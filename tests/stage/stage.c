@@ -108,14 +108,14 @@ void stage_set_flag(stage *s, const char *flag) {
 
 static ow_code read_config(stage *s, ow_err *err) {
     const ow_module *module = s->module;
-    const ow_config_table tables[] = {{module->name, module->config, module->config_size}, {0}};
     char *const no_environment[] = {NULL};
     size_t count = 0;
     while (count < STAGE_FLAGS_MAX && s->flags[count] != NULL) {
         count++;
     }
     s->config = ow_config_free(s->config);
-    return ow_config_load(tables, NULL, s->flags, count, no_environment, &s->config, err);
+    s->tables[0] = (ow_config_table){module->name, module->config, module->config_size};
+    return ow_config_load(s->tables, NULL, s->flags, count, no_environment, &s->config, err);
 }
 
 ow_code stage_try_start(stage *s, ow_err *err) {

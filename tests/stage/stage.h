@@ -28,6 +28,7 @@ typedef struct stage {
     ow_module_env env;
     const ow_module *module;
     const char *flags[STAGE_FLAGS_MAX]; // of the next start
+    ow_config_table tables[2];          // of the configuration, which borrows them
     ow_config *config;
     void *self; // of the module; NULL while it does not run
     int64_t call_timeout_us;
