@@ -130,6 +130,7 @@ cli_exit cmd_vs_publish(cli *c);
 cli_exit cmd_vs_versions(cli *c);
 cli_exit cmd_vs_diff(cli *c);
 cli_exit cmd_vs_cat(cli *c);
+cli_exit cmd_vs_pull(cli *c);
 cli_exit cmd_alias_create(cli *c);
 cli_exit cmd_alias_list(cli *c);
 cli_exit cmd_alias_set(cli *c);

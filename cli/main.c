@@ -446,6 +446,8 @@ static const cli_command commands[] = {
      3, NULL, cmd_vs_diff, "ow vs diff chat 3 4"},
     {"vs cat", "NAME PATH", "print a file of $LATEST, or of a version", 2, 2, cat_flags, cmd_vs_cat,
      "ow vs cat chat chat.c --version 3"},
+    {"vs pull", "NAME DIR", "write the files of $LATEST, or of a version, into a new folder", 2, 2,
+     cat_flags, cmd_vs_pull, "ow vs pull chat chat"},
     {"vs list", "", "list virtual servers", 0, 0, vs_list_flags, cmd_vs_list,
      "ow vs list --name match"},
     {"vs show", "NAME", "one virtual server: functions, aliases, versions", 1, 1, NULL, cmd_vs_show,
