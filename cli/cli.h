@@ -124,6 +124,7 @@ cli_exit cmd_portal(cli *c);
 cli_exit cmd_vs_create(cli *c);
 cli_exit cmd_vs_list(cli *c);
 cli_exit cmd_vs_show(cli *c);
+cli_exit cmd_vs_describe(cli *c);
 cli_exit cmd_vs_delete(cli *c);
 cli_exit cmd_vs_deploy(cli *c);
 cli_exit cmd_vs_publish(cli *c);

@@ -452,6 +452,8 @@ static const cli_command commands[] = {
      "ow vs list --name match"},
     {"vs show", "NAME", "one virtual server: functions, aliases, versions", 1, 1, NULL, cmd_vs_show,
      "ow vs show chat"},
+    {"vs describe", "NAME TEXT", "say what a virtual server is for", 2, 2, NULL, cmd_vs_describe,
+     "ow vs describe chat 'rooms, and their moderation'"},
     {"vs delete", "NAME", "delete a virtual server and all its versions", 1, 1, delete_flags,
      cmd_vs_delete, "ow vs delete chat --yes chat"},
     {"alias create", "VS NAME V[=W] [V[=W]]", "make a name for a version, or for two by weight", 3,

@@ -52,6 +52,9 @@ static void virtual_servers_come_and_go(void **state) {
     RUN(CONFLICT, NULL, "vs", "create", "empty");
     RUN(USAGE, NULL, "vs", "create");
     RUN(OK, "for the tests", "vs", "show", "empty");
+    RUN(OK, "empty: of other tests", "vs", "describe", "empty", "of other tests");
+    RUN(OK, "of other tests", "vs", "show", "empty");
+    RUN(NOT_FOUND, NULL, "vs", "describe", "nothing", "of other tests");
     RUN(OK, "lab", "vs", "list");
     RUN(OK, "echo", "vs", "show", "lab");
     RUN(OK, "1", "vs", "versions", "lab");

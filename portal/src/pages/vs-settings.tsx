@@ -108,6 +108,7 @@ function Describe({ server, onClose, onDone }: { server: VirtualServer; onClose:
         onDone();
       }}>
       <Field label={t("description")}>{(a) => <input {...a} autoFocus value={description} maxLength={200} onInput={(e) => setDescription(e.currentTarget.value)} />}</Field>
+      <Cli line={`ow vs describe ${server.name ?? ""} ${word(description)}`} />
     </FormDialog>
   );
 }
