@@ -66,7 +66,13 @@ export async function expectAccessible(page, what, rules = []) {
 }
 
 export async function picture(page, name) {
-  await page.screenshot({ path: join(process.env.PICTURES, `${name}.png`), fullPage: true });
+  // What is behind a dialog does not scroll.
+  const fullPage = await page.evaluate(() => {
+    const open = document.querySelector("dialog[open]");
+    if (!open) scrollTo(0, 0); // what sticks to the top stands in the middle otherwise
+    return !open;
+  });
+  await page.screenshot({ path: join(process.env.PICTURES, `${name}.png`), fullPage });
 }
 
 // A picture of docs/guide, as large as a screen. bazel test --test_env=GUIDE_PICTURES=... renews them.

@@ -2,34 +2,35 @@
 // whoever has no mouse; no script ever puts it anywhere.
 
 import { editor, paste, write } from "./editor.mjs";
-
-const TRIES = 8;
+import { until } from "./server.mjs";
 
 // The keys from where the focus is to an element, as far as the document tells: what else takes the focus (a part that
 // scrolls) is found on the way. The editor lets Tab go after Escape.
 function keysTo(target) {
   const root = document.querySelector("dialog[open]") ?? document;
-  const isStop = (e) => e.tabIndex >= 0 && !e.disabled && e.checkVisibility({ visibilityProperty: true }) && (e.type !== "radio" || e.checked);
-  const stops = [...root.querySelectorAll("a[href], button, input, select, textarea, [tabindex], [contenteditable=true]")].filter((e) => isStop(e) || e === target);
   const active = document.activeElement;
-  const isBehind = (e) => e !== active && !(e.compareDocumentPosition(active) & Node.DOCUMENT_POSITION_FOLLOWING);
-  const here = root.contains(active) && active !== document.body ? stops.findLastIndex((e) => !isBehind(e)) : -1;
+  // The browser goes on from where the focus was lost, which nobody but it knows.
+  if (active === document.body || !root.contains(active)) return ["Tab"];
+  const isStop = (e) => (e.tabIndex >= 0 || e.isContentEditable) && !e.disabled && e.checkVisibility({ visibilityProperty: true }) && (e.type !== "radio" || e.checked);
+  const stops = [...root.querySelectorAll("a[href], button, input, select, textarea, [tabindex], [contenteditable=true]")].filter(isStop);
+  const isBefore = (e) => Boolean(e.compareDocumentPosition(active) & Node.DOCUMENT_POSITION_FOLLOWING);
+  const here = stops.findLastIndex((e) => e === active || isBefore(e));
   const there = stops.indexOf(target);
   const keys = [];
-  for (let at = here; at !== there; at += Math.sign(there - here)) {
-    if (stops[at]?.closest(".cm-editor")) keys.push("Escape");
+  for (let at = here; there >= 0 && at !== there; at += Math.sign(there - here)) {
+    if (stops[at]?.isContentEditable) keys.push("Escape");
     keys.push(there > here ? "Tab" : "Shift+Tab");
   }
   return keys;
 }
 
+// What is disabled is waited for, as by whoever looks at it.
 export async function reach(page, at) {
-  await at.waitFor();
-  for (let i = 0; i < TRIES; i++) {
-    if (await at.evaluate((e) => e === document.activeElement)) return;
+  await until(`a way to ${at} by Tab`, 10_000, async () => {
+    if (await at.evaluate((e) => e === document.activeElement)) return true;
     for (const key of await at.evaluate(keysTo)) await page.keyboard.press(key);
-  }
-  throw new Error(`no way to ${at} by Tab`);
+    return false;
+  });
 }
 
 export const MOUSE = {

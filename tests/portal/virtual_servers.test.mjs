@@ -112,7 +112,7 @@ test("called as a player", async () => {
   await page.goto(`${server.console}/vs/first/test?fn=hello`);
   await page.getByLabel("As whom").selectOption("player");
   await page.getByRole("button", { name: "Run" }).click();
-  await page.getByText("Hello, world").waitFor();
+  await page.getByText("Hello, Bob").waitFor();
   await page.getByRole("link", { name: "Whole request" }).click();
   await page.getByText("player:plr_").waitFor();
 });

