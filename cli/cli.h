@@ -110,6 +110,7 @@ extern const cli_command admin_commands[];
 extern const cli_command members_commands[];
 extern const cli_command vs_commands[];
 extern const cli_command diff_commands[];
+extern const cli_command pull_commands[];
 extern const cli_command instances_commands[];
 extern const cli_command alias_commands[];
 extern const cli_command kv_commands[];

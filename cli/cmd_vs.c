@@ -106,6 +106,25 @@ static cli_exit cmd_vs_show(cli *c) {
     return CLI_OK;
 }
 
+static cli_exit cmd_vs_describe(cli *c) {
+    VirtualServer *vs;
+    cli_exit code = cli_get_virtual_server(c, false, &vs);
+    if (code != CLI_OK) {
+        return code;
+    }
+    Overworld__Registry__V1__UpdateVirtualServerRequest request =
+        OVERWORLD__REGISTRY__V1__UPDATE_VIRTUAL_SERVER_REQUEST__INIT;
+    request.name = vs->name;
+    request.description = (char *)c->args[1];
+    request.etag = vs->etag;
+    code = cli_rpc(c, REGISTRY "UpdateVirtualServer", &request.base,
+                   &overworld__registry__v1__virtual_server__descriptor, true, &vs);
+    if (code == CLI_OK && !c->json) {
+        printf("%s: %s\n", vs->name, vs->description);
+    }
+    return code;
+}
+
 static cli_exit cmd_vs_delete(cli *c) {
     VirtualServer *vs;
     cli_exit code = cli_get_virtual_server(c, false, &vs);
@@ -307,6 +326,8 @@ const cli_command vs_commands[] = {
      "ow vs list --name match"},
     {"vs show", "NAME", "one virtual server: functions, aliases, versions", 1, 1, NULL, cmd_vs_show,
      "ow vs show chat"},
+    {"vs describe", "NAME TEXT", "say what a virtual server is for", 2, 2, NULL, cmd_vs_describe,
+     "ow vs describe chat 'rooms, and their moderation'"},
     {"vs delete", "NAME", "delete a virtual server and all its versions", 1, 1, cli_delete_flags,
      cmd_vs_delete, "ow vs delete chat --yes chat"},
     {0},

@@ -17,12 +17,12 @@ const cli_flag cli_global_flags[] = {
 
 // In the order of the help.
 static const cli_command *const tables[] = {
-    admin_commands,   members_commands,      vs_commands,      diff_commands,    instances_commands,
-    alias_commands,   kv_commands,           secret_commands,  release_commands, push_commands,
-    route_commands,   dev_commands,          fn_commands,      exec_commands,    queue_commands,
-    event_commands,   subscription_commands, webhook_commands, timer_commands,   logs_commands,
-    trace_commands,   metrics_commands,      alarm_commands,   audit_commands,   backup_commands,
-    restore_commands, player_commands,
+    admin_commands,     members_commands, vs_commands,           diff_commands,    pull_commands,
+    instances_commands, alias_commands,   kv_commands,           secret_commands,  release_commands,
+    push_commands,      route_commands,   dev_commands,          fn_commands,      exec_commands,
+    queue_commands,     event_commands,   subscription_commands, webhook_commands, timer_commands,
+    logs_commands,      trace_commands,   metrics_commands,      alarm_commands,   audit_commands,
+    backup_commands,    restore_commands, player_commands,
 };
 
 // The nth of all; NULL behind the last.
