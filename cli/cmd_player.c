@@ -144,6 +144,14 @@ static cli_exit cmd_player_list(cli *c) {
 
 // ---- Bans and sessions ----
 
+static cli_exit read_span_end(cli *c, const char *span, Timestamp *to) {
+    if (!cli_read_span(span, &to->seconds) || to->seconds == 0) {
+        return cli_fail(c, CLI_USAGE, "--for \"%s\" is no duration: use 30m, 12h or 7d", span);
+    }
+    to->seconds += (int64_t)time(NULL);
+    return CLI_OK;
+}
+
 // --for or --until; neither is for good.
 static cli_exit read_end(cli *c, Timestamp *storage, Timestamp **ret_until) {
     const char *span = cli_text(c, "for"), *until = cli_text(c, "until");
@@ -153,15 +161,14 @@ static cli_exit read_end(cli *c, Timestamp *storage, Timestamp **ret_until) {
     if (span != NULL && until != NULL) {
         return cli_fail(c, CLI_USAGE, "give --for or --until, not both");
     }
-    if (span != NULL && (!cli_read_span(span, &storage->seconds) || storage->seconds == 0)) {
-        return cli_fail(c, CLI_USAGE, "--for \"%s\" is no duration: use 30m, 12h or 7d", span);
-    }
-    if (until != NULL && !cli_read_date(until, &storage->seconds)) {
-        return cli_fail(c, CLI_USAGE, "--until \"%s\" is no time: use 2026-01-31T08:00:00Z", until);
-    }
-    storage->seconds += span != NULL ? (int64_t)time(NULL) : 0;
     *ret_until = storage;
-    return CLI_OK;
+    if (span != NULL) {
+        return read_span_end(c, span, storage);
+    }
+    return cli_read_date(until, &storage->seconds)
+               ? CLI_OK
+               : cli_fail(c, CLI_USAGE, "--until \"%s\" is no time: use 2026-01-31T08:00:00Z",
+                          until);
 }
 
 static cli_exit cmd_player_ban(cli *c) {
