@@ -177,6 +177,7 @@ static const cli_flag event_delete_flags[] = {
 
 static const cli_flag vs_list_flags[] = {
     {"name", CLI_FLAG_TEXT, "TEXT", "those with this in their names"},
+    {"function", CLI_FLAG_TEXT, "TEXT", "those with this in the name of a function"},
     {0},
 };
 
@@ -350,6 +351,7 @@ static const cli_flag timer_preview_flags[] = {
     {0},
 };
 static const cli_flag timer_list_flags[] = {
+    {"name", CLI_FLAG_TEXT, "PART", "whose names have this in them"},
     {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
     {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
     {"state", CLI_FLAG_TEXT, "STATE", "active, paused or ended"},
@@ -519,9 +521,9 @@ static const cli_command commands[] = {
      cmd_exec_show, "ow dead show exe_01..."},
     {"dead edit", "EXECUTION [PAYLOAD]", "change what it was called with", 1, 2, dead_edit_flags,
      cmd_dead_edit, "ow dead edit exe_01... '{\"room\": 7}'"},
-    {"dead redrive", "[EXECUTION ...]", "let them begin anew", 0, CLI_ARGS_MAX, redrive_flags,
+    {"dead redrive", "[EXECUTION ...|-]", "let them begin anew", 0, CLI_ARGS_ANY, redrive_flags,
      cmd_dead_redrive, "ow dead redrive --all --reason user_error --rate 10"},
-    {"dead discard", "[EXECUTION ...]", "throw them away", 0, CLI_ARGS_MAX, discard_flags,
+    {"dead discard", "[EXECUTION ...|-]", "throw them away", 0, CLI_ARGS_ANY, discard_flags,
      cmd_dead_discard, "ow dead discard exe_01... --reason 'of a test'"},
     {"logs", "", "find what happened", 0, 0, logs_flags, cmd_logs,
      "ow logs --vs chat --since 5m --follow"},
@@ -792,6 +794,10 @@ static cli_exit read_flag(cli *c, char **argv, int argc, int *index) {
 
 static cli_exit read_arguments(cli *c, int argc, char **argv, int first) {
     bool only_args = false;
+    c->args = ow_arena_calloc(c->arena, (size_t)argc, sizeof *c->args);
+    if (c->args == NULL) {
+        return cli_fail(c, CLI_FAILED, "out of memory");
+    }
     for (int i = first; i < argc; i++) {
         if (!only_args && strcmp(argv[i], "--") == 0) {
             only_args = true;
@@ -800,8 +806,6 @@ static cli_exit read_arguments(cli *c, int argc, char **argv, int first) {
             if (code != CLI_OK) {
                 return code;
             }
-        } else if (c->arg_count == CLI_ARGS_MAX) {
-            return cli_fail(c, CLI_USAGE, "too many arguments");
         } else {
             c->args[c->arg_count++] = argv[i];
         }

@@ -11,6 +11,13 @@
 
 // ---- Deploys ----
 
+static size_t count_with_function(fixture *f, const char *part) {
+    list_servers_request request = OVERWORLD__REGISTRY__V1__LIST_VIRTUAL_SERVERS_REQUEST__INIT;
+    request.function_contains = TEXT(part);
+    list_servers_response *reply = must_call(f, "ListVirtualServers", &request);
+    return reply->n_virtual_servers;
+}
+
 static void deploys_a_new_virtual_server(void **state) {
     fixture *f = *state;
     upload(f, MANIFEST("client"), "int a;", "bad words");
@@ -23,6 +30,8 @@ static void deploys_a_new_virtual_server(void **state) {
     assert_int_equal(reply->revision->n_functions, 2);
     assert_string_equal(reply->revision->functions[1]->name, "self-test");
     assert_string_equal(reply->revision->functions[1]->entry, "self_test");
+    assert_int_equal(count_with_function(f, "F-TE"), 1);
+    assert_int_equal(count_with_function(f, "%"), 0);
     assert_string_equal(f->runner.last_entries, "moderate,self_test");
     assert_string_equal(f->runner.last_bundle, f->sha256);
 

@@ -175,6 +175,9 @@ static ow_code list_servers(ow_run *run) {
         code = check_name_filter(request->name_contains, run->err);
     }
     if (code == OW_OK) {
+        code = check_name_filter(request->function_contains, run->err);
+    }
+    if (code == OW_OK) {
         code = store_title_resolve(&t);
     }
     return code == OW_OK ? store_servers_list(&t, request, limit, run->reply) : code;
