@@ -46,12 +46,12 @@ static ow_code open_bundle(const registry *r, const char *sha256, ow_archive_map
     if (path == NULL) {
         return no_memory(err);
     }
-    blobs_touch(&r->blobs, sha256);
-    ow_code code = ow_archive_map_open(path, ret_map, err);
+    ow_code code =
+        blobs_touch(&r->blobs, sha256) ? ow_archive_map_open(path, ret_map, err) : OW_NOT_FOUND;
     free(path);
-    return code != OW_NOT_FOUND
-               ? code
-               : ow_fail(err, OW_NOT_FOUND, "no_bundle", "the bundle %s was not uploaded", sha256);
+    return code != OW_NOT_FOUND ? code
+                                : ow_fail(err, OW_NOT_FOUND, "no_bundle",
+                                          "the bundle %s was not uploaded, or is damaged", sha256);
 }
 
 static ow_code read_manifest(const ow_archive *archive, const deploy_request *request,
