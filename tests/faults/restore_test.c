@@ -159,6 +159,7 @@ static void a_saved_server_comes_back(void **state) {
     int before = journal_length(d->j);
     save_under_load(d);
     expect_private(d->file, 0600);
+    assert_int_equal(OW(d->d, out, "restore", d->file, "--check"), 0);
     assert_int_equal(OW(d->d, out, "backup", d->file), 5);  // never over another one
     assert_int_equal(OW(d->d, out, "restore", d->file), 5); // never into a folder that is in use
     a_damaged_bundle_is_found(d);
@@ -194,6 +195,7 @@ static void expect_not_restored(const char *file) {
     deployment *nowhere = deployment_new(SHAPE_ONE_PROCESS, NULL, NULL);
     snprintf(folder, sizeof folder, "%s.restoring", deployment_folder(nowhere));
     assert_int_equal(OW(nowhere, out, "restore", file), 1);
+    assert_int_equal(OW(nowhere, out, "restore", file, "--check"), 1);
     assert_int_not_equal(access(folder, F_OK), 0);
     snprintf(folder, sizeof folder, "%s/keys", deployment_folder(nowhere));
     assert_int_not_equal(access(folder, F_OK), 0);
