@@ -188,9 +188,9 @@ static void a_damaged_page_is_not_copied(void **state) {
     char path[192];
     char copy[192];
     struct stat st;
+    store_start(&f->s, &f->factory, NULL);
     snprintf(path, sizeof path, "%s/suite.db", f->place.store);
     snprintf(copy, sizeof copy, "%s/copy.db", f->place.folder);
-    store_start(&f->s, &f->factory, NULL);
     for (int i = 0; i < ROWS; i++) {
         blob_put p = {.number = i, .version = i, .size = 20000};
         assert_int_equal(write_now(&f->s, put_blob, &p, NULL), OW_OK);
