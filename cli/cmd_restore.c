@@ -74,6 +74,10 @@ static cli_exit make_parents(restoring *r, char *path) {
     return CLI_OK;
 }
 
+static bool write_piece(int fd, const char *piece, size_t size) {
+    return fd == NOWHERE || write(fd, piece, size) == (ssize_t)size;
+}
+
 static cli_exit copy_bytes(restoring *r, int fd, backup_file *file, const char *path) {
     char piece[PIECE];
     ow_sha256_stream *hash = ow_sha256_stream_new();
@@ -86,13 +90,10 @@ static cli_exit copy_bytes(restoring *r, int fd, backup_file *file, const char *
             break;
         }
         ow_sha256_stream_add(hash, piece, size);
-        if (fd != NOWHERE && write(fd, piece, size) != (ssize_t)size) {
+        if (!write_piece(fd, piece, size)) {
             code = cannot(r, "write", path);
         }
         left -= (int64_t)size;
-    }
-    if (code == CLI_OK && fd != NOWHERE && fsync(fd) != 0) {
-        code = cannot(r, "sync", path);
     }
     if (hash != NULL) {
         ow_sha256_stream_finish(hash, digest);
@@ -116,6 +117,9 @@ static cli_exit write_file(restoring *r, backup_file *file) {
         return cannot(r, "make", path);
     }
     code = copy_bytes(r, fd, file, path);
+    if (code == CLI_OK && fsync(fd) != 0) {
+        code = cannot(r, "sync", path);
+    }
     close(fd);
     ow_err err;
     if (code == CLI_OK && ow_folder_sync_parent(path, &err) != OW_OK) {
