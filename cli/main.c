@@ -310,6 +310,11 @@ static const cli_flag backup_flags[] = {
     {0},
 };
 
+static const cli_flag restore_flags[] = {
+    {"check", CLI_FLAG_BOOL, NULL, "only read it, and say whether it is whole"},
+    {0},
+};
+
 static const cli_flag metrics_flags[] = {
     {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
     {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
@@ -579,8 +584,8 @@ static const cli_command commands[] = {
      cmd_audit_export, "ow audit export --every-title > audit.jsonl"},
     {"backup", "FILE", "save everything, keys too, while the server runs", 1, 1, backup_flags,
      cmd_backup, "ow backup overworld.backup"},
-    {"restore", "FILE", "make a new data folder of a backup; no server may run in it", 1, 1, NULL,
-     cmd_restore, "ow restore overworld.backup --data /var/lib/overworld"},
+    {"restore", "FILE", "make a new data folder of a backup; no server may run in it", 1, 1,
+     restore_flags, cmd_restore, "ow restore overworld.backup --data /var/lib/overworld"},
     {"player list", "[BEGINNING]", "the newest players, or those whose e-mail address begins so", 0,
      1, player_list_flags, cmd_player_list, "ow player list ann@"},
     {"player find", "[PLAYER|EMAIL]", "the id of a player", 0, 1, player_flags, cmd_player_find,

@@ -323,6 +323,7 @@ const ow_method registry_methods[] = {
      sizeof(deploy_state),
      {{OW_POOL, deploy_check},
       {OW_READ, deploy_prior},
+      {OW_POOL, deploy_recall},
       {OW_LOOP, deploy_build},
       {OW_POOL, deploy_keep},
       {OW_WRITE, deploy_commit},
