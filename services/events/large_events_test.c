@@ -2,7 +2,6 @@
 
 #include "services/events/event_messages.h"
 #include "services/events/events.h"
-#include "services/events/messages.h"
 #include "tests/stage/stage.h"
 
 #include <stdio.h>
