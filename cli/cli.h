@@ -113,6 +113,7 @@ bool cli_interrupted(void);
 
 extern const cli_command event_commands[];
 extern const cli_command now_commands[];
+extern const cli_command route_commands[];
 extern const cli_command webhook_commands[];
 
 // The commands, by file.
@@ -149,7 +150,6 @@ cli_exit cmd_secret_use(cli *c);
 cli_exit cmd_secret_delete(cli *c);
 cli_exit cmd_release(cli *c);
 cli_exit cmd_push(cli *c);
-cli_exit cmd_route_purge(cli *c);
 cli_exit cmd_dev(cli *c);
 cli_exit cmd_fn_invoke(cli *c);
 cli_exit cmd_fn_run(cli *c);

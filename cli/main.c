@@ -497,9 +497,6 @@ static const cli_command commands[] = {
      release_flags, cmd_release, "ow release chat --alias live --steps 10,50,100 --pause 5m"},
     {"push", "PLAYER[,PLAYER...] TOPIC [JSON]", "tell players something at once", 2, 3, NULL,
      cmd_push, "ow push plr_01... notice '{\"text\":\"back in five minutes\"}'"},
-    {"route purge", "VS [PREFIX]",
-     "forget kept replies of its HTTP routes, or of those whose path begins so", 1, 2, NULL,
-     cmd_route_purge, "ow route purge web /rooms/"},
     {"dev", "DIR", "deploy at every change of the folder and follow the log", 1, 1, NULL, cmd_dev,
      "ow dev examples/chat"},
     {"fn invoke", "VS FUNCTION [PAYLOAD]", "run a function by hand", 2, 3, invoke_flags,
@@ -621,7 +618,8 @@ static void print_flags(FILE *out, const cli_flag *flags) {
 }
 
 // Commands that stand with their own.
-static const cli_command *const more_commands[] = {event_commands, webhook_commands, now_commands};
+static const cli_command *const more_commands[] = {event_commands, webhook_commands, route_commands,
+                                                   now_commands};
 
 // The nth of all; NULL behind the last.
 static const cli_command *command_at(size_t n) {

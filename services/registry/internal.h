@@ -118,6 +118,11 @@ ow_code list_secrets(ow_run *run);        // read
 ow_code secret_values_read(ow_run *run);  // read
 ow_code secret_values_open(ow_run *run);  // loop
 
+// ---- route_rpc.c ----
+
+ow_code list_routes(ow_run *run);              // read
+ow_code set_route_disabled_store(ow_run *run); // write
+
 // ---- revision_rpc.c ----
 
 ow_code revision_read(ow_run *run);  // read

@@ -594,7 +594,15 @@ void pool_run(struct pool *pool) {
 static uint64_t look_at_memory(const struct pool *pool, struct instance *instance) {
     instance->resident_bytes = pool->scheduler->port->resident(instance->handle);
     instance->looked_us = pool->scheduler->clock_us;
+    instance->looked_round = pool->scheduler->round;
+    pool->scheduler->looks_left--;
     return instance->resident_bytes;
+}
+
+// Of many instances each has its turn.
+static bool is_its_turn(const struct scheduler *scheduler, const struct instance *instance) {
+    uint64_t rounds = scheduler->instances / SCHEDULER_LOOKS_MAX;
+    return scheduler->looks_left > 0 && scheduler->round - instance->looked_round > rounds;
 }
 
 static void check_memory(struct pool *pool, struct instance *instance) {
@@ -618,7 +626,7 @@ static void check_memory(struct pool *pool, struct instance *instance) {
 
 // An idle one once: what does nothing takes no more.
 static void watch_memory(struct pool *pool, struct instance *instance) {
-    if (instance->state == INSTANCE_DYING) {
+    if (instance->state == INSTANCE_DYING || !is_its_turn(pool->scheduler, instance)) {
         return;
     }
     if (!instance_idle(instance)) {

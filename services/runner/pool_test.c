@@ -129,6 +129,11 @@ static void run(struct fixture *f) {
     scheduler_run(&f->scheduler, checked);
 }
 
+static void maintain(struct fixture *f) {
+    scheduler_begin_round(&f->scheduler);
+    pool_maintain(&f->pool);
+}
+
 static void pass(struct fixture *f, int64_t us) {
     f->scheduler.now_us += us;
     f->scheduler.clock_us += us;
@@ -450,10 +455,10 @@ static void idle_ones_end_after_a_while(void **state) {
     struct fixture *f = *state;
     struct fake_instance *fake = warm(f, 10);
     f->scheduler.clock_us += limits.idle_us - 1;
-    pool_maintain(&f->pool);
+    maintain(f);
     assert_false(fake->killed);
     f->scheduler.clock_us += 2;
-    pool_maintain(&f->pool);
+    maintain(f);
     assert_true(fake->killed);
 }
 
@@ -465,7 +470,7 @@ static void too_much_memory_kills_the_running_call(void **state) {
     run(f);
     fake_start_next(fake);
     f->host.resident = 200u << 20;
-    pool_maintain(&f->pool);
+    maintain(f);
     assert_string_equal(first->reason, "memory");
     assert_int_equal(second->answers, 0);
     assert_true(fake->killed);
@@ -476,16 +481,41 @@ static void memory_is_noted_as_it_is_looked_at(void **state) {
     warm(f, 10);
     f->host.resident = 5u << 20;
     f->scheduler.clock_us++;
-    pool_maintain(&f->pool); // idle, and not looked at since
+    maintain(f); // idle, and not looked at since
     assert_int_equal(f->pool.instances->resident_bytes, 5u << 20);
     f->host.resident = 6u << 20;
     f->scheduler.clock_us++;
-    pool_maintain(&f->pool); // what is idle is looked at once
+    maintain(f); // what is idle is looked at once
     assert_int_equal(f->pool.instances->resident_bytes, 5u << 20);
     enqueue(f, 0);
     run(f);
+    maintain(f);
+    assert_int_equal(f->pool.instances->resident_bytes, 6u << 20);
+}
+
+// A runner of a thousand busy instances does not open a thousand files each tenth of a second.
+static void of_many_instances_each_has_its_turn(void **state) {
+    struct fixture *f = *state;
+    warm(f, 10);
+    enqueue(f, 0);
+    run(f);
+    f->host.resident = 5u << 20;
+    maintain(f);
+    f->scheduler.instances += 2 * SCHEDULER_LOOKS_MAX;
+    f->host.resident = 6u << 20;
+    maintain(f);
+    maintain(f);
+    assert_int_equal(f->pool.instances->resident_bytes, 5u << 20);
+    maintain(f);
+    assert_int_equal(f->pool.instances->resident_bytes, 6u << 20);
+    f->scheduler.instances -= 2 * SCHEDULER_LOOKS_MAX;
+    f->host.resident = 7u << 20;
+    scheduler_begin_round(&f->scheduler);
+    f->scheduler.looks_left = 0; // others had them
     pool_maintain(&f->pool);
     assert_int_equal(f->pool.instances->resident_bytes, 6u << 20);
+    maintain(f);
+    assert_int_equal(f->pool.instances->resident_bytes, 7u << 20);
 }
 
 static void prefetched_work_goes_to_an_idle_one(void **state) {
@@ -628,6 +658,7 @@ int main(void) {
         CASE(idle_ones_end_after_a_while),
         CASE(too_much_memory_kills_the_running_call),
         CASE(memory_is_noted_as_it_is_looked_at),
+        CASE(of_many_instances_each_has_its_turn),
         CASE(prefetched_work_goes_to_an_idle_one),
         CASE(a_result_for_nobody_frees_the_instance),
         CASE(cancel_takes_back_or_kills),
