@@ -32,12 +32,12 @@ typedef struct cli_flag {
 } cli_flag;
 
 #define CLI_FLAGS_MAX 24
-#define CLI_ARGS_MAX 8
+#define CLI_ARGS_ANY SIZE_MAX // of max_args: as many as there are
 
 typedef struct cli {
     ow_arena *arena; // lives as long as the command
     const struct cli_command *command;
-    const char *args[CLI_ARGS_MAX]; // what is no flag, after the command's words
+    const char **args; // what is no flag, after the command's words; arg_count of them
     size_t arg_count;
     struct {
         const cli_flag *flag;

@@ -216,6 +216,7 @@ static cli_exit cmd_timer_list(cli *c) {
                                           "STATE",   "NEXT",     "ID",    NULL};
     Overworld__Timers__V1__ListTimersRequest request =
         OVERWORLD__TIMERS__V1__LIST_TIMERS_REQUEST__INIT;
+    request.name_contains = cli_text_or(c, "name", "");
     request.virtual_server = cli_text_or(c, "vs", "");
     request.function = cli_text_or(c, "function", "");
     request.state = cli_text_or(c, "state", "");
@@ -376,6 +377,7 @@ static const cli_flag timer_create_flags[] = {
 };
 
 static const cli_flag timer_list_flags[] = {
+    {"name", CLI_FLAG_TEXT, "PART", "whose names have this in them"},
     {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
     {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
     {"state", CLI_FLAG_TEXT, "STATE", "active, paused or ended"},

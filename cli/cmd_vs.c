@@ -50,8 +50,9 @@ static cli_exit cmd_vs_list(cli *c) {
                                           "UPDATED", "DESCRIPTION", NULL};
     Overworld__Registry__V1__ListVirtualServersRequest request =
         OVERWORLD__REGISTRY__V1__LIST_VIRTUAL_SERVERS_REQUEST__INIT;
-    const char *part = cli_text(c, "name");
+    bool all = cli_text(c, "name") == NULL && cli_text(c, "function") == NULL;
     request.name_contains = cli_text_or(c, "name", "");
+    request.function_contains = cli_text_or(c, "function", "");
     return cli_list_print(
         c, &(cli_list){
                .path = REGISTRY "ListVirtualServers",
@@ -59,9 +60,8 @@ static cli_exit cmd_vs_list(cli *c) {
                .reply_type = &overworld__registry__v1__list_virtual_servers_response__descriptor,
                .columns = columns,
                .add_row = add_virtual_server,
-               .if_empty = part == NULL
-                               ? "no virtual servers yet: ow vs deploy DIR makes the first one"
-                               : NULL});
+               .if_empty =
+                   all ? "no virtual servers yet: ow vs deploy DIR makes the first one" : NULL});
 }
 
 static void print_functions(cli *c, const Revision *revision) {
@@ -308,6 +308,7 @@ static const cli_flag cat_flags[] = {
 
 static const cli_flag vs_list_flags[] = {
     {"name", CLI_FLAG_TEXT, "TEXT", "those with this in their names"},
+    {"function", CLI_FLAG_TEXT, "TEXT", "those with this in the name of a function"},
     {0},
 };
 

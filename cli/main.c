@@ -73,6 +73,10 @@ static cli_exit read_flag(cli *c, char **argv, int argc, int *index) {
 
 static cli_exit read_arguments(cli *c, int argc, char **argv, int first) {
     bool only_args = false;
+    c->args = ow_arena_calloc(c->arena, (size_t)argc, sizeof *c->args);
+    if (c->args == NULL) {
+        return cli_fail(c, CLI_FAILED, "out of memory");
+    }
     for (int i = first; i < argc; i++) {
         if (!only_args && strcmp(argv[i], "--") == 0) {
             only_args = true;
@@ -81,8 +85,6 @@ static cli_exit read_arguments(cli *c, int argc, char **argv, int first) {
             if (code != CLI_OK) {
                 return code;
             }
-        } else if (c->arg_count == CLI_ARGS_MAX) {
-            return cli_fail(c, CLI_USAGE, "too many arguments");
         } else {
             c->args[c->arg_count++] = argv[i];
         }
