@@ -32,12 +32,12 @@ typedef struct cli_flag {
 } cli_flag;
 
 #define CLI_FLAGS_MAX 24
-#define CLI_ARGS_MAX 8
+#define CLI_ARGS_ANY SIZE_MAX // of max_args: as many as there are
 
 typedef struct cli {
     ow_arena *arena; // lives as long as the command
     const struct cli_command *command;
-    const char *args[CLI_ARGS_MAX]; // what is no flag, after the command's words
+    const char **args; // what is no flag, after the command's words; arg_count of them
     size_t arg_count;
     struct {
         const cli_flag *flag;
@@ -113,6 +113,7 @@ bool cli_interrupted(void);
 
 extern const cli_command event_commands[];
 extern const cli_command now_commands[];
+extern const cli_command route_commands[];
 extern const cli_command webhook_commands[];
 
 // The commands, by file.
@@ -149,7 +150,6 @@ cli_exit cmd_secret_use(cli *c);
 cli_exit cmd_secret_delete(cli *c);
 cli_exit cmd_release(cli *c);
 cli_exit cmd_push(cli *c);
-cli_exit cmd_route_purge(cli *c);
 cli_exit cmd_dev(cli *c);
 cli_exit cmd_fn_invoke(cli *c);
 cli_exit cmd_fn_run(cli *c);

@@ -46,6 +46,7 @@ cli_exit cmd_vs_list(cli *c) {
     const char *part = cli_text(c, "name");
     request.page_size = 200;
     request.name_contains = (char *)(part != NULL ? part : "");
+    request.function_contains = cli_text_or(c, "function", "");
     do {
         cli_exit code = cli_rpc(c, REGISTRY "ListVirtualServers", &request.base,
                                 &overworld__registry__v1__list_virtual_servers_response__descriptor,
@@ -66,7 +67,7 @@ cli_exit cmd_vs_list(cli *c) {
     } while (page->next_page_token[0] != '\0');
     if (!c->json) {
         cli_table_print(c, &table);
-        if (table.cell_count == 0 && part == NULL) {
+        if (table.cell_count == 0 && part == NULL && request.function_contains[0] == '\0') {
             cli_say(c, "no virtual servers yet: ow vs deploy DIR makes the first one");
         }
     }

@@ -11,13 +11,13 @@ import {
   type EventType, type Occurrence, type SubscriptionState, type TrySubscriptionResponse,
 } from "../gen/events";
 import { listExecutions } from "../gen/queue";
-import { listVirtualServers } from "../gen/registry";
 import type { Condition, ConditionGroup, Subscription } from "../gen/triggers";
 import { t, type Key } from "../i18n";
 import { sampleText } from "../sample";
 import { may } from "../session";
 import { jsonWord, word } from "../shell";
 import { Badge, Button, Cli, Dialog, Empty, Failure, Field, FormDialog, JsonLines, Loaded, Notice, Page, Panel, Time, say } from "../ui/parts";
+import { ServerField, useServers } from "../ui/server-field";
 import { ExecutionState } from "./queue";
 import { address } from "./virtual-servers";
 import { Webhooks } from "./webhooks";
@@ -226,17 +226,14 @@ function Builder({ groups, onChange }: { groups: ConditionGroup[]; onChange: (gr
 function Subscribe({ state, onClose, onDone }: { state: SubscriptionState | undefined; onClose: () => void; onDone: () => void }) {
   const old = state?.declared;
   const [etag] = useState(state?.etag ?? "");
-  const servers = useQuery("events:vs", (signal) => call(listVirtualServers, { pageSize: 200 }, signal));
+  const servers = useServers(state?.virtualServer ?? "");
   const types = useQuery("events:types", (signal) => call(listEventTypes, { pageSize: 200 }, signal));
   const [name, setName] = useState(old?.name ?? "");
   const [type, setType] = useState(old?.eventType ?? "");
-  const [server, setServer] = useState(state?.virtualServer ?? "");
   const [fn, setFn] = useState(old?.function ?? "");
   const [groups, setGroups] = useState<ConditionGroup[]>(old?.any ?? []);
   const [requestKey] = useState(() => crypto.randomUUID());
-  const list = (servers.data?.virtualServers ?? []).filter((s) => (s.latest?.functions ?? []).length > 0);
-  const chosen = server || (list[0]?.name ?? "");
-  const functions = list.find((s) => s.name === chosen)?.latest?.functions ?? [];
+  const { chosen, functions } = servers;
   const called = fn || (functions[0]?.name ?? "");
   const subscription: Subscription = { ...old, name, eventType: type, function: called, any: groups };
   const wrong = groups.some((g) => (g.all ?? []).some((c) => c.operator !== "exists" && !isJson(c.value ?? "")));
@@ -251,7 +248,7 @@ function Subscribe({ state, onClose, onDone }: { state: SubscriptionState | unde
         <Field label={t("name")}>{(a) => <input {...a} autoFocus value={name} onInput={(e) => setName(e.currentTarget.value)} />}</Field>
         <Field label={t("events.type")} hint={t("events.pattern")}>{(a) => <input {...a} list="sub-types" value={type} onInput={(e) => setType(e.currentTarget.value)} />}</Field>
         <datalist id="sub-types">{(types.data?.types ?? []).map((each) => <option key={each.name} value={each.name} />)}</datalist>
-        <Field label={t("vs")}>{(a) => <select {...a} disabled={state !== undefined} value={chosen} onChange={(e) => { setServer(e.currentTarget.value); setFn(""); }}>{list.map((s) => <option key={s.name}>{s.name}</option>)}</select>}</Field>
+        <ServerField servers={servers} disabled={state !== undefined} onChoose={() => setFn("")} />
         <Field label={t("function")}>{(a) => <select {...a} value={called} onChange={(e) => setFn(e.currentTarget.value)}>{functions.map((f) => <option key={f.name}>{f.name}</option>)}</select>}</Field>
       </div>
       <Builder groups={groups} onChange={setGroups} />

@@ -16,6 +16,8 @@ import { address } from "./virtual-servers";
 
 const PAGE = 100;
 const COUNT_PAGES = 50;
+const LOOKS = 10; // for the first one that fits: an answer may have none though there are more
+const AT_ONCE = 200; // named in one call
 const STATES = ["waiting", "running", "done", "dead", "discarded"] as const;
 const TONES: Record<string, Tone> = { waiting: "accent", running: "accent", done: "ok", dead: "bad", discarded: "" };
 
@@ -39,7 +41,7 @@ function filterFlags(filter: ExecutionFilter, reason = "reason"): string {
 async function read(query: Record<string, string>, pages: number, signal: AbortSignal): Promise<{ list: Execution[]; more: boolean }> {
   const list: Execution[] = [];
   let pageToken = "";
-  for (let i = 0; i < pages; i++) {
+  for (let i = 0; i < pages || (list.length === 0 && i < pages + LOOKS); i++) {
     const page = await call(listExecutions, { pageSize: PAGE, pageToken, filter: filterOf(query) }, signal);
     list.push(...(page.executions ?? []));
     pageToken = page.nextPageToken ?? "";
@@ -82,7 +84,9 @@ export function Queue() {
           ))}
         </div>
         <Loaded query={list}>
-          {(page) => page.list.length === 0 ? <Empty icon="inbox" title={dead ? t("queue.none.dead") : t("queue.none")}>{t("queue.none.text")}</Empty> : (
+          {(page) => page.list.length === 0 ? (
+            <Empty icon="inbox" title={page.more ? t("queue.none.yet") : dead ? t("queue.none.dead") : t("queue.none")} action={page.more && <Button onClick={() => setPages(pages + LOOKS)}>{t("more")}</Button>}>{t("queue.none.text")}</Empty>
+          ) : (
             <>
               <div class="table-wrap"><table>
                 <thead><tr>{dead && <th><span class="visually-hidden">{t("timers.choose")}</span></th>}<th>{t("timers.execution")}</th><th>{t("status")}</th><th>{t("function")}</th><th>{t("queue.source")}</th><th class="number">{t("queue.attempt")}</th><th>{t("created")}</th><th>{t("queue.due")}</th><th>{t("reason")}</th></tr></thead>
@@ -125,6 +129,12 @@ async function countDead(filter: ExecutionFilter): Promise<number | undefined> {
   return undefined;
 }
 
+// Those that are named, so many a call, or all that fit.
+function choices(ids: string[], filter: ExecutionFilter): { executionIds?: string[]; all?: boolean; filter?: ExecutionFilter }[] {
+  if (ids.length === 0) return [{ all: true, filter }];
+  return Array.from({ length: Math.ceil(ids.length / AT_ONCE) }, (_, i) => ({ executionIds: ids.slice(i * AT_ONCE, (i + 1) * AT_ONCE) }));
+}
+
 function Redrive({ ids, filter, onClose, onDone }: { ids: string[]; filter: ExecutionFilter; onClose: () => void; onDone: () => void }) {
   const [rate, setRate] = useState(0);
   const [all, setAll] = useState<number>();
@@ -137,13 +147,14 @@ function Redrive({ ids, filter, onClose, onDone }: { ids: string[]; filter: Exec
         let pageToken = "";
         setDone(0);
         setAll(ids.length || await countDead(filter));
-        for (;;) {
-          const reply = await call(redriveExecutions, { ...(ids.length ? { executionIds: ids } : { all: true, filter }), perSecond: rate, pageToken, ...(begin ? { begin } : {}) });
-          sum += reply.count ?? 0;
-          setDone(sum);
-          begin = reply.next;
-          pageToken = reply.nextPageToken ?? "";
-          if (!reply.more || ids.length) break;
+        for (const which of choices(ids, filter)) {
+          do {
+            const reply = await call(redriveExecutions, { ...which, perSecond: rate, pageToken, ...(begin ? { begin } : {}) });
+            sum += reply.count ?? 0;
+            setDone(sum);
+            begin = reply.next;
+            pageToken = reply.nextPageToken ?? "";
+          } while (pageToken !== "");
         }
         say(t("queue.redriven", { n: count(sum) }));
         onDone();
@@ -167,10 +178,9 @@ function Discard({ ids, filter, onClose, onDone }: { ids: string[]; filter: Exec
     <FormDialog danger title={t("queue.discard")} submit={t("queue.discard")} disabled={reason.trim() === ""} onClose={onClose}
       onSubmit={async () => {
         let pageToken = "";
-        for (;;) {
-          const reply = await call(discardExecutions, { ...(ids.length ? { executionIds: ids } : { all: true, filter }), reason, pageToken });
-          pageToken = reply.nextPageToken ?? "";
-          if (!reply.more || ids.length) break;
+        for (const which of choices(ids, filter)) {
+          do pageToken = (await call(discardExecutions, { ...which, reason, pageToken })).nextPageToken ?? "";
+          while (pageToken !== "");
         }
         onDone();
       }}>
