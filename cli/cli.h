@@ -113,6 +113,7 @@ bool cli_interrupted(void);
 
 extern const cli_command event_commands[];
 extern const cli_command now_commands[];
+extern const cli_command route_commands[];
 extern const cli_command webhook_commands[];
 
 // The commands, by file.
@@ -124,12 +125,14 @@ cli_exit cmd_portal(cli *c);
 cli_exit cmd_vs_create(cli *c);
 cli_exit cmd_vs_list(cli *c);
 cli_exit cmd_vs_show(cli *c);
+cli_exit cmd_vs_describe(cli *c);
 cli_exit cmd_vs_delete(cli *c);
 cli_exit cmd_vs_deploy(cli *c);
 cli_exit cmd_vs_publish(cli *c);
 cli_exit cmd_vs_versions(cli *c);
 cli_exit cmd_vs_diff(cli *c);
 cli_exit cmd_vs_cat(cli *c);
+cli_exit cmd_vs_pull(cli *c);
 cli_exit cmd_alias_create(cli *c);
 cli_exit cmd_alias_list(cli *c);
 cli_exit cmd_alias_set(cli *c);
@@ -147,7 +150,6 @@ cli_exit cmd_secret_use(cli *c);
 cli_exit cmd_secret_delete(cli *c);
 cli_exit cmd_release(cli *c);
 cli_exit cmd_push(cli *c);
-cli_exit cmd_route_purge(cli *c);
 cli_exit cmd_dev(cli *c);
 cli_exit cmd_fn_invoke(cli *c);
 cli_exit cmd_fn_run(cli *c);

@@ -116,6 +116,25 @@ cli_exit cmd_vs_show(cli *c) {
     return CLI_OK;
 }
 
+cli_exit cmd_vs_describe(cli *c) {
+    VirtualServer *vs;
+    cli_exit code = cli_get_virtual_server(c, false, &vs);
+    if (code != CLI_OK) {
+        return code;
+    }
+    Overworld__Registry__V1__UpdateVirtualServerRequest request =
+        OVERWORLD__REGISTRY__V1__UPDATE_VIRTUAL_SERVER_REQUEST__INIT;
+    request.name = vs->name;
+    request.description = (char *)c->args[1];
+    request.etag = vs->etag;
+    code = cli_rpc(c, REGISTRY "UpdateVirtualServer", &request.base,
+                   &overworld__registry__v1__virtual_server__descriptor, true, &vs);
+    if (code == CLI_OK && !c->json) {
+        printf("%s: %s\n", vs->name, vs->description);
+    }
+    return code;
+}
+
 cli_exit cmd_vs_delete(cli *c) {
     VirtualServer *vs;
     cli_exit code = cli_get_virtual_server(c, false, &vs);

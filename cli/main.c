@@ -310,6 +310,11 @@ static const cli_flag backup_flags[] = {
     {0},
 };
 
+static const cli_flag restore_flags[] = {
+    {"check", CLI_FLAG_BOOL, NULL, "only read it, and say whether it is whole"},
+    {0},
+};
+
 static const cli_flag metrics_flags[] = {
     {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
     {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
@@ -448,10 +453,14 @@ static const cli_command commands[] = {
      3, NULL, cmd_vs_diff, "ow vs diff chat 3 4"},
     {"vs cat", "NAME PATH", "print a file of $LATEST, or of a version", 2, 2, cat_flags, cmd_vs_cat,
      "ow vs cat chat chat.c --version 3"},
+    {"vs pull", "NAME DIR", "write the files of $LATEST, or of a version, into a new folder", 2, 2,
+     cat_flags, cmd_vs_pull, "ow vs pull chat chat"},
     {"vs list", "", "list virtual servers", 0, 0, vs_list_flags, cmd_vs_list,
      "ow vs list --name match"},
     {"vs show", "NAME", "one virtual server: functions, aliases, versions", 1, 1, NULL, cmd_vs_show,
      "ow vs show chat"},
+    {"vs describe", "NAME TEXT", "say what a virtual server is for", 2, 2, NULL, cmd_vs_describe,
+     "ow vs describe chat 'rooms, and their moderation'"},
     {"vs delete", "NAME", "delete a virtual server and all its versions", 1, 1, delete_flags,
      cmd_vs_delete, "ow vs delete chat --yes chat"},
     {"alias create", "VS NAME V[=W] [V[=W]]", "make a name for a version, or for two by weight", 3,
@@ -488,9 +497,6 @@ static const cli_command commands[] = {
      release_flags, cmd_release, "ow release chat --alias live --steps 10,50,100 --pause 5m"},
     {"push", "PLAYER[,PLAYER...] TOPIC [JSON]", "tell players something at once", 2, 3, NULL,
      cmd_push, "ow push plr_01... notice '{\"text\":\"back in five minutes\"}'"},
-    {"route purge", "VS [PREFIX]",
-     "forget kept replies of its HTTP routes, or of those whose path begins so", 1, 2, NULL,
-     cmd_route_purge, "ow route purge web /rooms/"},
     {"dev", "DIR", "deploy at every change of the folder and follow the log", 1, 1, NULL, cmd_dev,
      "ow dev examples/chat"},
     {"fn invoke", "VS FUNCTION [PAYLOAD]", "run a function by hand", 2, 3, invoke_flags,
@@ -575,8 +581,8 @@ static const cli_command commands[] = {
      cmd_audit_export, "ow audit export --every-title > audit.jsonl"},
     {"backup", "FILE", "save everything, keys too, while the server runs", 1, 1, backup_flags,
      cmd_backup, "ow backup overworld.backup"},
-    {"restore", "FILE", "make a new data folder of a backup; no server may run in it", 1, 1, NULL,
-     cmd_restore, "ow restore overworld.backup --data /var/lib/overworld"},
+    {"restore", "FILE", "make a new data folder of a backup; no server may run in it", 1, 1,
+     restore_flags, cmd_restore, "ow restore overworld.backup --data /var/lib/overworld"},
     {"player list", "[BEGINNING]", "the newest players, or those whose e-mail address begins so", 0,
      1, player_list_flags, cmd_player_list, "ow player list ann@"},
     {"player find", "[PLAYER|EMAIL]", "the id of a player", 0, 1, player_flags, cmd_player_find,
@@ -612,7 +618,8 @@ static void print_flags(FILE *out, const cli_flag *flags) {
 }
 
 // Commands that stand with their own.
-static const cli_command *const more_commands[] = {event_commands, webhook_commands, now_commands};
+static const cli_command *const more_commands[] = {event_commands, webhook_commands, route_commands,
+                                                   now_commands};
 
 // The nth of all; NULL behind the last.
 static const cli_command *command_at(size_t n) {

@@ -98,6 +98,19 @@ static bool is_value(const char *value) {
     return true;
 }
 
+bool ow_cloudevent_is_extension_name(const char *name) {
+    bool sound = is_name(name) && strcmp(name, "specversion") != 0;
+    for (int i = 0; sound && i < ATTRIBUTES; i++) {
+        sound = strcmp(attributes[i].name, name) != 0;
+    }
+    return sound;
+}
+
+// Of two values readers would believe different ones.
+static ow_code twice(const char *name, ow_err *err) {
+    return ow_fail(err, OW_INVALID_ARGUMENT, "bad_event", "CloudEvents 1.0: %s comes twice", name);
+}
+
 ow_code event_set(ow_cloudevent *event, const char *name, const char *value, ow_err *err) {
     if (!is_name(name)) {
         return event_bad(err, "attributes are named by small letters and digits, at most 40, "
@@ -113,9 +126,15 @@ ow_code event_set(ow_cloudevent *event, const char *name, const char *value, ow_
     }
     for (int i = 0; i < ATTRIBUTES; i++) {
         if (strcmp(attributes[i].name, name) == 0) {
+            if ((*member(event, &attributes[i]))[0] != '\0') {
+                return twice(name, err);
+            }
             *member(event, &attributes[i]) = value;
             return OW_OK;
         }
+    }
+    if (ow_cloudevent_extension(event, name) != NULL) {
+        return twice(name, err);
     }
     if (event->extension_count == OW_CLOUDEVENT_EXTENSIONS_MAX) {
         return event_bad(err, "at most 16 extensions");

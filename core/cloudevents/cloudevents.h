@@ -43,11 +43,15 @@ ow_cloudevent_mode ow_cloudevent_mode_of(const char *content_type);
 // "application/json", "text/json", "application/x+json", with parameters or without.
 bool ow_cloudevent_is_json_type(const char *datacontenttype);
 
+// Whether an extension may have this name: 1 to OW_CLOUDEVENT_NAME_MAX small letters and digits that name neither one of
+// CloudEvents' own attributes nor the data.
+bool ow_cloudevent_is_extension_name(const char *name);
+
 // The value of an extension; NULL when it is absent.
 const char *ow_cloudevent_extension(const ow_cloudevent *event, const char *name);
 
-// Everything that is read is checked: required attributes, names, times, and data that say they are
-// JSON. Codes of all: invalid_argument "bad_event" (names the attribute), "invalid_json";
+// Everything that is read is checked: required attributes, names, times, that nothing comes twice, and data that say
+// they are JSON. Codes of all: invalid_argument "bad_event" (names the attribute), "invalid_json";
 // resource_exhausted "memory".
 
 // Binary mode. `headers`: all of the request, names in any case; others than ce-* and Content-Type

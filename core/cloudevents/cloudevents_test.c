@@ -106,6 +106,8 @@ static void refuses_what_is_no_event(void **state) {
         "{" HEAD ",\"Upper\":\"x\"}",
         "{" HEAD ",\"a_b\":\"x\"}",
         "{" HEAD ",\"x\":{}}",
+        "{" HEAD ",\"source\":\"/other\"}",
+        "{" HEAD ",\"x\":\"1\",\"x\":\"2\"}",
         "{" HEAD ",\"x\":\"a\\nb\"}",
         "{" HEAD ",\"data\":1,\"data_base64\":\"AA==\"}",
         "{" HEAD ",\"data_base64\":\"A\"}",
@@ -143,6 +145,17 @@ static void reads_batches(void **state) {
     assert_non_null(strstr(err.message, "event 1"));
 }
 
+static void an_extension_is_no_attribute(void **state) {
+    static const char *const bad[] = {"id",   "source",          "type",        "subject", "time",
+                                      "data", "datacontenttype", "specversion", "Upper",   "",
+                                      "a_b",  "dataschema"};
+    (void)state;
+    assert_true(ow_cloudevent_is_extension_name("roomname"));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_false(ow_cloudevent_is_extension_name(bad[i]));
+    }
+}
+
 // Values of the HTTP binding's chapter 3.1.3.2.
 static void reads_headers(void **state) {
     static const ow_cloudevent_pair headers[] = {
@@ -164,6 +177,14 @@ static void reads_headers(void **state) {
     assert_string_equal(e.datacontenttype, "application/json; charset=utf-8");
     assert_int_equal(e.size, 7);
     assert_int_equal(ow_cloudevent_from_headers(headers, 8, "{", 1, *state, &e, &err),
+                     OW_INVALID_ARGUMENT);
+    static const ow_cloudevent_pair twice[] = {{"ce-specversion", "1.0"},
+                                               {"ce-id", "1"},
+                                               {"ce-source", "/s"},
+                                               {"ce-type", "t"},
+                                               {"CE-Source", "/other"}};
+    assert_int_equal(ow_cloudevent_from_headers(twice, 4, "", 0, *state, &e, NULL), OW_OK);
+    assert_int_equal(ow_cloudevent_from_headers(twice, 5, "", 0, *state, &e, NULL),
                      OW_INVALID_ARGUMENT);
     static const char *const bad[] = {"%C0%A0", "%4", "%zz", "%00", "\"a\\\"", "a%0Ab"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -207,6 +228,7 @@ int main(void) {
         OW_TEST_WITH(reads_data_of_other_types, set_up, tear_down),
         OW_TEST_WITH(refuses_what_is_no_event, set_up, tear_down),
         OW_TEST_WITH(reads_batches, set_up, tear_down),
+        OW_TEST(an_extension_is_no_attribute),
         OW_TEST_WITH(reads_headers, set_up, tear_down),
         OW_TEST_WITH(writes_what_it_reads, set_up, tear_down),
     };

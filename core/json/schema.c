@@ -36,8 +36,12 @@ static ow_code violates(const place *at, const char *keyword, ow_err *err) {
 
 // ---- Equality ----
 
-// Of members with one name the one that ow_json_get gives counts.
+// Of members with one name the one that ow_json_get gives counts. As many on both sides: what somebody sends costs no
+// more than what it is compared with allows.
 static bool members_equal(const ow_json *a, const ow_json *b) {
+    if (ow_json_count(a) != ow_json_count(b)) {
+        return false;
+    }
     for (const ow_json *m = ow_json_first(a); m != NULL; m = ow_json_next(m)) {
         const ow_json *other = ow_json_get(b, ow_json_name_of(m));
         bool counts = ow_json_get(a, ow_json_name_of(m)) == m;

@@ -5,6 +5,7 @@
 
 #include "core/hosting/hosting.h"
 #include "core/rpc/directory.h"
+#include "overworld/identity/v1/identity.pb-c.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -81,6 +82,11 @@ static ow_code init(ow_module_env *env, const void *config, void **ret_self, ow_
         .shared = {d->config.shared_keys, d->config.shared_bytes},
         .player = {d->config.player_keys, d->config.player_bytes},
     };
+    d->known = known_players_new();
+    if (d->known == NULL) {
+        free(d);
+        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for data");
+    }
     ow_directory_expect_here(env->directory, &overworld__data__v1__data__descriptor);
     *ret_self = d;
     return OW_OK;
@@ -114,7 +120,11 @@ static ow_code offer_service(data *d, ow_err *err) {
 
 static ow_code start(void *self, ow_err *err) {
     data *d = self;
-    ow_code code = open_store(d, err);
+    d->identity =
+        ow_directory_get(d->env->directory, &overworld__identity__v1__identity__descriptor);
+    ow_code code = d->identity != NULL
+                       ? open_store(d, err)
+                       : ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for data");
     code = code == OW_OK ? offer_service(d, err) : code;
     if (code != OW_OK) {
         return code;
@@ -152,6 +162,7 @@ static void free_self(void *self) {
     kv_sweeper_free(&d->sweeper);
     ow_service_free(d->service);
     ow_backup_free(d->backup);
+    known_players_free(d->known);
     free(d);
 }
 

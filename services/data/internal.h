@@ -8,6 +8,7 @@
 #include "core/module/env.h"
 #include "core/module/module.h"
 #include "core/rpc/service.h"
+#include "services/data/known_players.h"
 #include "services/data/kv_store.h"
 #include "services/data/sweeper.h"
 
@@ -25,7 +26,8 @@ typedef struct data {
     kv_quotas quotas;
     ow_db *db;
     ow_backup *backup;
-    ProtobufCService *service;
+    ProtobufCService *service, *identity;
+    known_players *known;
     sweeper sweeper;
 } data;
 
@@ -68,9 +70,9 @@ ow_code kv_usage_read(ow_run *run);
 // ---- kv_change_rpc.c: everything that writes ----
 
 typedef struct changing {
+    kv_change change; // first: kv_players_ask looks at it in every state
     kv_scope scope;
     kv_operation operation;
-    kv_change change;
 } changing;
 
 ow_code kv_change_store(ow_run *run);
@@ -82,13 +84,21 @@ ow_code kv_increment_check(ow_run *run);
 ow_code kv_increment_reply(ow_run *run);
 
 typedef struct batching {
-    kv_scope *scopes; // one for each operation
     kv_change change;
+    kv_scope *scopes; // one for each operation
 } batching;
 
 ow_code kv_batch_check(ow_run *run);
 ow_code kv_batch_store(ow_run *run);
 ow_code kv_batch_reply(ow_run *run);
+
+// ---- kv_players_rpc.c ----
+
+// Between the check of a change and its store: refuses keys for players who are not there (not_found "no_player"; codes
+// of identity). The state begins with a kv_change.
+ow_code kv_players_ask(ow_run *run);
+
+// ---- kv_change_rpc.c: many keys ----
 
 typedef struct erasing {
     kv_scope scope;

@@ -230,11 +230,17 @@ ow_code kv_delete_prefix_store(ow_run *run) {
 }
 
 ow_code kv_erase_player_check(ow_run *run) {
+    const data *self = run->self;
     const erase_player_request *request = run->request;
+    erasing *state = run->state;
     scope_msg scope = OVERWORLD__DATA__V1__SCOPE__INIT;
     scope.kind = OVERWORLD__DATA__V1__SCOPE__KIND__PLAYER;
     scope.player_id = request->player_id;
-    return erase_check(run, &scope, "");
+    ow_code code = erase_check(run, &scope, "");
+    if (code == OW_OK) {
+        known_players_remove(self->known, &state->scope);
+    }
+    return code;
 }
 
 ow_code kv_erase_player_store(ow_run *run) {

@@ -570,6 +570,38 @@ static void a_deleted_player_has_nothing_and_gets_nothing(void **state) {
     assert_int_equal(usage(f, scope).title_keys, 0);
 }
 
+// A key of theirs would count for the title for good.
+static void made_up_players_have_no_keys(void **state) {
+    fixture *f = *state;
+    data_fakes *fakes = f->own;
+    static batch b;
+    scope_msg nobody = player_scope(MADE_UP_PLAYER), somebody = player_scope(PLAYER);
+    kv_set_request request = set_of(&nobody, "k", "v");
+    kv_increment_request more = OVERWORLD__DATA__V1__KV_INCREMENT_REQUEST__INIT;
+    more.scope = &nobody;
+    more.key = text_of("n");
+    more.delta = 1;
+    ASK_REFUSED(f, &server, "KvSet", &request, OW_NOT_FOUND, "no_player");
+    ASK_REFUSED(f, &server, "KvIncrement", &more, OW_NOT_FOUND, "no_player");
+    batch_init(&b, &somebody);
+    batch_add(&b, SET, "k", "v");
+    batch_add(&b, SET, "k", "v")->scope = &nobody;
+    ASK_REFUSED(f, &server, "KvBatch", &b.request, OW_NOT_FOUND, "no_player");
+    assert_string_equal(get(f, &server, somebody, "k"), "(none)");
+    assert_string_equal(get(f, &server, nobody, "k"), "(none)");
+    assert_int_equal(usage(f, nobody).title_keys, 0);
+    // Who is there is asked for once, and again when somebody of that id was deleted.
+    int asked = fakes->asked;
+    set(f, &server, somebody, "k", "v");
+    set(f, &admin, somebody, "k", "w");
+    assert_int_equal(fakes->asked, asked); // by the batch
+    set(f, &stranger, somebody, "k", "v"); // of another title it is another one
+    assert_int_equal(fakes->asked, asked + 1);
+    fakes->identity_away = true;
+    set(f, &server, somebody, "k", "x");
+    ASK_REFUSED(f, &server, "KvSet", &request, OW_UNAVAILABLE, "away");
+}
+
 static apply_triggers_response deploy(fixture *f, const char *name, int64_t number, bool removed) {
     apply_triggers_request request = OVERWORLD__API__APPLY_TRIGGERS_REQUEST__INIT;
     answer a;
@@ -710,6 +742,7 @@ int main(void) {
         CASES(a_page_of_large_values_is_short),
         CASES(a_batch_is_done_whole_or_not_at_all),
         CASE(quotas_hold_for_a_scope_and_for_the_title, &small),
+        CASES(made_up_players_have_no_keys),
         CASES(a_deleted_player_has_nothing_and_gets_nothing),
         CASES(a_deleted_virtual_server_leaves_nothing_to_the_next),
         CASES(an_empty_scope_is_forgotten_but_for_its_versions),

@@ -3,11 +3,12 @@
 #include "core/json/pointer.h"
 #include "core/json/schema.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { VALUES_MAX = 256, VALUE_DEPTH_MAX = 16, WHOLE_DIGITS_MAX = 18 };
+enum { VALUES_MAX = 256, VALUE_DEPTH_MAX = 16, WHOLE_DIGITS_MAX = 19 };
 
 // ---- Types ----
 
@@ -57,8 +58,9 @@ static bool whole_number(const char *text, double *ret_number) {
     if (digits == 0 || digits > WHOLE_DIGITS_MAX || text[sign + digits] != '\0') {
         return false;
     }
+    errno = 0;
     *ret_number = (double)strtoll(text, NULL, 10);
-    return true;
+    return errno == 0;
 }
 
 static bool as_number(const ow_json *json, double *ret_number) {
@@ -222,6 +224,10 @@ filter *filter_free(filter *filter) {
     }
     free(filter);
     return NULL;
+}
+
+size_t filter_size(const filter *filter) {
+    return filter->count;
 }
 
 static ow_code bad_condition(ow_err *err, const char *why) {

@@ -42,6 +42,9 @@ typedef struct filter filter;
 filter *filter_new(void);
 filter *filter_free(filter *filter);
 
+// How many conditions it has.
+size_t filter_size(const filter *filter);
+
 // Adds a condition to a group (counted from 0, ascending). `value`: JSON text; "" for exists is true.
 // Codes: invalid_argument "bad_condition", "bad_pointer", "invalid_json"; resource_exhausted "memory".
 ow_code filter_add(filter *filter, size_t group, const char *pointer, const char *operator,

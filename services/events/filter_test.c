@@ -52,7 +52,7 @@ static void matches_patterns(void **state) {
 
 static const char data_text[] =
     "{\"level\":12,\"name\":\"Ada\",\"id\":\"9007199254740993\",\"gold\":\"250\",\"nothing\":null,"
-    "\"tags\":[\"new\",\"eu\"],\"pos\":{\"x\":1.5},\"ok\":true}";
+    "\"tags\":[\"new\",\"eu\"],\"pos\":{\"x\":1.5},\"ok\":true,\"most\":\"9223372036854775807\",\"more\":\"9223372036854775808\"}";
 
 typedef struct sample {
     const char *pointer, *operator, * value;
@@ -84,6 +84,8 @@ static const sample samples[] = {
     {"/gold", "eq", "250", true},
     {"/gold", "lt", "\"3\"", true}, // texts are compared as texts
     {"/id", "eq", "\"9007199254740993\"", true},
+    {"/most", "gt", "1", true},
+    {"/more", "gt", "1", false}, // no number of 64 bits
     {"/name", "in", "[\"Bob\",\"Ada\"]", true},
     {"/name", "in", "[\"Bob\"]", false},
     {"/level", "in", "[11,12]", true},

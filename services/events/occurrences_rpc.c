@@ -9,11 +9,6 @@
 
 enum { WHY_MAX = 1000, LIST_DATA_MAX = 4 << 20 };
 
-typedef struct list_order {
-    int limit;
-    bool data;
-} list_order;
-
 static char *borrow(const char *text) {
     return (char *)(uintptr_t)text;
 }
@@ -63,12 +58,12 @@ ow_code get_occurrence(ow_run *run) {
 }
 
 // The data of a list as far as there is room in an answer.
-static bool fill_list(list_occurrences_response *reply, const occurrence_row *rows, size_t count,
-                      const list_order *order, ow_arena *arena) {
-    size_t room = order->data ? LIST_DATA_MAX : 0;
-    int limit = order->limit;
-    reply->occurrences = ow_arena_calloc(arena, count + 1, sizeof *reply->occurrences);
-    for (size_t i = 0; reply->occurrences != NULL && i < count && i < (size_t)limit; i++) {
+static bool fill_list(list_occurrences_response *reply, const occurrence_list *list, bool data,
+                      ow_arena *arena) {
+    const occurrence_row *rows = list->rows;
+    size_t room = data ? LIST_DATA_MAX : 0;
+    reply->occurrences = ow_arena_calloc(arena, list->count + 1, sizeof *reply->occurrences);
+    for (size_t i = 0; reply->occurrences != NULL && i < list->count; i++) {
         occurrence_msg *made = ow_arena_alloc(arena, sizeof *made);
         if (made == NULL) {
             return false;
@@ -81,8 +76,8 @@ static bool fill_list(list_occurrences_response *reply, const occurrence_row *ro
         room -= size <= room ? size : 0;
         reply->occurrences[reply->n_occurrences++] = made;
     }
-    if (count > (size_t)limit) {
-        reply->next_page_token = events_page_token_in(arena, rows[limit - 1].trigger_id);
+    if (list->more) {
+        reply->next_page_token = events_page_token_in(arena, rows[list->count - 1].trigger_id);
     }
     return reply->occurrences != NULL && reply->next_page_token != NULL;
 }
@@ -91,8 +86,7 @@ ow_code list_occurrences(ow_run *run) {
     const list_occurrences_request *request = run->request;
     ow_arena *arena = run->call->arena;
     events_page page;
-    occurrence_row *rows = NULL;
-    size_t count = 0;
+    occurrence_list list;
     ow_code code = events_check_title(run);
     if (code == OW_OK) {
         code = events_page_begin(request->page_size, request->page_token, &page, run->err);
@@ -106,11 +100,10 @@ ow_code list_occurrences(ow_run *run) {
         .before = page.after,
         .since_us = events_time_us(request->since),
         .until_us = request->until != NULL ? events_time_us(request->until) : INT64_MAX,
-        .limit = page.limit + 1,
+        .limit = page.limit,
     };
-    code = occurrences_list(run->db, &range, arena, &rows, &count, run->err);
-    list_order order = {.limit = page.limit, .data = request->data};
-    return code == OW_OK && !fill_list(run->reply, rows, count, &order, arena)
+    code = occurrences_list(run->db, &range, arena, &list, run->err);
+    return code == OW_OK && !fill_list(run->reply, &list, request->data, arena)
                ? events_no_memory(run->err)
                : code;
 }

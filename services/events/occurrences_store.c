@@ -6,6 +6,9 @@
 
 #define COLUMNS "trigger_id, title_id, event_key, received_us, matched, spreading, spread_to, facts"
 
+enum { FACTS = 7 };                // the column of what was published
+enum { LIST_BYTES_MAX = 5 << 20 }; // of one list
+
 static ow_code no_memory(ow_err *err) {
     return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for events");
 }
@@ -53,7 +56,7 @@ ow_code occurrence_insert(ow_db_conn *db, const occurrence_row *row, ow_arena *a
 static ow_code take_row(ow_rows *rows, ow_arena *arena, occurrence_row *row, ow_err *err) {
     ProtobufCAllocator storage;
     size_t size = 0;
-    const void *bytes = ow_rows_blob(rows, 7, &size);
+    const void *bytes = ow_rows_blob(rows, FACTS, &size);
     rows_copy_id(rows, 0, row->trigger_id);
     row->title_id = ow_arena_strdup_in(arena, ow_rows_text(rows, 1));
     row->event_key = ow_arena_strdup_in(arena, ow_rows_text(rows, 2));
@@ -115,13 +118,18 @@ ow_code occurrence_progress(ow_db_conn *db, const occurrence_row *row, ow_err *e
                       row->trigger_id);
 }
 
+static bool is_full(const occurrence_range *range, const occurrence_list *list, size_t bytes) {
+    return list->count == (size_t)range->limit || bytes >= LIST_BYTES_MAX;
+}
+
 ow_code occurrences_list(ow_db_conn *db, const occurrence_range *range, ow_arena *arena,
-                         occurrence_row **ret_rows, size_t *ret_count, ow_err *err) {
-    occurrence_row *list = ow_arena_calloc(arena, (size_t)range->limit, sizeof *list);
+                         occurrence_list *ret_list, ow_err *err) {
+    occurrence_list list = {.rows =
+                                ow_arena_calloc(arena, (size_t)range->limit, sizeof *list.rows)};
     ow_rows *rows = NULL;
     bool found = true;
-    size_t count = 0;
-    if (list == NULL) {
+    size_t bytes = 0;
+    if (list.rows == NULL) {
         return no_memory(err);
     }
     ow_code code = ow_db_query(db, &rows, err,
@@ -130,17 +138,22 @@ ow_code occurrences_list(ow_db_conn *db, const occurrence_range *range, ow_arena
                                " AND received_us >= $4 AND received_us < $5"
                                " ORDER BY trigger_id DESC LIMIT $6",
                                "tttiii", range->title_id, range->before, range->type,
-                               range->since_us, range->until_us, (int64_t)range->limit);
-    while (code == OW_OK && count < (size_t)range->limit) {
+                               range->since_us, range->until_us, (int64_t)range->limit + 1);
+    while (code == OW_OK && !list.more) {
         code = ow_rows_next(rows, &found, err);
         if (code != OW_OK || !found) {
             break;
         }
-        code = take_row(rows, arena, &list[count++], err);
+        list.more = is_full(range, &list, bytes);
+        if (!list.more) {
+            size_t size = 0;
+            (void)ow_rows_blob(rows, FACTS, &size);
+            bytes += size;
+            code = take_row(rows, arena, &list.rows[list.count++], err);
+        }
     }
     ow_rows_close(rows);
-    *ret_rows = list;
-    *ret_count = count;
+    *ret_list = list;
     return code;
 }
 

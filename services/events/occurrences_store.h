@@ -43,9 +43,15 @@ typedef struct occurrence_range {
     int limit;
 } occurrence_range;
 
-// Newest first.
+typedef struct occurrence_list {
+    occurrence_row *rows;
+    size_t count;
+    bool more; // there are others behind the last one
+} occurrence_list;
+
+// Newest first; fewer than `limit` when these have some megabytes, one in any case.
 ow_code occurrences_list(ow_db_conn *db, const occurrence_range *range, ow_arena *arena,
-                         occurrence_row **ret_rows, size_t *ret_count, ow_err *err);
+                         occurrence_list *ret_list, ow_err *err);
 
 ow_code occurrences_size(ow_db_conn *db, int64_t *ret_bytes, ow_err *err);
 

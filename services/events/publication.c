@@ -46,18 +46,25 @@ static bool is_text(const char *text, size_t max) {
     return sound;
 }
 
+// One that had the name of an attribute, "source" say, would stand beside it in every CloudEvent that is written.
+static bool is_extension(const new_event_msg *event, size_t nth) {
+    const extension_msg *x = event->extensions[nth];
+    bool sound = (ow_cloudevent_is_extension_name(x->name) || strcmp(x->name, "dataschema") == 0) &&
+                 is_text(x->value, OW_CLOUDEVENT_VALUE_MAX);
+    for (size_t i = 0; sound && i < nth; i++) {
+        sound = strcmp(event->extensions[i]->name, x->name) != 0;
+    }
+    return sound;
+}
+
 static ow_code check_extensions(const new_event_msg *event, ow_err *err) {
     bool sound = event->n_extensions <= EXTENSIONS_MAX;
     for (size_t i = 0; sound && i < event->n_extensions; i++) {
-        const extension_msg *x = event->extensions[i];
-        size_t size = strlen(x->name);
-        sound = size > 0 && size <= OW_CLOUDEVENT_NAME_MAX &&
-                strspn(x->name, "abcdefghijklmnopqrstuvwxyz0123456789") == size &&
-                is_text(x->value, OW_CLOUDEVENT_VALUE_MAX);
+        sound = is_extension(event, i);
     }
     return sound ? OW_OK
-                 : bad_event(err, "at most 16 extensions, named by small letters and digits, with "
-                                  "values of at most 1 KB");
+                 : bad_event(err, "at most 16 extensions, each once, named by small letters and "
+                                  "digits and not as an attribute, with values of at most 1 KB");
 }
 
 // An event that could be stored but not written as a CloudEvent would hold up all behind it.

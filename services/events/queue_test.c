@@ -129,6 +129,11 @@ static int set_up_small(void **state) {
     return set_up_with(state, flags);
 }
 
+static int set_up_narrow(void **state) {
+    static const char *const flags[] = {"--events.max_size=1MB", NULL};
+    return set_up_with(state, flags);
+}
+
 static int tear_down(void **state) {
     fixture *f = *state;
     for (int i = 0; i < f->held_count; i++) {
@@ -175,11 +180,15 @@ static const char *enqueue(fixture *f, const new_execution_msg *wanted) {
     return reply->executions[0]->execution_id;
 }
 
-static execution_msg *get(fixture *f, const char *id, const stage_caller *who) {
+static execution_msg *look_at(fixture *f, const char *id, bool payload, const stage_caller *who) {
     get_execution_request request = OVERWORLD__EVENTS__V1__GET_EXECUTION_REQUEST__INIT;
     request.execution_id = TEXT(id);
-    request.payload = true;
+    request.payload = payload;
     return stage_call(&f->stage, QUEUE, "GetExecution", &request, who);
+}
+
+static execution_msg *get(fixture *f, const char *id, const stage_caller *who) {
+    return look_at(f, id, true, who);
 }
 
 static bool has_run(void *self) {
@@ -192,14 +201,14 @@ static void wait_for_runs(fixture *f, int count) {
     stage_until(&f->stage, has_run, f);
 }
 
-// Asks until it is in that state.
+// Asks until it is in that state; without the payload, since what is answered is kept until the end.
 static execution_msg *wait_for_state(fixture *f, const char *id, const char *state) {
     int64_t until_us = ow_loop_now_us(f->stage.loop) + 15 * 1000000;
     while (ow_loop_now_us(f->stage.loop) < until_us) {
-        execution_msg *found = get(f, id, &viewer);
+        execution_msg *found = look_at(f, id, false, &viewer);
         assert_non_null(found);
         if (strcmp(found->state, state) == 0) {
-            return found;
+            return get(f, id, &viewer);
         }
     }
     fail_msg("%s is never %s", id, state);
@@ -832,6 +841,29 @@ static void old_ones_are_deleted(void **state) {
     assert_null(get(f, dead, &viewer));
 }
 
+// Young ones too, when there are more bytes than may be kept: the oldest first, and no more than need be.
+static void too_large_ones_are_deleted(void **state) {
+    enum { COUNT = 7, SIZE = 200 << 10 };
+    fixture *f = *state;
+    char ids[COUNT][OW_ID_MAX];
+    char *large = calloc(1, SIZE + 1);
+    memset(large, 'x', SIZE);
+    new_execution_msg wanted = job(large);
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(ids[i], OW_ID_MAX, "%s", enqueue(f, &wanted));
+        wait_for_state(f, ids[i], "done");
+    }
+    while (deleted(f) < 2) {
+        ow_clock_advance(f->stage.clock, MINUTE);
+        list_dead(f, "");
+    }
+    assert_null(get(f, ids[0], &viewer));
+    assert_null(get(f, ids[1], &viewer));
+    assert_non_null(get(f, ids[COUNT - 1], &viewer));
+    assert_int_equal(deleted(f), 2);
+    free(large);
+}
+
 int main(int argc, char **argv) {
     channel = argc > 1 && strcmp(argv[1], "packed") == 0 ? OW_CHANNEL_PACKED : OW_CHANNEL_LOCAL;
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -861,6 +893,7 @@ int main(int argc, char **argv) {
         CASE(pages_go_on),
         CASE(the_numbers_of_the_queue_are_told),
         CASE(old_ones_are_deleted),
+        cmocka_unit_test_setup_teardown(too_large_ones_are_deleted, set_up_narrow, tear_down),
     };
     return cmocka_run_group_tests_name("queue", tests, NULL, NULL);
 }

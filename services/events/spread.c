@@ -6,6 +6,7 @@
 #include <string.h>
 
 enum { COSTLY = 4 }; // so many plain ones does one cost that is looked up or stored by itself
+enum { CONDITION_COST = 64 }; // beside looking through the data; in its bytes
 enum { ID_TAIL = 4, BATCH_ROOM = (256 << 10) - EVENT_ARGS_MAX - 256 };
 
 #define MICROS_A_SECOND ((int64_t)1000000)
@@ -37,6 +38,7 @@ void spread_begin(spread *s, int executions) {
     s->occurrences_max = occurrences > 0 ? occurrences : 1;
     s->plain_count = 0;
     s->bytes_left = SPREAD_BYTES_MAX;
+    s->work_left = (int64_t)SPREAD_WORK_MAX * executions / SPREAD_EXECUTIONS_MAX;
     s->executions = s->items = s->spread = s->skipped = 0;
     s->ids_used = (uint32_t)s->told_count;
     s->next_batch_us = 0;
@@ -282,12 +284,17 @@ static ow_code deliver(ow_db_conn *db, spread *s, delivery *d, ow_err *err) {
     return code == OW_OK ? make_execution(db, s, d, err) : code;
 }
 
-static bool is_about(const subscription_rule *rule, const occurrence_facts *facts,
+static bool is_about(spread *s, const subscription_rule *rule, const occurrence_facts *facts,
                      const ow_json *data) {
-    return event_type_matches(rule->declared->event_type, facts->event->type) &&
-           filter_matches(rule->filter, data);
+    if (!event_type_matches(rule->declared->event_type, facts->event->type)) {
+        return false;
+    }
+    s->work_left -=
+        (int64_t)filter_size(rule->filter) * ((int64_t)facts->event->data.len + CONDITION_COST);
+    return filter_matches(rule->filter, data);
 }
 
+// At least one subscription a slice: an event with much in it, held against many conditions, takes several.
 static ow_code walk(ow_db_conn *db, spread *s, const rules *rules, occurrence_row *row,
                     const ow_json *data, ow_err *err) {
     char key[ORDERING_KEY_MAX + 1];
@@ -296,13 +303,18 @@ static ow_code walk(ow_db_conn *db, spread *s, const rules *rules, occurrence_ro
     take_trace(row->facts, &trace);
     for (size_t i = 0; i < rules->subscription_count && code == OW_OK; i++) {
         const subscription_rule *rule = &rules->subscriptions[i];
-        if (strcmp(rule->subscription_id, row->spread_to) <= 0 ||
-            !is_about(rule, row->facts, data)) {
+        if (strcmp(rule->subscription_id, row->spread_to) <= 0) {
             continue;
         }
-        if (s->executions_left <= 0 || s->bytes_left <= 0) {
-            s->more = true;
-            return OW_OK; // from the last one delivered on, the next time
+        s->more = s->work_left <= 0;
+        bool about = !s->more && is_about(s, rule, row->facts, data);
+        s->more = s->more || (about && (s->executions_left <= 0 || s->bytes_left <= 0));
+        if (s->more) {
+            return OW_OK; // from this one on, the next time
+        }
+        row->spread_to = rule->subscription_id;
+        if (!about) {
+            continue;
         }
         ordering_key_of(data, rule->declared->ordering_key, key);
         delivery d = {.title_id = row->title_id,
@@ -311,7 +323,6 @@ static ow_code walk(ow_db_conn *db, spread *s, const rules *rules, occurrence_ro
                       .rule = rule,
                       .ordering_key = key};
         code = deliver(db, s, &d, err);
-        row->spread_to = rule->subscription_id;
         row->matched++;
     }
     row->spreading = false;
@@ -349,7 +360,7 @@ ow_code spread_occurrences(ow_db_conn *db, spread *s, const char *title_id, ow_e
     bool found = true;
     while (code == OW_OK && found && !s->more) {
         occurrence_row row;
-        s->more = s->spread >= s->occurrences_max || s->bytes_left <= 0;
+        s->more = s->spread >= s->occurrences_max || s->bytes_left <= 0 || s->work_left <= 0;
         if (s->more) {
             break;
         }

@@ -17,6 +17,8 @@ enum {
     SPREAD_EXECUTIONS_MIN = 50, // see spread_next_size
     SPREAD_PUBLISHER_MAX = 400, // of the first one, which a publisher waits for
     SPREAD_BYTES_MAX = 2 << 20,
+    SPREAD_WORK_MAX =
+        24 << 20,       // bytes of data that conditions look through, each for itself: some 20 ms
     ID_BLOCK = 1 << 20, // ids at hand
 };
 
@@ -33,7 +35,7 @@ typedef struct spread {
     // Kept.
     uint32_t ids_used;
     int executions_left, occurrences_max;
-    int64_t bytes_left;
+    int64_t bytes_left, work_left;
     new_execution plain[PLAIN_AT_ONCE]; // not stored yet
     int plain_count;
     // Found out.
@@ -45,8 +47,8 @@ typedef struct spread {
 // The nth id of a block, with that prefix ("exe_", "trg_").
 void spread_id(const char *base_id, uint32_t n, const char *prefix, char id[static OW_ID_MAX]);
 
-// Starts a slice of at most so many executions (plain ones: others count as several), and of as many occurrences as is
-// in proportion; what was given stays.
+// Starts a slice of at most so many executions (plain ones: others count as several), and of as many occurrences and as
+// much work as is in proportion; what was given stays.
 void spread_begin(spread *s, int executions);
 
 // What the next slice may make after one of `executions` that went well, or was more than a write may take.

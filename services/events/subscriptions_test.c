@@ -259,6 +259,27 @@ static void all_events_of_a_request_or_none(void **state) {
     assert_int_equal(none->n_occurrences, 0);
 }
 
+// What is written as a CloudEvent has one source, and it is the player.
+static void an_extension_does_not_pass_for_an_attribute(void **state) {
+    static const char *const names[] = {"source", "id", "specversion", "Upper", "twice"};
+    fixture *f = *state;
+    must(f, declare(f, (type_wish){.name = "a", .client = true}));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        extension_msg x = OVERWORLD__EVENTS__V1__EXTENSION__INIT;
+        extension_msg *extensions[] = {&x, &x};
+        new_event_msg event = event_of("a", "1");
+        new_event_msg *events[] = {&event};
+        x.name = TEXT(names[i]);
+        x.value = TEXT("server/key_1");
+        event.extensions = extensions;
+        event.n_extensions = strcmp(names[i], "twice") == 0 ? 2 : 1;
+        refused(f, publish_list(f, events, 1, &alice), OW_INVALID_ARGUMENT, "bad_event");
+        x.name = TEXT("roomname");
+        event.n_extensions = 1;
+        must(f, publish_list(f, events, 1, &alice));
+    }
+}
+
 static void the_same_event_happens_once(void **state) {
     fixture *f = *state;
     must(f, declare(f, (type_wish){.name = "a", .client = true}));
@@ -913,6 +934,7 @@ int main(int argc, char **argv) {
         OW_TEST_WITH(types_are_listed_with_the_platforms_own, set_up, tear_down),
         OW_TEST_WITH(only_declared_types_are_published, set_up, tear_down),
         OW_TEST_WITH(all_events_of_a_request_or_none, set_up, tear_down),
+        OW_TEST_WITH(an_extension_does_not_pass_for_an_attribute, set_up, tear_down),
         OW_TEST_WITH(the_same_event_happens_once, set_up, tear_down),
         OW_TEST_WITH(each_subscription_gets_the_envelope, set_up, tear_down),
         OW_TEST_WITH(conditions_choose, set_up, tear_down),

@@ -196,6 +196,11 @@ static void on_head(exchange *x) {
         refuse_path(x, &at, &match);
         return;
     }
+    if (!http_event_fits_query(ow_http_query(x->http))) {
+        exchange_refuse(x, 400, OW_INVALID_ARGUMENT, "too_many_parameters",
+                        "a query has at most 100 parameters");
+        return;
+    }
     note_origin(x, match.route);
     snprintf(x->function, sizeof x->function, "%s", match.route->function);
     snprintf(x->qualifier, sizeof x->qualifier, "%s", match.route->alias);

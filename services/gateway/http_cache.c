@@ -16,7 +16,8 @@ struct cache_entry {
     http_copy copy;
     size_t cost;
     bool filling;
-    bool purged;   // since that began: what comes was asked for before, and is not kept
+    bool
+        purged; // since that began: what comes was asked for before, and is for nobody who asks now
     bool giving;   // its fill is being handed on
     bool given_up; // and was given up again meanwhile
     http_waiter *first, *last;
@@ -126,6 +127,7 @@ static void drop_copy(http_cache *cache, cache_entry *e) {
 
 static void enqueue(cache_entry *e, http_waiter *waiter) {
     waiter->entry = e;
+    waiter->is_late = e->purged;
     waiter->next = NULL;
     waiter->previous = e->last;
     if (e->last != NULL) {
@@ -238,17 +240,26 @@ void http_cache_fill(http_cache *cache, const char *key, const http_copy *copy) 
         http_cache_give_up(cache, key);
         return;
     }
-    while (e->first != NULL) {
+    while (e->first != NULL && !e->first->is_late) {
         http_waiter *waiter = e->first;
         http_cache_leave(waiter);
         waiter->on_filled(waiter->self, &e->copy, false);
     }
-    e->filling = false;
     if (e->purged) {
         drop_copy(cache, e);
-        entry_free(cache, e);
+        http_cache_give_up(cache, key); // to those who came after the purge
+        return;
     }
+    e->filling = false;
     keep_bound(cache);
+}
+
+// Who fills next asks anew: it is early enough for all who wait.
+static void begin_anew(cache_entry *e) {
+    for (http_waiter *each = e->purged ? e->first : NULL; each != NULL; each = each->next) {
+        each->is_late = false;
+    }
+    e->purged = false;
 }
 
 void http_cache_give_up(http_cache *cache, const char *key) {
@@ -265,7 +276,7 @@ void http_cache_give_up(http_cache *cache, const char *key) {
     do {
         http_waiter *next = e->first;
         e->given_up = false;
-        e->purged = false; // who fills next asks anew
+        begin_anew(e);
         e->filling = next != NULL;
         if (next != NULL) {
             http_cache_leave(next);

@@ -27,8 +27,9 @@ typedef struct http_waiter {
     // itself.
     void (*on_filled)(void *self, const http_copy *copy, bool fills);
     void *self;
-    struct http_waiter *next, *previous;
-    void *entry; // the cache's own; NULL: it does not wait
+    struct http_waiter *next, *previous; // these are the cache's own
+    void *entry;                         // NULL: it does not wait
+    bool is_late;                        // the key was purged since the fill that runs began
 } http_waiter;
 
 typedef enum http_lookup {
@@ -54,7 +55,7 @@ void http_cache_give_up(http_cache *cache, const char *key);
 // It waits no more. Does nothing for one that does not.
 void http_cache_leave(http_waiter *waiter);
 
-// Forgets all keys that begin so; returns how many copies went. What is being filled goes to those who wait for it,
-// and is not kept.
+// Forgets all keys that begin so; returns how many copies went. What is being filled goes to those who wait for it, and
+// is not kept; who asks from now on waits for the next fill.
 size_t http_cache_purge(http_cache *cache, const char *prefix);
 size_t http_cache_bytes(const http_cache *cache);

@@ -175,6 +175,36 @@ static void what_is_purged_while_it_is_fetched_is_not_kept(void **state) {
     http_cache_free(cache);
 }
 
+static void who_asks_after_a_purge_waits_for_the_next_fill(void **state) {
+    http_cache *cache = http_cache_new(1 << 20);
+    asker a[6];
+    (void)state;
+    assert_int_equal(ask(cache, "k", 0, &a[0], NULL), CACHE_FILL);
+    assert_int_equal(ask(cache, "k", 0, &a[1], NULL), CACHE_WAIT);
+    http_cache_purge(cache, "k");
+    assert_int_equal(ask(cache, "k", 0, &a[2], NULL), CACHE_WAIT);
+    assert_int_equal(ask(cache, "k", 0, &a[3], NULL), CACHE_WAIT);
+    http_cache_purge(cache, "k");
+    assert_int_equal(ask(cache, "k", 0, &a[4], NULL), CACHE_WAIT);
+    fill(cache, "k", "old", 0);
+    assert_string_equal(a[1].got, "old");
+    assert_true(a[2].told == 1 && a[2].fills);
+    assert_int_equal(a[3].told + a[4].told, 0);
+    assert_int_equal(ask(cache, "k", 0, &a[5], NULL), CACHE_WAIT);
+    fill(cache, "k", "new", 0);
+    for (int i = 3; i < 6; i++) {
+        assert_string_equal(a[i].got, "new");
+    }
+    assert_non_null(http_cache_stale(cache, "k"));
+    // Nobody came after the purge: nothing stays behind.
+    assert_int_equal(ask(cache, "other", 0, &a[0], NULL), CACHE_FILL);
+    http_cache_purge(cache, "other");
+    fill(cache, "other", "old", 0);
+    http_cache_purge(cache, "");
+    assert_int_equal(http_cache_bytes(cache), 0);
+    http_cache_free(cache);
+}
+
 static void what_stands_in_is_used(void **state) {
     static char body[1001];
     http_cache *cache = http_cache_new(10000);
@@ -198,6 +228,7 @@ int main(void) {
         OW_TEST(memory_is_bounded_and_the_used_stay),
         OW_TEST(purging_forgets_by_prefix),
         OW_TEST(what_is_purged_while_it_is_fetched_is_not_kept),
+        OW_TEST(who_asks_after_a_purge_waits_for_the_next_fill),
         OW_TEST(what_stands_in_is_used),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

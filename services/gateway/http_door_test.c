@@ -125,6 +125,29 @@ static void a_request_becomes_the_event(void **state) {
     ow_json_free(event);
 }
 
+// Each name is held against all others: so many that this takes long are not begun with.
+static void a_query_has_a_bound(void **state) {
+    platform *p = *state;
+    char what[900] = "GET /http/lab/rooms/a?x=1&%78=2";
+    size_t size = strlen(what);
+    ow_json *event;
+    p->canned = "1";
+    for (int i = 2; i < 100; i++) {
+        size += (size_t)snprintf(what + size, sizeof what - size, "&n%d", i);
+    }
+    expect_body(p, what, "", 200, "1");
+    assert_int_equal(ow_json_parse(p->payload, strlen(p->payload), 64, &event, NULL), OW_OK);
+    const ow_json *query = ow_json_get(event, "queryString");
+    assert_int_equal(ow_json_count(query), 99);
+    assert_int_equal(ow_json_count(ow_json_get(query, "x")), 2); // one name, however it is written
+    assert_string_equal(text_at(event, "queryString", "n99"), "");
+    ow_json_free(event);
+    int before = p->invocations;
+    snprintf(what + size, sizeof what - size, "&more");
+    EXPECT(p, p->public_port, what, "", "", 400, "too_many_parameters");
+    assert_int_equal(p->invocations, before);
+}
+
 static void titles_may_be_named_or_left_out(void **state) {
     platform *p = *state;
     p->canned = "1";
@@ -401,17 +424,12 @@ static void a_route_has_its_own_time(void **state) {
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        CASE(a_request_becomes_the_event),
-        CASE(titles_may_be_named_or_left_out),
-        CASE(replies_have_the_shape_that_they_say),
-        CASE(a_route_grants_exactly_its_own_access),
-        CASE(cors_is_spoken_where_it_is_declared),
-        CASE(a_copy_is_kept_for_its_time),
-        CASE(a_miss_is_filled_once),
-        CASE(a_copy_stands_in_for_a_failure),
-        CASE(a_file_stands_in_for_a_failure),
-        CASE(kept_replies_are_purged_by_path),
-        CASE(a_route_has_its_own_time),
+        CASE(a_request_becomes_the_event),           CASE(a_query_has_a_bound),
+        CASE(titles_may_be_named_or_left_out),       CASE(replies_have_the_shape_that_they_say),
+        CASE(a_route_grants_exactly_its_own_access), CASE(cors_is_spoken_where_it_is_declared),
+        CASE(a_copy_is_kept_for_its_time),           CASE(a_miss_is_filled_once),
+        CASE(a_copy_stands_in_for_a_failure),        CASE(a_file_stands_in_for_a_failure),
+        CASE(kept_replies_are_purged_by_path),       CASE(a_route_has_its_own_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -97,72 +97,77 @@ static void write_parameters(ow_json_writer *w, const http_match *match) {
     ow_json_object_close(w);
 }
 
-typedef struct query_part {
-    const char *name, *value;
-    size_t name_size, value_size;
-} query_part;
+typedef struct parameter {
+    const char *name, *value; // decoded; as it came
+    size_t value_size;
+    bool written;
+} parameter;
 
-static const char *next_part(const char *at, query_part *ret_part) {
-    size_t size = strcspn(at, "&");
-    size_t name = strcspn(at, "=&");
-    *ret_part = (query_part){at, at + name, name, 0};
-    if (name < size) {
-        ret_part->value = at + name + 1;
-        ret_part->value_size = size - name - 1;
-    }
-    return at[size] == '&' ? at + size + 1 : at + size;
+// Behind the '&' of a part, or at the end.
+static const char *next_part(const char *at) {
+    at += strcspn(at, "&");
+    return at + (*at == '&');
 }
 
-static bool same_name(const query_part *a, const query_part *b) {
-    return a->name_size == b->name_size && memcmp(a->name, b->name, a->name_size) == 0;
+// False: the part has no name, or none that can be decoded, and is left out.
+static bool read_parameter(const char *part, ow_arena *arena, parameter *ret_parameter) {
+    char name[256];
+    size_t size = strcspn(part, "&");
+    size_t name_size = strcspn(part, "=&");
+    size_t skipped = name_size < size ? name_size + 1 : size;
+    long length = ow_http_percent_decode(part, name_size, true, name, sizeof name);
+    *ret_parameter = (parameter){.name = length > 0 ? ow_arena_strdup_in(arena, name) : NULL,
+                                 .value = part + skipped,
+                                 .value_size = size - skipped};
+    return ret_parameter->name != NULL;
 }
 
 // A name that comes several times has a list.
-static void write_values(ow_json_writer *w, const char *query, const query_part *first) {
-    query_part each;
-    size_t count = 0;
-    for (const char *at = query; *at != '\0';) {
-        at = next_part(at, &each);
-        count += same_name(&each, first);
+static void write_parameter(ow_json_writer *w, parameter *all, size_t count, size_t first) {
+    size_t same = 0;
+    for (size_t i = first; i < count; i++) {
+        same += strcmp(all[i].name, all[first].name) == 0;
     }
-    if (count > 1) {
+    ow_json_name(w, all[first].name);
+    if (same > 1) {
         ow_json_array_open(w);
     }
-    for (const char *at = query; *at != '\0';) {
-        at = next_part(at, &each);
-        if (same_name(&each, first)) {
-            write_decoded(w, each.value, each.value_size, true);
+    for (size_t i = first; i < count; i++) {
+        if (strcmp(all[i].name, all[first].name) == 0) {
+            write_decoded(w, all[i].value, all[i].value_size, true);
+            all[i].written = true;
         }
     }
-    if (count > 1) {
+    if (same > 1) {
         ow_json_array_close(w);
     }
 }
 
-static void write_query(ow_json_writer *w, const char *query) {
+bool http_event_fits_query(const char *query) {
+    size_t parts = 0;
+    for (const char *at = query; *at != '\0'; at = next_part(at)) {
+        parts++;
+    }
+    return parts <= HTTP_QUERY_PARTS_MAX;
+}
+
+// False: no memory.
+static bool write_query(ow_json_writer *w, const char *query, ow_arena *arena) {
+    parameter *all = ow_arena_calloc(arena, HTTP_QUERY_PARTS_MAX, sizeof *all);
+    size_t count = 0;
+    for (const char *at = query; all != NULL && *at != '\0' && count < HTTP_QUERY_PARTS_MAX;
+         at = next_part(at)) {
+        count += read_parameter(at, arena, &all[count]);
+    }
     ow_json_name(w, "queryString");
     ow_json_object_open(w);
-    for (const char *at = query; *at != '\0';) {
-        query_part part;
-        query_part each;
-        const char *start = at;
-        at = next_part(at, &part);
-        bool seen = part.name_size == 0;
-        for (const char *before = query; before < start && !seen;) {
-            before = next_part(before, &each);
-            seen = same_name(&each, &part);
-        }
-        if (!seen) {
-            char name[256];
-            long length =
-                ow_http_percent_decode(part.name, part.name_size, true, name, sizeof name);
-            if (length >= 0) {
-                ow_json_name(w, name);
-                write_values(w, query, &part);
-            }
+    for (size_t i = 0; i < count; i++) {
+        if (!all[i].written) {
+            write_parameter(w, all, count, i);
         }
     }
     ow_json_object_close(w);
+    return all != NULL;
 }
 
 static void write_body(ow_json_writer *w, const exchange *x) {
@@ -212,12 +217,12 @@ const char *http_event_write(exchange *x, const http_match *match, const char *p
     write_context(&w, x, match->route);
     write_headers(&w, x, match->route);
     write_parameters(&w, match);
-    write_query(&w, ow_http_query(x->http));
+    bool whole = write_query(&w, ow_http_query(x->http), x->call->arena);
     write_member(&w, "path", path);
     write_member(&w, "httpMethod", ow_http_method(x->http));
     write_body(&w, x);
     ow_json_object_close(&w);
-    return ow_json_writer_end(&w, ret_size);
+    return whole ? ow_json_writer_end(&w, ret_size) : NULL;
 }
 
 // ---- the reply ----

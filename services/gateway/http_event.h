@@ -6,6 +6,10 @@
 #include "services/gateway/internal.h"
 
 #define HTTP_REPLY_HEADERS_MAX 30
+#define HTTP_QUERY_PARTS_MAX 100
+
+// Each name of a query is compared with all others: false for one of more than HTTP_QUERY_PARTS_MAX parts.
+bool http_event_fits_query(const char *query);
 
 // The event of a request that fits a route, in the call's arena. NULL: too large.
 const char *http_event_write(exchange *x, const http_match *match, const char *path,

@@ -118,6 +118,11 @@ ow_code list_secrets(ow_run *run);        // read
 ow_code secret_values_read(ow_run *run);  // read
 ow_code secret_values_open(ow_run *run);  // loop
 
+// ---- route_rpc.c ----
+
+ow_code list_routes(ow_run *run);              // read
+ow_code set_route_disabled_store(ow_run *run); // write
+
 // ---- revision_rpc.c ----
 
 ow_code revision_read(ow_run *run);  // read
@@ -155,6 +160,7 @@ typedef struct deploy_state {
 
 ow_code deploy_check(ow_run *run);  // pool
 ow_code deploy_prior(ow_run *run);  // read
+ow_code deploy_recall(ow_run *run); // pool
 ow_code deploy_build(ow_run *run);  // loop
 ow_code deploy_keep(ow_run *run);   // pool
 ow_code deploy_commit(ow_run *run); // write

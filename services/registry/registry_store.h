@@ -192,6 +192,21 @@ typedef struct pending_apply {
 ow_code store_applies_pending(tx *t, int room, pending_apply ret_list[], int *ret_count);
 ow_code store_apply_done(tx *t, const pending_apply *p);
 
+// ---- route_switches.c ----
+
+enum { ROUTE_SWITCHES_MAX = 1000 }; // of a virtual server
+
+// What was switched by hand, written into routes in force. `t->title` is the virtual server's.
+ow_code store_routes_switch(tx *t, const char *server, const triggers_msg *in_force);
+
+// Codes: not_found "no_virtual_server", "no_route"; resource_exhausted "too_many_switches".
+ow_code store_route_set_disabled(tx *t, const set_route_disabled_request *request,
+                                 route_state_msg *ret_state);
+// By alias and name, from behind the one of `request`'s page token. Codes: not_found "no_virtual_server",
+// invalid_argument "bad_page_token".
+ow_code store_route_states(tx *t, const list_routes_request *request, int limit,
+                           list_routes_response *ret_page);
+
 // ---- route_store.c ----
 
 // Everything about routes that changed after sequence `after`, in order: titles, virtual servers

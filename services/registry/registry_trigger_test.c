@@ -340,6 +340,71 @@ static void mistakes_are_named(void **state) {
     }
 }
 
+// ---- Routes that are switched by hand ----
+
+static list_routes_response *routes_of(fixture *f, int32_t page_size, const char *token) {
+    list_routes_request request = OVERWORLD__REGISTRY__V1__LIST_ROUTES_REQUEST__INIT;
+    request.virtual_server = TEXT("chat");
+    request.page_size = page_size;
+    request.page_token = TEXT(token);
+    return must_call(f, "ListRoutes", &request);
+}
+
+static route_state_msg *switch_route(fixture *f, const char *name, bool disabled) {
+    set_route_disabled_request request = OVERWORLD__REGISTRY__V1__SET_ROUTE_DISABLED_REQUEST__INIT;
+    request.virtual_server = TEXT("chat");
+    request.name = TEXT(name);
+    request.disabled = disabled;
+    return must_call(f, "SetRouteDisabled", &request);
+}
+
+#define ROUTE(name, more)                                                                          \
+    "{\"name\":\"" name "\",\"method\":\"GET\",\"path\":\"/" name                                  \
+    "\",\"function\":\"moderate\",\"access\":\"public\"" more "}"
+
+static void a_route_is_switched_without_a_deployment(void **state) {
+    fixture *f = *state;
+    upload_with(f, "[],\"routes\":[" ROUTE("b", "") "," ROUTE("a", ",\"disabled\":true") "]",
+                "one");
+    deploy(f, true);
+    list_routes_response *page = routes_of(f, 1, "");
+    assert_int_equal(page->n_routes, 1);
+    assert_string_equal(page->routes[0]->declared->name, "a");
+    assert_true(page->routes[0]->disabled);
+    page = routes_of(f, 1, page->next_page_token);
+    assert_int_equal(page->n_routes, 1);
+    assert_string_equal(page->routes[0]->declared->name, "b");
+    assert_false(page->routes[0]->disabled);
+    assert_null(page->routes[0]->switched);
+    assert_string_equal(page->next_page_token, "");
+    route_state_msg *now = switch_route(f, "b", true);
+    assert_true(now->disabled);
+    assert_non_null(now->switched);
+    assert_false(switch_route(f, "a", false)->disabled);
+    // A deployment leaves it so.
+    upload_with(f, "[],\"routes\":[" ROUTE("b", "") "," ROUTE("c", "") "]", "two");
+    deploy(f, true);
+    page = routes_of(f, 0, "");
+    assert_int_equal(page->n_routes, 2);
+    assert_true(page->routes[0]->disabled);
+    assert_false(page->routes[1]->disabled);
+    // As it is declared is nobody's switch.
+    now = switch_route(f, "b", false);
+    assert_false(now->disabled);
+    assert_null(now->switched);
+    set_route_disabled_request request = OVERWORLD__REGISTRY__V1__SET_ROUTE_DISABLED_REQUEST__INIT;
+    request.virtual_server = TEXT("chat");
+    request.name = TEXT("a"); // is not declared any more
+    expect_failure(f, "SetRouteDisabled", &request, OW_NOT_FOUND, "no_route");
+    request.name = TEXT("b");
+    request.alias = TEXT("live");
+    expect_failure(f, "SetRouteDisabled", &request, OW_NOT_FOUND, "no_route");
+    list_routes_request bad = OVERWORLD__REGISTRY__V1__LIST_ROUTES_REQUEST__INIT;
+    bad.virtual_server = TEXT("chat");
+    bad.page_token = TEXT("nonsense");
+    expect_failure(f, "ListRoutes", &bad, OW_INVALID_ARGUMENT, "bad_page_token");
+}
+
 int main(int argc, char **argv) {
     channel = argc > 1 && strcmp(argv[1], "packed") == 0 ? OW_CHANNEL_PACKED : OW_CHANNEL_LOCAL;
     const struct CMUnitTest tests[] = {
@@ -349,6 +414,7 @@ int main(int argc, char **argv) {
         OW_TEST_WITH(what_a_deleted_one_kept_goes_before_the_next_comes, set_up, tear_down),
         OW_TEST_WITH(slices_do_not_override_the_back_off, set_up, tear_down),
         OW_TEST_WITH(mistakes_are_named, set_up, tear_down),
+        OW_TEST_WITH(a_route_is_switched_without_a_deployment, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

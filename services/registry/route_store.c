@@ -133,6 +133,7 @@ static ow_code gather_routes(tx *t, const changed_server *s, server_routes *rout
     const char *before = t->title;
     t->title = s->title;
     ow_code code = store_triggers_in_force(t, s->name, &triggers);
+    code = code == OW_OK ? store_routes_switch(t, s->name, triggers) : code;
     t->title = before;
     if (code == OW_OK && triggers != NULL) {
         routes->routes = triggers->routes;

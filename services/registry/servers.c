@@ -176,6 +176,7 @@ static ow_code delete_rows(tx *t, const char *name) {
         "DELETE FROM secrets WHERE title_id = $1 AND virtual_server = $2",
         "DELETE FROM secret_values WHERE title_id = $1 AND virtual_server = $2",
         "DELETE FROM revisions WHERE title_id = $1 AND virtual_server = $2",
+        "DELETE FROM route_switches WHERE title_id = $1 AND virtual_server = $2",
     };
     for (size_t i = 0; i < sizeof statements / sizeof *statements; i++) {
         ow_code code = ow_db_exec(t->db, NULL, t->err, statements[i], "tt", t->title, name);

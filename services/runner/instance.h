@@ -30,6 +30,7 @@ struct instance {
     uint64_t completed;
     uint64_t resident_bytes; // when it was last looked at; 0: not yet
     int64_t looked_us;       // when that was; ow_clock
+    uint64_t looked_round;   // ... and in which round of maintenance
     int64_t spawned_us;
     int64_t idle_since_us;  // ow_clock
     int64_t still_since_us; // first look since which it held requests and was in none; 0: it moves

@@ -6,6 +6,7 @@
 #include "services/runner/instance.h"
 
 #define VERY_FAST_MEAN_US 100
+#define FEED_US 15
 #define MEAN_WEIGHT 0.0625 // of the newest call in the mean
 #define OUTLIER_FACTOR 8   // what a call may add to the mean is bounded by this
 #define OUTLIER_US 100
@@ -342,8 +343,15 @@ static bool is_which(const struct instance *instance, enum which which) {
            (which == ANY || (instance->count > 0) == (which == AWAKE));
 }
 
-// How many more instances are worth waking: more than the cores only take turns with a fast
-// function. Those that are stuck in a call need none.
+// How many instances of a fast function this loop can keep busy: it needs FEED_US for each call, and more
+// than the cores only take turns.
+static unsigned can_be_fed(const struct pool *pool) {
+    unsigned cores = pool->scheduler->limits.cores;
+    unsigned fed = 1 + (unsigned)(pool->mean_us / FEED_US);
+    return fed < cores ? fed : cores;
+}
+
+// How many more instances are worth waking. Those that are stuck in a call need none.
 static unsigned worth_waking(const struct pool *pool) {
     unsigned awake = 0;
     if (!is_fast(pool)) {
@@ -352,8 +360,8 @@ static unsigned worth_waking(const struct pool *pool) {
     for (const struct instance *at = pool->instances; at != NULL; at = at->next) {
         awake += is_which(at, AWAKE);
     }
-    unsigned cores = pool->scheduler->limits.cores;
-    return awake < cores ? cores - awake : 0;
+    unsigned fed = can_be_fed(pool);
+    return awake < fed ? fed - awake : 0;
 }
 
 static void fill(struct pool *pool, enum which which, unsigned up_to) {
@@ -586,7 +594,15 @@ void pool_run(struct pool *pool) {
 static uint64_t look_at_memory(const struct pool *pool, struct instance *instance) {
     instance->resident_bytes = pool->scheduler->port->resident(instance->handle);
     instance->looked_us = pool->scheduler->clock_us;
+    instance->looked_round = pool->scheduler->round;
+    pool->scheduler->looks_left--;
     return instance->resident_bytes;
+}
+
+// Of many instances each has its turn.
+static bool is_its_turn(const struct scheduler *scheduler, const struct instance *instance) {
+    uint64_t rounds = scheduler->instances / SCHEDULER_LOOKS_MAX;
+    return scheduler->looks_left > 0 && scheduler->round - instance->looked_round > rounds;
 }
 
 static void check_memory(struct pool *pool, struct instance *instance) {
@@ -610,7 +626,7 @@ static void check_memory(struct pool *pool, struct instance *instance) {
 
 // An idle one once: what does nothing takes no more.
 static void watch_memory(struct pool *pool, struct instance *instance) {
-    if (instance->state == INSTANCE_DYING) {
+    if (instance->state == INSTANCE_DYING || !is_its_turn(pool->scheduler, instance)) {
         return;
     }
     if (!instance_idle(instance)) {

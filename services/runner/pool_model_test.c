@@ -217,6 +217,7 @@ static void pass_time(struct world *w) {
 
 static void maintain(struct world *w) {
     w->host.resident = rnd(w, 30) == 0 ? 2 * MEMORY : MEMORY / 2;
+    scheduler_begin_round(&w->scheduler);
     for (unsigned i = 0; i < POOLS; i++) {
         pool_maintain(&w->pools[i]);
     }
@@ -300,6 +301,7 @@ static void settle(struct world *w) {
     for (int i = 0; i < 20000 && w->scheduler.instances > 0; i++) {
         w->scheduler.clock_us += limits.idle_us;
         w->host.resident = 0;
+        scheduler_begin_round(&w->scheduler);
         for (unsigned k = 0; k < POOLS; k++) {
             pool_maintain(&w->pools[k]);
         }

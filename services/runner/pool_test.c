@@ -129,6 +129,11 @@ static void run(struct fixture *f) {
     scheduler_run(&f->scheduler, checked);
 }
 
+static void maintain(struct fixture *f) {
+    scheduler_begin_round(&f->scheduler);
+    pool_maintain(&f->pool);
+}
+
 static void pass(struct fixture *f, int64_t us) {
     f->scheduler.now_us += us;
     f->scheduler.clock_us += us;
@@ -181,11 +186,11 @@ static void first_reply_carries_the_init_time(void **state) {
 static void gives_a_fast_function_a_handful(void **state) {
     struct fixture *f = *state;
     struct fake_instance *fake = warm(f, 10);
-    for (unsigned i = 0; i < 12; i++) {
+    for (unsigned i = 0; i < OW_HOST_DEPTH_MAX + 4; i++) {
         enqueue(f, i);
     }
     run(f);
-    assert_int_equal(fake->count, 8);
+    assert_int_equal(fake->count, OW_HOST_DEPTH_MAX);
     assert_int_equal(f->pool.waiting, 4);
     assert_int_equal(f->host.spawned, 1);
 }
@@ -257,8 +262,8 @@ static void a_function_that_became_slow_is_seen_to_be(void **state) {
     assert_int_equal(fake->count, 1);
 }
 
-// Four instances from the time when it was slow; now it is fast.
-static void a_fast_function_wakes_no_more_than_the_cores(void **state) {
+// Four instances from the time when it was slow; now a call takes so long. How many are awake for 20 calls.
+static unsigned awake_of_four(void **state, int64_t mean_us) {
     struct fixture *f = *state;
     grows_to_the_quota_and_no_further(state);
     for (int round = 0; round < 30; round++) {
@@ -270,7 +275,7 @@ static void a_fast_function_wakes_no_more_than_the_cores(void **state) {
         run(f);
     }
     for (int i = 0; i < 100; i++) {
-        pool_on_call_time(&f->pool, 5);
+        pool_on_call_time(&f->pool, mean_us);
     }
     for (unsigned i = 0; i < 20; i++) {
         enqueue(f, i);
@@ -280,8 +285,19 @@ static void a_fast_function_wakes_no_more_than_the_cores(void **state) {
     for (unsigned i = 0; i < 4; i++) {
         awake += nth(f, i)->count > 0;
     }
-    assert_int_equal(awake, 2);
-    assert_int_equal(f->pool.waiting, 4);
+    return awake;
+}
+
+static void a_fast_function_wakes_no_more_than_the_cores(void **state) {
+    struct fixture *f = *state;
+    assert_int_equal(awake_of_four(state, 80), 2);
+    assert_int_equal(f->pool.waiting, 0);
+}
+
+static void a_very_fast_function_wakes_no_more_than_can_be_fed(void **state) {
+    struct fixture *f = *state;
+    assert_int_equal(awake_of_four(state, 5), 1);
+    assert_int_equal(f->pool.waiting, 20 - OW_HOST_DEPTH_MAX);
 }
 
 static void refuses_more_than_the_queue_holds(void **state) {
@@ -439,10 +455,10 @@ static void idle_ones_end_after_a_while(void **state) {
     struct fixture *f = *state;
     struct fake_instance *fake = warm(f, 10);
     f->scheduler.clock_us += limits.idle_us - 1;
-    pool_maintain(&f->pool);
+    maintain(f);
     assert_false(fake->killed);
     f->scheduler.clock_us += 2;
-    pool_maintain(&f->pool);
+    maintain(f);
     assert_true(fake->killed);
 }
 
@@ -454,7 +470,7 @@ static void too_much_memory_kills_the_running_call(void **state) {
     run(f);
     fake_start_next(fake);
     f->host.resident = 200u << 20;
-    pool_maintain(&f->pool);
+    maintain(f);
     assert_string_equal(first->reason, "memory");
     assert_int_equal(second->answers, 0);
     assert_true(fake->killed);
@@ -465,16 +481,41 @@ static void memory_is_noted_as_it_is_looked_at(void **state) {
     warm(f, 10);
     f->host.resident = 5u << 20;
     f->scheduler.clock_us++;
-    pool_maintain(&f->pool); // idle, and not looked at since
+    maintain(f); // idle, and not looked at since
     assert_int_equal(f->pool.instances->resident_bytes, 5u << 20);
     f->host.resident = 6u << 20;
     f->scheduler.clock_us++;
-    pool_maintain(&f->pool); // what is idle is looked at once
+    maintain(f); // what is idle is looked at once
     assert_int_equal(f->pool.instances->resident_bytes, 5u << 20);
     enqueue(f, 0);
     run(f);
+    maintain(f);
+    assert_int_equal(f->pool.instances->resident_bytes, 6u << 20);
+}
+
+// A runner of a thousand busy instances does not open a thousand files each tenth of a second.
+static void of_many_instances_each_has_its_turn(void **state) {
+    struct fixture *f = *state;
+    warm(f, 10);
+    enqueue(f, 0);
+    run(f);
+    f->host.resident = 5u << 20;
+    maintain(f);
+    f->scheduler.instances += 2 * SCHEDULER_LOOKS_MAX;
+    f->host.resident = 6u << 20;
+    maintain(f);
+    maintain(f);
+    assert_int_equal(f->pool.instances->resident_bytes, 5u << 20);
+    maintain(f);
+    assert_int_equal(f->pool.instances->resident_bytes, 6u << 20);
+    f->scheduler.instances -= 2 * SCHEDULER_LOOKS_MAX;
+    f->host.resident = 7u << 20;
+    scheduler_begin_round(&f->scheduler);
+    f->scheduler.looks_left = 0; // others had them
     pool_maintain(&f->pool);
     assert_int_equal(f->pool.instances->resident_bytes, 6u << 20);
+    maintain(f);
+    assert_int_equal(f->pool.instances->resident_bytes, 7u << 20);
 }
 
 static void prefetched_work_goes_to_an_idle_one(void **state) {
@@ -604,6 +645,7 @@ int main(void) {
         CASE(one_lost_core_does_not_make_a_function_slow),
         CASE(a_function_that_became_slow_is_seen_to_be),
         CASE(a_fast_function_wakes_no_more_than_the_cores),
+        CASE(a_very_fast_function_wakes_no_more_than_can_be_fed),
         CASE(refuses_more_than_the_queue_holds),
         CASE(crash_fails_only_what_had_started),
         CASE(timeout_kills_and_answers_at_once),
@@ -616,6 +658,7 @@ int main(void) {
         CASE(idle_ones_end_after_a_while),
         CASE(too_much_memory_kills_the_running_call),
         CASE(memory_is_noted_as_it_is_looked_at),
+        CASE(of_many_instances_each_has_its_turn),
         CASE(prefetched_work_goes_to_an_idle_one),
         CASE(a_result_for_nobody_frees_the_instance),
         CASE(cancel_takes_back_or_kills),

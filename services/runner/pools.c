@@ -475,6 +475,7 @@ void pools_on_gone(struct pool_entry *entry) {
 void pools_maintain(struct pools *pools) {
     struct scheduler *scheduler = &pools->runner->scheduler;
     struct pool *next = NULL;
+    scheduler_begin_round(scheduler);
     for (struct pool *at = scheduler->pools; at != NULL; at = next) {
         next = at->next;
         struct pool_entry *entry = entry_of(at);

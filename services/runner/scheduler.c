@@ -10,6 +10,11 @@ void scheduler_init(struct scheduler *scheduler, const struct scheduler_limits *
     scheduler->limits = *limits;
 }
 
+void scheduler_begin_round(struct scheduler *scheduler) {
+    scheduler->round++;
+    scheduler->looks_left = SCHEDULER_LOOKS_MAX;
+}
+
 bool scheduler_make_room(struct scheduler *scheduler, const struct title_account *account,
                          const struct pool *for_pool) {
     struct instance *oldest = NULL;

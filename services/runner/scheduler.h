@@ -20,6 +20,9 @@ struct scheduler;
 
 #define NEVER_US INT64_MAX
 
+// Each look at an instance's memory opens a file of /proc, some 3 us: so many a round of maintenance at most.
+#define SCHEDULER_LOOKS_MAX 64
+
 // A request from the moment it was accepted to its answer. Lives in its call's arena; the pool
 // links it and never frees it.
 struct request {
@@ -101,12 +104,17 @@ struct scheduler {
     struct pool *turn;    // ... the rest of those of this turn
     struct pool *current; // ... and the one it looks at now
     unsigned instances;
+    unsigned looks_left; // at the memory of instances, in this round of maintenance
+    uint64_t round;      // of maintenance, from 1 on
     uint64_t last_request_id;
     int64_t now_us;   // the loop's time: set by the owner whenever it enters here
     int64_t clock_us; // ow_clock's monotonic time, likewise: idle times are measured in it
 };
 
 void scheduler_init(struct scheduler *scheduler, const struct scheduler_limits *limits);
+
+// Begins a round of maintenance: whoever calls pool_maintain for each pool does so before.
+void scheduler_begin_round(struct scheduler *scheduler);
 
 // Ends one idle instance to make room: of `account`'s title, or any when NULL; never one of `for_pool`.
 // The one that was idle longest. False: there is none.

@@ -17,7 +17,7 @@
 
 #define TEXT(literal) ((char *)(uintptr_t)(literal))
 
-enum { SEEDS = 1000, STEPS = 80, CLAIMANTS = 2, TIMERS = 3, KEYS_MAX = 4096 };
+enum { SEEDS = 2000, STEPS = 40, CLAIMANTS = 2, TIMERS = 3, KEYS_MAX = 4096 };
 
 typedef struct claimant {
     enum { IDLE, CLAIMED, SENT } state;

@@ -62,6 +62,8 @@ static const change changes[] = {
      "\"targets\":\"$LATEST\"", "\"targets\":\"1\"", 0},
     {REGISTRY "DeleteAlias", "{\"virtualServer\":\"lab\",\"name\":\"live\"}", 1, NULL, 0,
      "\"targets\":\"1\"", "", 0},
+    {REGISTRY "SetRouteDisabled", "{\"virtualServer\":\"lab\",\"name\":\"echo\",\"disabled\":true}",
+     1, NULL, 0, "{\"disabled\":false}", "{\"disabled\":true}", 0},
     {REGISTRY "SetSecret", "{\"virtualServer\":\"lab\",\"name\":\"key\",\"value\":\"b3Blbg==\"}", 1,
      NULL, 0, "", "{\"version\":\"1\",\"value\":\"***\"}", 0},
     {REGISTRY "UseSecretVersion", "{\"virtualServer\":\"lab\",\"name\":\"key\",\"version\":\"1\"}",

@@ -65,6 +65,27 @@ static void declared_routes_are_served(void **state) {
     assert_non_null(reply);
     assert_non_null(strstr(reply->data, "a function"));
     ow_client_reply_free(reply);
+    // One is switched off without a deployment: who watches the routes knows before the command ends, gateways at once.
+    char out[4000];
+    assert_int_equal(OW(d, out, "route", "disable", "web", "mine"), 0);
+    for (int64_t until = now_ms() + PATIENCE_MS; now_ms() < until;) {
+        reply = ask(player, "GET", "/http/web/mine", &error);
+        if (reply == NULL) {
+            break;
+        }
+        ow_client_reply_free(reply);
+    }
+    assert_null(reply);
+    assert_int_equal(error.status, 404);
+    assert_int_equal(OW(d, out, "route", "list", "web"), 0);
+    assert_non_null(strstr(out, "off"));
+    assert_int_equal(OW(d, out, "route", "enable", "web", "mine"), 0);
+    for (int64_t until = now_ms() + PATIENCE_MS; reply == NULL && now_ms() < until;) {
+        reply = ask(player, "GET", "/http/web/mine", &error);
+    }
+    assert_non_null(reply);
+    ow_client_reply_free(reply);
+    assert_int_equal(OW(d, out, "route", "disable", "web", "nothing"), 4);
     ow_client *server = deployment_server(d);
     assert_null(ask(server, "GET", "/http/web/mine", &error));
     assert_int_equal(error.status, 403);

@@ -173,6 +173,13 @@ static void a_player_reaches_its_own_keys(void **state) {
     expect_reply(server, "one/get", payload, DONE("mine"));
     expect_reply(server, "one/get", "{\"scope\":\"player\",\"key\":\"p\"}",
                  "{\"status\":5,\"text\":\"no_player\"}");
+    // One of that title, that is.
+    snprintf(payload, sizeof payload, "{\"scope\":\"%s\",\"key\":\"p\",\"value\":\"ours\"}",
+             login.player_id);
+    expect_reply(server, "one/set", payload, DONE("set"));
+    expect_reply(server, "one/set",
+                 "{\"scope\":\"plr_01HXG3K5N8Q2Z4V6B8D0F2H4J9\",\"key\":\"p\",\"value\":\"1\"}",
+                 "{\"status\":1,\"text\":\"no_player\"}");
     ow_client_free(other);
     ow_client_free(server);
 }

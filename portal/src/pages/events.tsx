@@ -4,6 +4,7 @@ import { useLocation, useRoute } from "preact-iso";
 import { useState } from "preact/hooks";
 import { call } from "../api/client";
 import { useQuery, type Query } from "../api/query";
+import { textOf, toBase64 } from "../base64";
 import { absolute, bytes, count, num } from "../format";
 import {
   createSubscription, declareEventType, deleteEventType, deleteSubscription, getOccurrence, listEventTypes, listOccurrences, listSubscriptions, publish, setSubscriptionDisabled, trySubscription, updateSubscription,
@@ -17,7 +18,7 @@ import { may } from "../session";
 import { jsonWord, word } from "../shell";
 import { Badge, Button, Cli, Dialog, Empty, Failure, Field, FormDialog, JsonLines, Loaded, Notice, Page, Panel, Time, say } from "../ui/parts";
 import { ServerField, useServers } from "../ui/server-field";
-import { decode, encode, ExecutionState } from "./queue";
+import { ExecutionState } from "./queue";
 import { address } from "./virtual-servers";
 import { Webhooks } from "./webhooks";
 
@@ -59,7 +60,7 @@ function Publish({ type: first, onClose }: { type?: string; onClose: () => void 
   return (
     <FormDialog title={t("events.publish")} submit={t("events.publish")} disabled={type === "" || wrong} onClose={onClose}
       onSubmit={async () => {
-        const reply = await call(publish, { events: [{ type, data: encode(data) }] });
+        const reply = await call(publish, { events: [{ type, data: toBase64(data) }] });
         say(t("events.published", { n: count(reply.events?.[0]?.matched ?? 0) }));
         onClose();
       }}>
@@ -117,7 +118,7 @@ function Sample({ type, onClose }: { type: EventType; onClose: () => void }) {
         return (
           <>
             <p class="muted">{found ? <>{t("events.sample.last")} <Time at={found.received} /></> : type.schemaJson ? t("events.sample.made") : t("events.sample.none")}</p>
-            {(found || type.schemaJson) && <pre class="result">{found ? decode(found.data) : sampleText(type.schemaJson)}</pre>}
+            {(found || type.schemaJson) && <pre class="result">{found ? textOf(found.data) : sampleText(type.schemaJson)}</pre>}
           </>
         );
       }}</Loaded></div>
@@ -343,7 +344,7 @@ function Happened({ trigger, onClose }: { trigger: string; onClose: () => void }
       <div class="body"><Loaded query={found}>{(o) => (
         <>
           <dl class="facts"><dt>{t("events.type")}</dt><dd class="mono">{o.type}</dd><dt>{t("events.source")}</dt><dd class="mono break">{o.source}</dd><dt>{t("time")}</dt><dd><Time at={o.time} /></dd><dt>id</dt><dd class="mono small break">{o.id}</dd></dl>
-          <pre class="result">{decode(o.data)}</pre>
+          <pre class="result">{textOf(o.data)}</pre>
           <Deliveries trigger={trigger} />
         </>
       )}</Loaded></div>

@@ -4,6 +4,7 @@ import { useLocation, useRoute } from "preact-iso";
 import { useState } from "preact/hooks";
 import { call } from "../api/client";
 import { keyOfPages, useQuery } from "../api/query";
+import { textOf, toBase64 } from "../base64";
 import { bytes, count, num } from "../format";
 import { cancelExecution, discardExecutions, editExecution, getExecution, listExecutions, redriveExecutions, rerunExecution, type Execution, type ExecutionFilter } from "../gen/queue";
 import { t, type Key } from "../i18n";
@@ -19,9 +20,6 @@ const LOOKS = 10; // for the first one that fits: an answer may have none though
 const AT_ONCE = 200; // named in one call
 const STATES = ["waiting", "running", "done", "dead", "discarded"] as const;
 const TONES: Record<string, Tone> = { waiting: "accent", running: "accent", done: "ok", dead: "bad", discarded: "" };
-
-export const decode = (base64: string | undefined): string => new TextDecoder().decode(Uint8Array.from(atob(base64 ?? ""), (c) => c.charCodeAt(0)));
-export const encode = (text: string): string => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
 
 export function ExecutionState({ state }: { state: string | undefined }) {
   return <Badge tone={TONES[state ?? ""] ?? ""}>{t(`queue.${(state ?? "waiting") as "waiting"}` as Key)}</Badge>;
@@ -236,8 +234,8 @@ export function ExecutionPage() {
                 </dl>
               </Panel>
               <div class="stack">
-                <Panel title={t("payload")} actions={<span class="muted">{bytes(num(it.payloadSize))}</span>}><pre class="result">{decode(it.payload)}</pre></Panel>
-                {it.result && <Panel title={t("test.result")}><pre class="result">{decode(it.result)}</pre></Panel>}
+                <Panel title={t("payload")} actions={<span class="muted">{bytes(num(it.payloadSize))}</span>}><pre class="result">{textOf(it.payload)}</pre></Panel>
+                {it.result && <Panel title={t("test.result")}><pre class="result">{textOf(it.result)}</pre></Panel>}
               </div>
             </div>
             {(it.attempts ?? []).length > 0 && (
@@ -258,9 +256,9 @@ export function ExecutionPage() {
 
 function Edit({ execution, onClose, onDone }: { execution: Execution; onClose: () => void; onDone: () => void }) {
   const [etag] = useState(execution.etag ?? "");
-  const [text, setText] = useState(() => decode(execution.payload));
+  const [text, setText] = useState(() => textOf(execution.payload));
   return (
-    <FormDialog wide title={t("queue.edit")} submit={t("save")} onClose={onClose} onSubmit={async () => { await call(editExecution, { executionId: execution.executionId!, payload: encode(text), etag }); onDone(); }}>
+    <FormDialog wide title={t("queue.edit")} submit={t("save")} onClose={onClose} onSubmit={async () => { await call(editExecution, { executionId: execution.executionId!, payload: toBase64(text), etag }); onDone(); }}>
       <Field label={t("payload")}>{(a) => <textarea {...a} rows={14} value={text} onInput={(e) => setText(e.currentTarget.value)} />}</Field>
       <Cli line={`ow dead edit ${execution.executionId ?? ""}`} />
     </FormDialog>

@@ -4,6 +4,7 @@ import { useRoute } from "preact-iso";
 import { useState } from "preact/hooks";
 import { call } from "../api/client";
 import { keyOfPages, useQuery } from "../api/query";
+import { textOf } from "../base64";
 import { absolute, bytes, duration, num } from "../format";
 import { getTrace, queryLogs, type LogEntry, type RequestRecord } from "../gen/telemetry";
 import { t } from "../i18n";
@@ -55,8 +56,6 @@ export function RequestPage() {
   );
 }
 
-const decode = (base64: string): string => new TextDecoder().decode(Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)));
-
 function Record({ record, at }: { record: RequestRecord; at: string | undefined }) {
   const status = record.status ?? 0;
   return (
@@ -68,8 +67,8 @@ function Record({ record, at }: { record: RequestRecord; at: string | undefined 
         <dt>{t("time")}</dt><dd>{at ? absolute(new Date(at)) : "–"}</dd>
         <dt>{t("request.took")}</dt><dd>{duration(num(record.totalUs))}{num(record.instanceUs) > 0 && <span class="muted"> · {t("request.inside", { time: duration(num(record.instanceUs)) })}</span>}</dd>
         <dt>{t("request.bytes")}</dt><dd>{bytes(num(record.bytesIn))} → {bytes(num(record.bytesOut))}</dd>
-        {record.payload && <><dt>{t("payload")}</dt><dd><pre class="result">{decode(record.payload)}</pre></dd></>}
-        {record.result && <><dt>{t("test.result")}</dt><dd><pre class="result">{decode(record.result)}</pre></dd></>}
+        {record.payload && <><dt>{t("payload")}</dt><dd><pre class="result">{textOf(record.payload)}</pre></dd></>}
+        {record.result && <><dt>{t("test.result")}</dt><dd><pre class="result">{textOf(record.result)}</pre></dd></>}
       </dl>
     </Panel>
   );
