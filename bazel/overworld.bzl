@@ -41,9 +41,10 @@ def ow_cc_test(name, srcs, deps = [], copts = [], size = "small", **kwargs):
         **kwargs
     )
 
-def ow_cc_fuzz(name, srcs, deps = [], seeds = [], copts = [], **kwargs):
+def ow_cc_fuzz(name, srcs, deps = [], seeds = [], copts = [], others_lose = False, **kwargs):
     """A fuzz target (LLVMFuzzerTestOneInput): `name` runs under libFuzzer with --config=fuzz; as
-    `name`_replay its seeds are run as a test in every configuration."""
+    `name`_replay its seeds are run as a test in every configuration, and again with less memory than they
+    need. others_lose: a library of others, which it uses, loses memory then, so that is not looked at."""
     native.cc_binary(
         name = name,
         srcs = srcs,
@@ -59,7 +60,7 @@ def ow_cc_fuzz(name, srcs, deps = [], seeds = [], copts = [], **kwargs):
         size = "small",
         srcs = srcs,
         copts = _c_copts(copts),
-        args = ["$(locations %s)" % s for s in seeds],
+        args = (["--others-lose"] if others_lose else []) + ["$(locations %s)" % s for s in seeds],
         data = seeds,
         deps = deps + ["//core/testing:fuzz_replay"],
     )

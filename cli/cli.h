@@ -32,12 +32,12 @@ typedef struct cli_flag {
 } cli_flag;
 
 #define CLI_FLAGS_MAX 24
-#define CLI_ARGS_MAX 8
+#define CLI_ARGS_ANY SIZE_MAX // of max_args: as many as there are
 
 typedef struct cli {
     ow_arena *arena; // lives as long as the command
     const struct cli_command *command;
-    const char *args[CLI_ARGS_MAX]; // what is no flag, after the command's words
+    const char **args; // what is no flag, after the command's words; arg_count of them
     size_t arg_count;
     struct {
         const cli_flag *flag;
@@ -125,12 +125,14 @@ cli_exit cmd_portal(cli *c);
 cli_exit cmd_vs_create(cli *c);
 cli_exit cmd_vs_list(cli *c);
 cli_exit cmd_vs_show(cli *c);
+cli_exit cmd_vs_describe(cli *c);
 cli_exit cmd_vs_delete(cli *c);
 cli_exit cmd_vs_deploy(cli *c);
 cli_exit cmd_vs_publish(cli *c);
 cli_exit cmd_vs_versions(cli *c);
 cli_exit cmd_vs_diff(cli *c);
 cli_exit cmd_vs_cat(cli *c);
+cli_exit cmd_vs_pull(cli *c);
 cli_exit cmd_alias_create(cli *c);
 cli_exit cmd_alias_list(cli *c);
 cli_exit cmd_alias_set(cli *c);

@@ -114,6 +114,20 @@ static cli_exit save_bytes(saving *s, backup_file *file, ow_sha256_stream *hash)
     return code;
 }
 
+// A bundle is named by its hash: what the disk has changed since is not saved as if it were whole.
+static cli_exit check_blob(saving *s, const backup_file *file) {
+    static const char folder[] = "blobs/";
+    const char *name = strrchr(file->name, '/');
+    if (strncmp(file->name, folder, sizeof folder - 1) != 0 ||
+        strcmp(name + 1, file->sha256) == 0) {
+        return CLI_OK;
+    }
+    return cli_fail(
+        s->c, CLI_FAILED,
+        "%s is damaged on the server's disk: deploy it again, or delete the versions that use it",
+        file->name);
+}
+
 static cli_exit save_file(saving *s, const Overworld__Api__BackupFile *listed) {
     uint8_t digest[OW_SHA256_SIZE];
     backup_file *file = backup_list_add(s->c, &s->list, listed->name, listed->size);
@@ -133,6 +147,7 @@ static cli_exit save_file(saving *s, const Overworld__Api__BackupFile *listed) {
     ow_sha256_stream_finish(hash, digest);
     ow_hex_encode(digest, sizeof digest, file->sha256);
     ow_sha256_stream_free(hash);
+    code = code == CLI_OK ? check_blob(s, file) : code;
     return code != CLI_OK || tar_pad(s->out, file->size) ? code : cannot_write(s);
 }
 

@@ -87,7 +87,9 @@ cli_exit cmd_dev(cli *c) {
     cli_follow follow;
     cli_exit code = cli_bundle_read(c, folder, &bundle);
     if (code == CLI_OK) {
-        code = cli_follow_start(c, &follow, bundle.name);
+        cli_log_query query = OVERWORLD__TELEMETRY__V1__QUERY_LOGS_REQUEST__INIT;
+        query.virtual_server = (char *)(uintptr_t)bundle.name;
+        code = cli_follow_start(c, &follow, &query);
         cli_bundle_deinit(&bundle);
     }
     if (code != CLI_OK) {

@@ -11,7 +11,7 @@
 
 #define QUEUE "/overworld.events.v1.Queue/"
 
-enum { PAGE = 200, DEFAULT_LIMIT = 50, PAYLOAD_MAX = 256 << 10 };
+enum { PAGE = 200, DEFAULT_LIMIT = 50, PAYLOAD_MAX = 256 << 10, IDS_MAX = 4 << 20 };
 
 typedef Overworld__Events__V1__Execution Execution;
 typedef Overworld__Events__V1__ExecutionFilter Filter;
@@ -197,10 +197,65 @@ cli_exit cmd_dead_edit(cli *c) {
                           : code;
 }
 
-static cli_exit check_which(const cli *c) {
-    return cli_bool(c, "all") == (c->arg_count > 0)
-               ? cli_fail(c, CLI_USAGE, "name executions, or --all with or without a filter")
-               : CLI_OK;
+// Which dead ones: all that fit, or those that are named, so many a call.
+typedef struct choice {
+    bool all;
+    char **ids;
+    size_t count, at;
+} choice;
+
+// "-": what stands on standard input, with white space between them.
+static cli_exit read_ids(cli *c, choice *which) {
+    size_t size = 0;
+    char *text = cli_read_file(c, "-", IDS_MAX, &size);
+    if (text == NULL) {
+        return cli_fail(c, CLI_USAGE, "cannot read executions from standard input: %s",
+                        errno == EFBIG ? "it is larger than 4 MB" : strerror(errno));
+    }
+    which->ids = ow_arena_calloc(c->arena, size / 2 + 1, sizeof *which->ids);
+    which->count = 0;
+    if (which->ids == NULL) {
+        return cli_fail(c, CLI_FAILED, "out of memory");
+    }
+    for (char *rest = NULL, *id = strtok_r(text, " \t\r\n", &rest); id != NULL;
+         id = strtok_r(NULL, " \t\r\n", &rest)) {
+        which->ids[which->count++] = id;
+    }
+    return which->count > 0 ? CLI_OK
+                            : cli_fail(c, CLI_USAGE, "no executions came from standard input");
+}
+
+static cli_exit choose(cli *c, choice *which) {
+    *which = (choice){
+        .all = cli_bool(c, "all"), .ids = (char **)(uintptr_t)c->args, .count = c->arg_count};
+    if (which->all == (c->arg_count > 0)) {
+        return cli_fail(c, CLI_USAGE,
+                        "name executions (- reads them from standard input), or --all with or "
+                        "without a filter");
+    }
+    return c->arg_count == 1 && strcmp(c->args[0], "-") == 0 ? read_ids(c, which) : CLI_OK;
+}
+
+// The next ones to ask for; with `all` none are named.
+static char **next_ids(choice *which, size_t *ret_count) {
+    char **ids = which->ids + which->at;
+    size_t left = which->all ? 0 : which->count - which->at;
+    *ret_count = left < PAGE ? left : PAGE;
+    which->at += *ret_count;
+    return ids;
+}
+
+// Is there more to ask for? Those of an answer are gone on from, whoever is named.
+static bool goes_on(const choice *which, bool more) {
+    return which->all ? more : which->at < which->count;
+}
+
+// What came of it also when it ends early: what was done before stays done.
+static cli_exit told(const cli *c, cli_exit code, int count, const char *what) {
+    if (!c->json && (code == CLI_OK || count > 0)) {
+        printf("%d %s\n", count, what);
+    }
+    return code;
 }
 
 cli_exit cmd_dead_redrive(cli *c) {
@@ -208,29 +263,26 @@ cli_exit cmd_dead_redrive(cli *c) {
         OVERWORLD__EVENTS__V1__REDRIVE_EXECUTIONS_REQUEST__INIT;
     Overworld__Events__V1__RedriveExecutionsResponse *reply = NULL;
     Filter filter = filter_of(c, NULL);
+    choice which;
     int count = 0;
-    request.execution_ids = (char **)(uintptr_t)c->args;
-    request.n_execution_ids = c->arg_count;
-    request.all = cli_bool(c, "all");
     request.filter = &filter;
     request.per_second = (int32_t)cli_int(c, "rate", 0);
-    cli_exit code = check_which(c);
-    do {
-        if (code == CLI_OK) {
-            code = cli_rpc(c, QUEUE "RedriveExecutions", &request.base,
-                           &overworld__events__v1__redrive_executions_response__descriptor, true,
-                           &reply);
-        }
+    cli_exit code = choose(c, &which);
+    request.all = code == CLI_OK && which.all;
+    bool more = code == CLI_OK;
+    while (more) {
+        request.execution_ids = next_ids(&which, &request.n_execution_ids);
+        code =
+            cli_rpc(c, QUEUE "RedriveExecutions", &request.base,
+                    &overworld__events__v1__redrive_executions_response__descriptor, true, &reply);
         if (code == CLI_OK) {
             count += reply->count;
             request.begin = reply->next;
             request.page_token = reply->next_page_token;
         }
-    } while (code == CLI_OK && reply->more);
-    if (code == CLI_OK && !c->json) {
-        printf("%d set going\n", count);
+        more = code == CLI_OK && goes_on(&which, reply->more);
     }
-    return code;
+    return told(c, code, count, "set going");
 }
 
 cli_exit cmd_dead_discard(cli *c) {
@@ -238,31 +290,28 @@ cli_exit cmd_dead_discard(cli *c) {
         OVERWORLD__EVENTS__V1__DISCARD_EXECUTIONS_REQUEST__INIT;
     Overworld__Events__V1__DiscardExecutionsResponse *reply = NULL;
     Filter filter = filter_of(c, NULL);
+    choice which;
     int count = 0;
-    request.execution_ids = (char **)(uintptr_t)c->args;
-    request.n_execution_ids = c->arg_count;
-    request.all = cli_bool(c, "all");
     // --reason is why they go, --dead-of which ones.
     filter.reason = cli_text_or(c, "dead-of", "");
     request.filter = &filter;
     request.reason = cli_text_or(c, "reason", "");
-    cli_exit code = check_which(c);
-    if (code == CLI_OK && request.all) {
+    cli_exit code = choose(c, &which);
+    if (code == CLI_OK && which.all) {
         code = cli_confirm(c, "all", "throws dead executions away for good:");
     }
-    do {
-        if (code == CLI_OK) {
-            code = cli_rpc(c, QUEUE "DiscardExecutions", &request.base,
-                           &overworld__events__v1__discard_executions_response__descriptor, true,
-                           &reply);
-        }
+    request.all = code == CLI_OK && which.all;
+    bool more = code == CLI_OK;
+    while (more) {
+        request.execution_ids = next_ids(&which, &request.n_execution_ids);
+        code =
+            cli_rpc(c, QUEUE "DiscardExecutions", &request.base,
+                    &overworld__events__v1__discard_executions_response__descriptor, true, &reply);
         if (code == CLI_OK) {
             count += reply->count;
             request.page_token = reply->next_page_token;
         }
-    } while (code == CLI_OK && reply->more);
-    if (code == CLI_OK && !c->json) {
-        printf("%d discarded\n", count);
+        more = code == CLI_OK && goes_on(&which, reply->more);
     }
-    return code;
+    return told(c, code, count, "discarded");
 }

@@ -19,7 +19,7 @@ enum {
     BLOCKS_MS = 400, // longer than any process keeps a block of records
 };
 
-typedef Overworld__Telemetry__V1__QueryLogsRequest Query;
+typedef cli_log_query Query;
 typedef Overworld__Telemetry__V1__QueryLogsResponse Page;
 typedef Overworld__Telemetry__V1__LogEntry Entry;
 typedef Google__Protobuf__Timestamp Timestamp;
@@ -84,9 +84,9 @@ static void print_page(cli *c, const Page *page, FILE *out) {
     fflush(out);
 }
 
-static cli_exit go_on(cli *c, const char *page_token) {
+static cli_exit go_on(cli *c, const Query *query, const char *page_token) {
     cli_follow follow;
-    cli_exit code = cli_follow_start(c, &follow, cli_text(c, "vs"));
+    cli_exit code = cli_follow_start(c, &follow, query);
     if (code != CLI_OK) {
         return code;
     }
@@ -154,7 +154,8 @@ cli_exit cmd_logs(cli *c) {
     if (!c->json) {
         print_page(c, page, stdout);
     }
-    return cli_bool(c, "follow") ? go_on(c, page->next_page_token) : CLI_OK;
+    fflush(stdout); // before the wait for more
+    return cli_bool(c, "follow") ? go_on(c, &query, page->next_page_token) : CLI_OK;
 }
 
 // What has been seen of one request so far.
@@ -232,13 +233,9 @@ static void on_followed(void *user, ow_client_reply *reply, const ow_client_erro
 
 static void ask(cli_follow *follow) {
     cli *c = follow->c;
-    Query query = OVERWORLD__TELEMETRY__V1__QUERY_LOGS_REQUEST__INIT;
+    Query query = follow->query;
     query.page_token = follow->page_token;
-    query.request_id = cli_text_or(c, "request", "");
-    query.virtual_server = (char *)(follow->virtual_server != NULL ? follow->virtual_server : "");
-    query.function = cli_text_or(c, "function", "");
-    query.min_level = cli_text_or(c, "level", "");
-    query.version = cli_int(c, "version", 0);
+    query.newest = false;
     query.page_size = 200;
     query.wait_ms = LONG_POLL_MS;
     ow_arena *own = c->arena;
@@ -259,8 +256,8 @@ static void ask(cli_follow *follow) {
     ow_arena_reset(follow->arena);
 }
 
-cli_exit cli_follow_start(cli *c, cli_follow *follow, const char *virtual_server) {
-    *follow = (cli_follow){.c = c, .virtual_server = virtual_server};
+cli_exit cli_follow_start(cli *c, cli_follow *follow, const cli_log_query *query) {
+    *follow = (cli_follow){.c = c, .query = *query};
     follow->arena = ow_arena_new(64 << 20);
     if (follow->arena == NULL) {
         return cli_fail(c, CLI_FAILED, "out of memory");

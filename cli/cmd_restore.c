@@ -1,5 +1,5 @@
 // ow restore: a new data folder of a backup. Nothing is there under the folder's name until all of it is,
-// checked against the list and synced.
+// checked against the list and synced. With --check it only reads.
 
 #include "cli/backup.h"
 #include "cli/rpc.h"
@@ -24,8 +24,9 @@ typedef struct restoring {
     cli *c;
     FILE *in;
     const char *archive;
-    const char *folder; // being filled, beside the one that is wanted
-    backup_list list;   // what was found
+    const char
+        *folder;      // being filled, beside the one that is wanted; NULL: nothing is to be written
+    backup_list list; // what was found
     char *manifest;
     size_t manifest_size;
 } restoring;
@@ -39,6 +40,8 @@ static cli_exit cannot(const restoring *r, const char *what, const char *path) {
 }
 
 // ---- One file ----
+
+enum { NOWHERE = -1 };
 
 static bool may_be_restored(const char *name) {
     static const char *const places[] = {"identity/",      "registry/", "events/", "telemetry/",
@@ -71,6 +74,10 @@ static cli_exit make_parents(restoring *r, char *path) {
     return CLI_OK;
 }
 
+static bool write_piece(int fd, const char *piece, size_t size) {
+    return fd == NOWHERE || write(fd, piece, size) == (ssize_t)size;
+}
+
 static cli_exit copy_bytes(restoring *r, int fd, backup_file *file, const char *path) {
     char piece[PIECE];
     ow_sha256_stream *hash = ow_sha256_stream_new();
@@ -83,13 +90,10 @@ static cli_exit copy_bytes(restoring *r, int fd, backup_file *file, const char *
             break;
         }
         ow_sha256_stream_add(hash, piece, size);
-        if (write(fd, piece, size) != (ssize_t)size) {
+        if (!write_piece(fd, piece, size)) {
             code = cannot(r, "write", path);
         }
         left -= (int64_t)size;
-    }
-    if (code == CLI_OK && fsync(fd) != 0) {
-        code = cannot(r, "sync", path);
     }
     if (hash != NULL) {
         ow_sha256_stream_finish(hash, digest);
@@ -99,13 +103,9 @@ static cli_exit copy_bytes(restoring *r, int fd, backup_file *file, const char *
     return code;
 }
 
-static cli_exit restore_file(restoring *r, const char *name, int64_t size) {
-    if (!may_be_restored(name)) {
-        return is_broken(r, "a file in it does not belong in a data folder");
-    }
-    char *path = ow_arena_printf_in(r->c->arena, "%s/%s", r->folder, name);
-    backup_file *file = backup_list_add(r->c, &r->list, name, size);
-    if (path == NULL || file == NULL) {
+static cli_exit write_file(restoring *r, backup_file *file) {
+    char *path = ow_arena_printf_in(r->c->arena, "%s/%s", r->folder, file->name);
+    if (path == NULL) {
         return cli_fail(r->c, CLI_FAILED, "out of memory");
     }
     cli_exit code = make_parents(r, path);
@@ -117,12 +117,26 @@ static cli_exit restore_file(restoring *r, const char *name, int64_t size) {
         return cannot(r, "make", path);
     }
     code = copy_bytes(r, fd, file, path);
+    if (code == CLI_OK && fsync(fd) != 0) {
+        code = cannot(r, "sync", path);
+    }
     close(fd);
     ow_err err;
     if (code == CLI_OK && ow_folder_sync_parent(path, &err) != OW_OK) {
         return cli_fail(r->c, CLI_FAILED, "%s", err.message);
     }
     return code;
+}
+
+static cli_exit restore_file(restoring *r, const char *name, int64_t size) {
+    if (!may_be_restored(name)) {
+        return is_broken(r, "a file in it does not belong in a data folder");
+    }
+    backup_file *file = backup_list_add(r->c, &r->list, name, size);
+    if (file == NULL) {
+        return cli_fail(r->c, CLI_FAILED, "out of memory");
+    }
+    return r->folder != NULL ? write_file(r, file) : copy_bytes(r, NOWHERE, file, name);
 }
 
 // ---- The list ----
@@ -202,6 +216,12 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return remove(path);
 }
 
+static void print_count(const restoring *r) {
+    if (r->c->json) {
+        printf("{\"files\":%zu,\"bytes\":\"%" PRId64 "\"}\n", r->list.count, r->list.bytes);
+    }
+}
+
 static cli_exit move_into_place(restoring *r, const char *target) {
     ow_err err;
     // Over an empty folder, and no other.
@@ -213,9 +233,7 @@ static cli_exit move_into_place(restoring *r, const char *target) {
     if (ow_folder_sync_parent(target, &err) != OW_OK) {
         return cli_fail(r->c, CLI_FAILED, "%s", err.message);
     }
-    if (r->c->json) {
-        printf("{\"files\":%zu,\"bytes\":\"%" PRId64 "\"}\n", r->list.count, r->list.bytes);
-    }
+    print_count(r);
     cli_say(
         r->c,
         "%zu files restored to %s. What was revoked or banned since the backup is not any more.",
@@ -241,24 +259,38 @@ static cli_exit restore_to(restoring *r, const char *target) {
     return code;
 }
 
-cli_exit cmd_restore(cli *c) {
-    const char *target = cli_text(c, "data");
-    if (target == NULL) {
-        return cli_fail(c, CLI_USAGE,
-                        "where to? Give --data DIR, a folder that does not exist yet");
-    }
-    char *place = ow_arena_strdup_in(c->arena, target);
+static cli_exit restore_into(restoring *r, const char *target) {
+    char *place = ow_arena_strdup_in(r->c->arena, target);
     for (size_t length = strlen(place); length > 1 && place[length - 1] == '/'; length--) {
         place[length - 1] = '\0';
     }
+    r->folder = ow_arena_printf_in(r->c->arena, "%s.restoring", place);
+    return is_free(place) ? restore_to(r, place)
+                          : cli_fail(r->c, CLI_CONFLICT, "%s is not empty", place);
+}
+
+static cli_exit check_only(restoring *r) {
+    cli_exit code = restore_all(r);
+    if (code == CLI_OK) {
+        print_count(r);
+        cli_say(r->c, "%s is whole: %zu files.", r->archive, r->list.count);
+    }
+    return code;
+}
+
+cli_exit cmd_restore(cli *c) {
+    const char *target = cli_text(c, "data");
+    bool is_check = cli_bool(c, "check");
+    if (target == NULL && !is_check) {
+        return cli_fail(c, CLI_USAGE,
+                        "where to? Give --data DIR, a folder that does not exist yet");
+    }
     restoring r = {.c = c, .archive = c->args[0]};
-    r.folder = ow_arena_printf_in(c->arena, "%s.restoring", place);
     r.in = fopen(r.archive, "re");
     if (r.in == NULL) {
         return cli_fail(c, CLI_NOT_FOUND, "cannot read %s: %s", r.archive, strerror(errno));
     }
-    cli_exit code = is_free(place) ? restore_to(&r, place)
-                                   : cli_fail(c, CLI_CONFLICT, "%s is not empty", place);
+    cli_exit code = is_check ? check_only(&r) : restore_into(&r, target);
     fclose(r.in);
     return code;
 }

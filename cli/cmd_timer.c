@@ -249,6 +249,7 @@ cli_exit cmd_timer_list(cli *c) {
     Overworld__Timers__V1__ListTimersRequest request =
         OVERWORLD__TIMERS__V1__LIST_TIMERS_REQUEST__INIT;
     Overworld__Timers__V1__ListTimersResponse *page;
+    request.name_contains = cli_text_or(c, "name", "");
     request.virtual_server = cli_text_or(c, "vs", "");
     request.function = cli_text_or(c, "function", "");
     request.state = cli_text_or(c, "state", "");

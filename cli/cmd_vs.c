@@ -46,6 +46,7 @@ cli_exit cmd_vs_list(cli *c) {
     const char *part = cli_text(c, "name");
     request.page_size = 200;
     request.name_contains = (char *)(part != NULL ? part : "");
+    request.function_contains = cli_text_or(c, "function", "");
     do {
         cli_exit code = cli_rpc(c, REGISTRY "ListVirtualServers", &request.base,
                                 &overworld__registry__v1__list_virtual_servers_response__descriptor,
@@ -66,7 +67,7 @@ cli_exit cmd_vs_list(cli *c) {
     } while (page->next_page_token[0] != '\0');
     if (!c->json) {
         cli_table_print(c, &table);
-        if (table.cell_count == 0 && part == NULL) {
+        if (table.cell_count == 0 && part == NULL && request.function_contains[0] == '\0') {
             cli_say(c, "no virtual servers yet: ow vs deploy DIR makes the first one");
         }
     }
@@ -113,6 +114,25 @@ cli_exit cmd_vs_show(cli *c) {
            cli_ago(c, cli_seconds(vs->latest->created_at)));
     print_functions(c, vs->latest);
     return CLI_OK;
+}
+
+cli_exit cmd_vs_describe(cli *c) {
+    VirtualServer *vs;
+    cli_exit code = cli_get_virtual_server(c, false, &vs);
+    if (code != CLI_OK) {
+        return code;
+    }
+    Overworld__Registry__V1__UpdateVirtualServerRequest request =
+        OVERWORLD__REGISTRY__V1__UPDATE_VIRTUAL_SERVER_REQUEST__INIT;
+    request.name = vs->name;
+    request.description = (char *)c->args[1];
+    request.etag = vs->etag;
+    code = cli_rpc(c, REGISTRY "UpdateVirtualServer", &request.base,
+                   &overworld__registry__v1__virtual_server__descriptor, true, &vs);
+    if (code == CLI_OK && !c->json) {
+        printf("%s: %s\n", vs->name, vs->description);
+    }
+    return code;
 }
 
 cli_exit cmd_vs_delete(cli *c) {

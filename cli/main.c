@@ -177,6 +177,7 @@ static const cli_flag event_delete_flags[] = {
 
 static const cli_flag vs_list_flags[] = {
     {"name", CLI_FLAG_TEXT, "TEXT", "those with this in their names"},
+    {"function", CLI_FLAG_TEXT, "TEXT", "those with this in the name of a function"},
     {0},
 };
 
@@ -309,6 +310,11 @@ static const cli_flag backup_flags[] = {
     {0},
 };
 
+static const cli_flag restore_flags[] = {
+    {"check", CLI_FLAG_BOOL, NULL, "only read it, and say whether it is whole"},
+    {0},
+};
+
 static const cli_flag metrics_flags[] = {
     {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
     {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
@@ -350,6 +356,7 @@ static const cli_flag timer_preview_flags[] = {
     {0},
 };
 static const cli_flag timer_list_flags[] = {
+    {"name", CLI_FLAG_TEXT, "PART", "whose names have this in them"},
     {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
     {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
     {"state", CLI_FLAG_TEXT, "STATE", "active, paused or ended"},
@@ -446,10 +453,14 @@ static const cli_command commands[] = {
      3, NULL, cmd_vs_diff, "ow vs diff chat 3 4"},
     {"vs cat", "NAME PATH", "print a file of $LATEST, or of a version", 2, 2, cat_flags, cmd_vs_cat,
      "ow vs cat chat chat.c --version 3"},
+    {"vs pull", "NAME DIR", "write the files of $LATEST, or of a version, into a new folder", 2, 2,
+     cat_flags, cmd_vs_pull, "ow vs pull chat chat"},
     {"vs list", "", "list virtual servers", 0, 0, vs_list_flags, cmd_vs_list,
      "ow vs list --name match"},
     {"vs show", "NAME", "one virtual server: functions, aliases, versions", 1, 1, NULL, cmd_vs_show,
      "ow vs show chat"},
+    {"vs describe", "NAME TEXT", "say what a virtual server is for", 2, 2, NULL, cmd_vs_describe,
+     "ow vs describe chat 'rooms, and their moderation'"},
     {"vs delete", "NAME", "delete a virtual server and all its versions", 1, 1, delete_flags,
      cmd_vs_delete, "ow vs delete chat --yes chat"},
     {"alias create", "VS NAME V[=W] [V[=W]]", "make a name for a version, or for two by weight", 3,
@@ -512,9 +523,9 @@ static const cli_command commands[] = {
      cmd_exec_show, "ow dead show exe_01..."},
     {"dead edit", "EXECUTION [PAYLOAD]", "change what it was called with", 1, 2, dead_edit_flags,
      cmd_dead_edit, "ow dead edit exe_01... '{\"room\": 7}'"},
-    {"dead redrive", "[EXECUTION ...]", "let them begin anew", 0, CLI_ARGS_MAX, redrive_flags,
+    {"dead redrive", "[EXECUTION ...|-]", "let them begin anew", 0, CLI_ARGS_ANY, redrive_flags,
      cmd_dead_redrive, "ow dead redrive --all --reason user_error --rate 10"},
-    {"dead discard", "[EXECUTION ...]", "throw them away", 0, CLI_ARGS_MAX, discard_flags,
+    {"dead discard", "[EXECUTION ...|-]", "throw them away", 0, CLI_ARGS_ANY, discard_flags,
      cmd_dead_discard, "ow dead discard exe_01... --reason 'of a test'"},
     {"logs", "", "find what happened", 0, 0, logs_flags, cmd_logs,
      "ow logs --vs chat --since 5m --follow"},
@@ -570,8 +581,8 @@ static const cli_command commands[] = {
      cmd_audit_export, "ow audit export --every-title > audit.jsonl"},
     {"backup", "FILE", "save everything, keys too, while the server runs", 1, 1, backup_flags,
      cmd_backup, "ow backup overworld.backup"},
-    {"restore", "FILE", "make a new data folder of a backup; no server may run in it", 1, 1, NULL,
-     cmd_restore, "ow restore overworld.backup --data /var/lib/overworld"},
+    {"restore", "FILE", "make a new data folder of a backup; no server may run in it", 1, 1,
+     restore_flags, cmd_restore, "ow restore overworld.backup --data /var/lib/overworld"},
     {"player list", "[BEGINNING]", "the newest players, or those whose e-mail address begins so", 0,
      1, player_list_flags, cmd_player_list, "ow player list ann@"},
     {"player find", "[PLAYER|EMAIL]", "the id of a player", 0, 1, player_flags, cmd_player_find,
@@ -786,6 +797,10 @@ static cli_exit read_flag(cli *c, char **argv, int argc, int *index) {
 
 static cli_exit read_arguments(cli *c, int argc, char **argv, int first) {
     bool only_args = false;
+    c->args = ow_arena_calloc(c->arena, (size_t)argc, sizeof *c->args);
+    if (c->args == NULL) {
+        return cli_fail(c, CLI_FAILED, "out of memory");
+    }
     for (int i = first; i < argc; i++) {
         if (!only_args && strcmp(argv[i], "--") == 0) {
             only_args = true;
@@ -794,8 +809,6 @@ static cli_exit read_arguments(cli *c, int argc, char **argv, int first) {
             if (code != CLI_OK) {
                 return code;
             }
-        } else if (c->arg_count == CLI_ARGS_MAX) {
-            return cli_fail(c, CLI_USAGE, "too many arguments");
         } else {
             c->args[c->arg_count++] = argv[i];
         }

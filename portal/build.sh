@@ -7,24 +7,10 @@ descriptors=$PWD/$1
 out=$PWD/$2
 sizes=$PWD/$3
 here=$PWD/portal
-# The build has no home in its environment.
-home=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}
-lock=$(sha256sum "$here/package-lock.json" | cut -c1-16)
-modules=${XDG_CACHE_HOME:-$home/.cache}/overworld/portal/$lock
-
-# Two builds may come at the same time.
-mkdir -p "$modules"
-exec 9>"$modules/lock"
-flock 9
-if [ ! -e "$modules/installed" ]; then
-    cp -L "$here/package.json" "$here/package-lock.json" "$modules/"
-    (cd "$modules" && HOME=$home npm ci --ignore-scripts --no-audit --no-fund >npm.log 2>&1) || {
-        cat "$modules/npm.log" >&2
-        exit 1
-    }
-    touch "$modules/installed"
-fi
-flock -u 9
+# shellcheck source=tools/node/node.sh
+. tools/node/node.sh
+use_node
+npm_modules portal portal
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -40,6 +40,7 @@ enum {
     OW_AUDIT_STATE_MAX = 64 << 10, // bytes of `before` and of `after`
     OW_AUDIT_TEXT_MAX = 1024,      // of one text in them; longer ones are cut
     OW_AUDIT_VERIFY_MAX = 5000,    // entries that one ow_audit_verify looks at
+    OW_AUDIT_WALK_MAX = 100000,    // entries that one page of a list looks at, whatever it looks for
 };
 
 typedef struct ow_audit_entry {
@@ -76,6 +77,7 @@ typedef struct ow_audit_filter {
     const char *action, *object, *request_id;
     int64_t since_us, until_us; // since <= at < until
     int64_t below;              // sequence numbers below this one only
+    int64_t from;               // and from this one on; 0: all
     int limit;
 } ow_audit_filter;
 
@@ -84,6 +86,10 @@ typedef struct ow_audit_filter {
 typedef ow_code (*ow_audit_take)(void *self, const ow_audit_entry *entry, ow_err *err);
 ow_code ow_audit_list(ow_db_conn *db, const ow_audit_filter *filter, ow_audit_take take, void *self,
                       ow_err *err);
+
+// From which number on a page looks that goes on below `below`; 0: from the first one. In a read or write step. Codes as
+// ow_db_query, data_loss "no_audit_head".
+ow_code ow_audit_page_from(ow_db_conn *db, int64_t below, int64_t *ret_from, ow_err *err);
 
 typedef struct ow_audit_proof {
     int64_t checked;       // entries that are as they were written

@@ -137,6 +137,40 @@ static void entries_are_found_by_every_field(void **state) {
     filter.since_us = 2000000;
     filter.until_us = 4000000;
     expect_list(f, filter, "4 3 ");
+    filter = all();
+    filter.from = 5;
+    expect_list(f, filter, "7 6 5 ");
+}
+
+static ow_code page_from(ow_db_conn *conn, void *self, ow_err *err) {
+    fixture *f = self;
+    return ow_audit_page_from(conn, f->filter.below, &f->filter.from, err);
+}
+
+static ow_code tamper(ow_db_conn *conn, void *self, ow_err *err) {
+    fixture *f = self;
+    return ow_db_exec(conn, NULL, err, f->sql, "");
+}
+
+// However long the chain is, and whatever is looked for.
+static void a_page_looks_at_so_many(void **state) {
+    fixture *f = *state;
+    static const struct {
+        int64_t below, from;
+    } cases[] = {
+        {INT64_MAX, 150001}, {150001, 50001}, {100002, 2}, {100001, 0}, {7, 0},
+    };
+    append_some(f, 3);
+    f->filter.below = INT64_MAX;
+    run(f, page_from, false);
+    assert_int_equal(f->filter.from, 0);
+    f->sql = "UPDATE audit_head SET sequence = 250000";
+    run(f, tamper, true);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        f->filter.below = cases[i].below;
+        run(f, page_from, false);
+        assert_int_equal(f->filter.from, cases[i].from);
+    }
 }
 
 static ow_code verify(ow_db_conn *conn, void *self, ow_err *err) {
@@ -166,11 +200,6 @@ static void an_untouched_chain_is_sound(void **state) {
     expect_proof(f, 5, NULL, 0);
     assert_int_equal(f->proof.head_sequence, 5);
     assert_int_equal(strlen(f->proof.head_hash), 64);
-}
-
-static ow_code tamper(ow_db_conn *conn, void *self, ow_err *err) {
-    fixture *f = self;
-    return ow_db_exec(conn, NULL, err, f->sql, "");
 }
 
 // A copy of entry 3 under another number, its hash as it was.
@@ -310,6 +339,7 @@ static void states_are_json_without_secrets(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(entries_are_found_by_every_field),
+        CASE(a_page_looks_at_so_many),
         CASE(an_untouched_chain_is_sound),
         cmocka_unit_test(whatever_is_done_to_it_shows),
         CASE(two_entries_that_change_places_show),

@@ -128,10 +128,20 @@ static ow_code take_entry(void *self, const ow_audit_entry *entry, ow_err *err) 
     return OW_OK;
 }
 
+// What was not looked at yet, for the next page.
+static ow_code tell_rest(page *p, int64_t from, ow_err *err) {
+    if (p->reply->next_page_token[0] != '\0' || from == 0) {
+        return OW_OK;
+    }
+    p->reply->next_page_token = ow_arena_printf_in(p->arena, "%lld", (long long)from);
+    return p->reply->next_page_token != NULL ? OW_OK : no_memory(err);
+}
+
 ow_code ow_audit_list_step(ow_run *run) {
     const list_request *request = run->request;
     ow_audit_filter filter;
     ow_code code = read_filter(run, &filter);
+    code = code == OW_OK ? ow_audit_page_from(run->db, filter.below, &filter.from, run->err) : code;
     if (code != OW_OK) {
         return code;
     }
@@ -140,8 +150,9 @@ ow_code ow_audit_list_step(ow_run *run) {
               .limit = request->page_size == 0 ? PAGE_DEFAULT : request->page_size};
     filter.limit = p.limit + 1;
     p.reply->entries = ow_arena_calloc(p.arena, (size_t)p.limit, sizeof p.reply->entries[0]);
-    return p.reply->entries != NULL ? ow_audit_list(run->db, &filter, take_entry, &p, run->err)
+    code = p.reply->entries != NULL ? ow_audit_list(run->db, &filter, take_entry, &p, run->err)
                                     : no_memory(run->err);
+    return code == OW_OK ? tell_rest(&p, filter.from, run->err) : code;
 }
 
 // ---- VerifyAudit ----

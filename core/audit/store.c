@@ -103,16 +103,26 @@ ow_code ow_audit_list(ow_db_conn *db, const ow_audit_filter *f, ow_audit_take ta
                                " AND ($4 = 1 OR title_id = $5 OR ($6 = 1 AND title_id = ''))"
                                " AND ($7 = '' OR principal = $8) AND ($9 = '' OR action = $10)"
                                " AND ($11 = '' OR object = $12) AND ($13 = '' OR request_id = $14)"
-                               " ORDER BY sequence DESC LIMIT $15",
-                               "iiiititttttttti", f->below, f->since_us, f->until_us,
+                               " AND sequence >= $15 ORDER BY sequence DESC LIMIT $16",
+                               "iiiitittttttttii", f->below, f->since_us, f->until_us,
                                (int64_t)f->every_title, f->title, (int64_t)f->with_untitled,
                                f->principal, f->principal, f->action, f->action, f->object,
-                               f->object, f->request_id, f->request_id, (int64_t)f->limit);
+                               f->object, f->request_id, f->request_id, f->from, (int64_t)f->limit);
     bool more = true;
     while (code == OW_OK && (code = ow_rows_next(rows, &more, err)) == OW_OK && more) {
         ow_audit_entry entry;
         read_entry(rows, &entry);
         code = take(self, &entry, err);
+    }
+    return code;
+}
+
+ow_code ow_audit_page_from(ow_db_conn *db, int64_t below, int64_t *ret_from, ow_err *err) {
+    chain_end head = {.sequence = 0};
+    ow_code code = find_head(db, &head, err);
+    int64_t top = below - 1 < head.sequence ? below - 1 : head.sequence;
+    if (code == OW_OK) {
+        *ret_from = top > OW_AUDIT_WALK_MAX ? top - OW_AUDIT_WALK_MAX + 1 : 0;
     }
     return code;
 }

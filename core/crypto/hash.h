@@ -25,9 +25,17 @@ void ow_sha256_stream_finish(ow_sha256_stream *stream, uint8_t ret_digest[static
 // For a protocol that asks for it (WebSocket's handshake); it protects nothing.
 void ow_sha1(const void *bytes, size_t size, uint8_t ret_digest[static OW_SHA1_SIZE]);
 
-// RFC 2104 with SHA-256. About 2 µs; what runs on every call keeps a context (see token.h).
+// RFC 2104 with SHA-256; what runs on every call keeps the key.
 void ow_hmac_sha256(const void *key, size_t key_size, const void *bytes, size_t size,
                     uint8_t ret_mac[static OW_SHA256_SIZE]);
+
+// A key that was taken in, for as many as are signed with it. Heap; _free wipes it, accepts NULL and returns
+// NULL. _new copies the key; NULL when out of memory. _sign: any thread, several at a time.
+typedef struct ow_hmac_key ow_hmac_key;
+ow_hmac_key *ow_hmac_key_new(const void *key, size_t size);
+ow_hmac_key *ow_hmac_key_free(ow_hmac_key *key);
+void ow_hmac_key_sign(const ow_hmac_key *key, const void *bytes, size_t size,
+                      uint8_t ret_mac[static OW_SHA256_SIZE]);
 
 // True when equal; takes the same time wherever they differ. For everything secret.
 bool ow_equal_in_constant_time(const void *a, const void *b, size_t size);

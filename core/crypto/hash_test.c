@@ -48,6 +48,14 @@ static void hmac_is_hmac(void **state) {
     text = "Test Using Larger Than Block-Size Key - Hash Key First";
     ow_hmac_sha256(key, sizeof key, text, strlen(text), mac);
     expect_hex(mac, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+    ow_hmac_key *kept = ow_hmac_key_new(key, sizeof key);
+    assert_non_null(kept);
+    for (int i = 0; i < 2; i++) {
+        memset(mac, 0, sizeof mac);
+        ow_hmac_key_sign(kept, text, strlen(text), mac);
+        expect_hex(mac, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+    }
+    assert_null(ow_hmac_key_free(kept));
 }
 
 static void hex_goes_both_ways(void **state) {

@@ -3,9 +3,6 @@
 #include "core/crypto/hash.h"
 
 #include <inttypes.h>
-#include <openssl/core_names.h>
-#include <openssl/evp.h>
-#include <openssl/params.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,11 +20,10 @@ typedef struct signing_key {
     char kid[OW_ID_MAX];
     char header[HEADER_MAX]; // as it stands in front of every token of this key, with the dot
     size_t header_length;
-    EVP_MAC_CTX *mac; // keyed
+    ow_hmac_key *mac;
 } signing_key;
 
 struct ow_key_ring {
-    EVP_MAC *algorithm;
     size_t count;
     signing_key keys[OW_TOKEN_KEYS_MAX];
 };
@@ -47,16 +43,11 @@ static bool is_id(const char text[static OW_ID_MAX]) {
 }
 
 ow_key_ring *ow_key_ring_new(void) {
-    ow_key_ring *ring = calloc(1, sizeof *ring);
-    if (ring == NULL) {
-        return NULL;
-    }
-    ring->algorithm = EVP_MAC_fetch(NULL, OSSL_MAC_NAME_HMAC, NULL);
-    return ring->algorithm == NULL ? ow_key_ring_free(ring) : ring;
+    return calloc(1, sizeof(ow_key_ring));
 }
 
 static void key_deinit(signing_key *key) {
-    EVP_MAC_CTX_free(key->mac); // wipes the key
+    ow_hmac_key_free(key->mac);
     *key = (signing_key){0};
 }
 
@@ -67,7 +58,6 @@ ow_key_ring *ow_key_ring_free(ow_key_ring *ring) {
     for (size_t i = 0; i < ring->count; i++) {
         key_deinit(&ring->keys[i]);
     }
-    EVP_MAC_free(ring->algorithm);
     free(ring);
     return NULL;
 }
@@ -81,15 +71,9 @@ static signing_key *find_key(ow_key_ring *ring, const char *kid) {
     return NULL;
 }
 
-static bool key_init(signing_key *key, EVP_MAC *algorithm, const char *kid, const void *bytes,
-                     size_t size) {
-    char digest[] = "SHA256";
-    const OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-        OSSL_PARAM_construct_end(),
-    };
-    key->mac = EVP_MAC_CTX_new(algorithm);
-    if (key->mac == NULL || EVP_MAC_init(key->mac, bytes, size, params) != 1) {
+static bool key_init(signing_key *key, const char *kid, const void *bytes, size_t size) {
+    key->mac = ow_hmac_key_new(bytes, size);
+    if (key->mac == NULL) {
         return false;
     }
     snprintf(key->kid, sizeof key->kid, "%s", kid);
@@ -115,9 +99,8 @@ ow_code ow_key_ring_add(ow_key_ring *ring, const char *kid, const void *key, siz
                        "more than %d signing keys at once", OW_TOKEN_KEYS_MAX);
     }
     signing_key fresh = {0};
-    if (!key_init(&fresh, ring->algorithm, kid, key, size)) {
-        key_deinit(&fresh);
-        return ow_fail(err, OW_INTERNAL, "crypto", "cannot prepare a signing key");
+    if (!key_init(&fresh, kid, key, size)) {
+        return ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for a signing key");
     }
     if (slot == NULL) {
         slot = &ring->keys[ring->count++];
@@ -138,14 +121,6 @@ void ow_key_ring_remove(ow_key_ring *ring, const char *kid) {
 
 size_t ow_key_ring_count(const ow_key_ring *ring) {
     return ring->count;
-}
-
-static bool sign(signing_key *key, const char *text, size_t length,
-                 uint8_t mac[static OW_SHA256_SIZE]) {
-    size_t size = 0;
-    return EVP_MAC_init(key->mac, NULL, 0, NULL) == 1 &&
-           EVP_MAC_update(key->mac, (const unsigned char *)text, length) == 1 &&
-           EVP_MAC_final(key->mac, mac, &size, OW_SHA256_SIZE) == 1 && size == OW_SHA256_SIZE;
 }
 
 static bool claims_are_sound(const ow_token_claims *claims) {
@@ -176,9 +151,10 @@ ow_code ow_token_sign(ow_key_ring *ring, const char *kid, const ow_token_claims 
     size_t used = key->header_length;
     used += ow_base64url_encode(payload, (size_t)payload_length, token + used);
     uint8_t mac[OW_SHA256_SIZE];
-    if (used + SIGNATURE_LENGTH + 2 > OW_TOKEN_SIZE || !sign(key, token, used, mac)) {
-        return ow_fail(err, OW_INTERNAL, "crypto", "cannot sign a token");
+    if (used + SIGNATURE_LENGTH + 2 > OW_TOKEN_SIZE) {
+        return ow_fail(err, OW_INTERNAL, "crypto", "a token is too long");
     }
+    ow_hmac_key_sign(key->mac, token, used, mac);
     token[used++] = '.';
     used += ow_base64url_encode(mac, sizeof mac, token + used);
     memcpy(ret_token, token, used + 1);
@@ -266,13 +242,13 @@ static signing_key *key_of(ow_key_ring *ring, const char *token, size_t length) 
     return NULL;
 }
 
-static bool signature_holds(signing_key *key, const char *token, size_t signed_length) {
+static bool signature_holds(const signing_key *key, const char *token, size_t signed_length) {
     uint8_t given[OW_SHA256_SIZE];
     uint8_t right[OW_SHA256_SIZE];
+    ow_hmac_key_sign(key->mac, token, signed_length, right);
     return token[signed_length] == '.' &&
            ow_base64url_decode(token + signed_length + 1, SIGNATURE_LENGTH, given, sizeof given) ==
                OW_SHA256_SIZE &&
-           sign(key, token, signed_length, right) &&
            ow_equal_in_constant_time(given, right, sizeof right);
 }
 

@@ -125,8 +125,9 @@ ow_code ow_rows_next(ow_rows *rows, bool *ret_row, ow_err *err);
 ow_rows *ow_rows_close(ow_rows *rows);
 
 // In a read job: copies the whole database, as this job sees it, to a new file (0600, none of that name
-// yet); not stopped, however long it takes. Codes: unavailable "disk_full", unimplemented "no_copy" (the
-// database has tools of its own), internal, data_loss "store_corrupt". No file stays after a failure.
+// yet), and checks that it is sound; not stopped, however long it takes. Codes: unavailable "disk_full",
+// unimplemented "no_copy" (the database has tools of its own), internal, data_loss "store_corrupt" (what is
+// wrong stands in the message). No file stays after a failure.
 ow_code ow_db_copy(ow_db_conn *conn, const char *path, ow_err *err);
 
 // Column values of the current row, columns from 0. Text and blobs are borrowed until the next

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 static ow_code make_file(const char *path, ow_err *err) {
@@ -32,6 +33,22 @@ static ow_code copy_failed(int result, sqlite3 *target, const char *path, ow_err
     }
 }
 
+// A page that the disk has changed is copied like any other, and would be found when the copy is needed.
+static ow_code check_copy(sqlite3 *copy, const char *path, ow_err *err) {
+    sqlite3_stmt *check = NULL;
+    int result = sqlite3_prepare_v2(copy, "PRAGMA integrity_check(1)", -1, &check, NULL);
+    result = result == SQLITE_OK ? sqlite3_step(check) : result;
+    const char *found = result == SQLITE_ROW ? (const char *)sqlite3_column_text(check, 0) : NULL;
+    ow_code code = OW_OK;
+    if (found == NULL) {
+        code = copy_failed(result, copy, path, err);
+    } else if (strcmp(found, "ok") != 0) {
+        code = ow_fail(err, OW_DATA_LOSS, "store_corrupt", "the store is damaged: %s", found);
+    }
+    sqlite3_finalize(check);
+    return code;
+}
+
 static ow_code copy_pages(sqlite3 *source, const char *path, ow_err *err) {
     sqlite3 *target = NULL;
     int result =
@@ -46,7 +63,8 @@ static ow_code copy_pages(sqlite3 *source, const char *path, ow_err *err) {
     } else if (result == SQLITE_OK) {
         result = sqlite3_extended_errcode(target);
     }
-    ow_code code = result == SQLITE_OK ? OW_OK : copy_failed(result, target, path, err);
+    ow_code code = result == SQLITE_OK ? check_copy(target, path, err)
+                                       : copy_failed(result, target, path, err);
     sqlite3_close(target);
     return code;
 }

@@ -120,8 +120,7 @@ static const ow_http_rejection *check_uri(const char *uri) {
     return NULL;
 }
 
-// CR LF, of which NULs were made. (A NUL beside a bare line feed looks the same; nothing follows from
-// it: the line ends there for everybody.)
+// CR LF, of which NULs were made. (A NUL beside a bare line feed looks the same; wire.h tells them apart.)
 static bool is_line_end(const char *at) {
     return at[0] == '\0' && at[1] == '\0';
 }

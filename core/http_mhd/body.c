@@ -84,46 +84,14 @@ void body_refuse(ow_http_request *request, const ow_http_rejection *why) {
     handler->on_reject(handler->self, request, why);
 }
 
-// Between two pieces of a chunked body the library's buffer holds line ends and sizes. True when all
-// that can be seen of them ends with CR LF; what came in a read of its own is overwritten by then.
-static bool chunk_lines_are_whole(const ow_http_request *request, const char *data) {
-    uintptr_t start = (uintptr_t)request->head_end;
-    uintptr_t from = (uintptr_t)request->piece_end;
-    from = from <= (uintptr_t)data ? from : start;
-    for (const char *at = data; (uintptr_t)at-- > from;) {
-        if (*at == '\n' && ((uintptr_t)at == start || at[-1] != '\r')) {
-            return false;
-        }
-    }
-    return true;
-}
-
-void body_check_lines(ow_http_request *request, const char *data) {
-    if (request->content_length < 0 && !chunk_lines_are_whole(request, data)) {
-        body_refuse(request, &bad_chunks);
-    }
-}
-
-// When the line behind the last chunk comes in pieces, libmicrohttpd takes the last header for a
-// trailer, too.
-static enum MHD_Result refuse_trailer(void *self, enum MHD_ValueKind kind, const char *name,
-                                      size_t name_size, const char *value, size_t value_size) {
-    (void)kind;
-    (void)name_size;
-    (void)value;
-    (void)value_size;
-    ow_http_request *request = self;
-    if ((uintptr_t)name < (uintptr_t)request->head_end) {
-        return MHD_YES;
-    }
-    body_refuse(request, &bad_trailer);
-    return MHD_NO;
-}
-
-void body_check_trailers(ow_http_request *request) {
-    if (request->content_length < 0) {
-        MHD_get_connection_values_n(request->connection->mhd, MHD_FOOTER_KIND, refuse_trailer,
-                                    request);
+void body_check_lines(ow_http_request *request) {
+    static const ow_http_rejection *const whys[] = {
+        [OW_HTTP_WIRE_CHUNKS] = &bad_chunks,
+        [OW_HTTP_WIRE_TRAILERS] = &bad_trailer,
+    };
+    ow_http_wire_fault fault = ow_http_wire_body_fault(&request->connection->wire);
+    if (fault != OW_HTTP_WIRE_GOOD) {
+        body_refuse(request, whys[fault]);
     }
 }
 

@@ -145,11 +145,15 @@ static connection *connection_new(ow_http_server *server, struct MHD_Connection 
     if (made == NULL) {
         return NULL;
     }
+    made->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    if (!hearing_begin(server, made)) {
+        free(made);
+        return NULL;
+    }
     const struct sockaddr *from =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
     made->server = server;
     made->mhd = mhd;
-    made->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     address_of_peer(from, made->peer);
     made->from = peer_join(server, from);
     made->since_us = ow_loop_now_us(server->loop);
@@ -175,6 +179,7 @@ static void connection_free(ow_http_server *server, connection *gone) {
         server->hand = server->hand == &gone->link ? gone->link.next : server->hand;
         server->hand = server->hand == &server->connections ? NULL : server->hand;
         list_remove(&gone->link);
+        hearing_end(server, gone);
         peer_leave(server, gone->from);
         server->connection_count--;
         server->leaving_count -= gone->hung_up;

@@ -4,6 +4,7 @@
 
 #include "core/http/server.h"
 #include "core/http/strict.h"
+#include "core/http/wire.h"
 #include "core/loop/loop.h"
 
 #include <gnutls/abstract.h>
@@ -66,6 +67,7 @@ typedef struct connection {
     int64_t deadline_us;  // the sweep closes it then; 0: none
     int64_t looked_at_us; // while it sends: when the sweep looked, 0: not yet
     uint64_t taken;       // and what the client had confirmed by then
+    ow_http_wire wire;    // what it sends, byte for byte
     char peer[PEER_TEXT_MAX];
 } connection;
 
@@ -97,9 +99,7 @@ struct ow_http_request {
     char *uri;   // uri_inline or malloc'ed; cut at the '?'
     char *query; // in uri; "" when there is none
     size_t uri_size;
-    // Places in libmicrohttpd's buffer, to compare: of the address, behind the head, behind the last
-    // piece of the body.
-    const char *uri_at, *head_end, *piece_end;
+    const char *uri_at; // where it lies in libmicrohttpd's buffer, to compare
     size_t field_count;
     ow_http_field fields[OW_HTTP_HEADERS_MAX];
     int64_t content_length;
@@ -145,7 +145,9 @@ struct ow_http_server {
     ow_turn_hook serve, after;
     ow_timer sweep;
     list_link connections; // connection.link
-    list_link lingering;   // what clients that were refused still send
+    connection **by_fd;    // the same by their descriptors; NULL where none is
+    size_t by_fd_room;
+    list_link lingering; // what clients that were refused still send
     size_t lingering_count;
     list_link *hand;   // in it, where the next search for an idle one begins; NULL: at the front
     tls_identity *tls; // the current one and those before it; NULL: plain HTTP
@@ -222,9 +224,8 @@ const ow_http_rejection *body_begin(ow_http_request *request);
 bool body_take(ow_http_request *request, const char *data, size_t *size);
 // Refuses the rest of a body unless a reply is known already.
 void body_refuse(ow_http_request *request, const ow_http_rejection *why);
-// Refuse a chunked body with other line ends than CR LF before a piece, or with trailers at its end.
-void body_check_lines(ow_http_request *request, const char *data);
-void body_check_trailers(ow_http_request *request);
+// Refuses a chunked body with other line ends than CR LF, or with trailers.
+void body_check_lines(ow_http_request *request);
 void body_free(ow_http_request *request);
 
 // ---- connection.c ----
@@ -240,6 +241,14 @@ void connection_expect_reader(connection *connection);
 void connections_sweep(void *self);
 void on_connection(void *self, struct MHD_Connection *mhd, void **context,
                    enum MHD_ConnectionNotificationCode what);
+
+// ---- hearing.c ----
+
+// One turn of the library, whose reads of the server's connections are heard.
+void hearing_run(ow_http_server *server);
+// A connection is there, or gone. False: out of memory.
+bool hearing_begin(ow_http_server *server, connection *made);
+void hearing_end(ow_http_server *server, const connection *gone);
 
 // ---- refusal.c ----
 

@@ -9,6 +9,9 @@
 #define SPARE_MAX 1024
 #define MICROSECONDS 1000000
 
+static const ow_http_rejection bad_lines = {
+    400, "bad_request", "lines must end with CR LF, and neither be folded nor contain NUL"};
+
 // ---- lists ----
 
 void list_init(list_link *head) {
@@ -324,7 +327,7 @@ static const ow_http_rejection *check_head(ow_http_request *request, const char 
                                            const char *version) {
     ow_http_framing framing = {0};
     MHD_get_connection_values_n(request->connection->mhd, MHD_HEADER_KIND, add_field, request);
-    // The library cuts the head into texts where it lies in its buffer.
+    // The library cuts the head into texts where it lies in its buffer, with what came behind it.
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(request->connection->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     ow_http_head head = {.method = method,
@@ -335,8 +338,11 @@ static const ow_http_rejection *check_head(ow_http_request *request, const char 
                          .fields = request->fields,
                          .field_count = request->field_count};
     const ow_http_rejection *why = ow_http_strict_check(&head, &framing);
+    if (why == NULL && !ow_http_wire_begin_body(&request->connection->wire, method + head.size,
+                                                framing.content_length)) {
+        why = &bad_lines;
+    }
     request->content_length = framing.content_length;
-    request->head_end = request->piece_end = method + info->header_size;
     char *mark = strchr(request->uri, '?');
     request->query = mark != NULL ? mark + 1 : request->uri + request->uri_size;
     if (mark != NULL) {
@@ -398,8 +404,7 @@ static void take_head(ow_http_request *request, const char *method, const char *
 
 static enum MHD_Result take_body(ow_http_request *request, const char *data, size_t *size) {
     note_partial(request);
-    body_check_lines(request, data);
-    request->piece_end = data + *size;
+    body_check_lines(request);
     extend_body_deadline(request, *size);
     if (!body_take(request, data, size)) {
         return MHD_NO;
@@ -422,7 +427,7 @@ static void take_end(ow_http_request *request) {
     if (request->upload_turn == server->turn) {
         server->partial_bodies--;
     }
-    body_check_trailers(request);
+    body_check_lines(request);
     request->state = REQUEST_WAITING;
     if (request->held != NULL) {
         queue_held(request);

@@ -77,7 +77,7 @@ static void run_library(ow_http_server *server, int64_t now) {
     server->partial_bodies = 0;
     server->asked = 0;
     server->turn++;
-    MHD_run(server->daemon);
+    hearing_run(server);
     server->earliest_us = server->asked < PACED_FROM ? 0 : now + PACE_US(server->asked);
     // The library reads a body piece by piece, one a turn, and its descriptor stays silent about
     // what it has not read yet.
@@ -232,7 +232,7 @@ static void stop_daemon(ow_http_server *server) {
         }
     }
     for (int i = 0; i < LAST_TURNS; i++) {
-        MHD_run(server->daemon);
+        hearing_run(server);
     }
     MHD_stop_daemon(server->daemon);
     server->daemon = NULL;
@@ -249,6 +249,7 @@ static void detach(ow_http_server *server) {
 void server_release(ow_http_server *server) {
     if (server->closing && server->daemon == NULL && server->request_count == 0) {
         tls_close(server);
+        free(server->by_fd);
         free(server);
     }
 }

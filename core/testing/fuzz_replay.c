@@ -1,10 +1,15 @@
-// main for a fuzz target in builds without libFuzzer: runs the committed seeds through it once.
+// main for a fuzz target in builds without libFuzzer: runs the committed seeds through it once. Then, where
+// memory can run out, again with each of their allocations failing, alone and with all behind it: nothing may
+// crash, and nothing may stay behind.
+
+#include "core/testing/scarce.h"
 
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { MAX_SEED = 16 << 20 };
+enum { MAX_SEED = 16 << 20, MAX_ALLOCATIONS = 400, REPEATS = 24 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -28,19 +33,62 @@ static uint8_t *read_seed(const char *path, size_t *ret_size) {
     return data;
 }
 
-int main(int argc, char **argv) {
-    int failed = 0;
-    for (int i = 1; i < argc; i++) {
-        size_t size = 0;
-        uint8_t *data = read_seed(argv[i], &size);
-        if (data == NULL) {
-            fprintf(stderr, "%s: cannot be read\n", argv[i]);
-            failed++;
-            continue;
-        }
-        LLVMFuzzerTestOneInput(data, size);
-        free(data);
+// True when an allocation failed; what stayed behind in *ret_kept.
+static bool run_short(const uint8_t *data, size_t size, long nth, bool from_then_on,
+                      long *ret_kept) {
+    long before = ow_scarce_blocks();
+    ow_scarce_begin(nth, from_then_on);
+    LLVMFuzzerTestOneInput(data, size);
+    bool failed = ow_scarce_end();
+    *ret_kept = ow_scarce_blocks() - before;
+    return failed;
+}
+
+// What a library keeps for the next time (OpenSSL its last 16 errors) stays behind a few times; what is lost,
+// each time.
+static bool loses(const uint8_t *data, size_t size, long nth, bool from_then_on, bool *ret_failed) {
+    long kept = 0;
+    *ret_failed = run_short(data, size, nth, from_then_on, &kept);
+    for (int again = 0; again < REPEATS && kept > 0; again++) {
+        run_short(data, size, nth, from_then_on, &kept);
     }
-    printf("%d passed, %d failed\n", argc - 1 - failed, failed);
+    return kept > 0;
+}
+
+static bool stands_scarcity(const uint8_t *data, size_t size, const char *path, bool others_lose) {
+    for (int from_then_on = 0; from_then_on < 2; from_then_on++) {
+        bool failed = true;
+        for (long nth = 1; failed && nth <= MAX_ALLOCATIONS; nth++) {
+            if (loses(data, size, nth, from_then_on != 0, &failed) && !others_lose) {
+                fprintf(stderr, "%s: memory is lost when allocation %ld fails\n", path, nth);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool replay(const char *path, bool others_lose) {
+    size_t size = 0;
+    uint8_t *data = read_seed(path, &size);
+    if (data == NULL) {
+        fprintf(stderr, "%s: cannot be read\n", path);
+        return false;
+    }
+    LLVMFuzzerTestOneInput(data, size);
+    bool stands = !ow_scarce_is_possible() || stands_scarcity(data, size, path, others_lose);
+    free(data);
+    return stands;
+}
+
+// [--others-lose] SEED...
+int main(int argc, char **argv) {
+    bool others_lose = argc > 1 && strcmp(argv[1], "--others-lose") == 0;
+    int first = others_lose ? 2 : 1;
+    int failed = 0;
+    for (int i = first; i < argc; i++) {
+        failed += !replay(argv[i], others_lose);
+    }
+    printf("%d passed, %d failed\n", argc - first - failed, failed);
     return failed > 0;
 }

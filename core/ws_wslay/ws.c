@@ -408,6 +408,7 @@ static ow_code begin(ow_ws *ws, int fd, ow_err *err) {
         .recv_callback = on_recv, .send_callback = on_send, .on_msg_recv_callback = on_message};
     const ow_ws_options *options = &ws->group->options;
     if (wslay_event_context_server_init(&ws->context, &callbacks, ws) != 0) {
+        ws->context = NULL; // freed already, or never there
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for a WebSocket");
     }
     wslay_event_config_set_max_recv_msg_length(ws->context, options->max_message);

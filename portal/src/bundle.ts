@@ -2,6 +2,7 @@
 // core/archive/archive.h: POSIX ustar, sorted by the bytes of the path, mode 0644, times and ids 0).
 
 import { call, headers, send } from "./api/client";
+import { bytesOf } from "./base64";
 import { getFile, getRevision, type GetRevisionResponse } from "./gen/registry";
 
 export type Files = Map<string, Uint8Array>;
@@ -72,20 +73,13 @@ export async function upload(archive: Uint8Array<ArrayBuffer>): Promise<string> 
   return hash;
 }
 
-function fromBase64(text: string): Uint8Array {
-  const raw = atob(text);
-  const bytes = new Uint8Array(raw.length);
-  for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
-  return bytes;
-}
-
 export async function readFile(virtualServer: string, version: string, path: string): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   let offset = 0;
   let total = 0;
   do {
     const piece = await call(getFile, { virtualServer, version, path, offset: String(offset) });
-    const bytes = fromBase64(piece.data ?? "");
+    const bytes = bytesOf(piece.data);
     pieces.push(bytes);
     offset += bytes.length;
     total = Number(piece.totalSize ?? 0);

@@ -10,7 +10,7 @@ export function count(value: string | number | undefined): string {
 }
 
 export function compact(value: number): string {
-  return new Intl.NumberFormat(locale(), { notation: "compact", maximumFractionDigits: 1 }).format(value);
+  return new Intl.NumberFormat(locale(), { notation: "compact", maximumFractionDigits: Math.abs(value) < 1 ? 2 : 1 }).format(value);
 }
 
 export function percent(part: number, whole: number): string {

@@ -29,7 +29,7 @@ typedef struct ow_host_zygote ow_host_zygote;     // owned by the host
 typedef struct ow_host_instance ow_host_instance; // owned by the host; gone after `exited` returned
 
 #define OW_HOST_PAYLOAD_MAX (6u << 20) // bytes, requests, replies and nested calls alike
-#define OW_HOST_DEPTH_MAX 8u           // requests an instance can hold at once
+#define OW_HOST_DEPTH_MAX 16u          // requests an instance can hold at once
 #define OW_HOST_LOG_MAX (64u << 10)    // bytes of output kept for one invocation
 #define OW_HOST_FILES_MAX 512u         // files of a bundle
 #define OW_HOST_ENV_MAX 4096u          // bytes of environment, names, '=' and NULs included

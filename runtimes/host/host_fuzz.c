@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/testing/scarce.h"
 #include "runtimes/host/host.h"
 #include "runtimes/host/internal.h"
 
@@ -51,13 +52,25 @@ static void on_exited(void *ctx, ow_host_instance *instance, const ow_host_exit 
     *(bool *)ctx = true;
 }
 
+// Whoever is out of memory may say so.
+static void must(bool holds) {
+    if (!holds && !ow_scarce_has_failed()) {
+        abort();
+    }
+}
+
+// NULL: out of memory.
 static ow_host_instance *fake_instance(ow_host *host, int *ret_far, int *ret_out) {
     int sockets[2];
     int pipes[2];
     ow_host_instance *instance = calloc(1, sizeof *instance);
+    if (!instance || !instance_tables_have_room(host)) {
+        must(false);
+        free(instance);
+        return NULL;
+    }
     int region = ow_region_create();
-    if (!instance || region < 0 || !instance_tables_have_room(host) ||
-        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0 ||
+    if (region < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0 ||
         pipe2(pipes, O_CLOEXEC | O_NONBLOCK) != 0) {
         abort();
     }
@@ -132,11 +145,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     bool exited = false;
     ow_host *host = NULL;
     if (ow_host_open(NULL, &events, &exited, &host, NULL) != OW_OK) {
-        abort();
+        must(false);
+        return 0;
     }
     int far = -1;
     int out = -1;
     ow_host_instance *instance = fake_instance(host, &far, &out);
+    if (!instance) {
+        ow_host_free(host);
+        return 0;
+    }
     input from = {.data = data, .size = size};
     int status = take_byte(&from) << 8 | take_byte(&from);
     while (from.size > 0) {

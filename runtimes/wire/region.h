@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define OW_REGION_SLOTS 8u
+#define OW_REGION_SLOTS 16u
 #define OW_REGION_PAYLOAD_MAX (6u << 20)
 #define OW_REGION_SMALL (16u << 10) // metadata + payload, or reply, up to this need no large area
 #define OW_REGION_META_MAX (8u << 10)

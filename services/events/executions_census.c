@@ -1,5 +1,6 @@
 // What executions there are, and the end of those that need not be kept.
 
+#include "services/events/executions_moments.h"
 #include "services/events/executions_store.h"
 #include "services/events/store_rows.h"
 
@@ -85,7 +86,7 @@ ow_code executions_census(ow_db_conn *db, queue_census *ret_census, ow_err *err)
 }
 
 typedef struct doomed {
-    char ids[CLAIM_MAX][OW_ID_MAX];
+    char ids[CLAIM_MAX][OW_ID_MAX], titles[CLAIM_MAX][OW_ID_MAX];
     int count;
 } doomed;
 
@@ -95,7 +96,7 @@ static ow_code find_doomed(ow_db_conn *db, int64_t before_us, int64_t bytes, int
     bool more = true;
     int64_t freed = 0;
     ow_code code = ow_db_query(db, &rows, err,
-                               "SELECT execution_id, delete_us, size FROM executions"
+                               "SELECT execution_id, delete_us, size, title_id FROM executions"
                                " WHERE delete_us > 0 ORDER BY delete_us LIMIT $1",
                                "i", (int64_t)limit);
     while (code == OW_OK && ret_doomed->count < CLAIM_MAX &&
@@ -104,6 +105,7 @@ static ow_code find_doomed(ow_db_conn *db, int64_t before_us, int64_t bytes, int
             break;
         }
         freed += ow_rows_int(rows, 2);
+        rows_copy_id(rows, 3, ret_doomed->titles[ret_doomed->count]);
         rows_copy_id(rows, 0, ret_doomed->ids[ret_doomed->count++]);
     }
     if (code == OW_OK && more) {
@@ -112,7 +114,8 @@ static ow_code find_doomed(ow_db_conn *db, int64_t before_us, int64_t bytes, int
     return code;
 }
 
-static ow_code delete_one(ow_db_conn *db, const char *execution_id, ow_err *err) {
+static ow_code delete_one(ow_db_conn *db, const char *title_id, const char *execution_id,
+                          ow_err *err) {
     static const char *const sql[] = {
         "DELETE FROM payloads WHERE execution_id = $1",
         "DELETE FROM attempts WHERE execution_id = $1",
@@ -122,7 +125,7 @@ static ow_code delete_one(ow_db_conn *db, const char *execution_id, ow_err *err)
     for (size_t i = 0; code == OW_OK && i < sizeof sql / sizeof sql[0]; i++) {
         code = ow_db_exec(db, NULL, err, sql[i], "t", execution_id);
     }
-    return code;
+    return code == OW_OK ? moment_forget(db, title_id, execution_id, err) : code;
 }
 
 ow_code executions_delete(ow_db_conn *db, int64_t before_us, int64_t bytes, int limit,
@@ -130,7 +133,7 @@ ow_code executions_delete(ow_db_conn *db, int64_t before_us, int64_t bytes, int 
     doomed doomed = {.count = 0};
     ow_code code = find_doomed(db, before_us, bytes, limit, &doomed, err);
     for (int i = 0; code == OW_OK && i < doomed.count; i++) {
-        code = delete_one(db, doomed.ids[i], err);
+        code = delete_one(db, doomed.titles[i], doomed.ids[i], err);
     }
     *ret_deleted = doomed.count;
     return code;

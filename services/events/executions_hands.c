@@ -7,25 +7,38 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LOOKED_AT_MAX = 1000, WALKED_MAX = 50000 };
+enum { LOOKED_AT_MAX = 1000 };
 
 // ---- List ----
 
-#define BELOW "SELECT " EXECUTION_COLUMNS_LIGHT " FROM executions WHERE execution_id < $1"
+#define LIGHT "SELECT " EXECUTION_COLUMNS_LIGHT " FROM "
+// Moment by moment (executions_moments.h), each walked over from its first to its last: where the list begins must not
+// be a bound of that walk.
+#define MOMENT_BY_MOMENT                                                                           \
+    " CROSS JOIN executions WHERE execution_id >= moment AND execution_id < moment || '['"         \
+    " AND executions.title_id = $1 AND execution_id || '' "
 
-// Which list; each takes where it begins, the title and a limit.
+// Which list; each takes the title, where it begins and a limit.
 typedef enum list_kind { LIST_ANY, LIST_RUNNING, LIST_DEAD, LIST_BEHIND, LIST_KINDS } list_kind;
 
 static const char *const lists[LIST_KINDS] = {
-    [LIST_ANY] = BELOW " AND title_id = $2 ORDER BY execution_id DESC LIMIT $3",
-    [LIST_RUNNING] =
-        BELOW " AND state = 4 AND subscription >= $2 || ' ' AND subscription < $2 || '!'"
-              " ORDER BY execution_id DESC LIMIT $3",
-    [LIST_DEAD] = BELOW " AND title_id = $2 AND state = 6 ORDER BY execution_id DESC LIMIT $3",
+    [LIST_ANY] = LIGHT "(SELECT moment FROM execution_moments WHERE title_id = $1 AND moment <= $2)"
+                       " AS moments" MOMENT_BY_MOMENT
+                       "< $2 ORDER BY moment DESC, execution_id DESC LIMIT $3",
+    [LIST_RUNNING] = LIGHT "executions WHERE state = 4"
+                           " AND subscription >= $1 || ' ' AND subscription < $1 || '!'"
+                           " AND execution_id < $2 ORDER BY execution_id DESC LIMIT $3",
+    [LIST_DEAD] = LIGHT "executions WHERE title_id = $1 AND state = 6 AND execution_id < $2"
+                        " ORDER BY execution_id DESC LIMIT $3",
     // What follows from an event comes soon behind it.
-    [LIST_BEHIND] = "SELECT " EXECUTION_COLUMNS_LIGHT " FROM executions WHERE execution_id > $1"
-                    " AND title_id = $2 AND execution_id <= $3 ORDER BY execution_id LIMIT $4",
+    [LIST_BEHIND] = LIGHT "(SELECT moment FROM execution_moments WHERE title_id = $1"
+                          " AND moment >= substr($2, 1, 13)) AS moments" MOMENT_BY_MOMENT
+                          "> $2 ORDER BY moment, execution_id LIMIT $3",
 };
+
+const char *executions_list_sql(size_t at) {
+    return at < LIST_KINDS ? lists[at] : NULL;
+}
 
 static bool is_of_event(const execution_filter *filter) {
     return filter != NULL && filter->trigger_id[0] != '\0';
@@ -41,34 +54,6 @@ static list_kind kind_of(const execution_filter *filter) {
     return strcmp(filter->state, "dead") == 0      ? LIST_DEAD
            : strcmp(filter->state, "running") == 0 ? LIST_RUNNING
                                                    : LIST_ANY;
-}
-
-// How far behind it is walked at once, over those of other titles, too; "": to the end.
-static ow_code find_end(ow_db_conn *db, const char *above, char end[static OW_ID_MAX],
-                        ow_err *err) {
-    ow_rows *rows = NULL;
-    bool found;
-    ow_code code = ow_db_query(db, &rows, err,
-                               "SELECT execution_id FROM executions WHERE execution_id > $1"
-                               " ORDER BY execution_id LIMIT 1 OFFSET $2",
-                               "ti", above, (int64_t)WALKED_MAX);
-    code = rows_one(code, rows, &found, err);
-    end[0] = '\0';
-    if (code == OW_OK && found) {
-        rows_copy_id(rows, 0, end);
-    }
-    ow_rows_close(rows);
-    return code;
-}
-
-static ow_code query_list(ow_db_conn *db, ow_rows **ret_rows, const execution_query *query,
-                          const char *begin, const char *end, ow_err *err) {
-    list_kind kind = kind_of(query->filter);
-    return kind == LIST_BEHIND
-               ? ow_db_query(db, ret_rows, err, lists[kind], "ttti", begin, query->title_id,
-                             end[0] != '\0' ? end : "exf_", (int64_t)LOOKED_AT_MAX)
-               : ow_db_query(db, ret_rows, err, lists[kind], "tti", begin, query->title_id,
-                             (int64_t)LOOKED_AT_MAX);
 }
 
 static bool is_or_any(const char *wanted, const char *is) {
@@ -126,20 +111,16 @@ ow_code executions_list(ow_db_conn *db, const execution_query *query, ow_arena *
     ow_rows *rows = NULL;
     char begin[OW_ID_MAX];
     char last[OW_ID_MAX] = "";
-    char end[OW_ID_MAX] = "";
     *ret_page = (execution_page){.next = ""};
     ret_page->rows = ow_arena_calloc(arena, (size_t)query->limit + 1, sizeof *ret_page->rows);
     if (ret_page->rows == NULL) {
         return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for a page");
     }
     begin_of(query, begin);
-    ow_code code = is_of_event(query->filter) ? find_end(db, begin, end, err) : OW_OK;
-    code = code == OW_OK ? query_list(db, &rows, query, begin, end, err) : code;
+    ow_code code = ow_db_query(db, &rows, err, lists[kind_of(query->filter)], "tti",
+                               query->title_id, begin, (int64_t)LOOKED_AT_MAX);
     code = code == OW_OK ? take_fitting(rows, query, arena, ret_page, last, err) : code;
     ow_rows_close(rows);
-    if (last[0] == '\0') {
-        memcpy(last, end, OW_ID_MAX); // there may be more behind what was walked over
-    }
     ret_page->next = ow_arena_strdup_in(arena, last);
     return code == OW_OK && ret_page->next == NULL
                ? ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for a page")

@@ -21,6 +21,9 @@ typedef struct execution_page {
 ow_code executions_list(ow_db_conn *db, const execution_query *query, ow_arena *arena,
                         execution_page *ret_page, ow_err *err);
 
+// The nth of its statements, for a look at their plans; NULL: there are no more.
+const char *executions_list_sql(size_t at);
+
 // Writes what a step of the rules has made of `row`, and sets free or holds as it must be. Of a dead one
 // `reason` and `message` are replaced.
 ow_code execution_write_step(ow_db_conn *db, const execution_row *row, const queue_item *next,

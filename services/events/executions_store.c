@@ -1,5 +1,6 @@
 #include "services/events/executions_store.h"
 
+#include "services/events/executions_moments.h"
 #include "services/events/store_rows.h"
 
 #include "core/rpc/call.h"
@@ -72,6 +73,7 @@ ow_code execution_insert(ow_db_conn *db, const new_execution *new, bool *ret_dup
         *ret_duplicate = true;
         return find_first(db, new, ret_first_id, err);
     }
+    code = code == OW_OK ? moment_note(db, new->title_id, new->execution_id, err) : code;
     if (code == OW_OK && new->payload.len > 0) {
         code = ow_db_exec(db, NULL, err,
                           "INSERT INTO payloads (execution_id, payload) VALUES ($1, $2)", "tb",
@@ -116,12 +118,15 @@ bool execution_is_plain(const new_execution *new) {
 
 ow_code executions_insert_plain(ow_db_conn *db, const new_execution *list, int count, ow_err *err) {
     int64_t inserted = 0;
-    ow_code code = OW_OK;
-    if (count == PLAIN_AT_ONCE) {
-        return insert_five(db, list, err);
+    bool five = count == PLAIN_AT_ONCE;
+    ow_code code = five ? insert_five(db, list, err) : OW_OK;
+    for (int i = 0; code == OW_OK && i < count && !five; i++) {
+        code = insert_row(db, &list[i], EXECUTION_WAITING, &inserted, err);
     }
     for (int i = 0; code == OW_OK && i < count; i++) {
-        code = insert_row(db, &list[i], EXECUTION_WAITING, &inserted, err);
+        if (i == 0 || !moment_is_same(list[i].execution_id, list[i - 1].execution_id)) {
+            code = moment_note(db, list[i].title_id, list[i].execution_id, err);
+        }
     }
     return code;
 }

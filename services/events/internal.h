@@ -62,6 +62,7 @@ bool events_may_see(const ow_call *call, const execution_row *row);
 
 // ---- queue_stats_rpc.c ----
 
+ow_code queue_stats_begin(ow_run *run);
 ow_code queue_stats_step(ow_run *run);
 
 // ---- queue_hands_rpc.c ----

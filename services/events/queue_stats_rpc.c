@@ -35,19 +35,21 @@ static bool fill(const queue_look *look, ow_arena *arena, queue_stats_response *
     return !look->minutes || fill_points(look, arena, reply);
 }
 
-ow_code queue_stats_step(ow_run *run) {
+ow_code queue_stats_begin(ow_run *run) {
     const events *e = run->self;
     const queue_stats_request *request = run->request;
     queue_look *look = run->state;
-    ow_code code = events_check_title(run);
-    if (code != OW_OK) {
-        return code;
-    }
     look->title_id = run->call->principal->title;
     look->now_us = ow_clock_wall_us(e->env->clock);
     look->keep_us = e->config.keep_us;
     look->minutes = request->points;
-    code = queue_stats_read(run->db, look, run->err);
+    look->share = shares_of(upkeep_shares(e->upkeep), look->title_id);
+    return events_check_title(run);
+}
+
+ow_code queue_stats_step(ow_run *run) {
+    queue_look *look = run->state;
+    ow_code code = queue_stats_read(run->db, look, run->err);
     return code == OW_OK && !fill(look, run->call->arena, run->reply)
                ? ow_fail(run->err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for the numbers")
                : code;

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { SETTLED_WALK_MAX = 200000 };
+#define WALK_MAX 200000 // rows, of other titles, too
 
 int64_t queue_minute_us(const queue_look *look, int minute) {
     return look->now_us / MINUTE_US * MINUTE_US - (QUEUE_MINUTES - 1 - minute) * MINUTE_US;
@@ -63,13 +63,21 @@ static ow_code take(ow_rows *rows, queue_look *look, int64_t *ret_count, ow_err 
 #define OF_TITLE                                                                                   \
     "subscription >= $1 || ' ' AND subscription < $1 || '!' ORDER BY subscription LIMIT $2"
 
+// What waits is in the order of all titles: of a long queue only the beginning is walked over.
+#define TEXT_OF(number) #number
+#define TEXT(number) TEXT_OF(number)
+#define WALKED_TO_SQL                                                                              \
+    "SELECT due_us FROM executions WHERE state = 1 ORDER BY due_us LIMIT 1 OFFSET " TEXT(WALK_MAX)
+#define WALKED_TO "COALESCE((" WALKED_TO_SQL "), 9223372036854775807)"
+
 // One statement a state: each has an index of its own. SQLite does not see that one state is part of the index of two
 // (0004_shares) unless it is said.
 static const struct {
     execution_state state;
     const char *sql;
 } on_their_way[] = {
-    {EXECUTION_WAITING, COLUMNS "state = 1 AND title_id = $1 ORDER BY due_us LIMIT $2"},
+    {EXECUTION_WAITING,
+     COLUMNS "state = 1 AND title_id = $1 AND due_us < " WALKED_TO " ORDER BY due_us LIMIT $2"},
     {EXECUTION_HELD, COLUMNS "state = 2 AND state IN (2, 3) AND " OF_TITLE},
     {EXECUTION_PARKED, COLUMNS "state = 3 AND state IN (2, 3) AND " OF_TITLE},
     {EXECUTION_RUNNING, COLUMNS "state = 4 AND " OF_TITLE},
@@ -99,7 +107,7 @@ static ow_code read_state(ow_db_conn *db, queue_look *look, size_t at, ow_err *e
 }
 
 // Those that ended within the hour lie next to each other by the time when they need not be kept, of all titles: of
-// others no more are walked over than SETTLED_WALK_MAX.
+// others no more are walked over than WALK_MAX.
 static ow_code read_settled(ow_db_conn *db, queue_look *look, ow_err *err) {
     ow_rows *rows = NULL;
     bool more = true;
@@ -110,7 +118,7 @@ static ow_code read_settled(ow_db_conn *db, queue_look *look, ow_err *err) {
                     " WHERE delete_us > 0 AND delete_us >= $1 AND delete_us <= $2 AND state <> 6"
                     " ORDER BY delete_us DESC LIMIT $3",
                     "iii", queue_minute_us(look, 0) + look->keep_us, look->now_us + look->keep_us,
-                    (int64_t)SETTLED_WALK_MAX);
+                    (int64_t)WALK_MAX);
     while (code == OW_OK && (code = ow_rows_next(rows, &more, err)) == OW_OK && more) {
         if (strcmp(ow_rows_text(rows, 4), look->title_id) == 0) {
             take_row(rows, look);
@@ -118,7 +126,21 @@ static ow_code read_settled(ow_db_conn *db, queue_look *look, ow_err *err) {
         walked++;
     }
     ow_rows_close(rows);
-    look->truncated = look->truncated || walked == SETTLED_WALK_MAX;
+    look->truncated = look->truncated || walked == WALK_MAX;
+    return code;
+}
+
+// Was the whole queue walked over? If not, so many wait as the last census had.
+static ow_code look_behind(ow_db_conn *db, queue_look *look, ow_err *err) {
+    ow_rows *rows = NULL;
+    bool longer = false;
+    ow_code code = ow_db_query(db, &rows, err, WALKED_TO_SQL, "");
+    code = code == OW_OK ? ow_rows_next(rows, &longer, err) : code;
+    ow_rows_close(rows);
+    if (code == OW_OK && longer) {
+        look->truncated = true;
+        look->waiting = look->waiting > look->share ? look->waiting : look->share;
+    }
     return code;
 }
 
@@ -137,5 +159,6 @@ ow_code queue_stats_read(ow_db_conn *db, queue_look *look, ow_err *err) {
     for (size_t i = 0; code == OW_OK && i < sizeof on_their_way / sizeof *on_their_way; i++) {
         code = read_state(db, look, i, err);
     }
+    code = code == OW_OK ? look_behind(db, look, err) : code;
     return code == OW_OK && look->minutes ? read_curve(db, look, err) : code;
 }

@@ -21,6 +21,7 @@ typedef struct queue_look {
     int64_t now_us;
     int64_t keep_us; // how long ended ones are kept
     bool minutes;    // look at the last hour, too
+    int64_t share;   // how many of the title waited when all were counted last
     // What there is.
     int64_t waiting, running, dead;
     int64_t oldest_due_us; // of those that wait; 0: none

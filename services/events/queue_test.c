@@ -180,11 +180,15 @@ static const char *enqueue(fixture *f, const new_execution_msg *wanted) {
     return reply->executions[0]->execution_id;
 }
 
-static execution_msg *get(fixture *f, const char *id, const stage_caller *who) {
+static execution_msg *look_at(fixture *f, const char *id, bool payload, const stage_caller *who) {
     get_execution_request request = OVERWORLD__EVENTS__V1__GET_EXECUTION_REQUEST__INIT;
     request.execution_id = TEXT(id);
-    request.payload = true;
+    request.payload = payload;
     return stage_call(&f->stage, QUEUE, "GetExecution", &request, who);
+}
+
+static execution_msg *get(fixture *f, const char *id, const stage_caller *who) {
+    return look_at(f, id, true, who);
 }
 
 static bool has_run(void *self) {
@@ -197,14 +201,14 @@ static void wait_for_runs(fixture *f, int count) {
     stage_until(&f->stage, has_run, f);
 }
 
-// Asks until it is in that state.
+// Asks until it is in that state; without the payload, since what is answered is kept until the end.
 static execution_msg *wait_for_state(fixture *f, const char *id, const char *state) {
     int64_t until_us = ow_loop_now_us(f->stage.loop) + 15 * 1000000;
     while (ow_loop_now_us(f->stage.loop) < until_us) {
-        execution_msg *found = get(f, id, &viewer);
+        execution_msg *found = look_at(f, id, false, &viewer);
         assert_non_null(found);
         if (strcmp(found->state, state) == 0) {
-            return found;
+            return get(f, id, &viewer);
         }
     }
     fail_msg("%s is never %s", id, state);

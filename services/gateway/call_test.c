@@ -320,6 +320,29 @@ static void records_each_request(void **state) {
     assert_int_equal(p->records[4].status, 501);
 }
 
+static int setup_without_records(void **state) {
+    static const char *const flags[] = {"--gateway.records=false", NULL};
+    *state = platform_start(*(const ow_channel_kind *)*state, flags);
+    return 0;
+}
+
+// What an operator has changed is told to those who watch, whatever is recorded.
+static void records_changes_of_operators_alone(void **state) {
+    platform *p = *state;
+#define IDENTITY "/overworld.identity.v1.Identity/"
+#define OPERATOR WITH(platform_operator_token, JSON "Overworld-Title: Asteroids\r\n")
+    EXPECT(p, p->public_port, "POST /v1/call/lab/echo", BEARER(PLAYER(p)), "1", 200, NULL);
+    EXPECT(p, p->public_port, LOGIN, JSON, "{}", 200, NULL);
+    EXPECT(p, p->console_port, "POST " IDENTITY "WhoAmI", OPERATOR, "{}", 200, NULL);
+    EXPECT(p, p->console_port, "POST " IDENTITY "OperatorLogout", OPERATOR, "{", 400, NULL);
+    EXPECT(p, p->console_port, "POST " IDENTITY "OperatorLogout", OPERATOR, "{}", 200, NULL);
+    WAIT_FOR(p, p->record_count >= 1);
+    assert_int_equal(p->record_count, 1);
+    assert_string_equal(p->records[0].principal, "operator:opr_1");
+    assert_string_equal(p->records[0].method, IDENTITY "OperatorLogout");
+    assert_string_equal(p->records[0].title, "ttl_a");
+}
+
 // ---- when others are away ----
 
 static void serves_from_its_copies(void **state) {
@@ -432,6 +455,8 @@ int main(int argc, char **argv) {
         CASE(ends_calls_at_their_deadline),
         CASE(replies_when_the_function_does),
         CASE(records_each_request),
+        {"records_changes_of_operators_alone", records_changes_of_operators_alone,
+         setup_without_records, teardown, (void *)(uintptr_t)&local},
         CASE(serves_from_its_copies),
         CASE(tells_how_much_its_stores_hold),
         CASE(obeys_revocations),

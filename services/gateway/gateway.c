@@ -112,7 +112,7 @@ static const ow_config_key keys[] = {
     KEY("address_window", DURATION, limits.address.window_us, "10s", 100000, INT64_C(3600000000),
         "See gateway.address_requests."),
     KEY("records", BOOL, records, "true", 0, 0,
-        "Whether a record of each request goes to telemetry; without, its log and traces lack them."),
+        "Whether a record of each request goes to telemetry; without, its log and traces have only what operators change."),
     {0},
 };
 

@@ -17,7 +17,8 @@
 static const ow_channel_kind local = OW_CHANNEL_LOCAL;
 
 static int setup(void **state) {
-    static const char *const flags[] = {"--gateway.address_requests=0", NULL};
+    static const char *const flags[] = {"--gateway.address_requests=0", "--gateway.player_calls=0",
+                                        "--gateway.player_function_calls=0", NULL};
     *state = platform_start(local, flags);
     return 0;
 }
@@ -53,6 +54,10 @@ static const vector heads[] = {
     OURS(400, GET HOST "X: a\0b\r\n\r\n"),
     OURS(400, GET HOST "X: \0\r\n\r\n"),
     OURS(400, GET "Host: a\0b\r\n\r\n"),
+    THEIRS(400, "GET /healthz HTTP/1.1\0\n" HOST "\r\n"),
+    OURS(400, GET "Host: a\0\n\r\n"),
+    OURS(400, GET HOST "X: a\0\n\r\n"),
+    OURS(400, GET HOST "X: a\r\n\0\n"),
     OURS(400, GET HOST "Content-Length: 0\0 5\r\n\r\n"),
     THEIRS(400, GET HOST "X\0Y: a\r\n\r\n"),
     OURS(501, "GE\0T /healthz HTTP/1.1\r\n" HOST "\r\n"),
@@ -171,6 +176,9 @@ static const vector bodies[] = {
     THEIRS(400, ";\r\na\r\n0\r\n\r\n"),
     THEIRS(413, "ffffffffffffffffff\r\na\r\n0\r\n\r\n"),
     OURS(400, "1\na\r\n0\r\n\r\n"),
+    OURS(400, "1\r\na\n0\r\n\r\n"),
+    OURS(400, "1\r\na\r\n0\n\r\n"),
+    OURS(400, "1\r\na\r\n0\r\n\n"),
     OURS(400, "1\r\na\n1\r\nb\r\n0\r\n\r\n"),
     OURS(400, "1;x\na\r\n0\r\n\r\n"),
     OURS(400, "1\r\na\r\n0\r\nX: y\r\n\r\n"),
@@ -246,8 +254,10 @@ static void refuses_malformed_bodies(void **state) {
         size_t size = (size_t)snprintf(bytes, TEXT_MAX, CHUNKED "%s\r\n", BEARER(PLAYER(p)));
         memcpy(bytes + size, bodies[i].bytes, bodies[i].size);
         size = add_good_one(p, bytes, size + bodies[i].size);
-        exchange_bytes(p, bytes, size, size, text);
-        expect_refused(p, &bodies[i], "body", i, text);
+        for (size_t piece = size; piece > 0; piece /= PIECE) {
+            exchange_bytes(p, bytes, size, piece, text);
+            expect_refused(p, &bodies[i], "body in pieces", i, text);
+        }
     }
     free(bytes);
     free(text);

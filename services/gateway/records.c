@@ -89,11 +89,19 @@ static bool is_noise(const exchange *x) {
                                       x->state.connect.method->rule->no_side_effects);
 }
 
+// What an operator has changed is recorded in any case: it is little, and whoever watches for changes learns it from there.
+static bool is_wanted(const exchange *x, const exchange_answer *answer) {
+    if (!x->gw->config->records) {
+        return answer->status < 400 && x->principal.kind == OW_OPERATOR && may_change(x);
+    }
+    return answer->status >= 400 || !is_noise(x);
+}
+
 void records_add(exchange *x, const exchange_answer *answer) {
     gateway *gw = x->gw;
     char principal[PRINCIPAL_TEXT_MAX];
     size_t bytes_in = 0;
-    if ((answer->status < 400 && is_noise(x)) || !gw->config->records) {
+    if (!is_wanted(x, answer)) {
         return;
     }
     const void *body = x->http != NULL ? ow_http_body(x->http, &bytes_in) : NULL;

@@ -22,16 +22,17 @@ static ow_code query_all(ow_db_conn *db, const player_range *range, ow_rows **re
                        (int64_t)range->limit);
 }
 
-// Up to the largest character that there is behind the prefix.
+// Up to the largest character that there is behind the prefix. CROSS, so that it is looked for among logins: a title
+// may have a million players.
 static ow_code query_prefix(ow_db_conn *db, const player_range *range, ow_rows **ret_rows,
                             ow_err *err) {
     char end[SHOWN_PREFIX_MAX + 5];
     const char *from = range->shown[0] != '\0' ? range->shown : range->prefix;
     snprintf(end, sizeof end, "%s\xF4\x8F\xBF\xBF", range->prefix);
     return ow_db_query(db, ret_rows, err,
-                       COLUMNS "logins.shown FROM logins"
-                               " JOIN players ON players.player_id = logins.player_id"
-                               " WHERE logins.shown <> '' AND logins.shown >= $1"
+                       COLUMNS "logins.shown FROM logins CROSS JOIN players"
+                               " WHERE players.player_id = logins.player_id"
+                               " AND logins.shown <> '' AND logins.shown >= $1"
                                " AND logins.shown < $2 AND players.title_id = $3"
                                " AND (logins.shown > $4 OR logins.player_id > $5)"
                                " ORDER BY logins.shown, logins.player_id LIMIT $6",

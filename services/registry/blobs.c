@@ -95,14 +95,59 @@ void blobs_deinit(blobs *b) {
     b->folder = NULL;
 }
 
-bool blobs_has(const blobs *b, const char *sha256) {
+static ow_code read_at(int fd, const char *path, int64_t offset, uint8_t *buffer, size_t size,
+                       ow_err *err) {
+    size_t done = 0;
+    while (done < size) {
+        ssize_t got = pread(fd, buffer + done, size - done, offset + (int64_t)done);
+        if (got == 0) {
+            return ow_fail(err, OW_DATA_LOSS, "blob_cut", "%s is shorter than it was", path);
+        }
+        if (got < 0 && errno != EINTR) {
+            return io_failed(err, errno, "read", path);
+        }
+        done += got > 0 ? (size_t)got : 0;
+    }
+    return OW_OK;
+}
+
+static ow_code hash_file(int fd, const char *path, int64_t size,
+                         char ret_hex[static OW_SHA256_HEX_SIZE], ow_err *err) {
+    ow_sha256_stream *stream = ow_sha256_stream_new();
+    uint8_t *buffer = malloc(1 << 16);
+    ow_code code = stream != NULL && buffer != NULL ? OW_OK : no_memory(err);
+    for (int64_t at = 0; code == OW_OK && at < size;) {
+        size_t piece = size - at < 1 << 16 ? (size_t)(size - at) : 1 << 16;
+        code = read_at(fd, path, at, buffer, piece, err);
+        if (code == OW_OK) {
+            ow_sha256_stream_add(stream, buffer, piece);
+        }
+        at += (int64_t)piece;
+    }
+    if (code == OW_OK) {
+        uint8_t digest[OW_SHA256_SIZE];
+        ow_sha256_stream_finish(stream, digest);
+        ow_hex_encode(digest, sizeof digest, ret_hex);
+    }
+    ow_sha256_stream_free(stream);
+    free(buffer);
+    return code;
+}
+
+bool blobs_is_whole(const blobs *b, const char *sha256) {
+    char hex[OW_SHA256_HEX_SIZE];
+    struct stat info;
+    ow_err ignored;
     OWNED_TEXT path = blobs_path(b, sha256);
-    return path != NULL && access(path, R_OK) == 0;
+    OWNED_FD fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    return fd >= 0 && fstat(fd, &info) == 0 &&
+           hash_file(fd, path, info.st_size, hex, &ignored) == OW_OK && strcmp(hex, sha256) == 0;
 }
 
 bool blobs_touch(const blobs *b, const char *sha256) {
     OWNED_TEXT path = blobs_path(b, sha256);
-    return path != NULL && utimensat(AT_FDCWD, path, NULL, 0) == 0;
+    // Young first: what is young is not swept while it is read.
+    return path != NULL && utimensat(AT_FDCWD, path, NULL, 0) == 0 && blobs_is_whole(b, sha256);
 }
 
 // From a synced file in incoming to its place, so that it is there after a power cut too.
@@ -174,22 +219,6 @@ ow_code blobs_put(const blobs *b, const void *bytes, size_t size,
     return code;
 }
 
-static ow_code read_at(int fd, const char *path, int64_t offset, uint8_t *buffer, size_t size,
-                       ow_err *err) {
-    size_t done = 0;
-    while (done < size) {
-        ssize_t got = pread(fd, buffer + done, size - done, offset + (int64_t)done);
-        if (got == 0) {
-            return ow_fail(err, OW_DATA_LOSS, "blob_cut", "%s is shorter than it was", path);
-        }
-        if (got < 0 && errno != EINTR) {
-            return io_failed(err, errno, "read", path);
-        }
-        done += got > 0 ? (size_t)got : 0;
-    }
-    return OW_OK;
-}
-
 ow_code blobs_read(const blobs *b, const char *sha256, blob_piece *piece, ow_err *err) {
     OWNED_TEXT path = blobs_path(b, sha256);
     if (path == NULL) {
@@ -226,29 +255,6 @@ ow_code blobs_incoming_write(const blobs *b, const char *sha256, int64_t offset,
     OWNED_FD fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     return fd < 0 ? io_failed(err, errno, "make", path)
                   : write_at(fd, path, offset, bytes, size, err);
-}
-
-static ow_code hash_file(int fd, const char *path, int64_t size,
-                         char ret_hex[static OW_SHA256_HEX_SIZE], ow_err *err) {
-    ow_sha256_stream *stream = ow_sha256_stream_new();
-    uint8_t *buffer = malloc(1 << 16);
-    ow_code code = stream != NULL && buffer != NULL ? OW_OK : no_memory(err);
-    for (int64_t at = 0; code == OW_OK && at < size;) {
-        size_t piece = size - at < 1 << 16 ? (size_t)(size - at) : 1 << 16;
-        code = read_at(fd, path, at, buffer, piece, err);
-        if (code == OW_OK) {
-            ow_sha256_stream_add(stream, buffer, piece);
-        }
-        at += (int64_t)piece;
-    }
-    if (code == OW_OK) {
-        uint8_t digest[OW_SHA256_SIZE];
-        ow_sha256_stream_finish(stream, digest);
-        ow_hex_encode(digest, sizeof digest, ret_hex);
-    }
-    ow_sha256_stream_free(stream);
-    free(buffer);
-    return code;
 }
 
 static ow_code check_incoming(const char *path, const char *sha256, int64_t total_size,

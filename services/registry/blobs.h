@@ -2,8 +2,9 @@
 
 // Content-addressed files: <folder>/<first two digits>/<hex SHA-256>, written once, never changed,
 // and <folder>/incoming, where they come into being. Everything here does file I/O and belongs on a
-// pool thread, except where it says otherwise. A blob that is there is whole and on disk. What nothing
-// refers to is removed by sweep.h; a blob's file time says when somebody last meant to refer to it.
+// pool thread, except where it says otherwise. A blob that is there came whole and is on disk; whoever uses it
+// holds it against its hash, because disks change bits. What nothing refers to is removed by sweep.h; a blob's
+// file time says when somebody last meant to refer to it.
 
 #include "core/crypto/hash.h"
 #include "core/error/error.h"
@@ -25,9 +26,11 @@ void blobs_deinit(blobs *b);
 // The path of a blob, malloc'ed by asprintf: the caller frees it. NULL when out of memory. No I/O.
 char *blobs_path(const blobs *b, const char *sha256);
 
-bool blobs_has(const blobs *b, const char *sha256);
+// Whether it is there and still what its hash says; reads all of it.
+bool blobs_is_whole(const blobs *b, const char *sha256);
 
-// Whether it is there, and makes it young: before anything refers to it.
+// The same, and makes it young: before anything refers to it. What the disk has changed counts as missing, and
+// what comes anew takes its place.
 bool blobs_touch(const blobs *b, const char *sha256);
 
 // The blobs of one of the 256 folders that nobody touched for so long. `on_blob` false: out of memory.

@@ -1,5 +1,5 @@
-// Deploy, step by step: look into the bundle (pool), see what is known already (read), have it
-// built (loop), store what came of it (pool), move the names (write), tell everybody (loop).
+// Deploy, step by step: look into the bundle (pool), see what is known already (read) and still whole
+// (pool), have it built (loop), store what came of it (pool), move the names (write), tell everybody (loop).
 
 #include "services/registry/internal.h"
 #include "services/registry/registry_logic.h"
@@ -46,12 +46,12 @@ static ow_code open_bundle(const registry *r, const char *sha256, ow_archive_map
     if (path == NULL) {
         return no_memory(err);
     }
-    blobs_touch(&r->blobs, sha256);
-    ow_code code = ow_archive_map_open(path, ret_map, err);
+    ow_code code =
+        blobs_touch(&r->blobs, sha256) ? ow_archive_map_open(path, ret_map, err) : OW_NOT_FOUND;
     free(path);
-    return code != OW_NOT_FOUND
-               ? code
-               : ow_fail(err, OW_NOT_FOUND, "no_bundle", "the bundle %s was not uploaded", sha256);
+    return code != OW_NOT_FOUND ? code
+                                : ow_fail(err, OW_NOT_FOUND, "no_bundle",
+                                          "the bundle %s was not uploaded, or is damaged", sha256);
 }
 
 static ow_code read_manifest(const ow_archive *archive, const deploy_request *request,
@@ -155,7 +155,22 @@ ow_code deploy_prior(ow_run *run) {
                : code;
 }
 
-// ---- 3. loop: the build ----
+// ---- 3. pool: which of the builds are still whole ----
+
+ow_code deploy_recall(ow_run *run) {
+    registry *r = run->self;
+    deploy_state *s = run->state;
+    int whole = 0;
+    for (int i = 0; i < s->known_count; i++) {
+        if (blobs_touch(&r->blobs, s->known[i].code_sha256)) {
+            s->known[whole++] = s->known[i];
+        }
+    }
+    s->known_count = whole;
+    return OW_OK;
+}
+
+// ---- 4. loop: the build ----
 
 static char *copy_in(ow_arena *arena, const char *text) {
     char *copy = ow_arena_strdup_in(arena, text);
@@ -328,7 +343,7 @@ ow_code deploy_build(ow_run *run) {
     return OW_PENDING;
 }
 
-// ---- 4. pool: code and data files ----
+// ---- 5. pool: code and data files ----
 
 static ow_code keep_files(ow_run *run, const ow_archive_map *map) {
     registry *r = run->self;
@@ -382,7 +397,7 @@ ow_code deploy_keep(ow_run *run) {
     return code;
 }
 
-// ---- 5. write: the names ----
+// ---- 6. write: the names ----
 
 static ow_code keep_build(tx *t, const deploy_state *s) {
     known_build build = {.toolchain = s->toolchain, .code_sha256 = s->code_sha256};
@@ -450,7 +465,7 @@ ow_code deploy_commit(ow_run *run) {
                : code;
 }
 
-// ---- 6. loop ----
+// ---- 7. loop ----
 
 ow_code deploy_tell(ow_run *run) {
     const registry *r = run->self;

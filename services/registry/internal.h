@@ -160,6 +160,7 @@ typedef struct deploy_state {
 
 ow_code deploy_check(ow_run *run);  // pool
 ow_code deploy_prior(ow_run *run);  // read
+ow_code deploy_recall(ow_run *run); // pool
 ow_code deploy_build(ow_run *run);  // loop
 ow_code deploy_keep(ow_run *run);   // pool
 ow_code deploy_commit(ow_run *run); // write

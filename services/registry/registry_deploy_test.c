@@ -1,6 +1,7 @@
 // The registry as its callers see it: deploys, versions, routes. Real store, real files, a fake runner.
 // Run with "packed" the calls are encoded and deferred.
 
+#include "services/registry/internal.h"
 #include "services/registry/registry_rig.h"
 
 #include "core/archive/archive.h"
@@ -10,6 +11,13 @@
 #include <string.h>
 
 // ---- Deploys ----
+
+static size_t count_with_function(fixture *f, const char *part) {
+    list_servers_request request = OVERWORLD__REGISTRY__V1__LIST_VIRTUAL_SERVERS_REQUEST__INIT;
+    request.function_contains = TEXT(part);
+    list_servers_response *reply = must_call(f, "ListVirtualServers", &request);
+    return reply->n_virtual_servers;
+}
 
 static void deploys_a_new_virtual_server(void **state) {
     fixture *f = *state;
@@ -23,6 +31,8 @@ static void deploys_a_new_virtual_server(void **state) {
     assert_int_equal(reply->revision->n_functions, 2);
     assert_string_equal(reply->revision->functions[1]->name, "self-test");
     assert_string_equal(reply->revision->functions[1]->entry, "self_test");
+    assert_int_equal(count_with_function(f, "F-TE"), 1);
+    assert_int_equal(count_with_function(f, "%"), 0);
     assert_string_equal(f->runner.last_entries, "moderate,self_test");
     assert_string_equal(f->runner.last_bundle, f->sha256);
 
@@ -34,6 +44,15 @@ static void deploys_a_new_virtual_server(void **state) {
     deploy_response *again = deploy(f, false);
     assert_true(again->unchanged);
     assert_string_equal(again->revision->revision_id, reply->revision->revision_id);
+}
+
+static void spoil(const blobs *b, const char *sha256) {
+    char *path = blobs_path(b, sha256);
+    FILE *file = fopen(path, "r+");
+    assert_non_null(file);
+    fputc('!', file);
+    fclose(file);
+    free(path);
 }
 
 static void builds_the_same_sources_once(void **state) {
@@ -51,6 +70,26 @@ static void builds_the_same_sources_once(void **state) {
     deploy(f, false);
     deploy(f, false);
     assert_int_equal(f->runner.builds, 4);
+}
+
+// What the disk has changed is not deployed: code is built again, a bundle has to come again.
+static void deploys_nothing_that_is_damaged(void **state) {
+    fixture *f = *state;
+    const blobs *b = &((registry *)f->stage.self)->blobs;
+    char code_sha256[OW_SHA256_HEX_SIZE];
+    upload(f, MANIFEST("client"), "int a;", "words");
+    deploy(f, false);
+    hash_hex(f->runner.code, strlen(f->runner.code), code_sha256);
+    spoil(b, code_sha256);
+    assert_true(deploy(f, false)->built);
+    assert_int_equal(f->runner.builds, 2);
+    assert_true(blobs_is_whole(b, code_sha256));
+    spoil(b, f->sha256);
+    deploy_request request = deploy_of(f);
+    expect_failure(f, "Deploy", &request, OW_NOT_FOUND, "no_bundle");
+    upload(f, MANIFEST("client"), "int a;", "words");
+    deploy(f, false);
+    assert_true(blobs_is_whole(b, f->sha256));
 }
 
 static void keeps_the_old_code_when_the_new_does_not_compile(void **state) {
@@ -332,6 +371,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         CASE(deploys_a_new_virtual_server),
         CASE(builds_the_same_sources_once),
+        CASE(deploys_nothing_that_is_damaged),
         CASE(keeps_the_old_code_when_the_new_does_not_compile),
         CASE(says_why_a_bundle_cannot_be_deployed),
         CASE(numbers_versions),

@@ -65,7 +65,8 @@ ow_code check_description(const char *description, ow_err *err) {
 ow_code check_name_filter(const char *part, ow_err *err) {
     if (!is_line(part, OW_MANIFEST_NAME_MAX)) {
         return ow_fail(err, OW_INVALID_ARGUMENT, "bad_filter",
-                       "name_contains is one line of at most %d bytes", OW_MANIFEST_NAME_MAX);
+                       "what names are looked for by is one line of at most %d bytes",
+                       OW_MANIFEST_NAME_MAX);
     }
     return OW_OK;
 }

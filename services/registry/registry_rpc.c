@@ -175,6 +175,9 @@ static ow_code list_servers(ow_run *run) {
         code = check_name_filter(request->name_contains, run->err);
     }
     if (code == OW_OK) {
+        code = check_name_filter(request->function_contains, run->err);
+    }
+    if (code == OW_OK) {
         code = store_title_resolve(&t);
     }
     return code == OW_OK ? store_servers_list(&t, request, limit, run->reply) : code;
@@ -320,6 +323,7 @@ const ow_method registry_methods[] = {
      sizeof(deploy_state),
      {{OW_POOL, deploy_check},
       {OW_READ, deploy_prior},
+      {OW_POOL, deploy_recall},
       {OW_LOOP, deploy_build},
       {OW_POOL, deploy_keep},
       {OW_WRITE, deploy_commit},

@@ -62,6 +62,9 @@ static ow_code with_bundle(ow_run *run, const char *sha256,
         return no_memory(run->err);
     }
     ow_code code = ow_archive_map_open(path, &map, run->err);
+    if (code != OW_NOT_FOUND && !blobs_is_whole(&r->blobs, sha256)) {
+        code = ow_fail(run->err, OW_DATA_LOSS, "blob_damaged", "the bundle %s is damaged", sha256);
+    }
     if (code == OW_OK) {
         code = look(run, &map);
     }

@@ -21,6 +21,7 @@ struct routes {
     // What a new watcher is told: titles and virtual servers, each as its last change, in the order
     // of their sequence. Allocated by protobuf-c.
     route_change **table;
+    uint64_t *keys; // of each: what it is about
     size_t count, room;
     int64_t last;
     bool loaded;
@@ -125,6 +126,24 @@ ow_code routes_watch(routes *r, ow_run *run) {
 
 // ---- The table ----
 
+static uint64_t hash_text(uint64_t hash, const char *text) {
+    for (; *text != '\0'; text++) {
+        hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+    }
+    return (hash ^ 0xff) * UINT64_C(0x100000001b3);
+}
+
+// The same for changes of the same thing.
+static uint64_t key_of(const route_change *change) {
+    uint64_t start = UINT64_C(0xcbf29ce484222325);
+    if (change->upsert != NULL) {
+        return hash_text(hash_text(start, change->upsert->title_id), change->upsert->name);
+    }
+    return change->removed_name[0] != 0
+               ? hash_text(hash_text(start, change->removed_title_id), change->removed_name)
+               : hash_text(start, change->title_id);
+}
+
 static bool same_thing(const route_change *a, const route_change *b) {
     if (a->upsert != NULL && b->upsert != NULL) {
         return strcmp(a->upsert->name, b->upsert->name) == 0 &&
@@ -138,12 +157,14 @@ static bool same_thing(const route_change *a, const route_change *b) {
            strcmp(a->title_id, b->title_id) == 0;
 }
 
-static void forget(routes *r, const route_change *change) {
+// Keys first: there may be thousands, and when all are loaded each looks for itself.
+static void forget(routes *r, const route_change *change, uint64_t key) {
     for (size_t i = 0; i < r->count; i++) {
-        if (same_thing(r->table[i], change)) {
+        if (r->keys[i] == key && same_thing(r->table[i], change)) {
             protobuf_c_message_free_unpacked(&r->table[i]->base, NULL);
             r->count--;
             memmove(r->table + i, r->table + i + 1, (r->count - i) * sizeof *r->table);
+            memmove(r->keys + i, r->keys + i + 1, (r->count - i) * sizeof *r->keys);
             return;
         }
     }
@@ -155,10 +176,12 @@ static bool make_room(routes *r) {
     }
     size_t room = r->room == 0 ? 64 : r->room * 2;
     route_change **table = realloc(r->table, room * sizeof *table);
-    if (table == NULL) {
+    r->table = table != NULL ? table : r->table;
+    uint64_t *keys = realloc(r->keys, room * sizeof *keys);
+    r->keys = keys != NULL ? keys : r->keys;
+    if (table == NULL || keys == NULL) {
         return false;
     }
-    r->table = table;
     r->room = room;
     return true;
 }
@@ -170,9 +193,11 @@ static bool apply(routes *r, const stored_change *stored) {
         protobuf_c_message_free_unpacked((ProtobufCMessage *)change, NULL);
         return false;
     }
-    forget(r, change);
+    uint64_t key = key_of(change);
+    forget(r, change, key);
     bool kept = change->removed_name[0] == 0;
     if (kept) {
+        r->keys[r->count] = key;
         r->table[r->count++] = change;
     }
     r->last = change->sequence;
@@ -351,6 +376,7 @@ routes *routes_free(routes *r) {
         protobuf_c_message_free_unpacked(&r->table[i]->base, NULL);
     }
     free(r->table);
+    free(r->keys);
     free(r);
     return NULL;
 }

@@ -239,25 +239,62 @@ ow_code store_server_fill(tx *t, const server_row *row, server_msg *ret_server) 
     return code != OW_OK ? code : tx_end(t);
 }
 
+// Is there a function whose name has the part, in a revision that is stored so?
+static bool body_has(const void *bytes, size_t size, const char *part) {
+    route_revision_msg *body =
+        overworld__registry__v1__route_revision__unpack(NULL, size, bytes); // not for the reply
+    bool found = false;
+    for (size_t i = 0; body != NULL && !found && i < body->n_functions; i++) {
+        found = name_has(body->functions[i]->name, part);
+    }
+    overworld__registry__v1__route_revision__free_unpacked(body, NULL);
+    return found;
+}
+
+enum { COLUMN_BODY = 8 };
+
+static bool fits(ow_rows *rows, const list_servers_request *request) {
+    size_t size = 0;
+    const char *name = ow_rows_text(rows, 0);
+    if (!name_has(name, request->name_contains) || request->function_contains[0] == '\0') {
+        return name_has(name, request->name_contains);
+    }
+    const void *body = ow_rows_blob(rows, COLUMN_BODY, &size);
+    return body != NULL && body_has(body, size, request->function_contains);
+}
+
+#define BEHIND " WHERE virtual_servers.title_id = $1 AND name > $2"
+#define IN_ORDER " ORDER BY name LIMIT $3"
+
 // Looked through here: SQL has no portable way to look for a part of a name, and a title's virtual servers are few.
+static ow_code query_servers(tx *t, const list_servers_request *request, int limit,
+                             ow_rows **ret_rows) {
+    bool by_function = request->function_contains[0] != '\0';
+    bool all = request->name_contains[0] == '\0' && !by_function;
+    const char *sql = !by_function ? "SELECT name, runtime, description, latest_revision,"
+                                     " created_us, updated_us, etag, latest_version"
+                                     " FROM virtual_servers" BEHIND IN_ORDER
+                                   : "SELECT name, runtime, virtual_servers.description,"
+                                     " latest_revision, virtual_servers.created_us, updated_us,"
+                                     " etag, latest_version, body"
+                                     " FROM virtual_servers CROSS JOIN revisions" BEHIND
+                                     " AND revisions.title_id = virtual_servers.title_id"
+                                     " AND revisions.virtual_server = virtual_servers.name"
+                                     " AND revisions.revision_id = latest_revision" IN_ORDER;
+    return ow_db_query(t->db, ret_rows, t->err, sql, "tti", t->title, request->page_token,
+                       all ? (int64_t)limit + 1 : (int64_t)MAX_SERVERS_OF_TITLE);
+}
+
 static ow_code read_page(tx *t, const list_servers_request *request, int limit,
                          server_row page[PAGE_MAX + 1], int *ret_count) {
     ow_rows *rows = NULL;
-    bool all = request->name_contains[0] == '\0';
-    ow_code code =
-        ow_db_query(t->db, &rows, t->err,
-                    "SELECT name, runtime, description, latest_revision, created_us, updated_us,"
-                    " etag, latest_version FROM virtual_servers"
-                    " WHERE title_id = $1 AND name > $2 ORDER BY name LIMIT $3",
-                    "tti", t->title, request->page_token,
-                    all ? (int64_t)limit + 1 : (int64_t)MAX_SERVERS_OF_TITLE);
+    ow_code code = query_servers(t, request, limit, &rows);
     bool more = true;
     *ret_count = 0;
     while (code == OW_OK && *ret_count <= limit &&
            (code = ow_rows_next(rows, &more, t->err)) == OW_OK && more) {
-        server_row row = read_server(t, rows);
-        if (t->out_of_memory || name_has(row.name, request->name_contains)) {
-            page[(*ret_count)++] = row;
+        if (fits(rows, request)) {
+            page[(*ret_count)++] = read_server(t, rows);
         }
     }
     if (code == OW_OK && more) {

@@ -20,7 +20,7 @@ ow_code touch_server(tx *t, const server_row *row);
 ow_code move_default(tx *t, const char *server, int64_t version, bool *ret_changed);
 
 enum {
-    MAX_SERVERS_OF_TITLE = 1000,
+    MAX_SERVERS_OF_TITLE = 4096,
     MAX_ALIASES_OF_SERVER = 50,
     MAX_ROUTE_BYTES = 6 << 20, // of one virtual server: one message between services has 8 MB
 };

@@ -11,12 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { A_JOB = 128, SERVERS_OF_TITLE = 4096 };
+
 typedef struct fixture {
     test_store store;
     ow_arena *arena;
     // Inputs and results of the jobs.
     const char *name;
     bool fails;
+    int from; // the number of the first
     int64_t rows;
     char last[200];
 } fixture;
@@ -148,10 +151,60 @@ static void reads_many_changes_in_pieces_in_order(void **state) {
     assert_int_equal(f->rows, 202);
 }
 
+// Arena and time of a job have a bound: some at once.
+static ow_code create_some(ow_db_conn *conn, void *self, ow_err *err) {
+    fixture *f = self;
+    ow_code code = OW_OK;
+    for (int i = 0; code == OW_OK && i < A_JOB; i++) {
+        char name[20];
+        snprintf(name, sizeof name, "server_%05d", f->from + i);
+        tx t = tx_in(f, conn, err);
+        t.title = "ttl_A";
+        t.fresh_id = name;
+        server_row row;
+        code = store_server_create(&t, name, "c", "", &row);
+        snprintf(f->last, sizeof f->last, "%s", code == OW_OK ? "" : err->reason);
+    }
+    return code;
+}
+
+static ow_code find_by_part(ow_db_conn *conn, void *self, ow_err *err) {
+    fixture *f = self;
+    tx t = tx_in(f, conn, err);
+    t.title = "ttl_A";
+    list_servers_request request = OVERWORLD__REGISTRY__V1__LIST_VIRTUAL_SERVERS_REQUEST__INIT;
+    list_servers_response page = OVERWORLD__REGISTRY__V1__LIST_VIRTUAL_SERVERS_RESPONSE__INIT;
+    request.name_contains = (char *)(uintptr_t)f->name;
+    ow_code code = store_servers_list(&t, &request, 100, &page);
+    f->rows = code == OW_OK ? (int64_t)page.n_virtual_servers : -1;
+    snprintf(f->last, sizeof f->last, "%s", f->rows > 0 ? page.virtual_servers[0]->name : "");
+    return code;
+}
+
+static void a_title_has_room_for_thousands(void **state) {
+    fixture *f = *state;
+    f->name = "A";
+    write_job(f, create_title);
+    for (f->from = 0; f->from < SERVERS_OF_TITLE; f->from += A_JOB) {
+        assert_int_equal(write_job(f, create_some), OW_OK);
+        f->arena = (ow_arena_free(f->arena), ow_arena_new(1 << 20));
+    }
+    assert_int_equal(write_job(f, create_some), OW_RESOURCE_EXHAUSTED);
+    assert_string_equal(f->last, "too_many_virtual_servers");
+    f->name = "_04095";
+    assert_int_equal(write_job(f, find_by_part), OW_OK);
+    assert_int_equal(f->rows, 1);
+    assert_string_equal(f->last, "server_04095");
+    f->arena = (ow_arena_free(f->arena), ow_arena_new(8 << 20));
+    assert_int_equal(write_job(f, read_changes), OW_OK);
+    assert_int_equal(f->rows, SERVERS_OF_TITLE + 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(audits_in_the_transaction_of_the_change, set_up, tear_down),
         cmocka_unit_test_setup_teardown(reads_many_changes_in_pieces_in_order, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_title_has_room_for_thousands, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,10 +54,10 @@ static void what_is_not_referred_to_goes(void **state) {
     put(f, "a young one", young);
     make_old(f, orphan);
     round_of(f);
-    assert_true(blobs_has(blobs_of(f), orphan)); // runners may still hold the routes of before
+    assert_true(blobs_is_whole(blobs_of(f), orphan)); // runners may still hold the routes of before
     round_of(f);
-    assert_false(blobs_has(blobs_of(f), orphan));
-    assert_true(blobs_has(blobs_of(f), young));
+    assert_false(blobs_is_whole(blobs_of(f), orphan));
+    assert_true(blobs_is_whole(blobs_of(f), young));
 }
 
 static void what_is_deployed_stays(void **state) {
@@ -70,23 +70,23 @@ static void what_is_deployed_stays(void **state) {
     hash_hex("some words", strlen("some words"), words);
     const char *const all[] = {bundle, code, words};
     for (int i = 0; i < 3; i++) {
-        assert_true(blobs_has(blobs_of(f), all[i]));
+        assert_true(blobs_is_whole(blobs_of(f), all[i]));
         make_old(f, all[i]);
     }
     round_of(f);
     round_of(f);
     for (int i = 0; i < 3; i++) {
-        assert_true(blobs_has(blobs_of(f), all[i]));
+        assert_true(blobs_is_whole(blobs_of(f), all[i]));
     }
     // Another $LATEST: no name reaches the first revision any more. The build is known still.
     upload(f, MANIFEST("server"), "int b;", "other words");
     deploy(f, false);
     round_of(f);
     round_of(f);
-    assert_false(blobs_has(blobs_of(f), bundle));
-    assert_false(blobs_has(blobs_of(f), words));
-    assert_true(blobs_has(blobs_of(f), code));
-    assert_true(blobs_has(blobs_of(f), f->sha256));
+    assert_false(blobs_is_whole(blobs_of(f), bundle));
+    assert_false(blobs_is_whole(blobs_of(f), words));
+    assert_true(blobs_is_whole(blobs_of(f), code));
+    assert_true(blobs_is_whole(blobs_of(f), f->sha256));
 }
 
 static void who_uploads_again_keeps_it(void **state) {
@@ -97,9 +97,9 @@ static void who_uploads_again_keeps_it(void **state) {
     round_of(f);
     put(f, "uploaded twice", hash); // to be deployed now
     round_of(f);
-    assert_true(blobs_has(blobs_of(f), hash));
+    assert_true(blobs_is_whole(blobs_of(f), hash));
     assert_false(blobs_remove_old(blobs_of(f), hash, HOUR_S));
-    assert_true(blobs_has(blobs_of(f), hash));
+    assert_true(blobs_is_whole(blobs_of(f), hash));
 }
 
 int main(void) {

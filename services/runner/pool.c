@@ -6,6 +6,7 @@
 #include "services/runner/instance.h"
 
 #define VERY_FAST_MEAN_US 100
+#define FEED_US 15
 #define MEAN_WEIGHT 0.0625 // of the newest call in the mean
 #define OUTLIER_FACTOR 8   // what a call may add to the mean is bounded by this
 #define OUTLIER_US 100
@@ -342,8 +343,15 @@ static bool is_which(const struct instance *instance, enum which which) {
            (which == ANY || (instance->count > 0) == (which == AWAKE));
 }
 
-// How many more instances are worth waking: more than the cores only take turns with a fast
-// function. Those that are stuck in a call need none.
+// How many instances of a fast function this loop can keep busy: it needs FEED_US for each call, and more
+// than the cores only take turns.
+static unsigned can_be_fed(const struct pool *pool) {
+    unsigned cores = pool->scheduler->limits.cores;
+    unsigned fed = 1 + (unsigned)(pool->mean_us / FEED_US);
+    return fed < cores ? fed : cores;
+}
+
+// How many more instances are worth waking. Those that are stuck in a call need none.
 static unsigned worth_waking(const struct pool *pool) {
     unsigned awake = 0;
     if (!is_fast(pool)) {
@@ -352,8 +360,8 @@ static unsigned worth_waking(const struct pool *pool) {
     for (const struct instance *at = pool->instances; at != NULL; at = at->next) {
         awake += is_which(at, AWAKE);
     }
-    unsigned cores = pool->scheduler->limits.cores;
-    return awake < cores ? cores - awake : 0;
+    unsigned fed = can_be_fed(pool);
+    return awake < fed ? fed - awake : 0;
 }
 
 static void fill(struct pool *pool, enum which which, unsigned up_to) {

@@ -6,7 +6,8 @@
 // The rules:
 //  * Work goes to instances that are awake first, a few requests each when the function is fast
 //    (mean under FAST_MEAN_US), so that one wake-up carries several; one each otherwise. Of a fast
-//    function no more are awake than there are cores, beside those that are stuck in a call.
+//    function no more are awake than there are cores, nor than the loop can keep busy, beside those
+//    that are stuck in a call.
 //  * A new instance starts when nothing is ready, or when the oldest request has waited too long
 //    while every instance is busy: after SLOW_WAIT_US, but fast functions beyond one instance a
 //    core only after FAST_WAIT_US (more processes than cores make fast functions slower). While

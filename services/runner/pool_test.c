@@ -186,11 +186,11 @@ static void first_reply_carries_the_init_time(void **state) {
 static void gives_a_fast_function_a_handful(void **state) {
     struct fixture *f = *state;
     struct fake_instance *fake = warm(f, 10);
-    for (unsigned i = 0; i < 12; i++) {
+    for (unsigned i = 0; i < OW_HOST_DEPTH_MAX + 4; i++) {
         enqueue(f, i);
     }
     run(f);
-    assert_int_equal(fake->count, 8);
+    assert_int_equal(fake->count, OW_HOST_DEPTH_MAX);
     assert_int_equal(f->pool.waiting, 4);
     assert_int_equal(f->host.spawned, 1);
 }
@@ -262,8 +262,8 @@ static void a_function_that_became_slow_is_seen_to_be(void **state) {
     assert_int_equal(fake->count, 1);
 }
 
-// Four instances from the time when it was slow; now it is fast.
-static void a_fast_function_wakes_no_more_than_the_cores(void **state) {
+// Four instances from the time when it was slow; now a call takes so long. How many are awake for 20 calls.
+static unsigned awake_of_four(void **state, int64_t mean_us) {
     struct fixture *f = *state;
     grows_to_the_quota_and_no_further(state);
     for (int round = 0; round < 30; round++) {
@@ -275,7 +275,7 @@ static void a_fast_function_wakes_no_more_than_the_cores(void **state) {
         run(f);
     }
     for (int i = 0; i < 100; i++) {
-        pool_on_call_time(&f->pool, 5);
+        pool_on_call_time(&f->pool, mean_us);
     }
     for (unsigned i = 0; i < 20; i++) {
         enqueue(f, i);
@@ -285,8 +285,19 @@ static void a_fast_function_wakes_no_more_than_the_cores(void **state) {
     for (unsigned i = 0; i < 4; i++) {
         awake += nth(f, i)->count > 0;
     }
-    assert_int_equal(awake, 2);
-    assert_int_equal(f->pool.waiting, 4);
+    return awake;
+}
+
+static void a_fast_function_wakes_no_more_than_the_cores(void **state) {
+    struct fixture *f = *state;
+    assert_int_equal(awake_of_four(state, 80), 2);
+    assert_int_equal(f->pool.waiting, 0);
+}
+
+static void a_very_fast_function_wakes_no_more_than_can_be_fed(void **state) {
+    struct fixture *f = *state;
+    assert_int_equal(awake_of_four(state, 5), 1);
+    assert_int_equal(f->pool.waiting, 20 - OW_HOST_DEPTH_MAX);
 }
 
 static void refuses_more_than_the_queue_holds(void **state) {
@@ -634,6 +645,7 @@ int main(void) {
         CASE(one_lost_core_does_not_make_a_function_slow),
         CASE(a_function_that_became_slow_is_seen_to_be),
         CASE(a_fast_function_wakes_no_more_than_the_cores),
+        CASE(a_very_fast_function_wakes_no_more_than_can_be_fed),
         CASE(refuses_more_than_the_queue_holds),
         CASE(crash_fails_only_what_had_started),
         CASE(timeout_kills_and_answers_at_once),

@@ -27,6 +27,7 @@ static ow_code add_missed(const reader *rd, round *r, const timer_row *timer, co
     bool added = false;
     slot_row slot = {
         .timer_id = timer->timer_id,
+        .title_id = timer->title_id,
         .due_us = p->missed_first_us,
         .kind = KIND_SCHEDULE,
         .state = STATE_MISSED,
@@ -46,6 +47,7 @@ static ow_code add_fire(const reader *rd, round *r, const timer_row *timer,
     bool added = false;
     slot_row slot = {
         .timer_id = timer->timer_id,
+        .title_id = timer->title_id,
         .due_us = planned->due_us,
         .kind = planned->catch_up ? KIND_CATCH_UP : KIND_SCHEDULE,
         .state = overlaps ? STATE_SKIPPED : STATE_CLAIMED,

@@ -1,6 +1,7 @@
 #include "services/timers/firing.h"
 
 #include "services/timers/claim.h"
+#include "services/timers/history.h"
 
 #include "core/log/log.h"
 
@@ -13,13 +14,10 @@ enum {
     STEERED_US = 5 * 1000, // how often a clock that a test moves is looked at
     CALL_TIMEOUT_US = 10 * 1000 * 1000,
     ROUND_ARENA_MAX = 64 << 20,
-    DROP_LIMIT = 500,
 };
 
 #define LOOK_AGAIN_US (30 * SECOND_US) // another process may have made timers
 #define SET_BACK_US (5 * SECOND_US)    // wall time that fell back so far begins intervals anew
-#define DROP_EVERY_US (10 * MINUTE_US)
-#define KEPT_US (60 * MINUTE_US) // whatever others have: nobody's slots push out what just was
 
 struct firing {
     firing_options options;
@@ -31,10 +29,8 @@ struct firing {
     int64_t wake_us;       // wall time of the next round
     int64_t looked_us;     // monotonic time of the last one
     int64_t drift_us;      // wall - monotonic time, when last looked at
-    int64_t drop_us;       // monotonic time of the next dropping
-    ow_db_job drop_job;
-    int64_t dropped, excess;
-    bool dropping, by_age, again, set_back, away, draining, stopping;
+    history *history;
+    bool again, set_back, away, draining, stopping;
     ow_counter *fired, *missed, *skipped, *failed, *put_off;
     ow_histogram *lateness;
 };
@@ -298,77 +294,6 @@ static void claim(firing *f) {
     ow_db_write(f->options.db, &f->job);
 }
 
-// ---- Old slots ----
-
-static void drop_slice(firing *f);
-
-static int64_t too_many(const firing *f) {
-    return f->excess < DROP_LIMIT ? f->excess : DROP_LIMIT;
-}
-
-static ow_code run_drop(ow_db_conn *db, void *self, ow_err *err) {
-    firing *f = self;
-    const reader r = {db, NULL, err};
-    return f->by_age ? slots_drop(&r, wall_us(f) - f->options.history_us, DROP_LIMIT, &f->dropped)
-                     : slots_drop(&r, wall_us(f) - KEPT_US, (int)too_many(f), &f->dropped);
-}
-
-// Whether more is left. Those that are too old have every second slice, however many there are.
-static bool goes_on(firing *f) {
-    bool full = f->dropped == (f->by_age ? DROP_LIMIT : too_many(f));
-    f->excess = f->by_age || full ? f->excess - f->dropped : 0; // the others are too young
-    full = full || !f->by_age;
-    f->by_age = !f->by_age || f->excess <= 0;
-    return full || !f->by_age;
-}
-
-static void on_dropped(void *self, ow_code code, const ow_err *err) {
-    firing *f = self;
-    if (code != OW_OK) {
-        log_failure(f, "old slots are not dropped", err);
-    }
-    if (code == OW_OK && goes_on(f) && !f->draining && !f->stopping) {
-        drop_slice(f);
-        return;
-    }
-    f->dropping = false;
-    f->drop_us = ow_clock_mono_us(f->options.clock) + DROP_EVERY_US;
-}
-
-static void drop_slice(firing *f) {
-    f->dropped = 0;
-    f->drop_job = (ow_db_job){.run = run_drop, .done = on_dropped, .self = f};
-    ow_db_write(f->options.db, &f->drop_job);
-}
-
-static ow_code run_count(ow_db_conn *db, void *self, ow_err *err) {
-    firing *f = self;
-    const reader r = {db, NULL, err};
-    ow_code code = slots_count(&r, &f->excess);
-    f->excess -= f->options.history_max;
-    return code;
-}
-
-static void on_counted(void *self, ow_code code, const ow_err *err) {
-    firing *f = self;
-    if (code != OW_OK) {
-        log_failure(f, "slots are not counted", err);
-        f->excess = 0; // by their age all the same
-    }
-    if (f->draining || f->stopping) {
-        f->dropping = false;
-        return;
-    }
-    f->by_age = f->excess <= 0;
-    drop_slice(f);
-}
-
-static void drop(firing *f) {
-    f->dropping = true;
-    f->drop_job = (ow_db_job){.run = run_count, .done = on_counted, .self = f};
-    ow_db_read(f->options.db, &f->drop_job);
-}
-
 // ---- Time ----
 
 static void on_tick(void *self) {
@@ -378,9 +303,7 @@ static void on_tick(void *self) {
     int64_t drift_us = now_us - mono_us;
     f->set_back = f->set_back || drift_us < f->drift_us - SET_BACK_US;
     f->drift_us = drift_us;
-    if (!f->dropping && mono_us >= f->drop_us) {
-        drop(f);
-    }
+    history_look(f->history);
     if (now_us >= f->wake_us || f->set_back || mono_us - f->looked_us >= LOOK_AGAIN_US) {
         claim(f);
     } else {
@@ -399,7 +322,9 @@ void firing_kick(firing *f) {
 
 firing *firing_new(const firing_options *options) {
     firing *f = calloc(1, sizeof *f);
-    if (f == NULL) {
+    history_options old = {options->db, options->clock, options->history_us, options->history_max};
+    if (f == NULL || (f->history = history_new(&old)) == NULL) {
+        free(f);
         return NULL;
     }
     ow_metrics *m = options->metrics;
@@ -408,7 +333,6 @@ firing *firing_new(const firing_options *options) {
     f->set_back = true; // it may have been while nobody looked
     f->drift_us = wall_us(f) - ow_clock_mono_us(options->clock);
     f->wake_us = wall_us(f);
-    f->drop_us = ow_clock_mono_us(options->clock) + MINUTE_US;
     f->fired =
         ow_metrics_counter(m, "overworld_timers_fired_total", "Slots that became executions", NULL);
     f->missed = ow_metrics_counter(m, "overworld_timers_missed_total",
@@ -428,6 +352,7 @@ firing *firing_new(const firing_options *options) {
 
 void firing_drain(firing *f) {
     f->draining = true;
+    history_stop(f->history);
     ow_loop_timer_cancel(f->options.loop, &f->timer);
 }
 
@@ -437,6 +362,7 @@ bool firing_drained(const firing *f) {
 
 void firing_stop(firing *f) {
     f->stopping = true;
+    history_stop(f->history);
     ow_loop_timer_cancel(f->options.loop, &f->timer);
     for (int i = 0; f->sends != NULL && i < f->round.count; i++) {
         if (f->sends[i].call != NULL) {
@@ -448,6 +374,7 @@ void firing_stop(firing *f) {
 firing *firing_free(firing *f) {
     if (f != NULL) {
         ow_arena_free(f->round.arena);
+        history_free(f->history);
         free(f);
     }
     return NULL;

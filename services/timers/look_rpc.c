@@ -91,6 +91,31 @@ static char *make_token(const timer_row *row, bool soonest, ow_arena *arena) {
                                         spec_alias(row->spec));
 }
 
+// "50%" → "%50!%%". NULL: arena full.
+static const char *like_of(const char *part, ow_arena *arena) {
+    char *like = ow_arena_calloc(arena, 2 * strlen(part) + 3, 1);
+    size_t size = 0;
+    if (like == NULL || part[0] == 0) {
+        return like;
+    }
+    like[size++] = '%';
+    for (const char *at = part; *at != 0; at++) {
+        if (strchr("%_!", *at) != NULL) {
+            like[size++] = '!';
+        }
+        like[size++] = *at >= 'A' && *at <= 'Z' ? (char)(*at - 'A' + 'a') : *at;
+    }
+    like[size] = '%';
+    return like;
+}
+
+static ow_code check_contains(const char *part, ow_err *err) {
+    return strlen(part) <= NAME_MAX_BYTES
+               ? OW_OK
+               : ow_fail(err, OW_INVALID_ARGUMENT, "bad_filter",
+                         "name_contains has at most %d characters", NAME_MAX_BYTES);
+}
+
 static ow_code filter_of(const ow_run *run, timer_filter *f) {
     const list_timers_request *request = run->request;
     *f = (timer_filter){
@@ -106,10 +131,16 @@ static ow_code filter_of(const ow_run *run, timer_filter *f) {
         .after_id = "",
     };
     char *token = ow_arena_strdup_in(run->call->arena, request->page_token);
-    if (token == NULL) {
+    f->name_like = like_of(request->name_contains, run->call->arena);
+    if (token == NULL || f->name_like == NULL) {
         return no_room(run->err);
     }
+    // Nothing comes of those that are paused or have ended: they stand at the end.
+    if (strcmp(f->state, "paused") == 0 || strcmp(f->state, "ended") == 0) {
+        f->after_due_us = NEVER;
+    }
     ow_code code = check_title(run);
+    code = code == OW_OK ? check_contains(request->name_contains, run->err) : code;
     code = code == OW_OK ? page_limit(request->page_size, &f->limit, run->err) : code;
     return code != OW_OK || read_token(token, f) ? code : bad_token(run->err);
 }

@@ -28,6 +28,7 @@ static ow_code add_slot(const reader *r, run_state *s) {
     bool added = false;
     s->slot = (slot_row){
         .timer_id = s->row.timer_id,
+        .title_id = s->row.title_id,
         .kind = KIND_MANUAL,
         .state = STATE_CLAIMED,
         .execution_id = "",

@@ -1,6 +1,9 @@
 #include "services/timers/store_rows.h"
 #include "services/timers/timers_store.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 ow_code timers_due(const reader *r, int64_t now_us, int limit, timer_take take, void *self) {
     ow_rows *rows = NULL;
     ow_code code = ow_db_query(r->db, &rows, r->err,
@@ -25,11 +28,11 @@ ow_code slot_add(const reader *r, const slot_row *s, bool *ret_added) {
     int64_t changes = 0;
     ow_code code = ow_db_exec(r->db, &changes, r->err,
                               "INSERT INTO slots (timer_id, due_us, kind, state, execution_id,"
-                              " reason, count, last_due_us, made_us, try_us)"
-                              " VALUES ($1, $2, $3, $4, '', $5, $6, $7, $8, $9)"
+                              " reason, count, last_due_us, made_us, try_us, title_id)"
+                              " VALUES ($1, $2, $3, $4, '', $5, $6, $7, $8, $9, $10)"
                               " ON CONFLICT (timer_id, due_us) DO NOTHING",
-                              "titttiiii", s->timer_id, s->due_us, s->kind, s->state, s->reason,
-                              s->count, s->last_due_us, s->made_us, s->try_us);
+                              "titttiiiit", s->timer_id, s->due_us, s->kind, s->state, s->reason,
+                              s->count, s->last_due_us, s->made_us, s->try_us, s->title_id);
     *ret_added = changes == 1;
     return code;
 }
@@ -169,17 +172,58 @@ ow_code next_wake(const reader *r, int64_t *ret_us) {
     return code;
 }
 
-ow_code slots_count(const reader *r, int64_t *ret_count) {
+ow_code slots_counts(const reader *r, int64_t **ret_counts, size_t *ret_n) {
     ow_rows *rows = NULL;
-    *ret_count = 0;
-    ow_code code = ow_db_query(r->db, &rows, r->err, "SELECT count(*) FROM slots", "");
-    return first_int(r, code, rows, ret_count);
+    int64_t *counts = NULL;
+    size_t n = 0;
+    size_t room = 0;
+    bool more = true;
+    ow_code code =
+        ow_db_query(r->db, &rows, r->err, "SELECT COUNT(*) FROM slots GROUP BY title_id", "");
+    while (code == OW_OK && (code = ow_rows_next(rows, &more, r->err)) == OW_OK && more) {
+        if (n == room) {
+            room = room == 0 ? 64 : room * 2;
+            int64_t *bigger = realloc(counts, room * sizeof *counts);
+            if (bigger == NULL) {
+                code = out_of_memory(r->err);
+                break;
+            }
+            counts = bigger;
+        }
+        counts[n++] = ow_rows_int(rows, 0);
+    }
+    ow_rows_close(rows);
+    if (code != OW_OK) {
+        free(counts);
+        return code;
+    }
+    *ret_counts = counts;
+    *ret_n = n;
+    return OW_OK;
 }
 
-ow_code slots_drop(const reader *r, int64_t before_us, int limit, int64_t *ret_dropped) {
+ow_code slots_next_title(const reader *r, int64_t level, int64_t before_us, slots_title *each,
+                         bool *ret_found) {
+    ow_rows *rows = NULL;
+    *ret_found = false;
+    ow_code code = ow_db_query(r->db, &rows, r->err,
+                               "SELECT title_id, COUNT(*) FROM slots WHERE title_id > $1"
+                               " GROUP BY title_id HAVING COUNT(*) > $2 OR MIN(made_us) < $3"
+                               " ORDER BY title_id LIMIT 1",
+                               "tii", each->title_id, level, before_us);
+    code = code == OW_OK ? ow_rows_next(rows, ret_found, r->err) : code;
+    if (code == OW_OK && *ret_found) {
+        snprintf(each->title_id, sizeof each->title_id, "%s", ow_rows_text(rows, 0));
+        each->count = ow_rows_int(rows, 1);
+    }
+    ow_rows_close(rows);
+    return code;
+}
+
+ow_code slots_drop(const reader *r, const slots_waste *waste, int64_t *ret_dropped) {
     return ow_db_exec(r->db, ret_dropped, r->err,
                       "DELETE FROM slots WHERE (timer_id, due_us) IN (SELECT timer_id, due_us"
-                      " FROM slots WHERE made_us < $1 AND try_us = 9223372036854775807"
-                      " ORDER BY made_us LIMIT $2)",
-                      "ii", before_us, (int64_t)limit);
+                      " FROM slots WHERE title_id = $1 AND made_us < $2"
+                      " AND try_us = 9223372036854775807 ORDER BY made_us LIMIT $3)",
+                      "tii", waste->title_id, waste->before_us, waste->limit);
 }

@@ -46,7 +46,7 @@ static const ow_config_key config_keys[] = {
      .min = 100,
      .max = 1000000000,
      .doc =
-         "Of how many slots it is kept; beyond that the oldest are forgotten first, those of the last hour never."},
+         "Of how many slots it is kept; beyond that the titles that have most forget their oldest, those of the last hour never."},
     {0},
 };
 

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { PLAN_STEPS_MAX = 1000, EVENT_ROOM = 32 * 1024 };
@@ -271,4 +272,24 @@ const char *timer_event(const timer_spec *spec, int64_t due_us, ow_arena *arena,
     ow_json_text(&w, spec->payload);
     ow_json_object_close(&w);
     return ow_json_writer_end(&w, ret_size);
+}
+
+static int by_count(const void *left, const void *right) {
+    int64_t a = *(const int64_t *)left;
+    int64_t b = *(const int64_t *)right;
+    return a < b ? -1 : a > b;
+}
+
+int64_t history_level(int64_t counts[], size_t n, int64_t max) {
+    if (n > 0) {
+        qsort(counts, n, sizeof *counts, by_count);
+    }
+    for (size_t i = 0; i < n; i++) {
+        int64_t share = max / (int64_t)(n - i);
+        if (counts[i] > share) {
+            return share;
+        }
+        max -= counts[i];
+    }
+    return NEVER;
 }

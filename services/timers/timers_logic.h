@@ -73,6 +73,10 @@ void plan_make(const schedule *s, const plan_rule *rule, int64_t due_us, plan *r
 // The rule that a specification asks for.
 plan_rule plan_rule_of(const timer_spec *spec, int64_t now_us, int64_t missed_after_us);
 
+// How much each may keep so that together they keep no more than `max`: who has less keeps it all, the others the same.
+// NEVER: everybody keeps all. Sorts the counts.
+int64_t history_level(int64_t counts[], size_t n, int64_t max);
+
 // When the slot's execution is to start: later by the timer's jitter, the same each time it is asked.
 int64_t start_of(const timer_spec *spec, const char *timer_id, int64_t due_us);
 

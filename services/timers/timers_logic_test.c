@@ -185,6 +185,28 @@ static void functions_get_what_scf_sends(void **state) {
     ow_arena_free(arena);
 }
 
+static void who_has_much_gives(void **state) {
+    (void)state;
+    static const struct {
+        int64_t counts[4], max, level;
+        size_t n;
+    } cases[] = {
+        {{0}, 100, NEVER, 0},
+        {{100}, 100, NEVER, 1},
+        {{101}, 100, 100, 1},
+        {{150, 1}, 100, 99, 2},
+        {{60, 60}, 100, 50, 2},
+        {{40, 60}, 100, NEVER, 2},
+        {{1000, 20, 900, 10}, 130, 50, 4},
+        {{5, 5, 5, 5}, 3, 0, 4},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int64_t counts[4];
+        memcpy(counts, cases[i].counts, sizeof counts);
+        assert_int_equal(history_level(counts, cases[i].n, cases[i].max), cases[i].level);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         OW_TEST(checks_what_is_said),
@@ -194,6 +216,7 @@ int main(void) {
         OW_TEST(plans_are_bounded),
         OW_TEST(jitter_is_the_same_each_time),
         OW_TEST(functions_get_what_scf_sends),
+        OW_TEST(who_has_much_gives),
     };
     zones = ow_zones_new(OW_ZONE_FOLDER);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

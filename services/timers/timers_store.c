@@ -199,7 +199,8 @@ ow_code timer_delete(const reader *r, const char *timer_id) {
 #define FILTERS                                                                                    \
     " AND ($5 = '' OR timers.virtual_server = $5) AND ($6 = '' OR timers.function = $6)"           \
     " AND ($7 = '' OR timers.name = $7)"                                                           \
-    " AND ($8 = '' OR $8 = CASE WHEN timers.paused <> 0 THEN 'paused'"                             \
+    " AND ($8 = '' OR LOWER(timers.name) LIKE $8 ESCAPE '!')"                                      \
+    " AND ($9 = '' OR $9 = CASE WHEN timers.paused <> 0 THEN 'paused'"                             \
     " WHEN timers.next_due_us = 9223372036854775807 THEN 'ended' ELSE 'active' END)"
 
 ow_code timers_list(const reader *r, const timer_filter *f, timer_take take, void *self) {
@@ -210,16 +211,18 @@ ow_code timers_list(const reader *r, const timer_filter *f, timer_take take, voi
                           "SELECT " TIMER_COLUMNS " FROM timers WHERE timers.title_id = $1"
                           " AND (timers.next_due_us, timers.timer_id) > ($2, $3)"
                           " AND timers.gone = 0 AND $4 = ''" FILTERS
-                          " ORDER BY timers.next_due_us, timers.timer_id LIMIT $9",
-                          "titttttti", f->title_id, f->after_due_us, f->after_id, "",
-                          f->virtual_server, f->function, f->name, f->state, (int64_t)f->limit)
+                          " ORDER BY timers.next_due_us, timers.timer_id LIMIT $10",
+                          "tittttttti", f->title_id, f->after_due_us, f->after_id, "",
+                          f->virtual_server, f->function, f->name, f->name_like, f->state,
+                          (int64_t)f->limit)
             : ow_db_query(r->db, &rows, r->err,
                           "SELECT " TIMER_COLUMNS " FROM timers WHERE timers.title_id = $1"
                           " AND (timers.virtual_server, timers.name, timers.alias) > ($2, $3, $4)"
                           " AND timers.gone = 0" FILTERS
-                          " ORDER BY timers.virtual_server, timers.name, timers.alias LIMIT $9",
-                          "tttttttti", f->title_id, f->after_server, f->after_name, f->after_alias,
-                          f->virtual_server, f->function, f->name, f->state, (int64_t)f->limit);
+                          " ORDER BY timers.virtual_server, timers.name, timers.alias LIMIT $10",
+                          "ttttttttti", f->title_id, f->after_server, f->after_name, f->after_alias,
+                          f->virtual_server, f->function, f->name, f->name_like, f->state,
+                          (int64_t)f->limit);
     return take_timers(r, code, rows, take, self);
 }
 

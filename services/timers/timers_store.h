@@ -6,6 +6,7 @@
 #include "services/timers/timers_logic.h"
 
 #include "core/db/db.h"
+#include "core/id/id.h"
 
 enum {
     TIMERS_A_TITLE_MAX = 2000000,
@@ -50,6 +51,7 @@ typedef ow_code (*timer_take)(void *self, const timer_row *row, ow_err *err);
 
 typedef struct timer_filter {
     const char *title_id, *virtual_server, *function, *name, *state; // "": any
+    const char *name_like; // what LIKE takes, in lower case; "": any
     bool soonest;
     const char *after_server, *after_name, *after_alias; // behind these
     int64_t after_due_us;                                // likewise when `soonest`
@@ -79,7 +81,7 @@ ow_code deployment_keep(const reader *r, const char *title_id, const char *serve
 // ---- slots_store.c ----
 
 typedef struct slot_row {
-    const char *timer_id;
+    const char *timer_id, *title_id;
     int64_t due_us;
     const char *kind, *state, *execution_id, *reason;
     int64_t count, last_due_us, made_us, try_us;
@@ -119,7 +121,24 @@ ow_code slots_list(const reader *r, const slot_filter *filter, slot_row ret_rows
 // The earlier of the next slot that is to come and the next claim that is to be taken up again; NEVER.
 ow_code next_wake(const reader *r, int64_t *ret_us);
 
-// How many slots there are, settled or not.
-ow_code slots_count(const reader *r, int64_t *ret_count);
-// Drops the oldest settled slots, of those made before that, `limit` at most.
-ow_code slots_drop(const reader *r, int64_t before_us, int limit, int64_t *ret_dropped);
+// How many slots each title has, settled or not, in no order. Heap: the caller's.
+ow_code slots_counts(const reader *r, int64_t **ret_counts, size_t *ret_n);
+
+// A title and how many slots it has.
+typedef struct slots_title {
+    char title_id[OW_ID_MAX];
+    int64_t count;
+} slots_title;
+
+// The next title behind `each` that has more than `level` of them, or one made before `before_us`. *ret_found false:
+// that was the last one, and `each` stays.
+ow_code slots_next_title(const reader *r, int64_t level, int64_t before_us, slots_title *each,
+                         bool *ret_found);
+
+typedef struct slots_waste {
+    const char *title_id;
+    int64_t before_us, limit;
+} slots_waste;
+
+// Drops the oldest settled slots of a title, of those made before that, `limit` at most.
+ow_code slots_drop(const reader *r, const slots_waste *waste, int64_t *ret_dropped);

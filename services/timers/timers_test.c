@@ -620,6 +620,18 @@ static void lists_by_pages(void **state) {
     const list_timers_response *one = must_call(f, "ListTimers", &request);
     assert_int_equal(one->n_timers, 1);
     request.name = TEXT("");
+    static const struct {
+        const char *part;
+        size_t count;
+    } parts[] = {{"T1", 10}, {"04", 1}, {"t", 10}, {"%", 0}, {"_", 0}, {"t!", 0}, {"t_4", 0}};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        request.name_contains = TEXT(parts[i].part);
+        const list_timers_response *page = must_call(f, "ListTimers", &request);
+        assert_int_equal(page->n_timers, parts[i].count);
+    }
+    request.name_contains = TEXT("1234567890123456789012345678901234567890123456789012345678901");
+    expect_failure(f, "ListTimers", &request, OW_INVALID_ARGUMENT, "bad_filter");
+    request.name_contains = TEXT("");
     request.state = TEXT("paused");
     assert_int_equal(((list_timers_response *)must_call(f, "ListTimers", &request))->n_timers, 0);
     request.page_token = TEXT("nonsense");
@@ -744,17 +756,28 @@ static size_t kept(fixture *f) {
 }
 
 static bool so_much_is_kept(void *self) {
-    return kept(self) == 100;
+    return kept(self) == 99; // and one of the other title
+}
+
+static const char *create_elsewhere(fixture *f) {
+    create_timer_request request = OVERWORLD__TIMERS__V1__CREATE_TIMER_REQUEST__INIT;
+    request.virtual_server = TEXT("chat");
+    request.spec = &f->spec;
+    const timer_msg *made = stage_call(&f->stage, TIMERS, "CreateTimer", &request, &stranger);
+    assert_non_null(made);
+    return made->timer_id;
 }
 
 static void keeps_so_much_history(void **state) {
     fixture *f = *state;
     enum { COUNT = 150 };
     f->interval.seconds = (int64_t)6 * 3600;
+    const char *quiet = create_elsewhere(f); // older than all others: it would go first
+    advance(f, 10 * SECOND_US);
     declare(f, COUNT);
     const timer_msg *last = create(f, "last");
     advance(f, 6 * HOUR_US + SECOND_US);
-    await_executions(f, COUNT + 1);
+    await_executions(f, COUNT + 2);
     await_slots(f, last->timer_id, "fired", 1);
     list_timers_request request = OVERWORLD__TIMERS__V1__LIST_TIMERS_REQUEST__INIT;
     request.page_size = 200;
@@ -764,6 +787,12 @@ static void keeps_so_much_history(void **state) {
     assert_int_equal(kept(f), COUNT + 1); // too many, but young
     advance(f, HOUR_US);
     stage_until(&f->stage, so_much_is_kept, f);
+    list_slots_request slots = OVERWORLD__TIMERS__V1__LIST_SLOTS_REQUEST__INIT;
+    slots.timer_id = TEXT(quiet);
+    const list_slots_response *others =
+        stage_call(&f->stage, TIMERS, "ListSlots", &slots, &stranger);
+    assert_non_null(others);
+    assert_int_equal(others->n_slots, 1);
 }
 
 int main(int argc, char **argv) {

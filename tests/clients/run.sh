@@ -3,18 +3,10 @@
 # under node's own runner.
 set -euo pipefail
 here=$PWD/tests/clients
-lock=$(sha256sum "$here/package-lock.json" | cut -c1-16)
-modules=${XDG_CACHE_HOME:-$HOME/.cache}/overworld/clients/$lock
-
-if [ ! -e "$modules/installed" ]; then
-    mkdir -p "$modules"
-    cp "$here/package.json" "$here/package-lock.json" "$modules/"
-    (cd "$modules" && npm ci --ignore-scripts --no-audit --no-fund >npm.log 2>&1) || {
-        cat "$modules/npm.log" >&2
-        exit 1
-    }
-    touch "$modules/installed"
-fi
+# shellcheck source=tools/node/node.sh
+. tools/node/node.sh
+use_node
+npm_modules clients tests/clients
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -6,6 +6,7 @@
 
 #include "core/testing/ow_test.h"
 
+#include <glob.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -117,6 +118,39 @@ static void expect_private(const char *path, mode_t mode) {
     assert_int_equal(st.st_mode & 0777, mode);
 }
 
+static void flip(const char *path) {
+    FILE *file = fopen(path, "r+");
+    assert_non_null(file);
+    int byte = fgetc(file);
+    rewind(file);
+    fputc(byte ^ 1, file);
+    fclose(file);
+}
+
+// A bit of a bundle that the disk has changed: it is not saved as if it were whole, nor deployed.
+static void a_damaged_bundle_is_found(const drill *d) {
+    char out[2048], path[160];
+    glob_t found;
+    snprintf(path, sizeof path, "%s/blobs/[0-9a-f]*/*", deployment_folder(d->d));
+    assert_int_equal(glob(path, 0, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        flip(found.gl_pathv[i]);
+    }
+    snprintf(path, sizeof path, "%s.damaged", d->file);
+    assert_int_equal(OW(d->d, out, "backup", path), 1);
+    assert_int_not_equal(access(path, F_OK), 0);
+    // What is deployed comes anew, and is built anew.
+    deployment_deploy(d->d, "tests/scenario/bundle", true);
+    // What was only uploaded is well again by the same bit; what is deployed is damaged once more, and mended.
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        flip(found.gl_pathv[i]);
+    }
+    globfree(&found);
+    deployment_deploy(d->d, "tests/scenario/bundle", true);
+    assert_int_equal(OW(d->d, out, "backup", path), 0);
+    unlink(path);
+}
+
 static void a_saved_server_comes_back(void **state) {
     drill *d = *state;
     char out[512], path[160];
@@ -125,8 +159,10 @@ static void a_saved_server_comes_back(void **state) {
     int before = journal_length(d->j);
     save_under_load(d);
     expect_private(d->file, 0600);
+    assert_int_equal(OW(d->d, out, "restore", d->file, "--check"), 0);
     assert_int_equal(OW(d->d, out, "backup", d->file), 5);  // never over another one
     assert_int_equal(OW(d->d, out, "restore", d->file), 5); // never into a folder that is in use
+    a_damaged_bundle_is_found(d);
     deployment_stop(d->d);
 
     int64_t start = now_ms();
@@ -159,6 +195,7 @@ static void expect_not_restored(const char *file) {
     deployment *nowhere = deployment_new(SHAPE_ONE_PROCESS, NULL, NULL);
     snprintf(folder, sizeof folder, "%s.restoring", deployment_folder(nowhere));
     assert_int_equal(OW(nowhere, out, "restore", file), 1);
+    assert_int_equal(OW(nowhere, out, "restore", file, "--check"), 1);
     assert_int_not_equal(access(folder, F_OK), 0);
     snprintf(folder, sizeof folder, "%s/keys", deployment_folder(nowhere));
     assert_int_not_equal(access(folder, F_OK), 0);

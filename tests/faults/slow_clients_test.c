@@ -254,11 +254,23 @@ static void thousand_slow_attackers_hurt_nobody(void **state) {
     free(all);
 }
 
+// How many calls of players are answered in that time.
+static int calls_in(players *p, int ms) {
+    int before = p->good;
+    int64_t start = now_ms();
+    while (now_ms() < start + ms) {
+        play(p, 5);
+    }
+    return p->good - before;
+}
+
 static void ten_thousand_idle_connections_hurt_nobody(void **state) {
     static const char ask[] = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
     deployment *d = *state;
     players p = {.client = deployment_player(d, "device-beside-idlers")};
     int *fds = calloc(IDLERS, sizeof *fds);
+    calls_in(&p, 500);
+    int alone = calls_in(&p, 1000);
     for (int i = 0; i < IDLERS; i++) {
         fds[i] = dial(d, i, 0);
         send_all(fds[i], ask, sizeof ask - 1);
@@ -266,13 +278,10 @@ static void ten_thousand_idle_connections_hurt_nobody(void **state) {
             play(&p, 1);
         }
     }
-    int before = p.good;
-    int64_t start = now_ms();
-    while (now_ms() < start + 2000) {
-        play(&p, 5);
-    }
-    print_message("%d calls of players in 2 s beside %d idle connections\n", p.good - before,
-                  IDLERS);
+    int beside = calls_in(&p, 1000);
+    print_message("calls of players in a second: %d alone, %d beside %d idle connections\n", alone,
+                  beside, IDLERS);
+    assert_true(beside * SLACK >= alone);
     for (int i = 0; i < IDLERS; i++) {
         assert_false(is_closed(fds[i]));
         close(fds[i]);

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { lookAt, openBrowser, openPage, picture, settled, signIn } from "./browser.mjs";
+import { expectAccessible, lookAt, openBrowser, openPage, picture, settled, signIn } from "./browser.mjs";
 import { start } from "./server.mjs";
 
 const PATHS = [
@@ -78,6 +78,7 @@ test("in 简体中文: every page, in both themes", async () => {
       await chinese.emulateMedia({ colorScheme: theme });
       await picture(chinese, `zh${path.replaceAll("/", "-")}-${theme}`);
     }
+    await expectAccessible(chinese, `${path} in Chinese`);
   }
   await chinese.getByLabel("语言").selectOption("en");
   await chinese.getByLabel("Language").waitFor();
@@ -114,7 +115,7 @@ async function tabTo(name) {
   throw new Error(`no way to ${name} by Tab`);
 }
 
-test("by keyboard alone: create, run, sign out", async () => {
+test("by keyboard alone: past the navigation, out of the editor, by the palette to a function", async () => {
   await page.goto(`${server.console}/vs`);
   await page.getByRole("link", { name: "chat" }).waitFor();
   await page.keyboard.press("Tab");
@@ -142,29 +143,6 @@ test("by keyboard alone: create, run, sign out", async () => {
   await tabTo("Run");
   await page.keyboard.press("Enter");
   await page.getByText("Hello, world").waitFor();
-});
-
-test("by keyboard alone: a timer is made and paused", async () => {
-  const { keyboard } = page;
-  await keyboard.press("Control+k");
-  await page.getByRole("combobox", { name: /Go to/ }).waitFor();
-  await keyboard.type("Timers");
-  await page.getByRole("option", { name: /^Timers/, selected: true }).waitFor();
-  await keyboard.press("Enter");
-  await page.getByRole("heading", { name: "Timers", level: 1 }).waitFor();
-  await tabTo("New timer");
-  await keyboard.press("Enter");
-  await page.getByRole("dialog").locator("time").first().waitFor();
-  await keyboard.type("by_keys");
-  await keyboard.press("Enter");
-  await page.getByRole("heading", { name: "by_keys", level: 1 }).waitFor();
-  await tabTo("Pause");
-  await keyboard.press("Enter");
-  await page.getByRole("dialog").waitFor();
-  await keyboard.type("no hands");
-  await keyboard.press("Enter");
-  await page.getByText("no hands").waitFor();
-  assert.equal((await server.owJson("timer", "list", "--state", "paused")).timers.find((each) => each.spec.name === "by_keys").pauseReason, "no hands");
 });
 
 test("what a role may not do is not offered", async () => {

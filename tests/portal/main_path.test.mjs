@@ -1,5 +1,5 @@
 // The main path, from the first start to the audit of all of it, on the real server with real functions: in both
-// themes, and in both languages.
+// themes, in both languages, and by keyboard alone.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -8,8 +8,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
-import { guide, openBrowser, openPage, picture, signIn } from "./browser.mjs";
-import { editor, write } from "./editor.mjs";
+import { COLOURS, expectAccessible, guide, openBrowser, openPage, picture, signIn } from "./browser.mjs";
+import { editor } from "./editor.mjs";
+import { KEYS, MOUSE } from "./keyboard.mjs";
 import { root, start, until } from "./server.mjs";
 import { wordsOf } from "./words.mjs";
 
@@ -48,8 +49,24 @@ async function logInElsewhere(device) {
 }
 
 class Walk {
-  constructor(page, t, name, pictures) {
-    Object.assign(this, { page, t, name, pictures });
+  constructor(page, t, { name, hands, rules }) {
+    Object.assign(this, { page, t, name, hands, rules });
+  }
+
+  press(at) {
+    return this.hands.press(this.page, at);
+  }
+
+  fill(at, text) {
+    return this.hands.fill(this.page, at, text);
+  }
+
+  choose(at, value) {
+    return this.hands.choose(this.page, at, value);
+  }
+
+  link(key) {
+    return this.page.getByRole("link", { name: this.t(key), exact: true }).first();
   }
 
   button(key, values, at = this.page) {
@@ -61,25 +78,26 @@ class Walk {
   }
 
   async look(what) {
-    await picture(this.page, `path-${this.pictures}-${what}`);
-    if (this.pictures === "light-en") await guide(this.page, what);
+    await picture(this.page, `${this.name}-${what}`);
+    if (this.rules) await expectAccessible(this.page, `${this.name}, ${what}`, this.rules);
+    if (this.name === "path_light_en") await guide(this.page, what);
   }
 
   async create() {
     const { page } = this;
-    await page.getByRole("link", { name: this.t("nav.vs"), exact: true }).first().click();
-    await this.button("vs.create").first().click();
-    await this.field("name").fill(this.name);
+    await this.press(this.link("nav.vs"));
+    await this.press(this.button("vs.create").first());
+    await this.fill(this.field("name"), this.name);
     await this.look("create");
-    await this.button("create", {}, page.getByRole("dialog")).click();
+    await this.press(this.button("create", {}, page.getByRole("dialog")));
     await editor(page).waitFor();
     await this.look("code");
   }
 
   async breakAndMend() {
     const { page, name } = this;
-    await write(page, code("said hello", REPLIES).replace(");\n    return", ")\n    return"));
-    await this.button("code.deploy").click();
+    await this.hands.write(page, code("said hello", REPLIES).replace(");\n    return", ")\n    return"));
+    await this.press(this.button("code.deploy"));
     await page.getByText(this.t("code.failed")).waitFor();
     await page.getByRole("button", { name: /^main\.c:[45]:/ }).first().waitFor();
     await page.locator(".cm-lint-marker-error").first().waitFor();
@@ -90,15 +108,15 @@ class Walk {
 
   async deploy(text, version) {
     const { page, t } = this;
-    await write(page, text);
-    await this.button("code.publish").click();
+    await this.hands.write(page, text);
+    await this.press(this.button("code.publish"));
     await page.getByText(t("code.published", { n: version })).first().waitFor();
   }
 
   async callByHand() {
     const { page, t } = this;
-    await page.getByRole("link", { name: t("vs.tab.test"), exact: true }).click();
-    await this.button("test.run").click();
+    await this.press(this.link("vs.tab.test"));
+    await this.press(this.button("test.run"));
     await page.getByLabel(t("test.result"), { exact: true }).getByText("well met").waitFor();
     await page.getByText("said hello").first().waitFor();
     await this.look("test");
@@ -106,24 +124,24 @@ class Walk {
 
   async time() {
     const { page, t, name } = this;
-    await page.getByRole("link", { name: t("timers"), exact: true }).first().click();
-    await this.button("timers.create").first().click();
+    await this.press(this.link("timers"));
+    await this.press(this.button("timers.create").first());
     const dialog = page.getByRole("dialog");
-    await this.field("name").fill("beat");
-    await this.field("vs").selectOption(name);
-    await this.field("timers.kind_of").selectOption("every");
-    await this.field("timers.seconds").fill("2");
+    await this.fill(this.field("name"), "beat");
+    await this.choose(this.field("vs"), name);
+    await this.choose(this.field("timers.kind_of"), "every");
+    await this.fill(this.field("timers.seconds"), "2");
     await page.waitForFunction(() => {
       const [first, second] = [...document.querySelectorAll("dialog time")].map((each) => Date.parse(each.dateTime));
       return second - first === 2000;
     });
     await this.look("timer-form");
-    await this.button("create", {}, dialog).click();
+    await this.press(this.button("create", {}, dialog));
     await page.getByRole("heading", { name: "beat", level: 1 }).waitFor();
     await page.getByRole("row", { name: /fired/ }).nth(1).waitFor();
-    await this.button("timers.pause").click();
-    await this.field("reason").fill(`${name} has seen it`);
-    await this.button("timers.pause", {}, dialog).click();
+    await this.press(this.button("timers.pause"));
+    await this.fill(this.field("reason"), `${name} has seen it`);
+    await this.press(this.button("timers.pause", {}, dialog));
     await page.getByText(`${name} has seen it`).waitFor();
     await this.look("timer");
     const timer = await server.owJson("timer", "show", `${name}/beat`);
@@ -134,17 +152,17 @@ class Walk {
 
   async subscribe() {
     const { page, t, name } = this;
-    await page.getByRole("link", { name: t("events"), exact: true }).first().click();
-    await this.button("events.subscribe").first().click();
+    await this.press(this.link("events"));
+    await this.press(this.button("events.subscribe").first());
     const dialog = page.getByRole("dialog");
-    await this.field("name").fill("welcome");
-    await this.field("events.type").fill("player.login");
-    await this.field("vs").selectOption(name);
-    await this.button("events.add", {}, dialog).click();
-    await this.field("events.pointer").fill("/platform");
-    await this.field("value").fill('"sample"');
+    await this.fill(this.field("name"), "welcome");
+    await this.fill(this.field("events.type"), "player.login");
+    await this.choose(this.field("vs"), name);
+    await this.press(this.button("events.add", {}, dialog));
+    await this.fill(this.field("events.pointer"), "/platform");
+    await this.fill(this.field("value"), '"sample"');
     await this.look("subscribe");
-    await this.button("save", {}, dialog).click();
+    await this.press(this.button("save", {}, dialog));
     await page.getByRole("row").filter({ hasText: name }).getByText('/platform eq "sample"').waitFor();
     await logInElsewhere(`device-of-${name}`);
     await logInByTheSdk();
@@ -166,7 +184,7 @@ class Walk {
     await this.deploy(code("will fail", REFUSES), 3);
     await logInByTheSdk();
     await page.goto(`${server.console}/queue?vs=${name}&state=dead`);
-    await page.getByRole("link", { name: /exe_/ }).click();
+    await this.press(page.getByRole("link", { name: /exe_/ }));
     await page.getByText("broken on purpose").first().waitFor();
     await this.look("dead-letter");
     const execution = page.url().split("/").at(-1);
@@ -174,7 +192,7 @@ class Walk {
     await editor(page).waitFor();
     await this.deploy(code("is mended", REPLIES), 4);
     await page.goto(`${server.console}/queue/${execution}`);
-    await this.button("queue.redrive").click();
+    await this.press(this.button("queue.redrive"));
     await page.getByText(t("queue.done"), { exact: true }).first().waitFor();
     assert.equal((await server.owJson("exec", "show", execution)).state, "done");
     return execution;
@@ -183,7 +201,7 @@ class Walk {
   // The login, what failed because of it, and what went well at last.
   async followOneRequest() {
     const { page } = this;
-    await page.getByRole("link", { name: /^req_/ }).click();
+    await this.press(page.getByRole("link", { name: /^req_/ }));
     for (const text of [/Identity/, "will fail", "refused", "is mended"]) await page.getByText(text).first().waitFor();
     // Nothing hangs below a span that is not there.
     const indents = await page.locator(".span-name").evaluateAll((all) => all.map((each) => Number.parseInt(each.style.paddingLeft || "0", 10)));
@@ -193,24 +211,36 @@ class Walk {
     for (const text of ["will fail", "is mended"]) assert.ok(told.includes(text), text);
   }
 
+  // What all of it looks like from the first page.
+  async home() {
+    await this.press(this.link("nav.home"));
+    await this.page.getByRole("row").filter({ hasText: `${this.name}/hello` }).first().waitFor();
+    await this.page.getByRole("img", { name: this.t("home.traffic") }).locator("canvas").waitFor();
+    await this.look("home");
+  }
+
   async audit(execution) {
     const { page, t, name } = this;
-    await page.getByRole("link", { name: t("audit"), exact: true }).first().click();
+    await this.press(this.link("audit"));
     const steps = [["virtual_server.create", name], ["virtual_server.deploy", name], ["timer.create", this.timer], ["timer.pause", this.timer], ["subscription.create", this.subscription], ["execution.redrive", execution]];
     for (const [action, about] of steps) await page.getByRole("row").filter({ hasText: action }).filter({ hasText: about }).first().waitFor();
     await this.look("audit");
   }
 }
 
-const RUNS = [["light", "en"], ["dark", "en"], ["dark", "zh"]];
+// Structure is the same in every run; colours are looked at in the other theme as well.
+const RUNS = [
+  { theme: "light", language: "en", hands: MOUSE, rules: [] },
+  { theme: "dark", language: "en", hands: KEYS },
+  { theme: "dark", language: "zh", hands: MOUSE, rules: COLOURS },
+];
 
-for (const [theme, language] of RUNS) {
-  test(`the main path, ${theme}, ${language}`, async () => {
+for (const { theme, language, hands, rules } of RUNS) {
+  test(`the main path, ${theme}, ${language}${hands === KEYS ? ", by keyboard alone" : ""}`, async () => {
     const page = await openPage(browser, { colorScheme: theme, locale: language === "zh" ? "zh-CN" : "en-GB", reducedMotion: "reduce" });
-    const walk = new Walk(page, wordsOf(language), `path_${theme}_${language}`, `${theme}-${language}`);
-    await signIn(page, server);
+    const walk = new Walk(page, wordsOf(language), { name: `path_${theme}_${language}`, hands, rules });
+    await signIn(page, server, hands.press);
     await page.getByText(walk.t("home.well")).waitFor();
-    await walk.look("home");
     await walk.create();
     await walk.breakAndMend();
     await walk.callByHand();
@@ -221,6 +251,7 @@ for (const [theme, language] of RUNS) {
     const execution = await walk.fail();
     await walk.followOneRequest();
     await walk.audit(execution);
+    await walk.home();
     assert.deepEqual(page.faults, []);
     await page.context().close();
   });

@@ -172,7 +172,13 @@ test("what operators write: descriptions, reasons, payloads, values, events", as
   await picture(page, "naughty-audit");
   await visit("/vs/naughty/code?file=all.txt", ["window.__ran"]);
   await visit("/vs/naughty/settings", ["WORDS"]);
+  await must("/overworld.events.v1.Hands/SaveTestEvent", { event: { virtualServer: "naughty", function: "say", name: "<img src=x onerror=window.__ran=1>", payload: encode(JSON.stringify(OWN)) } });
+  await page.getByRole("button", { name: "Edit: Environment" }).click();
+  await page.getByRole("dialog").getByLabel("Value", { exact: true }).waitFor();
+  await expectInert("the environment's form");
   await visit("/vs/naughty/test", []);
+  await page.getByRole("option", { name: "<img src=x" }).waitFor({ state: "attached" });
+  await expectInert("saved payloads");
   await page.getByRole("textbox", { name: "Payload" }).click();
   await page.keyboard.press("Control+a");
   await page.keyboard.insertText(JSON.stringify(OWN.join(" ")));

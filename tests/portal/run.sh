@@ -3,8 +3,10 @@
 # page are kept with the test's outputs.
 set -euo pipefail
 here=$PWD/tests/portal
-lock=$(sha256sum portal/package-lock.json | cut -c1-16)
-modules=${XDG_CACHE_HOME:-$HOME/.cache}/overworld/portal/$lock # as portal/build.sh leaves it
+# shellcheck source=tools/node/node.sh
+. tools/node/node.sh
+use_node
+npm_modules portal portal
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cat portal/sizes.txt

@@ -47,6 +47,10 @@ export async function start(...flags) {
     life.child.kill(signal);
     await life.ended;
   };
+  const again = async () => {
+    life = await launch(folder, [`--gateway.console_port=${new URL(server.console).port}`, ...flags]);
+    Object.assign(server, life.addresses);
+  };
   const server = {
     folder,
     ...life.addresses,
@@ -61,8 +65,13 @@ export async function start(...flags) {
     // Kills it and starts it again at the same address.
     restart: async () => {
       await end("SIGKILL");
-      life = await launch(folder, [`--gateway.console_port=${new URL(server.console).port}`, ...flags]);
-      Object.assign(server, life.addresses);
+      await again();
+    },
+    // Ends it, does something with its folder, and starts it again.
+    between: async (work) => {
+      await end("SIGTERM");
+      await work();
+      await again();
     },
     stop: async () => {
       await end("SIGTERM");

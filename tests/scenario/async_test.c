@@ -201,6 +201,48 @@ static void people_look_after_the_dead(void **state) {
     expect_part("of a test");
 }
 
+// `ow` with what stands in `text` as its standard input.
+static int ow_reads(const char *text, const char *const *args) {
+    FILE *input = tmpfile();
+    int before = dup(STDIN_FILENO);
+    assert_non_null(input);
+    fputs(text, input);
+    rewind(input);
+    assert_true(dup2(fileno(input), STDIN_FILENO) == STDIN_FILENO);
+    int code = deployment_ow(d, out, sizeof out, args);
+    dup2(before, STDIN_FILENO);
+    close(before);
+    fclose(input);
+    return code;
+}
+
+static void many_dead_ones_are_named(void **state) {
+    (void)state;
+    enum { MANY = 12 };
+    ow_client_accepted accepted[MANY];
+    const char *args[MANY + 3] = {"dead", "redrive"};
+    char ids[MANY * 40] = "";
+    size_t size = 0;
+    for (int i = 0; i < MANY; i++) {
+        call("later/refuse", &accepted[i]);
+        args[i + 2] = accepted[i].execution_id;
+        size += (size_t)snprintf(ids + size, sizeof ids - size, "%s\n", accepted[i].execution_id);
+    }
+    for (int i = 0; i < MANY; i++) {
+        wait_for(accepted[i].execution_id, "dead");
+    }
+    assert_int_equal(deployment_ow(d, out, sizeof out, args), 0);
+    assert_string_equal(out, "12 set going\n");
+    for (int i = 0; i < MANY; i++) {
+        wait_for(accepted[i].execution_id, "dead");
+    }
+    const char *const from_input[] = {"dead", "discard", "-", "--reason", "of a list", NULL};
+    assert_int_equal(ow_reads(" \n", from_input), 2);
+    assert_int_equal(ow_reads(ids, from_input), 0);
+    assert_string_equal(out, "12 discarded\n");
+    wait_for(accepted[MANY - 1].execution_id, "discarded");
+}
+
 static void by_hand_it_can_wait_too(void **state) {
     (void)state;
     RUN(out, "fn", "invoke", "later", "leaf", "--async", "--key", "k");
@@ -234,6 +276,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_chain_ends),
         cmocka_unit_test(one_that_runs_is_killed),
         cmocka_unit_test(people_look_after_the_dead),
+        cmocka_unit_test(many_dead_ones_are_named),
         cmocka_unit_test(by_hand_it_can_wait_too),
         cmocka_unit_test(a_payload_is_kept_and_run_for_a_player),
     };

@@ -52,6 +52,9 @@ static void virtual_servers_come_and_go(void **state) {
     RUN(CONFLICT, NULL, "vs", "create", "empty");
     RUN(USAGE, NULL, "vs", "create");
     RUN(OK, "for the tests", "vs", "show", "empty");
+    RUN(OK, "empty: of other tests", "vs", "describe", "empty", "of other tests");
+    RUN(OK, "of other tests", "vs", "show", "empty");
+    RUN(NOT_FOUND, NULL, "vs", "describe", "nothing", "of other tests");
     RUN(OK, "lab", "vs", "list");
     RUN(OK, "echo", "vs", "show", "lab");
     RUN(OK, "1", "vs", "versions", "lab");
@@ -110,6 +113,23 @@ static void versions_are_compared(void **state) {
     RUN(USAGE, NULL, "vs", "diff", "/nowhere/at/all");
     RUN(NOT_FOUND, NULL, "vs", "diff", folder, "9");
     RUN(OK, NULL, "vs", "deploy", "tests/scenario/bundle");
+}
+
+// What the console made is taken along as a folder, and deployed again from there.
+static void a_version_is_pulled(void **state) {
+    (void)state;
+    char folder[] = "/tmp/overworld-pull-XXXXXX", inner[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(inner, sizeof inner, "%s/lab", folder);
+    RUN(OK, "files of 1 ", "vs", "pull", "lab", inner, "--version", "1");
+    RUN(OK, "\"differences\":[]", "vs", "diff", inner, "1", "--json");
+    RUN(USAGE, NULL, "vs", "pull", "lab", inner);
+    RUN(USAGE, NULL, "vs", "pull", "lab", folder);
+    RUN(NOT_FOUND, NULL, "vs", "pull", "nothing", "/tmp/nowhere/at/all");
+    RUN(NOT_FOUND, NULL, "vs", "pull", "lab", "/tmp/nowhere/at/all", "--version", "9");
+    RUN(FAILED, NULL, "vs", "pull", "lab", "/tmp/nowhere/at/all");
+    RUN(CONFLICT, NULL, "vs", "deploy", inner, "--based-on",
+        "0000000000000000000000000000000000000000000000000000000000000000");
 }
 
 static void make_file(char path[static 64], const char *text) {
@@ -295,6 +315,7 @@ int main(void) {
         cmocka_unit_test(virtual_servers_come_and_go),
         cmocka_unit_test(aliases_lead_to_versions),
         cmocka_unit_test(versions_are_compared),
+        cmocka_unit_test(a_version_is_pulled),
         cmocka_unit_test(functions_are_run_by_hand),
         cmocka_unit_test(webhooks_come_and_go),
         cmocka_unit_test(keys_and_titles_are_kept),

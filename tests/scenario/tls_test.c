@@ -157,17 +157,17 @@ static void expect_modern_tls_alone(const deployment *d) {
     ow_client_free(plain);
 }
 
-// What the library refuses by itself is answered in our form behind TLS, too.
-static void expect_own_refusal(const deployment *d) {
+// Behind TLS, too, what the library refuses by itself is answered in our form, and what it would pass is refused.
+static void expect_refused(const deployment *d, const char *head) {
     char output[MESSAGE_MAX];
     char command[512];
     snprintf(command, sizeof command,
-             "printf 'POST / HTTP/1.1\\r\\nHost: a\\r\\nContent-Length: abc\\r\\n\\r\\n' | "
+             "printf 'POST / HTTP/1.1\\r\\nHost: a\\r\\n%s\\r\\n\\r\\n' | "
              "openssl s_client -quiet -connect %s",
-             deployment_public(d) + strlen("https://"));
+             head, deployment_public(d) + strlen("https://"));
     RUN(output, "sh", "-c", command);
     if (strstr(output, "HTTP/1.1 400 ") == NULL || strstr(output, "Overworld-Request-Id") == NULL) {
-        fail_msg("%s", output);
+        fail_msg("%s gave %s", head, output);
     }
 }
 
@@ -323,7 +323,8 @@ static void renews_while_players_are_on_it(void **state) {
     ow_client_free(pushes.client);
 
     expect_modern_tls_alone(d);
-    expect_own_refusal(d);
+    expect_refused(d, "Content-Length: abc");
+    expect_refused(d, "X: a\\000\\nContent-Length: 0");
     expect_reload_when_told(d, &f);
 
     // A key that others can read is not taken, the old one stays.

@@ -15,6 +15,7 @@ import * as telemetry from "../gen/telemetry";
 import * as timers from "../gen/timers";
 import { t } from "../i18n";
 import { may } from "../session";
+import { flags } from "../shell";
 import { Badge, Button, Empty, Failure, JsonLines, Loaded, Notice, Page, Panel, Time, say, useAction } from "../ui/parts";
 import { address } from "./virtual-servers";
 
@@ -39,6 +40,7 @@ interface Row extends AuditEntry {
 
 const FIELDS = ["principal", "action", "object", "request"] as const;
 const EXPORT_MAX = 200_000;
+const LOOKS = 10; // for the first one that fits: an answer may have none though there are more
 const SPANS: [string, number][] = [["24h", 1], ["7d", 7], ["30d", 30], ["", 0]];
 
 function filterOf(query: Record<string, string>): ListAuditRequest {
@@ -61,7 +63,7 @@ async function read(query: Record<string, string>, pages: number, signal: AbortS
   const lists = await Promise.all(chainsOf(query).map(async (chain) => {
     const rows: Row[] = [];
     let pageToken = "";
-    for (let i = 0; i < pages; i++) {
+    for (let i = 0; i < pages || (rows.length === 0 && i < pages + LOOKS); i++) {
       const page = await call(chain.list, { ...filter, pageToken }, signal);
       rows.push(...(page.entries ?? []).map((entry) => ({ ...entry, service: chain.name })));
       pageToken = page.nextPageToken ?? "";
@@ -123,7 +125,7 @@ export function Audit() {
   const list = useQuery(keyOfPages(`audit:${JSON.stringify(query)}`, pages), (signal) => read(query, pages, signal), 10_000);
   const go = (change: Record<string, string | undefined>): void => route(address("/audit", { ...query, ...change }), true);
   return (
-    <Page title={t("audit")} sub={t("audit.sub")} cli="ow audit list" actions={<>{CHAINS.some((c) => may(c.verify)) && <Verify />}<Export query={query} /></>}>
+    <Page title={t("audit")} sub={t("audit.sub")} cli={`ow audit list${flags({ who: query["principal"], action: query["action"], object: query["object"], request: query["request"], since: query["since"] })}`} actions={<>{CHAINS.some((c) => may(c.verify)) && <Verify />}<Export query={query} /></>}>
       <Panel bare>
         <div class="filters">
           {FIELDS.map((field) => <input key={field} aria-label={t(`audit.${field}`)} placeholder={t(`audit.${field}`)} value={query[field] ?? ""} onChange={(e) => go({ [field]: e.currentTarget.value.trim() || undefined })} />)}
@@ -131,7 +133,7 @@ export function Audit() {
           <select aria-label={t("logs.since")} value={query["since"] ?? ""} onChange={(e) => go({ since: e.currentTarget.value || undefined })}>{SPANS.map(([name]) => <option key={name} value={name}>{name ? t("logs.last", { span: name }) : t("audit.ever")}</option>)}</select>
         </div>
         <Loaded query={list} lines={8}>
-          {(page) => page.rows.length === 0 ? <Empty icon="shield" title={t("audit.none")} /> : (
+          {(page) => page.rows.length === 0 ? <Empty icon="shield" title={t("audit.none")} action={page.more && <Button onClick={() => setPages(pages + LOOKS)}>{t("more")}</Button>} /> : (
             <>
               <div class="table-wrap">
                 <table class="tops">

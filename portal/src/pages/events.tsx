@@ -4,20 +4,21 @@ import { useLocation, useRoute } from "preact-iso";
 import { useState } from "preact/hooks";
 import { call } from "../api/client";
 import { useQuery, type Query } from "../api/query";
+import { textOf, toBase64 } from "../base64";
 import { absolute, bytes, count, num } from "../format";
 import {
   createSubscription, declareEventType, deleteEventType, deleteSubscription, getOccurrence, listEventTypes, listOccurrences, listSubscriptions, publish, setSubscriptionDisabled, trySubscription, updateSubscription,
   type EventType, type Occurrence, type SubscriptionState, type TrySubscriptionResponse,
 } from "../gen/events";
 import { listExecutions } from "../gen/queue";
-import { listVirtualServers } from "../gen/registry";
 import type { Condition, ConditionGroup, Subscription } from "../gen/triggers";
 import { t, type Key } from "../i18n";
 import { sampleText } from "../sample";
 import { may } from "../session";
 import { jsonWord, word } from "../shell";
 import { Badge, Button, Cli, Dialog, Empty, Failure, Field, FormDialog, JsonLines, Loaded, Notice, Page, Panel, Time, say } from "../ui/parts";
-import { decode, encode, ExecutionState } from "./queue";
+import { ServerField, useServers } from "../ui/server-field";
+import { ExecutionState } from "./queue";
 import { address } from "./virtual-servers";
 import { Webhooks } from "./webhooks";
 
@@ -59,7 +60,7 @@ function Publish({ type: first, onClose }: { type?: string; onClose: () => void 
   return (
     <FormDialog title={t("events.publish")} submit={t("events.publish")} disabled={type === "" || wrong} onClose={onClose}
       onSubmit={async () => {
-        const reply = await call(publish, { events: [{ type, data: encode(data) }] });
+        const reply = await call(publish, { events: [{ type, data: toBase64(data) }] });
         say(t("events.published", { n: count(reply.events?.[0]?.matched ?? 0) }));
         onClose();
       }}>
@@ -117,7 +118,7 @@ function Sample({ type, onClose }: { type: EventType; onClose: () => void }) {
         return (
           <>
             <p class="muted">{found ? <>{t("events.sample.last")} <Time at={found.received} /></> : type.schemaJson ? t("events.sample.made") : t("events.sample.none")}</p>
-            {(found || type.schemaJson) && <pre class="result">{found ? decode(found.data) : sampleText(type.schemaJson)}</pre>}
+            {(found || type.schemaJson) && <pre class="result">{found ? textOf(found.data) : sampleText(type.schemaJson)}</pre>}
           </>
         );
       }}</Loaded></div>
@@ -225,17 +226,14 @@ function Builder({ groups, onChange }: { groups: ConditionGroup[]; onChange: (gr
 function Subscribe({ state, onClose, onDone }: { state: SubscriptionState | undefined; onClose: () => void; onDone: () => void }) {
   const old = state?.declared;
   const [etag] = useState(state?.etag ?? "");
-  const servers = useQuery("events:vs", (signal) => call(listVirtualServers, { pageSize: 200 }, signal));
+  const servers = useServers(state?.virtualServer ?? "");
   const types = useQuery("events:types", (signal) => call(listEventTypes, { pageSize: 200 }, signal));
   const [name, setName] = useState(old?.name ?? "");
   const [type, setType] = useState(old?.eventType ?? "");
-  const [server, setServer] = useState(state?.virtualServer ?? "");
   const [fn, setFn] = useState(old?.function ?? "");
   const [groups, setGroups] = useState<ConditionGroup[]>(old?.any ?? []);
   const [requestKey] = useState(() => crypto.randomUUID());
-  const list = (servers.data?.virtualServers ?? []).filter((s) => (s.latest?.functions ?? []).length > 0);
-  const chosen = server || (list[0]?.name ?? "");
-  const functions = list.find((s) => s.name === chosen)?.latest?.functions ?? [];
+  const { chosen, functions } = servers;
   const called = fn || (functions[0]?.name ?? "");
   const subscription: Subscription = { ...old, name, eventType: type, function: called, any: groups };
   const wrong = groups.some((g) => (g.all ?? []).some((c) => c.operator !== "exists" && !isJson(c.value ?? "")));
@@ -250,7 +248,7 @@ function Subscribe({ state, onClose, onDone }: { state: SubscriptionState | unde
         <Field label={t("name")}>{(a) => <input {...a} autoFocus value={name} onInput={(e) => setName(e.currentTarget.value)} />}</Field>
         <Field label={t("events.type")} hint={t("events.pattern")}>{(a) => <input {...a} list="sub-types" value={type} onInput={(e) => setType(e.currentTarget.value)} />}</Field>
         <datalist id="sub-types">{(types.data?.types ?? []).map((each) => <option key={each.name} value={each.name} />)}</datalist>
-        <Field label={t("vs")}>{(a) => <select {...a} disabled={state !== undefined} value={chosen} onChange={(e) => { setServer(e.currentTarget.value); setFn(""); }}>{list.map((s) => <option key={s.name}>{s.name}</option>)}</select>}</Field>
+        <ServerField servers={servers} disabled={state !== undefined} onChoose={() => setFn("")} />
         <Field label={t("function")}>{(a) => <select {...a} value={called} onChange={(e) => setFn(e.currentTarget.value)}>{functions.map((f) => <option key={f.name}>{f.name}</option>)}</select>}</Field>
       </div>
       <Builder groups={groups} onChange={setGroups} />
@@ -346,7 +344,7 @@ function Happened({ trigger, onClose }: { trigger: string; onClose: () => void }
       <div class="body"><Loaded query={found}>{(o) => (
         <>
           <dl class="facts"><dt>{t("events.type")}</dt><dd class="mono">{o.type}</dd><dt>{t("events.source")}</dt><dd class="mono break">{o.source}</dd><dt>{t("time")}</dt><dd><Time at={o.time} /></dd><dt>id</dt><dd class="mono small break">{o.id}</dd></dl>
-          <pre class="result">{decode(o.data)}</pre>
+          <pre class="result">{textOf(o.data)}</pre>
           <Deliveries trigger={trigger} />
         </>
       )}</Loaded></div>

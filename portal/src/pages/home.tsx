@@ -127,7 +127,7 @@ function Functions({ window, runner }: { window: Window; runner: GetRunnerStatus
   return (
     <>
       <div class="table-wrap">
-        <table>
+        <table class="dense">
           <thead><tr><th>{t("function")}</th><th>{t("health")}</th><th>{t("calls60")}</th><th>{t("errors")}</th><th>p50</th><th>p95</th><th>{t("cold")}</th><th class="number">{t("home.instances")}</th></tr></thead>
           <tbody>
             {all.slice(0, most).map(({ name, sum, curve }) => {

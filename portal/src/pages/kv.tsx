@@ -3,13 +3,13 @@
 import { useState } from "preact/hooks";
 import { call } from "../api/client";
 import { keyOfPages, useQuery } from "../api/query";
+import { textOf, toBase64 } from "../base64";
 import { bytes } from "../format";
 import { kvDelete, kvList, kvSet, type Entry, type Scope } from "../gen/data";
 import { t } from "../i18n";
 import { may } from "../session";
 import { word } from "../shell";
 import { Button, Cli, Empty, Field, FormDialog, Loaded, Panel, Time, say } from "../ui/parts";
-import { decode, encode } from "./queue";
 
 async function read(scope: Scope, prefix: string, pages: number, signal: AbortSignal): Promise<{ entries: Entry[]; more: boolean }> {
   const entries: Entry[] = [];
@@ -48,7 +48,7 @@ export function KvPanel({ scope, flag }: { scope: Scope; flag: string }) {
                 {page.entries.map((entry) => (
                   <tr key={entry.key}>
                     <td class="mono break">{entry.key}</td>
-                    <td><pre class="json" tabIndex={0}>{decode(entry.value).slice(0, 400)}</pre><span class="sub">{bytes(decode(entry.value).length)}</span></td>
+                    <td><pre class="json" tabIndex={0}>{textOf(entry.value).slice(0, 400)}</pre><span class="sub">{bytes(textOf(entry.value).length)}</span></td>
                     <td class="number">{entry.version}</td><td><Time at={entry.updatedAt} /></td><td>{entry.expiresAt ? <Time at={entry.expiresAt} /> : t("never")}</td>
                     <td class="right nowrap">
                       {may(kvSet) && <Button kind="quiet" onClick={() => setOpen(entry)}>{t("edit")}</Button>}
@@ -69,12 +69,12 @@ export function KvPanel({ scope, flag }: { scope: Scope; flag: string }) {
 
 function Edit({ scope, flag, entry, onClose, onDone }: { scope: Scope; flag: string; entry: Entry | undefined; onClose: () => void; onDone: () => void }) {
   const [key, setKey] = useState(entry?.key ?? "");
-  const [text, setText] = useState(() => decode(entry?.value));
+  const [text, setText] = useState(() => textOf(entry?.value));
   return (
     <FormDialog title={entry ? entry.key ?? "" : t("kv.add")} submit={t("save")} disabled={key === ""} onClose={onClose}
       onSubmit={async () => {
         // Only when it is still what was shown; a new one only when there is none.
-        await call(kvSet, { scope, key, value: encode(text), condition: entry ? { kind: "VERSION", version: entry.version! } : { kind: "ABSENT" } });
+        await call(kvSet, { scope, key, value: toBase64(text), condition: entry ? { kind: "VERSION", version: entry.version! } : { kind: "ABSENT" } });
         onDone();
       }}>
       {!entry && <Field label={t("kv.key")}>{(a) => <input {...a} autoFocus value={key} onInput={(e) => setKey(e.currentTarget.value)} />}</Field>}

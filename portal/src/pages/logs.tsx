@@ -16,12 +16,26 @@ import { address } from "./virtual-servers";
 const KEPT = 5000; // lines in the page; older ones are let go
 const PAGE = 200;
 const SPANS: [string, number][] = [["15m", 15], ["1h", 60], ["6h", 360], ["24h", 1440], ["7d", 10080]];
-const FIELDS = ["q", "request", "vs", "fn", "version", "level", "kind", "player", "reason", "since"] as const;
+const AT = "at"; // between two moments
+const FIELDS = ["q", "request", "vs", "fn", "version", "level", "kind", "player", "reason", "since", "from", "to"] as const;
 
 type Filter = Partial<Record<(typeof FIELDS)[number], string>>;
 
-function requestOf(filter: Filter): QueryLogsRequest {
+// What was typed as a local time; undefined: nothing yet.
+function moment(local: string | undefined): string | undefined {
+  const time = new Date(local ?? "");
+  return Number.isNaN(time.getTime()) ? undefined : time.toISOString();
+}
+
+// Between two moments, or from so long ago on.
+function spanOf(filter: Filter): { since: string; until?: string } {
+  const [from, to] = [moment(filter.from), moment(filter.to)];
+  if (filter.since === AT && from) return { since: from, ...(to ? { until: to } : {}) };
   const minutes = SPANS.find(([name]) => name === filter.since)?.[1] ?? 15;
+  return { since: new Date(Date.now() - minutes * 60_000).toISOString() };
+}
+
+function requestOf(filter: Filter): QueryLogsRequest {
   return {
     ...(filter.q ? { text: filter.q } : {}),
     ...(filter.request ? { requestId: filter.request } : {}),
@@ -32,16 +46,16 @@ function requestOf(filter: Filter): QueryLogsRequest {
     ...(filter.kind ? { kind: filter.kind } : {}),
     ...(filter.reason ? { reason: filter.reason } : {}),
     ...(filter.player ? { principal: filter.player.startsWith("plr_") ? `player:${filter.player}` : filter.player } : {}),
-    since: new Date(Date.now() - minutes * 60_000).toISOString(),
+    ...spanOf(filter),
     pageSize: PAGE,
   };
 }
 
 function cliOf(filter: Filter, live: boolean): string {
-  const { principal } = requestOf(filter);
+  const { principal, since, until } = requestOf(filter);
   const given = flags({
     request: filter.request, vs: filter.vs, function: filter.fn, version: filter.version, level: filter.level, text: filter.q, kind: filter.kind, principal,
-    reason: filter.reason, since: filter.since,
+    reason: filter.reason, since: filter.since === AT ? since : filter.since, until,
   });
   return `ow logs${given}${live ? " --follow" : ""}`;
 }
@@ -111,7 +125,8 @@ export function LogView({ at, fixed }: { at: string; fixed: Filter }) {
     for (const field of FIELDS) if (query[field]) found[field] = query[field];
     return { ...found, ...fixed };
   }, [JSON.stringify(query), JSON.stringify(fixed)]);
-  const live = query["live"] !== "0";
+  const ended = query["since"] === AT && moment(query["to"]) !== undefined; // no more will come
+  const live = query["live"] !== "0" && !ended;
   const tail = useTail(filter, live);
   const go = (change: Record<string, string | undefined>): void => route(address(at, { ...query, ...change }), true);
   const input = (field: keyof Filter, label: string, type = "text") => fixed[field] === undefined && (
@@ -136,8 +151,12 @@ export function LogView({ at, fixed }: { at: string; fixed: Filter }) {
         {input("request", t("request.id"))}
         <select aria-label={t("logs.since")} value={query["since"] ?? "15m"} onChange={(e) => go({ since: e.currentTarget.value })}>
           {SPANS.map(([name]) => <option key={name} value={name}>{t("logs.last", { span: name })}</option>)}
+          <option value={AT}>{t("logs.between")}</option>
         </select>
-        <Button icon={live ? "pause" : "play"} aria-pressed={live} onClick={() => go({ live: live ? "0" : undefined })}>{live ? t("logs.pause") : t("logs.live")}</Button>
+        {query["since"] === AT && (["from", "to"] as const).map((field) => (
+          <input key={field} type="datetime-local" step="1" aria-label={t(`logs.${field}`)} title={t(`logs.${field}`)} value={query[field] ?? ""} onChange={(e) => go({ [field]: e.currentTarget.value || undefined })} />
+        ))}
+        <Button icon={live ? "pause" : "play"} disabled={ended} aria-pressed={live} onClick={() => go({ live: live ? "0" : undefined })}>{live ? t("logs.pause") : t("logs.live")}</Button>
       </div>
       {tail.error && <div class="body"><Failure error={tail.error} /></div>}
       {(tail.dropped > 0 || tail.forgotten > 0 || tail.skipped) && (

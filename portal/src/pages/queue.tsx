@@ -4,6 +4,7 @@ import { useLocation, useRoute } from "preact-iso";
 import { useState } from "preact/hooks";
 import { call } from "../api/client";
 import { keyOfPages, useQuery } from "../api/query";
+import { textOf, toBase64 } from "../base64";
 import { bytes, count, num } from "../format";
 import { cancelExecution, discardExecutions, editExecution, getExecution, listExecutions, redriveExecutions, rerunExecution, type Execution, type ExecutionFilter } from "../gen/queue";
 import { t, type Key } from "../i18n";
@@ -15,11 +16,10 @@ import { address } from "./virtual-servers";
 
 const PAGE = 100;
 const COUNT_PAGES = 50;
+const LOOKS = 10; // for the first one that fits: an answer may have none though there are more
+const AT_ONCE = 200; // named in one call
 const STATES = ["waiting", "running", "done", "dead", "discarded"] as const;
 const TONES: Record<string, Tone> = { waiting: "accent", running: "accent", done: "ok", dead: "bad", discarded: "" };
-
-export const decode = (base64: string | undefined): string => new TextDecoder().decode(Uint8Array.from(atob(base64 ?? ""), (c) => c.charCodeAt(0)));
-export const encode = (text: string): string => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
 
 export function ExecutionState({ state }: { state: string | undefined }) {
   return <Badge tone={TONES[state ?? ""] ?? ""}>{t(`queue.${(state ?? "waiting") as "waiting"}` as Key)}</Badge>;
@@ -41,7 +41,7 @@ function filterFlags(filter: ExecutionFilter, reason = "reason"): string {
 async function read(query: Record<string, string>, pages: number, signal: AbortSignal): Promise<{ list: Execution[]; more: boolean }> {
   const list: Execution[] = [];
   let pageToken = "";
-  for (let i = 0; i < pages; i++) {
+  for (let i = 0; i < pages || (list.length === 0 && i < pages + LOOKS); i++) {
     const page = await call(listExecutions, { pageSize: PAGE, pageToken, filter: filterOf(query) }, signal);
     list.push(...(page.executions ?? []));
     pageToken = page.nextPageToken ?? "";
@@ -84,7 +84,9 @@ export function Queue() {
           ))}
         </div>
         <Loaded query={list}>
-          {(page) => page.list.length === 0 ? <Empty icon="inbox" title={dead ? t("queue.none.dead") : t("queue.none")}>{t("queue.none.text")}</Empty> : (
+          {(page) => page.list.length === 0 ? (
+            <Empty icon="inbox" title={page.more ? t("queue.none.yet") : dead ? t("queue.none.dead") : t("queue.none")} action={page.more && <Button onClick={() => setPages(pages + LOOKS)}>{t("more")}</Button>}>{t("queue.none.text")}</Empty>
+          ) : (
             <>
               <div class="table-wrap"><table>
                 <thead><tr>{dead && <th><span class="visually-hidden">{t("timers.choose")}</span></th>}<th>{t("timers.execution")}</th><th>{t("status")}</th><th>{t("function")}</th><th>{t("queue.source")}</th><th class="number">{t("queue.attempt")}</th><th>{t("created")}</th><th>{t("queue.due")}</th><th>{t("reason")}</th></tr></thead>
@@ -127,6 +129,12 @@ async function countDead(filter: ExecutionFilter): Promise<number | undefined> {
   return undefined;
 }
 
+// Those that are named, so many a call, or all that fit.
+function choices(ids: string[], filter: ExecutionFilter): { executionIds?: string[]; all?: boolean; filter?: ExecutionFilter }[] {
+  if (ids.length === 0) return [{ all: true, filter }];
+  return Array.from({ length: Math.ceil(ids.length / AT_ONCE) }, (_, i) => ({ executionIds: ids.slice(i * AT_ONCE, (i + 1) * AT_ONCE) }));
+}
+
 function Redrive({ ids, filter, onClose, onDone }: { ids: string[]; filter: ExecutionFilter; onClose: () => void; onDone: () => void }) {
   const [rate, setRate] = useState(0);
   const [all, setAll] = useState<number>();
@@ -139,13 +147,14 @@ function Redrive({ ids, filter, onClose, onDone }: { ids: string[]; filter: Exec
         let pageToken = "";
         setDone(0);
         setAll(ids.length || await countDead(filter));
-        for (;;) {
-          const reply = await call(redriveExecutions, { ...(ids.length ? { executionIds: ids } : { all: true, filter }), perSecond: rate, pageToken, ...(begin ? { begin } : {}) });
-          sum += reply.count ?? 0;
-          setDone(sum);
-          begin = reply.next;
-          pageToken = reply.nextPageToken ?? "";
-          if (!reply.more || ids.length) break;
+        for (const which of choices(ids, filter)) {
+          do {
+            const reply = await call(redriveExecutions, { ...which, perSecond: rate, pageToken, ...(begin ? { begin } : {}) });
+            sum += reply.count ?? 0;
+            setDone(sum);
+            begin = reply.next;
+            pageToken = reply.nextPageToken ?? "";
+          } while (pageToken !== "");
         }
         say(t("queue.redriven", { n: count(sum) }));
         onDone();
@@ -169,10 +178,9 @@ function Discard({ ids, filter, onClose, onDone }: { ids: string[]; filter: Exec
     <FormDialog danger title={t("queue.discard")} submit={t("queue.discard")} disabled={reason.trim() === ""} onClose={onClose}
       onSubmit={async () => {
         let pageToken = "";
-        for (;;) {
-          const reply = await call(discardExecutions, { ...(ids.length ? { executionIds: ids } : { all: true, filter }), reason, pageToken });
-          pageToken = reply.nextPageToken ?? "";
-          if (!reply.more || ids.length) break;
+        for (const which of choices(ids, filter)) {
+          do pageToken = (await call(discardExecutions, { ...which, reason, pageToken })).nextPageToken ?? "";
+          while (pageToken !== "");
         }
         onDone();
       }}>
@@ -226,8 +234,8 @@ export function ExecutionPage() {
                 </dl>
               </Panel>
               <div class="stack">
-                <Panel title={t("payload")} actions={<span class="muted">{bytes(num(it.payloadSize))}</span>}><pre class="result">{decode(it.payload)}</pre></Panel>
-                {it.result && <Panel title={t("test.result")}><pre class="result">{decode(it.result)}</pre></Panel>}
+                <Panel title={t("payload")} actions={<span class="muted">{bytes(num(it.payloadSize))}</span>}><pre class="result">{textOf(it.payload)}</pre></Panel>
+                {it.result && <Panel title={t("test.result")}><pre class="result">{textOf(it.result)}</pre></Panel>}
               </div>
             </div>
             {(it.attempts ?? []).length > 0 && (
@@ -248,9 +256,9 @@ export function ExecutionPage() {
 
 function Edit({ execution, onClose, onDone }: { execution: Execution; onClose: () => void; onDone: () => void }) {
   const [etag] = useState(execution.etag ?? "");
-  const [text, setText] = useState(() => decode(execution.payload));
+  const [text, setText] = useState(() => textOf(execution.payload));
   return (
-    <FormDialog wide title={t("queue.edit")} submit={t("save")} onClose={onClose} onSubmit={async () => { await call(editExecution, { executionId: execution.executionId!, payload: encode(text), etag }); onDone(); }}>
+    <FormDialog wide title={t("queue.edit")} submit={t("save")} onClose={onClose} onSubmit={async () => { await call(editExecution, { executionId: execution.executionId!, payload: toBase64(text), etag }); onDone(); }}>
       <Field label={t("payload")}>{(a) => <textarea {...a} rows={14} value={text} onInput={(e) => setText(e.currentTarget.value)} />}</Field>
       <Cli line={`ow dead edit ${execution.executionId ?? ""}`} />
     </FormDialog>

@@ -5,7 +5,6 @@ import { useEffect, useState } from "preact/hooks";
 import { ApiError, call } from "../api/client";
 import { keyOfPages, useQuery } from "../api/query";
 import { absolute } from "../format";
-import { listVirtualServers } from "../gen/registry";
 import {
   createTimer, deleteTimer, getTimer, listSlots, listTimers, pauseTimer, previewTimer, resumeTimer, runTimer, updateTimer,
   type Occurrence, type Timer,
@@ -15,6 +14,7 @@ import { language, t } from "../i18n";
 import { may } from "../session";
 import { flags, word } from "../shell";
 import { Badge, Button, Cli, Empty, Failure, Field, FormDialog, Loaded, Notice, Page, Panel, Time, say } from "../ui/parts";
+import { ServerField, useServers } from "../ui/server-field";
 import { address } from "./virtual-servers";
 
 const PAGE = 100;
@@ -33,7 +33,7 @@ async function readTimers(query: Record<string, string>, pages: number, signal: 
   for (let i = 0; i < pages; i++) {
     const page = await call(listTimers, {
       pageSize: PAGE, pageToken, soonest: true,
-      ...(query["vs"] ? { virtualServer: query["vs"] } : {}), ...(query["state"] ? { state: query["state"] } : {}), ...(query["name"] ? { name: query["name"] } : {}),
+      ...(query["vs"] ? { virtualServer: query["vs"] } : {}), ...(query["state"] ? { state: query["state"] } : {}), ...(query["name"] ? { nameContains: query["name"] } : {}),
     }, signal);
     timers.push(...(page.timers ?? []));
     pageToken = page.nextPageToken ?? "";
@@ -75,7 +75,7 @@ export function Timers() {
     setChosen(next);
   };
   return (
-    <Page title={t("timers")} sub={t("timers.sub")} cli="ow timer list"
+    <Page title={t("timers")} sub={t("timers.sub")} cli={`ow timer list${flags({ name: query["name"], vs: query["vs"], state: query["state"] })}`}
       actions={may(createTimer) && <Button kind="primary" icon="plus" onClick={() => go({ create: "" })}>{t("timers.create")}</Button>}>
       <Panel bare>
         <div class="filters">
@@ -270,8 +270,7 @@ function TimerForm({ timer, onClose, onDone }: { timer?: Timer; onClose: () => v
   const old = timer?.spec;
   // As it was when the form was opened: a change meanwhile is a conflict, not lost.
   const [etag] = useState(timer?.etag ?? "");
-  const servers = useQuery("timer:vs", (signal) => call(listVirtualServers, { pageSize: 200 }, signal));
-  const [server, setServer] = useState(timer?.virtualServer ?? "");
+  const servers = useServers(timer?.virtualServer ?? "");
   const [fn, setFn] = useState(old?.function ?? "");
   const [name, setName] = useState(old?.name ?? "");
   const [kind, setKind] = useState<(typeof KINDS)[number]>(old?.every ? "every" : old?.at ? "at" : "cron");
@@ -283,9 +282,7 @@ function TimerForm({ timer, onClose, onDone }: { timer?: Timer; onClose: () => v
   const [overlap, setOverlap] = useState(old?.overlap || "allow");
   const [catchUp, setCatchUp] = useState(old?.catchUp || "skip");
   const [requestKey] = useState(() => crypto.randomUUID());
-  const list = (servers.data?.virtualServers ?? []).filter((s) => (s.latest?.functions ?? []).length > 0);
-  const chosen = server || (list[0]?.name ?? "");
-  const functions = list.find((s) => s.name === chosen)?.latest?.functions ?? [];
+  const { chosen, functions } = servers;
   const called = fn || (functions[0]?.name ?? "");
   const { cron: _c, every: _e, at: _a, ...kept } = old ?? {};
   const spec: Spec = {
@@ -312,7 +309,7 @@ function TimerForm({ timer, onClose, onDone }: { timer?: Timer; onClose: () => v
       }}>
       <div class="columns-tight">
         <Field label={t("name")}>{(a) => <input {...a} autoFocus maxLength={60} value={name} onInput={(e) => setName(e.currentTarget.value)} />}</Field>
-        <Field label={t("vs")}>{(a) => <select {...a} disabled={timer !== undefined} value={chosen} onChange={(e) => { setServer(e.currentTarget.value); setFn(""); }}>{list.map((s) => <option key={s.name}>{s.name}</option>)}</select>}</Field>
+        <ServerField servers={servers} disabled={timer !== undefined} onChoose={() => setFn("")} />
         <Field label={t("function")}>{(a) => <select {...a} value={called} onChange={(e) => setFn(e.currentTarget.value)}>{functions.map((f) => <option key={f.name}>{f.name}</option>)}</select>}</Field>
       </div>
       <div class="columns-tight">

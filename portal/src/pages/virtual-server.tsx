@@ -15,6 +15,16 @@ const TABS: [string, Key][] = [
   ["", "vs.tab.overview"], ["code", "vs.tab.code"], ["test", "vs.tab.test"], ["versions", "versions"], ["triggers", "vs.tab.triggers"], ["instances", "vs.tab.instances"], ["logs", "logs"], ["settings", "settings"],
 ];
 
+// What does the same as each of them.
+const LINES: Record<string, (name: string) => string> = {
+  code: () => "ow vs deploy DIR",
+  test: (name) => `ow fn invoke ${name} FUNCTION`,
+  versions: (name) => `ow vs versions ${name}`,
+  triggers: (name) => `ow sub list --vs ${name}`,
+  instances: (name) => `ow vs instances ${name}`,
+  logs: (name) => `ow logs --vs ${name} --follow`,
+};
+
 // The editor comes with the tabs that need it.
 const CodeTab = lazily(() => import("./vs-code").then((m) => m.CodeTab));
 const TestTab = lazily(() => import("./vs-test").then((m) => m.TestTab));
@@ -30,7 +40,7 @@ export function VirtualServer() {
   const tab = params["tab"] ?? "";
   const server = useQuery(`vs:${name}`, (signal) => call(getVirtualServer, { name }, signal), 10_000);
   return (
-    <Page title={name} sub={server.data?.description} cli={`ow vs show ${name}`}>
+    <Page title={name} sub={server.data?.description} cli={LINES[tab]?.(name) ?? `ow vs show ${name}`}>
       <nav class="tabs" aria-label={t("vs.parts")}>
         {TABS.map(([path, label]) => (
           <a key={path} href={`/vs/${name}${path && `/${path}`}`} {...(tab === path ? { "aria-current": "page" } : {})}>{t(label)}</a>

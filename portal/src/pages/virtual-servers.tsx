@@ -9,7 +9,8 @@ import { filesOf, templates } from "../templates";
 import { pack, upload } from "../bundle";
 import { healthOf, readWindow, type Window } from "../series";
 import { may } from "../session";
-import { Badge, Button, Empty, Field, FormDialog, Loaded, Page, Panel, Sparkline, Time } from "../ui/parts";
+import { flags, word } from "../shell";
+import { Badge, Button, Cli, Empty, Field, FormDialog, Loaded, Page, Panel, Sparkline, Time } from "../ui/parts";
 
 const PAGE = 100;
 
@@ -145,6 +146,7 @@ function Create({ onClose }: { onClose: () => void }) {
       <Field label={t("description")}>
         {(a) => <input {...a} value={description} maxLength={200} onInput={(e) => setDescription(e.currentTarget.value)} />}
       </Field>
+      <Cli line={template === "" ? `ow vs create ${word(name || "NAME")}${flags({ description })}` : "ow vs deploy DIR --publish"} />
     </FormDialog>
   );
 }

@@ -8,13 +8,13 @@ import { asText, pack, readVersion, sameFiles, upload, type Files } from "../bun
 import { bytes as sizeText, duration } from "../format";
 import { deploy, type DeployResponse, type Diagnostic, type VirtualServer } from "../gen/registry";
 import { t, type Key } from "../i18n";
+import { MANIFEST } from "../manifest";
 import { may } from "../session";
 import { Editor, type Mark } from "../ui/editor";
 import { Badge, Button, Empty, Failure, Field, FormDialog, Loaded, Notice, say } from "../ui/parts";
 import { address } from "./virtual-servers";
 
 const encoder = new TextEncoder();
-const MANIFEST = "virtualserver.json";
 
 interface Base {
   revision: string;

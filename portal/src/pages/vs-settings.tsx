@@ -4,20 +4,27 @@ import { useLocation } from "preact-iso";
 import { useState } from "preact/hooks";
 import { call } from "../api/client";
 import { useQuery } from "../api/query";
+import { toBase64 } from "../base64";
 import { bytes, count, duration, num } from "../format";
 import { kvUsage } from "../gen/data";
-import { deleteSecret, deleteVirtualServer, listSecrets, setSecret, updateVirtualServer, useSecretVersion, type FetchRules, type Secret, type VirtualServer } from "../gen/registry";
+import { deleteSecret, deleteVirtualServer, deploy, listSecrets, setSecret, updateVirtualServer, useSecretVersion, type FetchRules, type Secret, type VirtualServer } from "../gen/registry";
 import { listInstances } from "../gen/runner";
 import { t } from "../i18n";
 import { may } from "../session";
 import { word } from "../shell";
 import { Button, Cli, Empty, Field, FormDialog, Loaded, Notice, Panel, Time, say } from "../ui/parts";
+import { ConfigureEgress, ConfigureEnv, ConfigureLimits } from "./vs-configure";
+
+const FORMS = { limits: ConfigureLimits, env: ConfigureEnv, egress: ConfigureEgress };
 
 export function SettingsTab({ server, onChanged }: { server: VirtualServer; onChanged: () => void }) {
   const name = server.name ?? "";
   const { route } = useLocation();
   const [describing, setDescribing] = useState(false);
   const [ending, setEnding] = useState(false);
+  const [configuring, setConfiguring] = useState<keyof typeof FORMS>();
+  const Form = configuring && FORMS[configuring];
+  const change = (what: keyof typeof FORMS) => may(deploy) && server.latest?.revisionId && <Button aria-label={`${t("edit")}: ${t(`settings.${what}`)}`} onClick={() => setConfiguring(what)}>{t("edit")}</Button>;
   return (
     <div class="stack">
       <Panel title={t("settings.about")} actions={may(updateVirtualServer) && <Button onClick={() => setDescribing(true)}>{t("edit")}</Button>}>
@@ -28,7 +35,7 @@ export function SettingsTab({ server, onChanged }: { server: VirtualServer; onCh
           <dt>{t("revision")}</dt><dd class="mono">{server.latest?.revisionId || "–"}</dd>
         </dl>
       </Panel>
-      <Panel title={t("settings.limits")} bare actions={<a href={`/vs/${name}/code?file=virtualserver.json`}>{t("settings.manifest")}</a>}>
+      <Panel title={t("settings.limits")} bare actions={<><a href={`/vs/${name}/code?file=virtualserver.json`}>virtualserver.json</a>{change("limits")}</>}>
         <div class="table-wrap">
           <table>
             <thead><tr><th>{t("function")}</th><th>{t("exposure")}</th><th class="number">{t("timeout")}</th><th class="number">{t("memory")}</th><th>{t("settings.entry")}</th><th>{t("settings.log_payload")}</th></tr></thead>
@@ -40,13 +47,13 @@ export function SettingsTab({ server, onChanged }: { server: VirtualServer; onCh
           </table>
         </div>
       </Panel>
-      <Panel title={t("settings.env")} bare>
+      <Panel title={t("settings.env")} bare actions={change("env")}>
         {(server.latest?.env ?? []).length === 0 ? <div class="body muted">{t("settings.env.none")}</div> : (
           <div class="table-wrap"><table><thead><tr><th>{t("name")}</th><th>{t("value")}</th></tr></thead>
             <tbody>{server.latest?.env?.map((e) => <tr key={e.name}><td class="mono">{e.name}</td><td class="mono break">{e.value}</td></tr>)}</tbody></table></div>
         )}
       </Panel>
-      <Panel title={t("settings.egress")} actions={<a href={`/vs/${name}/code?file=virtualserver.json`}>{t("settings.manifest")}</a>}>
+      <Panel title={t("settings.egress")} actions={change("egress")}>
         <Egress rules={server.latest?.fetch} />
       </Panel>
       <Quota name={name} />
@@ -56,6 +63,7 @@ export function SettingsTab({ server, onChanged }: { server: VirtualServer; onCh
           <p class="muted">{t("settings.end.text")}</p>
         </Panel>
       )}
+      {Form && <Form server={server} onClose={() => setConfiguring(undefined)} onDone={() => { setConfiguring(undefined); onChanged(); }} />}
       {describing && <Describe server={server} onClose={() => setDescribing(false)} onDone={() => { setDescribing(false); onChanged(); }} />}
       {ending && <End server={server} onClose={() => setEnding(false)} onDone={() => route("/vs")} />}
     </div>
@@ -100,6 +108,7 @@ function Describe({ server, onClose, onDone }: { server: VirtualServer; onClose:
         onDone();
       }}>
       <Field label={t("description")}>{(a) => <input {...a} autoFocus value={description} maxLength={200} onInput={(e) => setDescription(e.currentTarget.value)} />}</Field>
+      <Cli line={`ow vs describe ${server.name ?? ""} ${word(description)}`} />
     </FormDialog>
   );
 }
@@ -171,8 +180,6 @@ function Secrets({ name }: { name: string }) {
     </Panel>
   );
 }
-
-const toBase64 = (text: string): string => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
 
 function SetSecret({ name, secret, onClose, onDone }: { name: string; secret: Secret | undefined; onClose: () => void; onDone: () => void }) {
   const [title, setTitle] = useState(secret?.name ?? "");

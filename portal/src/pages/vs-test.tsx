@@ -4,14 +4,17 @@ import { useLocation } from "preact-iso";
 import { useState } from "preact/hooks";
 import { ApiError, call, errorOf, headers } from "../api/client";
 import { useQuery } from "../api/query";
+import { textOf, toBase64 } from "../base64";
 import { duration } from "../format";
+import { deleteTestEvent, listTestEvents, saveTestEvent, type TestEvent } from "../gen/hands";
 import { deviceLogin } from "../gen/identity";
 import { listVersions, type VirtualServer } from "../gen/registry";
 import { getTrace, queryLogs, type LogEntry, type Span } from "../gen/telemetry";
 import { t } from "../i18n";
-import { flags, jsonWord } from "../shell";
+import { may } from "../session";
+import { flags, jsonWord, word } from "../shell";
 import { Editor } from "../ui/editor";
-import { Badge, Button, Cli, Empty, Failure, Field, Notice, Panel } from "../ui/parts";
+import { Badge, Button, Cli, Empty, Failure, Field, FormDialog, Notice, Panel, say } from "../ui/parts";
 import { LogLines, Waterfall } from "./request-parts";
 import { address } from "./virtual-servers";
 
@@ -128,6 +131,7 @@ export function TestTab({ server }: { server: VirtualServer }) {
             <span class="label">{t("payload")}</span>
             <div class="framed"><Editor path={`${fn}.json`} label={t("payload")} text={payload} onChange={setPayload} onSave={() => { void run(); }} /></div>
           </div>
+          {may(listTestEvents) && <Saved key={fn} server={name} fn={fn} payload={payload} onPick={setPayload} />}
           <Cli line={`ow fn invoke ${name} ${fn} ${jsonWord(payload)}${flags({ qualifier })}`} />
         </div>
       </Panel>
@@ -140,6 +144,63 @@ export function TestTab({ server }: { server: VirtualServer }) {
         {outcome && <Proof key={outcome.requestId} requestId={outcome.requestId} />}
       </div>
     </div>
+  );
+}
+
+// ---- payloads that are kept ----
+
+const idOf = (event: TestEvent): string => `${event.shared ? "shared" : "mine"}/${event.name ?? ""}`;
+
+function Saved({ server, fn, payload, onPick }: { server: string; fn: string; payload: string; onPick: (payload: string) => void }) {
+  const list = useQuery(`saved:${server}/${fn}`, (signal) => call(listTestEvents, { virtualServer: server, function: fn }, signal), 10_000);
+  const [picked, setPicked] = useState("");
+  const [saving, setSaving] = useState(false);
+  const events = list.data?.events ?? [];
+  const found = events.find((each) => idOf(each) === picked);
+  const forget = async (event: TestEvent): Promise<void> => {
+    try {
+      await call(deleteTestEvent, { virtualServer: server, function: fn, name: event.name!, shared: event.shared ?? false });
+      setPicked("");
+    } catch (cause) {
+      say((cause as Error).message, "bad");
+    }
+    list.reload();
+  };
+  return (
+    <div class="with-buttons">
+      <Field label={t("test.saved")}>
+        {(a) => (
+          <select {...a} disabled={events.length === 0} value={found ? picked : ""} onChange={(e) => {
+            const chosen = events.find((each) => idOf(each) === e.currentTarget.value);
+            setPicked(e.currentTarget.value);
+            if (chosen) onPick(textOf(chosen.payload));
+          }}>
+            <option value="">{events.length === 0 ? t("test.saved.none") : t("test.saved.choose")}</option>
+            {events.map((each) => <option key={idOf(each)} value={idOf(each)}>{each.name}{each.shared ? ` · ${t("test.saved.shared")}` : ""}</option>)}
+          </select>
+        )}
+      </Field>
+      <Button onClick={() => setSaving(true)}>{t("test.save")}</Button>
+      {found && <Button kind="quiet" icon="trash" aria-label={t("test.forget", { name: found.name ?? "" })} onClick={() => { void forget(found); }} />}
+      {saving && <Save server={server} fn={fn} payload={payload} event={found} onClose={() => setSaving(false)} onDone={(event) => { setSaving(false); setPicked(idOf(event)); list.reload(); }} />}
+    </div>
+  );
+}
+
+function Save({ server, fn, payload, event, onClose, onDone }: { server: string; fn: string; payload: string; event: TestEvent | undefined; onClose: () => void; onDone: (event: TestEvent) => void }) {
+  const [name, setName] = useState(event?.name ?? "");
+  const [shared, setShared] = useState(event?.shared ?? false);
+  return (
+    <FormDialog title={t("test.save")} submit={t("save")} disabled={name.trim() === ""} onClose={onClose}
+      onSubmit={async () => {
+        const made: TestEvent = { virtualServer: server, function: fn, name, shared, payload: toBase64(payload), contentType: "application/json" };
+        await call(saveTestEvent, { event: made });
+        onDone(made);
+      }}>
+      <Field label={t("name")} hint={t("test.save.hint")}>{(a) => <input {...a} autoFocus maxLength={60} value={name} onInput={(e) => setName(e.currentTarget.value)} />}</Field>
+      <label class="check"><input type="checkbox" checked={shared} onChange={(e) => setShared(e.currentTarget.checked)} />{t("test.save.shared")}</label>
+      <Cli line={`ow fn save ${server} ${fn} ${word(name || "NAME")} ${jsonWord(payload)}${shared ? " --shared" : ""}`} />
+    </FormDialog>
   );
 }
 

@@ -10,6 +10,7 @@ import { t } from "../i18n";
 import { places } from "../pages";
 import { nextTheme } from "../theme";
 import type { IconName } from "./icons";
+import { once, useLater } from "./later";
 import { Dialog, Icon } from "./parts";
 
 interface Choice {
@@ -20,7 +21,8 @@ interface Choice {
 }
 
 const MOST = 50;
-const NAME = /^[A-Za-z0-9_-]{2,60}$/;
+// "tick", "chat/tick"
+const WORD = /^(?:([A-Za-z0-9_-]{1,60})\/)?([A-Za-z0-9_-]{2,60})$/;
 
 // How well the letters of `typed` are found in `name`, in order; the less the better, -1: not.
 export function distance(typed: string, name: string): number {
@@ -44,27 +46,14 @@ function byId(typed: string): Choice[] {
 }
 
 async function readNamed(word: string, signal: AbortSignal): Promise<{ servers: VirtualServer[]; timers: Timer[] }> {
-  if (word.length < 2) return { servers: [], timers: [] };
-  const [servers, timers] = await Promise.all([
-    call(listVirtualServers, { pageSize: 50, nameContains: word }, signal),
-    call(listTimers, { pageSize: 50, name: word }, signal),
+  const [, server, part] = WORD.exec(word) ?? [];
+  if (!part) return { servers: [], timers: [] };
+  const asked = server ? [{ nameContains: server, functionContains: part }] : [{ nameContains: part }, { functionContains: part }];
+  const [timers, ...servers] = await Promise.all([
+    call(listTimers, { pageSize: 50, nameContains: part, ...(server ? { virtualServer: server } : {}) }, signal),
+    ...asked.map((each) => call(listVirtualServers, { pageSize: 50, ...each }, signal)),
   ]);
-  return { servers: servers.virtualServers ?? [], timers: timers.timers ?? [] };
-}
-
-// Each thing once, by what tells it from others.
-function once<T>(list: T[], key: (each: T) => string | undefined): T[] {
-  return [...new Map(list.map((each) => [key(each), each])).values()];
-}
-
-// A value when it has stayed the same for so long.
-function useLater<T>(value: T, ms: number): T {
-  const [later, setLater] = useState(value);
-  useEffect(() => {
-    const timer = setTimeout(() => setLater(value), ms);
-    return () => clearTimeout(timer);
-  }, [value, ms]);
-  return later;
+  return { servers: servers.flatMap((page) => page.virtualServers ?? []), timers: timers.timers ?? [] };
 }
 
 export function Palette({ onClose }: { onClose: () => void }) {
@@ -74,8 +63,8 @@ export function Palette({ onClose }: { onClose: () => void }) {
   const [at, setAt] = useState(0);
   const servers = useQuery("palette", (signal) => call(listVirtualServers, { pageSize: 200 }, signal));
   const timers = useQuery("palette:timers", (signal) => call(listTimers, { pageSize: 200 }, signal));
-  // Where there are more than that, the server looks: for virtual servers by a part, for timers by the name.
-  const word = useLater(NAME.test(typed) ? typed : "", 150);
+  // Where there are more than that, the server looks for what was typed.
+  const word = useLater(WORD.test(typed.trim()) ? typed.trim() : "", 150);
   const more = useQuery(`palette:${word}`, (signal) => readNamed(word, signal));
   const all = useMemo<Choice[]>(() => [
     ...places.map((place): Choice => ({ name: t(place.name), kind: t("palette.page"), icon: place.icon, go: place.at })),

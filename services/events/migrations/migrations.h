@@ -5,6 +5,7 @@
 #include "core/db/db.h"
 
 extern const char events_executions[];
+extern const char events_moments[];
 extern const char events_shares[];
 extern const char events_test_events[];
 extern const char events_subscriptions[];

@@ -4,7 +4,8 @@
 
 #include "core/db/db.h"
 
-extern const char timers_first[], timers_every[], timers_outbox[];
+extern const char timers_first[], timers_every[], timers_outbox[], timers_slots_of_titles[],
+    timers_names[];
 
 // Ends with number 0.
 extern const ow_db_migration timers_migrations[];

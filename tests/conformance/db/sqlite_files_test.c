@@ -144,6 +144,71 @@ static void a_copy_is_one_moment(void **state) {
     fixture_free(f);
 }
 
+// Changes one bit; again: changes it back.
+static void flip(const char *path, long place) {
+    FILE *file = fopen(path, "r+");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, place, SEEK_SET), 0);
+    int byte = fgetc(file);
+    assert_int_equal(fseek(file, place, SEEK_SET), 0);
+    assert_int_equal(fputc(byte ^ 1, file), byte ^ 1);
+    assert_int_equal(fclose(file), 0);
+}
+
+// https://www.sqlite.org/fileformat2.html#page_size
+static long page_size(const char *path) {
+    unsigned char head[18];
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    assert_int_equal(fread(head, sizeof head, 1, file), 1);
+    fclose(file);
+    return head[16] << 8 | head[17];
+}
+
+// One bit in the head of a page: the store does not open, or no copy of it is made.
+static void expect_found(fixture *f, const char *path, const char *copy, long place) {
+    ow_err err = {0};
+    flip(path, place);
+    ow_code code = store_open(&f->s, NULL, &err);
+    if (code == OW_OK) {
+        code = read_now(&f->s, copy_to, (void *)(uintptr_t)copy, &err);
+        store_close(&f->s);
+    }
+    if (code != OW_DATA_LOSS || access(copy, F_OK) == 0) {
+        fail_msg("a bit at %ld was changed: code %d %s", place, code, err.message);
+    }
+    flip(path, place);
+}
+
+// Trees, and the chains of long values: the fourth byte counts cells, or names the next page.
+static void a_damaged_page_is_not_copied(void **state) {
+    (void)state;
+    enum { ROWS = 40, STEP = 5 };
+    fixture *f = fixture_new(NULL);
+    char path[192];
+    char copy[192];
+    struct stat st;
+    store_start(&f->s, &f->factory, NULL);
+    snprintf(path, sizeof path, "%s/suite.db", f->place.store);
+    snprintf(copy, sizeof copy, "%s/copy.db", f->place.folder);
+    for (int i = 0; i < ROWS; i++) {
+        blob_put p = {.number = i, .version = i, .size = 20000};
+        assert_int_equal(write_now(&f->s, put_blob, &p, NULL), OW_OK);
+    }
+    store_close(&f->s);
+    assert_int_equal(stat(path, &st), 0);
+    assert_true(st.st_size > (off_t)ROWS * 20000);
+    long page = page_size(path);
+    for (long at = page; at < st.st_size; at += STEP * page) {
+        expect_found(f, path, copy, at + 3);
+    }
+    // As it was, it can be copied.
+    assert_int_equal(store_open(&f->s, NULL, NULL), OW_OK);
+    assert_int_equal(read_now(&f->s, copy_to, copy, NULL), OW_OK);
+    store_stop(&f->s);
+    fixture_free(f);
+}
+
 // ---- Bounded log ----
 
 static void the_log_is_bounded(void **state) {
@@ -390,6 +455,7 @@ int main(void) {
         cmocka_unit_test(the_folder_is_private_and_locked),
         cmocka_unit_test(a_file_that_is_no_database_is_data_loss),
         cmocka_unit_test(a_copy_is_one_moment),
+        cmocka_unit_test(a_damaged_page_is_not_copied),
         cmocka_unit_test(the_log_is_bounded),
         cmocka_unit_test(a_full_disk_is_survived),
         cmocka_unit_test(acknowledged_writes_survive_kill_9),

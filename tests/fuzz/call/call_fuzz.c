@@ -3,6 +3,7 @@
 
 #include "core/rpc/call.h"
 #include "core/rpc/status.h"
+#include "core/testing/scarce.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,8 +38,12 @@ static void try_status(const uint8_t *data, size_t size) {
         return;
     }
     size_t written = ow_status_encode(&read, bytes);
-    if (ow_status_decode(bytes, written, &again, NULL) != OW_OK || again.code != read.code ||
-        strcmp(again.reason, read.reason) != 0 || strcmp(again.message, read.message) != 0) {
+    ow_code code = ow_status_decode(bytes, written, &again, NULL);
+    if (code != OW_OK && ow_scarce_has_failed()) {
+        return;
+    }
+    if (code != OW_OK || again.code != read.code || strcmp(again.reason, read.reason) != 0 ||
+        strcmp(again.message, read.message) != 0) {
         abort();
     }
 }

@@ -2,6 +2,7 @@
 // byte chooses the mode: 'h' for headers, one "name: value" a line up to an empty one.
 
 #include "core/cloudevents/cloudevents.h"
+#include "core/testing/scarce.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -11,8 +12,9 @@ enum { HEADERS_MAX = 32, BATCH_MAX = 8, JSON_MAX = 1 << 20 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+// Whoever is out of memory may say so instead.
 static void must(bool holds) {
-    if (!holds) {
+    if (!holds && !ow_scarce_has_failed()) {
         abort();
     }
 }
@@ -49,13 +51,13 @@ static void round_trip(ow_arena *arena, const ow_cloudevent *event) {
     size_t count, size;
     const char *json = ow_cloudevent_json_in(arena, event, JSON_MAX, &size);
     if (json != NULL) {
-        must(ow_cloudevent_from_json(json, size, arena, &again, NULL) == OW_OK);
-        must(same(event, &again));
+        bool is_read = ow_cloudevent_from_json(json, size, arena, &again, NULL) == OW_OK;
+        must(is_read && same(event, &again));
     }
     if (ow_cloudevent_headers_in(arena, event, headers, &count, NULL) == OW_OK) {
-        must(ow_cloudevent_from_headers(headers, count, event->data, event->size, arena, &again,
-                                        NULL) == OW_OK);
-        must(same(event, &again));
+        bool is_read = ow_cloudevent_from_headers(headers, count, event->data, event->size, arena,
+                                                  &again, NULL) == OW_OK;
+        must(is_read && same(event, &again));
     }
 }
 

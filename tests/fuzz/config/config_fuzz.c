@@ -2,6 +2,7 @@
 // values again.
 
 #include "core/config/config.h"
+#include "core/testing/scarce.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -56,13 +57,19 @@ static void write_and_read(const ow_config *config) {
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
+    if (out == NULL && ow_scarce_has_failed()) {
+        return;
+    }
     if (out == NULL) {
         abort();
     }
     ow_config_print_effective(config, out);
     fclose(out);
     ow_config *again = load(text, size);
-    if (again == NULL || !are_equal(ow_config_of(config, "fuzz"), ow_config_of(again, "fuzz"))) {
+    bool is_short = ow_scarce_has_failed();
+    if (again == NULL
+            ? !is_short
+            : !is_short && !are_equal(ow_config_of(config, "fuzz"), ow_config_of(again, "fuzz"))) {
         fprintf(stderr, "%s\n", text);
         abort();
     }

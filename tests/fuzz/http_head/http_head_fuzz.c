@@ -1,8 +1,9 @@
 // The rules of heads on raw bytes. They are cut where they lie, as libmicrohttpd does it (bare line
-// feeds, folds and NULs included); whatever then passes must be a head that has one reading only, by a
-// second reader that knows nothing of the first.
+// feeds, folds and NULs included); whatever then passes, and passes those who heard the bytes, must be a
+// head that has one reading only, by a second reader that knows nothing of the first.
 
 #include "core/http/strict.h"
+#include "core/http/wire.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -89,13 +90,6 @@ static bool cut(cutter *c, ow_http_head *head, ow_http_field fields[FIELDS_MAX])
     }
 }
 
-// A NUL at the end of a line leaves the same behind as the CR that a bare line feed beside it lacks:
-// it is not seen.
-static bool hides_a_nul(const char *raw, size_t size) {
-    return memmem(raw, size, "\0\n", 2) != NULL || memmem(raw, size, "\n\0", 2) != NULL ||
-           memmem(raw, size, "\0\r\n\n", 4) != NULL;
-}
-
 // The second reader: lines of visible characters, each ended by CR LF, none folded, one Host, one
 // statement of the length at most.
 static bool is_unambiguous(const char *raw, size_t size) {
@@ -120,6 +114,40 @@ static bool is_unambiguous(const char *raw, size_t size) {
     return hosts <= 1 && lengths <= 1;
 }
 
+// The head passes those who hear the bytes, too.
+static bool is_heard(const char *raw, size_t size) {
+    ow_http_wire wire = {0};
+    ow_http_wire_hear(&wire, raw, size);
+    return wire.state == OW_HTTP_WIRE_HELD && wire.held == 0;
+}
+
+// All requests of these bytes, in pieces of a size.
+static ow_http_wire follow(const char *raw, size_t size, size_t piece, int64_t length) {
+    ow_http_wire wire = {0};
+    for (size_t at = 0; at < size;) {
+        size_t more = size - at < piece ? size - at : piece;
+        ow_http_wire_hear(&wire, raw + at, more);
+        at += more;
+        while (ow_http_wire_begin_body(&wire, raw + at - wire.held, length)) {
+        }
+    }
+    return wire;
+}
+
+// However the bytes are cut, the same is heard.
+static void check_pieces(const char *raw, size_t size) {
+    for (int64_t length = -1; length < 2; length++) {
+        ow_http_wire whole = follow(raw, size, SIZE_MAX, length);
+        for (size_t piece = 1; piece < 8; piece += 3) {
+            ow_http_wire cut = follow(raw, size, piece, length);
+            if (whole.state != cut.state || whole.fault != cut.fault ||
+                (whole.state != OW_HTTP_WIRE_LOST && whole.left != cut.left)) {
+                abort();
+            }
+        }
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     ow_http_field fields[FIELDS_MAX];
     ow_http_head head = {.fields = fields};
@@ -138,10 +166,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     text[size] = text[size + 1] = '\0';
     cutter c = {text, text + size};
     if (cut(&c, &head, fields) && ow_http_strict_check(&head, &framing) == NULL &&
-        (framing.content_length < -1 ||
-         !(is_unambiguous(raw, head.size) || hides_a_nul(raw, head.size)))) {
+        is_heard(raw, head.size) &&
+        (framing.content_length < -1 || !is_unambiguous(raw, head.size))) {
         abort();
     }
+    check_pieces(raw, size);
     free(raw);
     free(text);
     return 0;

@@ -3,6 +3,7 @@
 //
 // Lines: key id, timestamp, nonce, title; then which field is changed, and into what.
 
+#include "core/testing/scarce.h"
 #include "services/identity/identity_logic.h"
 
 #include <stdbool.h>
@@ -20,10 +21,11 @@ static bool passes(const server_login_request *request, uint8_t signature[OW_SHA
     if (check_server_login(request, NOW_S * SECOND_US, &err) != OW_OK) {
         return false;
     }
-    if (!sign_login(secret, request, signature)) {
+    bool is_signed = sign_login(secret, request, signature);
+    if (!is_signed && !ow_scarce_has_failed()) {
         abort();
     }
-    return true;
+    return is_signed;
 }
 
 static bool say_the_same(const server_login_request *a, const server_login_request *b) {

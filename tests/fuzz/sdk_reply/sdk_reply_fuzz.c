@@ -1,6 +1,7 @@
 // Any bytes as the answer of a server: as an error, as the answer to a login, as headers. What our reader
 // takes, cJSON reads the same way.
 
+#include "core/testing/scarce.h"
 #include "sdk/c/internal.h"
 #include "sdk/c/json.h"
 
@@ -12,8 +13,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+// Whoever is out of memory may say so instead.
 static void must(bool holds) {
-    if (!holds) {
+    if (!holds && !ow_scarce_has_failed()) {
         abort();
     }
 }
@@ -82,7 +84,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     // Without a NUL behind it, so that reading past its end is seen.
     char *bytes = malloc(size > 0 ? size : 1);
     char *text = malloc(size + 1);
-    must(bytes != NULL && text != NULL);
+    if (bytes == NULL || text == NULL) {
+        free(bytes);
+        free(text);
+        return 0;
+    }
     if (size > 0) {
         memcpy(bytes, data, size);
         memcpy(text, data, size);

@@ -3,6 +3,7 @@
 
 #include "core/crypto/hash.h"
 #include "core/crypto/token.h"
+#include "core/testing/scarce.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,11 +25,14 @@ static void must(bool holds) {
 static void try_as_token(ow_key_ring *ring, const char *ours, const uint8_t *data, size_t size) {
     // A copy of its own size, so that reading past its end is seen.
     char *token = malloc(size + 1);
-    must(token != NULL);
+    if (token == NULL) {
+        return;
+    }
     memcpy(token, data, size);
     bool same = size == strlen(ours) && memcmp(token, ours, size) == 0;
     ow_token_claims claims;
-    must((ow_token_verify(ring, token, size, 5, &claims, NULL) == OW_OK) == same);
+    bool passed = ow_token_verify(ring, token, size, 5, &claims, NULL) == OW_OK;
+    must(passed == same || (same && ow_scarce_has_failed()));
     free(token);
 }
 
@@ -52,9 +56,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         .title = "t", .subject = "s", .token_id = "j", .issued_s = 1, .expires_s = 9};
     char ours[OW_TOKEN_SIZE];
     ow_key_ring *ring = ow_key_ring_new();
-    must(ring != NULL);
-    must(ow_key_ring_add(ring, "k", key, sizeof key - 1, NULL) == OW_OK);
-    must(ow_token_sign(ring, "k", &claims, ours, NULL) == OW_OK);
+    if (ring == NULL || ow_key_ring_add(ring, "k", key, sizeof key - 1, NULL) != OW_OK ||
+        ow_token_sign(ring, "k", &claims, ours, NULL) != OW_OK) {
+        must(ow_scarce_has_failed());
+        ow_key_ring_free(ring);
+        return 0;
+    }
     try_as_token(ring, ours, data, size);
     if (size <= PAYLOAD_MAX) {
         try_as_claims(ring, ours, data, size);

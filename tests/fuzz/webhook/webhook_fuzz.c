@@ -2,6 +2,7 @@
 // secret, and everybody with it.
 
 #include "core/crypto/webhook.h"
+#include "core/testing/scarce.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +31,8 @@ static void sign_and_verify(const char *secret, const ow_webhook_headers *told, 
     ow_webhook_headers headers = {told->id, timestamp, signature};
     ow_err err = {.reason = ""};
     ow_code code = ow_webhook_verify(secret, &headers, body, strlen(body), NOW, &err);
-    if (code != OW_OK && strcmp(err.reason, "bad_webhook") != 0 && ow_webhook_is_secret(secret)) {
+    if (code != OW_OK && strcmp(err.reason, "bad_webhook") != 0 && ow_webhook_is_secret(secret) &&
+        !ow_scarce_has_failed()) {
         abort();
     }
 }
