@@ -57,6 +57,7 @@ typedef struct publish_state {
 } publish_state;
 
 ow_code publish_check(ow_run *run);
+ow_code publish_warm(ow_run *run);
 ow_code publish_validate(ow_run *run);
 ow_code publish_reserve(ow_run *run);
 ow_code publish_store(ow_run *run);

@@ -26,6 +26,7 @@ static const char *header_of(const receive_webhook_request *request, const char 
 
 // One that is switched off is as if it were not there.
 ow_code receive_webhook_find(ow_run *run) {
+    const events *e = run->self;
     const receive_webhook_request *request = run->request;
     hook_state *s = run->state;
     ow_code code = events_check_title(run);
@@ -33,9 +34,11 @@ ow_code receive_webhook_find(ow_run *run) {
         code = webhook_read(run->db, run->call->principal->title, request->name, run->call->arena,
                             &s->row, run->err);
     }
-    return code == OW_OK && s->row.disabled
-               ? ow_fail(run->err, OW_NOT_FOUND, "no_webhook", "there is no such webhook")
-               : code;
+    if (code == OW_OK && s->row.disabled) {
+        return ow_fail(run->err, OW_NOT_FOUND, "no_webhook", "there is no such webhook");
+    }
+    return code == OW_OK ? rules_warm(e->rules, run->db, run->call->principal->title, run->err)
+                         : code;
 }
 
 static ow_code verify(ow_run *run, const char *secret) {

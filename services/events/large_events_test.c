@@ -125,6 +125,50 @@ static void many_conditions_take_several_slices(void **state) {
     assert_int_equal(f->runs, 2);
 }
 
+// A developer's many large conditions: what they take together has a bound, and up to it the title publishes, whatever was
+// read anew. Compiling them takes longer than a write may.
+static void the_largest_rules_hold_nothing_up(void **state) {
+    enum { CONDITIONS = 64, VALUE = 2000 };
+    fixture *f = *state;
+    create_subscription_request request = OVERWORLD__EVENTS__V1__CREATE_SUBSCRIPTION_REQUEST__INIT;
+    subscription_msg wish = OVERWORLD__API__SUBSCRIPTION__INIT;
+    condition_msg condition = OVERWORLD__API__CONDITION__INIT;
+    condition_msg *all[CONDITIONS];
+    condition_group_msg group = OVERWORLD__API__CONDITION_GROUP__INIT;
+    condition_group_msg *groups[] = {&group};
+    char value[VALUE + 2], name[20];
+    value[0] = '[';
+    for (int i = 1; i < VALUE; i++) {
+        value[i] = i % 2 == 1 ? '1' : ',';
+    }
+    value[VALUE] = ']'; // behind a digit
+    value[VALUE + 1] = '\0';
+    condition.pointer = TEXT("/k");
+    condition.operator_ = TEXT("eq");
+    condition.value = value;
+    for (int i = 0; i < CONDITIONS; i++) {
+        all[i] = &condition;
+    }
+    group.all = all;
+    group.n_all = CONDITIONS;
+    wish.event_type = TEXT("large");
+    wish.function = TEXT("react");
+    wish.any = groups;
+    wish.n_any = 1;
+    wish.name = name;
+    request.virtual_server = TEXT("arena");
+    request.subscription = &wish;
+    int made = 0;
+    do {
+        snprintf(name, sizeof name, "s%d", made++);
+    } while (stage_call(&f->stage, EVENTS, "CreateSubscription", &request, &developer) != NULL);
+    assert_string_equal(f->stage.err.reason, "too_many_conditions");
+    assert_true(made > 10 && made < 30);
+    publish(f);
+    stage_restart(&f->stage);
+    publish(f);
+}
+
 // A page is shorter when its events are large, with their data or without.
 static void a_page_of_large_events_is_short(void **state) {
     enum { MANY = 90 };
@@ -156,6 +200,7 @@ static void a_page_of_large_events_is_short(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         OW_TEST_WITH(many_conditions_take_several_slices, set_up, tear_down),
+        OW_TEST_WITH(the_largest_rules_hold_nothing_up, set_up, tear_down),
         OW_TEST_WITH(a_page_of_large_events_is_short, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

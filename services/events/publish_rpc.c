@@ -36,6 +36,12 @@ ow_code publish_check(ow_run *run) {
                          : code;
 }
 
+ow_code publish_warm(ow_run *run) {
+    const events *e = run->self;
+    const publish_state *s = run->state;
+    return rules_warm(e->rules, run->db, s->by.title_id, run->err);
+}
+
 // What an old copy of the rules refuses may be right by now: the write step decides that.
 ow_code publish_validate(ow_run *run) {
     const events *e = run->self;

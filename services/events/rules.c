@@ -275,3 +275,10 @@ ow_code rules_current(rules_cache *cache, ow_db_conn *db, const char *title_id,
     }
     return code;
 }
+
+ow_code rules_warm(rules_cache *cache, ow_db_conn *db, const char *title_id, ow_err *err) {
+    const rules *current = NULL;
+    ow_code code = rules_current(cache, db, title_id, &current, err);
+    rules_put_back(cache, current);
+    return code;
+}

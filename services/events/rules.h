@@ -33,7 +33,7 @@ typedef struct rules {
     int refs; // the cache's own
 } rules;
 
-enum { TYPES_MAX = 500, SUBSCRIPTIONS_MAX = 1000 };
+enum { TYPES_MAX = 500, SUBSCRIPTIONS_MAX = 1000, SUBSCRIPTIONS_BYTES_MAX = 2 << 20 };
 
 const type_rule *rules_find_type(const rules *rules, const char *name);
 
@@ -54,6 +54,10 @@ rules_cache *rules_cache_free(rules_cache *cache);
 const rules *rules_cache_get(rules_cache *cache, const char *title_id);
 // NULL is accepted.
 void rules_put_back(rules_cache *cache, const rules *rules);
+
+// Sees to it that the cache has what rules_current would read, in a read step: a title's largest rules take longer to
+// compile than a write may. Codes as rules_current.
+ow_code rules_warm(rules_cache *cache, ow_db_conn *db, const char *title_id, ow_err *err);
 
 // The rules as the store has them in this step, read only when the cache has another version. In a read
 // or write step; rules_put_back. Codes as ow_db_query; resource_exhausted "memory".

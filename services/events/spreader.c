@@ -25,6 +25,7 @@ struct spreader {
     queue_shares made; // by the slice
     int size;          // of the next slice, in executions
     bool again, stopping, cleaning;
+    bool cold;             // a slice may have to read rules, which takes longer than it may
     int64_t next_batch_us; // wall clock; 0: none
     int deleted;
     int64_t stored_bytes;
@@ -79,6 +80,7 @@ static void slice_done(void *self, ow_code code, const ow_err *err) {
             ow_log(OW_LOG_WARN, "events not spread", "reason=%s why=%s", err->reason, err->message);
         }
         // The same again would take as long again, and nobody's events went on.
+        s->cold = true;
         s->size = spread_next_size(s->size, false);
         set_timer(s, &s->timer, RETRY_US);
         return;
@@ -90,6 +92,35 @@ static void slice_done(void *self, ow_code code, const ow_err *err) {
         s->options.on_executions(s->options.self, &s->made);
     }
     plan(s);
+}
+
+static void begin_slice(spreader *s) {
+    s->job = (ow_db_job){.run = slice_run, .done = slice_done, .self = s};
+    ow_db_write(s->options.db, &s->job);
+}
+
+// The rules of those whose turn it is.
+static ow_code warm_run(ow_db_conn *db, void *self, ow_err *err) {
+    const spreader *s = self;
+    occurrence_row row;
+    batch_item item;
+    bool found = false;
+    ow_code code = occurrence_next_spreading(db, "", s->arena, &row, &found, err);
+    if (code == OW_OK && found) {
+        code = rules_warm(s->options.cache, db, row.title_id, err);
+    }
+    code = code == OW_OK ? batch_next_due(db, s->arena, &item, &found, err) : code;
+    return code == OW_OK && found ? rules_warm(s->options.cache, db, item.title_id, err) : code;
+}
+
+static void warmed(void *self, ow_code code, const ow_err *err) {
+    spreader *s = self;
+    if (code != OW_OK || s->stopping) {
+        slice_done(s, code, err);
+        return;
+    }
+    s->cold = false;
+    begin_slice(s);
 }
 
 static void on_due(void *self) {
@@ -112,8 +143,12 @@ static void on_due(void *self) {
         .made = &s->made,
     };
     s->options.reserve_ids(s->options.self, s->slice.now_us, s->base_id);
-    s->job = (ow_db_job){.run = slice_run, .done = slice_done, .self = s};
-    ow_db_write(s->options.db, &s->job);
+    if (s->cold) {
+        s->job = (ow_db_job){.run = warm_run, .done = warmed, .self = s};
+        ow_db_read(s->options.db, &s->job);
+    } else {
+        begin_slice(s);
+    }
 }
 
 void spreader_kick(spreader *s, const spread *done) {
@@ -185,6 +220,7 @@ spreader *spreader_new(const spreader_options *options) {
     ow_metrics *m = options->metrics;
     s->options = *options;
     s->size = SPREAD_EXECUTIONS_MAX;
+    s->cold = true;
     s->timer = (ow_timer){.on_due = on_due, .self = s};
     s->clean_timer = (ow_timer){.on_due = on_clean, .self = s};
     s->spread = ow_metrics_counter(m, "overworld_events_spread_total",

@@ -89,6 +89,29 @@ static ow_code fail_if_full(ow_db_conn *db, const char *title_id, ow_err *err) {
                : code;
 }
 
+// The rules of a title are compiled and kept in memory as a whole: the large ones have a bound together, and small ones
+// are as many as there may be. To add them up takes longer than to count them.
+static ow_code fail_if_too_large(ow_db_conn *db, const subscription_row *row, size_t size,
+                                 ow_err *err) {
+    ow_rows *rows = NULL;
+    bool found;
+    if (size <= SUBSCRIPTIONS_BYTES_MAX / SUBSCRIPTIONS_MAX) {
+        return OW_OK;
+    }
+    ow_code code = ow_db_query(db, &rows, err,
+                               "SELECT COALESCE(SUM(LENGTH(declared)), 0) FROM subscriptions"
+                               " WHERE title_id = $1 AND subscription_id <> $2",
+                               "tt", row->title_id, row->subscription_id);
+    code = rows_one(code, rows, &found, err);
+    int64_t others = code == OW_OK && found ? ow_rows_int(rows, 0) : 0;
+    ow_rows_close(rows);
+    return code == OW_OK && others + (int64_t)size > SUBSCRIPTIONS_BYTES_MAX
+               ? ow_fail(err, OW_RESOURCE_EXHAUSTED, "too_many_conditions",
+                         "a title's subscriptions have at most %d MB together",
+                         SUBSCRIPTIONS_BYTES_MAX >> 20)
+               : code;
+}
+
 static ow_code pack(const subscription_msg *declared, ow_arena *arena, ProtobufCBinaryData *ret,
                     ow_err *err) {
     size_t size = overworld__api__subscription__get_packed_size(declared);
@@ -106,6 +129,7 @@ ow_code subscription_insert(ow_db_conn *db, const subscription_row *row, ow_aren
     ProtobufCBinaryData declared;
     ow_code code = fail_if_full(db, row->title_id, err);
     code = code == OW_OK ? pack(row->declared, arena, &declared, err) : code;
+    code = code == OW_OK ? fail_if_too_large(db, row, declared.len, err) : code;
     if (code != OW_OK) {
         return code;
     }
@@ -122,6 +146,7 @@ ow_code subscription_update(ow_db_conn *db, const subscription_row *row, ow_aren
                             ow_err *err) {
     ProtobufCBinaryData declared;
     ow_code code = pack(row->declared, arena, &declared, err);
+    code = code == OW_OK ? fail_if_too_large(db, row, declared.len, err) : code;
     if (code != OW_OK) {
         return code;
     }

@@ -27,10 +27,10 @@ ow_code subscription_read(ow_db_conn *db, const char *title_id, const char *subs
 ow_code subscription_find(ow_db_conn *db, const subscription_row *like, ow_arena *arena,
                           subscription_row *ret_row, bool *ret_found, ow_err *err);
 
-// Codes: resource_exhausted "too_many_subscriptions".
+// Codes: resource_exhausted "too_many_subscriptions", "too_many_conditions".
 ow_code subscription_insert(ow_db_conn *db, const subscription_row *row, ow_arena *arena,
                             ow_err *err);
-// Everything but ids and created_us; the version is one more afterwards.
+// Everything but ids and created_us; the version is one more afterwards. Codes: resource_exhausted "too_many_conditions".
 ow_code subscription_update(ow_db_conn *db, const subscription_row *row, ow_arena *arena,
                             ow_err *err);
 // With what waits for it in batches.
