@@ -30,6 +30,11 @@ static cli_exit route_purge(cli *c) {
     return code;
 }
 
+static const char *state_of(const RouteState *state) {
+    const char *now = state->disabled ? "off" : "on";
+    return state->undeclared ? "gone" : now;
+}
+
 static void add_row(cli *c, cli_table *table, const RouteState *state) {
     const Overworld__Api__Route *route = state->declared;
     cli_table_add(c, table, route->name);
@@ -38,7 +43,7 @@ static void add_row(cli *c, cli_table *table, const RouteState *state) {
     cli_table_add(c, table, route->function);
     cli_table_add(c, table, route->alias[0] != '\0' ? route->alias : "$DEFAULT");
     cli_table_add(c, table, route->access);
-    cli_table_add(c, table, state->disabled ? "off" : "on");
+    cli_table_add(c, table, state_of(state));
     cli_table_add(c, table, state->switched != NULL ? state->switched_by : "manifest");
 }
 
