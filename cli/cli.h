@@ -50,6 +50,7 @@ typedef struct cli {
     bool color;
     ow_client *client; // made by cli_connect
     const char *url;   // where it is connected to
+    char reason[48];   // of the last error that cli_tell told; "": none
 } cli;
 
 typedef struct cli_command {

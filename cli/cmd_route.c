@@ -28,6 +28,11 @@ static cli_exit route_purge(cli *c) {
     return code;
 }
 
+static const char *state_of(const RouteState *state) {
+    const char *now = state->disabled ? "off" : "on";
+    return state->undeclared ? "gone" : now;
+}
+
 static void add_row(cli *c, cli_table *table, const void *entry) {
     const RouteState *state = entry;
     const Overworld__Api__Route *route = state->declared;
@@ -37,7 +42,7 @@ static void add_row(cli *c, cli_table *table, const void *entry) {
     cli_table_add(c, table, route->function);
     cli_table_add(c, table, route->alias[0] != '\0' ? route->alias : "$DEFAULT");
     cli_table_add(c, table, route->access);
-    cli_table_add(c, table, state->disabled ? "off" : "on");
+    cli_table_add(c, table, state_of(state));
     cli_table_add(c, table, state->switched != NULL ? state->switched_by : "manifest");
 }
 

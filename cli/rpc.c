@@ -125,8 +125,9 @@ static const char *hint_for(const ow_client_error *error) {
     }
 }
 
-cli_exit cli_tell(const cli *c, const ow_client_error *error) {
+cli_exit cli_tell(cli *c, const ow_client_error *error) {
     const char *hint = hint_for(error);
+    snprintf(c->reason, sizeof c->reason, "%s", error->reason);
     cli_exit code = CLI_FAILED;
     for (size_t i = 0; i < sizeof exit_rules / sizeof exit_rules[0]; i++) {
         if (exit_rules[i].status == error->status) {

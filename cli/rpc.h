@@ -30,7 +30,7 @@ cli_exit cli_read_reply(cli *c, const ow_client_reply *reply,
 const char *cli_request_text(cli *c, const ProtobufCMessage *request);
 
 // Tells a failed request and gives the exit code that fits.
-cli_exit cli_tell(const cli *c, const ow_client_error *error);
+cli_exit cli_tell(cli *c, const ow_client_error *error);
 
 // ow login --email: asks for the password, logs in and stores the token in a profile.
 cli_exit cli_login_by_email(cli *c, const char *email);

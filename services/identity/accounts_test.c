@@ -3,6 +3,10 @@
 #include "services/identity/test_fixture.h"
 
 #include "services/identity/identity_logic.h"
+#include "services/identity/migrations/migrations.h"
+#include "services/identity/player_lists_store.h"
+
+#include "core/testing/store.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,6 +164,63 @@ static void players_are_listed_and_found_by_a_beginning(void **state) {
     ASK_REFUSED(f, &admin, "ListPlayers", &request, OW_INVALID_ARGUMENT, "bad_page_token");
     request.page_size = 201;
     ASK_REFUSED(f, &admin, "ListPlayers", &request, OW_INVALID_ARGUMENT, "bad_page_size");
+}
+
+// ---- The search in a store of before ----
+
+typedef struct search {
+    char plan[500];
+    listed_player found[4];
+    int count;
+} search;
+
+static ow_code explain(ow_db_conn *db, void *self, ow_err *err) {
+    enum { DETAIL = 3 };
+    search *s = self;
+    char sql[1500];
+    ow_rows *rows = NULL;
+    bool more = true;
+    s->plan[0] = '\0';
+    snprintf(sql, sizeof sql, "EXPLAIN QUERY PLAN %s", players_prefix_sql);
+    ow_code code = ow_db_query(db, &rows, err, sql, "ttttti", "ttl_a", "an", "ao", "an", "", 10LL);
+    while (code == OW_OK && (code = ow_rows_next(rows, &more, err)) == OW_OK && more) {
+        size_t used = strlen(s->plan);
+        snprintf(s->plan + used, sizeof s->plan - used, "%s; ", ow_rows_text(rows, DETAIL));
+    }
+    return code;
+}
+
+static ow_code find_anns(ow_db_conn *db, void *self, ow_err *err) {
+    search *s = self;
+    player_range range = {.title = "ttl_a", .prefix = "ann@", .shown = "", .after = "", .limit = 4};
+    return store_players_list(db, &range, s->found, &s->count, err);
+}
+
+// One title's logins are no part of another's search, and those that were there before are found.
+static void a_search_walks_over_logins_of_its_title(void **state) {
+    enum { NEWEST = 9 };
+    (void)state;
+    ow_db_migration with_rows[NEWEST + 3] = {0};
+    memcpy(with_rows, identity_migrations, NEWEST * sizeof with_rows[0]);
+    with_rows[NEWEST] = (ow_db_migration){
+        .number = NEWEST + 1,
+        .sql = "INSERT INTO players (player_id, title_id, platform, created_us)"
+               " VALUES ('plr_1', 'ttl_a', 'linux', 1), ('plr_2', 'ttl_b', 'linux', 1);"
+               "INSERT INTO logins (login_hash, player_id, kind, shown, password, created_us)"
+               " VALUES (X'01', 'plr_1', 'email', 'ann@example.com', '', 1),"
+               " (X'02', 'plr_2', 'email', 'ann@example.com', '', 1)"};
+    with_rows[NEWEST + 1] =
+        (ow_db_migration){.number = NEWEST + 2, .sql = identity_migrations[NEWEST].sql};
+    test_store store;
+    search s = {0};
+    test_store_open(&store, with_rows);
+    assert_ow_ok(test_store_read(&store, find_anns, &s), &store.err);
+    assert_int_equal(s.count, 1);
+    assert_string_equal(s.found[0].player_id, "plr_1");
+    assert_ow_ok(test_store_read(&store, explain, &s), &store.err);
+    assert_non_null(strstr(s.plan, "logins_shown (title_id=? AND shown>? AND shown<?)"));
+    assert_null(strstr(s.plan, "TEMP B-TREE"));
+    test_store_close(&store);
 }
 
 static void who_is_not_there_is_not_found(void **state) {
@@ -400,6 +461,7 @@ static void changes_leave_audit_rows(void **state) {
 int main(void) {
     static mode local = {.channel = OW_CHANNEL_LOCAL};
     static mode packed_twice = {.channel = OW_CHANNEL_PACKED, .rerun_writes = true};
-    const struct CMUnitTest tests[] = {CASES(local), CASES(packed_twice)};
+    const struct CMUnitTest tests[] = {CASES(local), CASES(packed_twice),
+                                       cmocka_unit_test(a_search_walks_over_logins_of_its_title)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,22 +22,22 @@ static ow_code query_all(ow_db_conn *db, const player_range *range, ow_rows **re
                        (int64_t)range->limit);
 }
 
-// Up to the largest character that there is behind the prefix. CROSS, so that it is looked for among logins: a title
-// may have a million players.
+// CROSS, so that it is looked for among the title's logins: it may have a million players.
+const char players_prefix_sql[] =
+    COLUMNS "logins.shown FROM logins CROSS JOIN players"
+            " WHERE players.player_id = logins.player_id"
+            " AND logins.title_id = $1 AND logins.shown <> '' AND logins.shown >= $2"
+            " AND logins.shown < $3 AND (logins.shown > $4 OR logins.player_id > $5)"
+            " ORDER BY logins.shown, logins.player_id LIMIT $6";
+
+// Up to the largest character that there is behind the prefix.
 static ow_code query_prefix(ow_db_conn *db, const player_range *range, ow_rows **ret_rows,
                             ow_err *err) {
     char end[SHOWN_PREFIX_MAX + 5];
     const char *from = range->shown[0] != '\0' ? range->shown : range->prefix;
     snprintf(end, sizeof end, "%s\xF4\x8F\xBF\xBF", range->prefix);
-    return ow_db_query(db, ret_rows, err,
-                       COLUMNS "logins.shown FROM logins CROSS JOIN players"
-                               " WHERE players.player_id = logins.player_id"
-                               " AND logins.shown <> '' AND logins.shown >= $1"
-                               " AND logins.shown < $2 AND players.title_id = $3"
-                               " AND (logins.shown > $4 OR logins.player_id > $5)"
-                               " ORDER BY logins.shown, logins.player_id LIMIT $6",
-                       "ttttti", from, end, range->title, from, range->after,
-                       (int64_t)range->limit);
+    return ow_db_query(db, ret_rows, err, players_prefix_sql, "ttttti", range->title, from, end,
+                       from, range->after, (int64_t)range->limit);
 }
 
 ow_code store_players_list(ow_db_conn *db, const player_range *range, listed_player *ret_rows,

@@ -4,6 +4,9 @@
 
 #include "services/identity/players_store.h"
 
+// The query by a prefix: for a look at its plan.
+extern const char players_prefix_sql[];
+
 enum { SHOWN_PREFIX_MAX = 200, PLAYERS_PAGE_MAX = 200 };
 
 typedef struct listed_player {

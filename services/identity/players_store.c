@@ -62,9 +62,10 @@ static ow_code login_insert(ow_db_conn *db, const char *player_id, const login_k
                             int64_t now_us, ow_err *err) {
     return ow_db_exec(db, NULL, err,
                       "INSERT INTO logins (login_hash, player_id, kind, shown, password, "
-                      " created_us) VALUES ($1, $2, $3, $4, $5, $6)",
-                      "btttti", key->hash, sizeof key->hash, player_id, login_kind_name(key->kind),
-                      key->shown, key->password, now_us);
+                      " created_us, title_id) VALUES ($1, $2, $3, $4, $5, $6,"
+                      " (SELECT title_id FROM players WHERE player_id = $7))",
+                      "bttttit", key->hash, sizeof key->hash, player_id, login_kind_name(key->kind),
+                      key->shown, key->password, now_us, player_id);
 }
 
 static ow_code player_make(ow_db_conn *db, arrival *a, ow_err *err) {

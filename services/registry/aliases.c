@@ -380,6 +380,13 @@ ow_code store_alias_delete(tx *t, const delete_alias_request *request) {
                           " AND name = $3",
                           "ttt", t->title, server.name, row.name);
     }
+    // A later alias of that name is another one.
+    if (code == OW_OK) {
+        code = ow_db_exec(t->db, NULL, t->err,
+                          "DELETE FROM route_switches WHERE title_id = $1"
+                          " AND virtual_server = $2 AND alias = $3",
+                          "ttt", t->title, server.name, row.name);
+    }
     if (code == OW_OK) {
         code = audit_alias(t, "alias.delete", server.name, row.name, alias_state(t, &row), "");
     }

@@ -83,7 +83,8 @@ static ow_code empty_incoming(const blobs *b, ow_err *err) {
 
 ow_code blobs_init(blobs *b, const char *data_folder, ow_err *err) {
     b->folder = join(data_folder, "blobs");
-    if (b->folder == NULL) {
+    b->whole = whole_blobs_new();
+    if (b->folder == NULL || b->whole == NULL) {
         return no_memory(err);
     }
     ow_code code = ow_folder_make(b->folder, err);
@@ -93,6 +94,7 @@ ow_code blobs_init(blobs *b, const char *data_folder, ow_err *err) {
 void blobs_deinit(blobs *b) {
     free(b->folder);
     b->folder = NULL;
+    b->whole = whole_blobs_free(b->whole);
 }
 
 static ow_code read_at(int fd, const char *path, int64_t offset, uint8_t *buffer, size_t size,
@@ -134,20 +136,61 @@ static ow_code hash_file(int fd, const char *path, int64_t size,
     return code;
 }
 
-bool blobs_is_whole(const blobs *b, const char *sha256) {
-    char hex[OW_SHA256_HEX_SIZE];
-    struct stat info;
-    ow_err ignored;
-    OWNED_TEXT path = blobs_path(b, sha256);
-    OWNED_FD fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    return fd >= 0 && fstat(fd, &info) == 0 &&
-           hash_file(fd, path, info.st_size, hex, &ignored) == OW_OK && strcmp(hex, sha256) == 0;
+// A file that was changed in this very tick of the file system's clock may be changed once more without showing it.
+static bool is_settled(const struct stat *info) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    return info->st_ctim.tv_sec < now.tv_sec ||
+           (info->st_ctim.tv_sec == now.tv_sec && info->st_ctim.tv_nsec < now.tv_nsec);
 }
 
-bool blobs_touch(const blobs *b, const char *sha256) {
+static ow_code no_blob(const char *sha256, ow_err *err) {
+    return ow_fail(err, OW_NOT_FOUND, "no_blob", "there is no blob %s", sha256);
+}
+
+static ow_code check_file(const blobs *b, const char *sha256, int fd, const char *path,
+                          ow_err *err) {
+    char hex[OW_SHA256_HEX_SIZE];
+    struct stat info;
+    if (fstat(fd, &info) != 0) {
+        return io_failed(err, errno, "look at", path);
+    }
+    if (whole_blobs_has(b->whole, sha256, &info)) {
+        return OW_OK;
+    }
+    bool settled = is_settled(&info);
+    ow_code code = hash_file(fd, path, info.st_size, hex, err);
+    if (code == OW_DATA_LOSS || (code == OW_OK && strcmp(hex, sha256) != 0)) {
+        return ow_fail(err, OW_DATA_LOSS, "blob_damaged", "the blob %s is damaged", sha256);
+    }
+    if (code == OW_OK && settled) {
+        whole_blobs_add(b->whole, sha256, &info);
+    }
+    return code;
+}
+
+ow_code blobs_check(const blobs *b, const char *sha256, ow_err *err) {
     OWNED_TEXT path = blobs_path(b, sha256);
+    if (path == NULL) {
+        return no_memory(err);
+    }
+    OWNED_FD fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return errno == ENOENT ? no_blob(sha256, err) : io_failed(err, errno, "open", path);
+    }
+    return check_file(b, sha256, fd, path, err);
+}
+
+ow_code blobs_touch(const blobs *b, const char *sha256, ow_err *err) {
+    OWNED_TEXT path = blobs_path(b, sha256);
+    if (path == NULL) {
+        return no_memory(err);
+    }
     // Young first: what is young is not swept while it is read.
-    return path != NULL && utimensat(AT_FDCWD, path, NULL, 0) == 0 && blobs_is_whole(b, sha256);
+    if (utimensat(AT_FDCWD, path, NULL, 0) != 0) {
+        return errno == ENOENT ? no_blob(sha256, err) : io_failed(err, errno, "touch", path);
+    }
+    return blobs_check(b, sha256, err);
 }
 
 // From a synced file in incoming to its place, so that it is there after a power cut too.
@@ -200,7 +243,7 @@ ow_code blobs_put(const blobs *b, const void *bytes, size_t size,
     uint8_t digest[OW_SHA256_SIZE];
     ow_sha256(bytes, size, digest);
     ow_hex_encode(digest, sizeof digest, ret_sha256);
-    if (blobs_touch(b, ret_sha256)) {
+    if (blobs_touch(b, ret_sha256, NULL) == OW_OK) {
         return OW_OK;
     }
     char name[OW_ID_MAX];
@@ -226,7 +269,7 @@ ow_code blobs_read(const blobs *b, const char *sha256, blob_piece *piece, ow_err
     }
     OWNED_FD fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT) {
-        return ow_fail(err, OW_NOT_FOUND, "no_blob", "there is no blob %s", sha256);
+        return no_blob(sha256, err);
     }
     struct stat info;
     if (fd < 0 || fstat(fd, &info) != 0) {

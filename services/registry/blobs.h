@@ -9,6 +9,8 @@
 #include "core/crypto/hash.h"
 #include "core/error/error.h"
 
+#include "services/registry/whole_blobs.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,6 +19,7 @@
 
 typedef struct blobs {
     char *folder;
+    whole_blobs *whole;
 } blobs;
 
 // Makes the folders under `data_folder` and empties incoming. In place; blobs_deinit.
@@ -26,12 +29,14 @@ void blobs_deinit(blobs *b);
 // The path of a blob, malloc'ed by asprintf: the caller frees it. NULL when out of memory. No I/O.
 char *blobs_path(const blobs *b, const char *sha256);
 
-// Whether it is there and still what its hash says; reads all of it.
-bool blobs_is_whole(const blobs *b, const char *sha256);
+// Whether it is there and still what its hash says: reads all of it, unless that was done and the file is the same.
+// Codes: not_found "no_blob"; data_loss "blob_damaged": its hash differs, or it was cut while it was read; what else
+// says nothing about the blob (no memory, no free descriptor, a disk that does not answer).
+ow_code blobs_check(const blobs *b, const char *sha256, ow_err *err);
 
-// The same, and makes it young: before anything refers to it. What the disk has changed counts as missing, and
-// what comes anew takes its place.
-bool blobs_touch(const blobs *b, const char *sha256);
+// The same, and makes it young: before anything refers to it. Who keeps what comes anew writes it unless this says
+// OW_OK: that takes the place of what the disk has changed.
+ow_code blobs_touch(const blobs *b, const char *sha256, ow_err *err);
 
 // The blobs of one of the 256 folders that nobody touched for so long. `on_blob` false: out of memory.
 typedef struct blob_visit {

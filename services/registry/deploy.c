@@ -40,18 +40,23 @@ static ow_code check_request(const deploy_request *request, ow_err *err) {
     return code;
 }
 
+// Not there, or not what it was.
+static bool is_lost(ow_code code) {
+    return code == OW_NOT_FOUND || code == OW_DATA_LOSS;
+}
+
 static ow_code open_bundle(const registry *r, const char *sha256, ow_archive_map *ret_map,
                            ow_err *err) {
     char *path = blobs_path(&r->blobs, sha256);
     if (path == NULL) {
         return no_memory(err);
     }
-    ow_code code =
-        blobs_touch(&r->blobs, sha256) ? ow_archive_map_open(path, ret_map, err) : OW_NOT_FOUND;
+    ow_code code = blobs_touch(&r->blobs, sha256, err);
+    code = code == OW_OK ? ow_archive_map_open(path, ret_map, err) : code;
     free(path);
-    return code != OW_NOT_FOUND ? code
-                                : ow_fail(err, OW_NOT_FOUND, "no_bundle",
-                                          "the bundle %s was not uploaded, or is damaged", sha256);
+    return !is_lost(code) ? code
+                          : ow_fail(err, OW_NOT_FOUND, "no_bundle",
+                                    "the bundle %s was not uploaded, or is damaged", sha256);
 }
 
 static ow_code read_manifest(const ow_archive *archive, const deploy_request *request,
@@ -162,7 +167,7 @@ ow_code deploy_recall(ow_run *run) {
     deploy_state *s = run->state;
     int whole = 0;
     for (int i = 0; i < s->known_count; i++) {
-        if (blobs_touch(&r->blobs, s->known[i].code_sha256)) {
+        if (blobs_touch(&r->blobs, s->known[i].code_sha256, NULL) == OW_OK) {
             s->known[whole++] = s->known[i];
         }
     }
@@ -364,6 +369,16 @@ static bool has_code(const deploy_state *s) {
     return s->built || s->reused;
 }
 
+static ow_code keep_reused(registry *r, const char *sha256, ow_err *err) {
+    ow_code code = blobs_touch(&r->blobs, sha256, err);
+    if (is_lost(code)) {
+        return ow_fail(err, OW_ABORTED, "build_gone",
+                       "the code built earlier was removed just now: deploy again");
+    }
+    ow_counter_add(r->reused_builds, code == OW_OK ? 1 : 0);
+    return code;
+}
+
 ow_code deploy_keep(ow_run *run) {
     registry *r = run->self;
     deploy_state *s = run->state;
@@ -380,11 +395,8 @@ ow_code deploy_keep(ow_run *run) {
     ow_code code = OW_OK;
     if (s->built) {
         code = blobs_put(&r->blobs, s->code, s->code_size, s->code_sha256, run->err);
-    } else if (blobs_touch(&r->blobs, s->code_sha256)) {
-        ow_counter_add(r->reused_builds, 1);
     } else {
-        code = ow_fail(run->err, OW_ABORTED, "build_gone",
-                       "the code built earlier was removed just now: deploy again");
+        code = keep_reused(r, s->code_sha256, run->err);
     }
     ow_archive_map map = {0};
     if (code == OW_OK && s->revision->n_files > 0) {

@@ -83,13 +83,13 @@ static void deploys_nothing_that_is_damaged(void **state) {
     spoil(b, code_sha256);
     assert_true(deploy(f, false)->built);
     assert_int_equal(f->runner.builds, 2);
-    assert_true(blobs_is_whole(b, code_sha256));
+    assert_int_equal(blobs_check(b, code_sha256, NULL), OW_OK);
     spoil(b, f->sha256);
     deploy_request request = deploy_of(f);
     expect_failure(f, "Deploy", &request, OW_NOT_FOUND, "no_bundle");
     upload(f, MANIFEST("client"), "int a;", "words");
     deploy(f, false);
-    assert_true(blobs_is_whole(b, f->sha256));
+    assert_int_equal(blobs_check(b, f->sha256, NULL), OW_OK);
 }
 
 static void keeps_the_old_code_when_the_new_does_not_compile(void **state) {

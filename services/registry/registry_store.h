@@ -199,11 +199,12 @@ enum { ROUTE_SWITCHES_MAX = 1000 }; // of a virtual server
 // What was switched by hand, written into routes in force. `t->title` is the virtual server's.
 ow_code store_routes_switch(tx *t, const char *server, const triggers_msg *in_force);
 
-// Codes: not_found "no_virtual_server", "no_route"; resource_exhausted "too_many_switches".
+// Switching one on whose route is gone forgets the switch. Codes: not_found "no_virtual_server", "no_route"; aborted
+// "stale_etag"; resource_exhausted "too_many_switches".
 ow_code store_route_set_disabled(tx *t, const set_route_disabled_request *request,
                                  route_state_msg *ret_state);
-// By alias and name, from behind the one of `request`'s page token. Codes: not_found "no_virtual_server",
-// invalid_argument "bad_page_token".
+// Routes in force and switches without one, by alias and name, from behind the one of `request`'s page token. Codes:
+// not_found "no_virtual_server", invalid_argument "bad_page_token".
 ow_code store_route_states(tx *t, const list_routes_request *request, int limit,
                            list_routes_response *ret_page);
 

@@ -1,6 +1,7 @@
 // The registry as its callers see it: titles, virtual servers, bundles. Real store, real files, a fake runner.
 // Run with "packed" the calls are encoded and deferred.
 
+#include "services/registry/internal.h"
 #include "services/registry/registry_rig.h"
 
 #include "core/archive/archive.h"
@@ -220,6 +221,29 @@ static void takes_and_gives_blobs_in_pieces(void **state) {
     free(bytes);
 }
 
+#define DIGITS "0123456789"
+
+static bool completes(fixture *f, const char *hash, size_t at, size_t size) {
+    const put_chunk_response *reply =
+        put_chunk(f, hash, (const uint8_t *)DIGITS, at, size, strlen(DIGITS));
+    assert_non_null(reply);
+    return reply->complete;
+}
+
+// The disk is asked where an upload begins: not at each piece, or what is damaged were read again for each.
+static void asks_the_disk_where_an_upload_begins(void **state) {
+    fixture *f = *state;
+    const blobs *b = &((registry *)f->stage.self)->blobs;
+    char hash[OW_SHA256_HEX_SIZE];
+    hash_hex(DIGITS, 10, hash);
+    assert_false(completes(f, hash, 0, 4));
+    assert_int_equal(blobs_put(b, DIGITS, 10, hash, &f->stage.err), OW_OK);
+    assert_false(completes(f, hash, 4, 4));
+    assert_true(completes(f, hash, 8, 2));
+    assert_true(completes(f, hash, 4, 4));
+    assert_true(completes(f, hash, 0, 4));
+}
+
 static void bounds_uploads(void **state) {
     fixture *f = *state;
     char hash[OW_SHA256_HEX_SIZE];
@@ -334,6 +358,7 @@ int main(int argc, char **argv) {
         CASE(asks_for_a_title_when_there_are_several),
         CASE(refuses_viewers),
         CASE(takes_and_gives_blobs_in_pieces),
+        CASE(asks_the_disk_where_an_upload_begins),
         CASE(bounds_uploads),
         CASE(several_may_send_the_same_bundle),
     };

@@ -385,9 +385,16 @@ static void a_route_is_switched_without_a_deployment(void **state) {
     upload_with(f, "[],\"routes\":[" ROUTE("b", "") "," ROUTE("c", "") "]", "two");
     deploy(f, true);
     page = routes_of(f, 0, "");
-    assert_int_equal(page->n_routes, 2);
-    assert_true(page->routes[0]->disabled);
-    assert_false(page->routes[1]->disabled);
+    assert_int_equal(page->n_routes, 3);
+    assert_true(page->routes[1]->disabled);
+    assert_false(page->routes[1]->undeclared);
+    assert_false(page->routes[2]->disabled);
+    // A switch whose route is gone is seen, and forgotten when it is switched on.
+    assert_true(page->routes[0]->undeclared);
+    assert_string_equal(page->routes[0]->declared->name, "a");
+    assert_string_equal(routes_of(f, 1, "")->routes[0]->declared->name, "a");
+    assert_true(switch_route(f, "a", false)->undeclared);
+    assert_int_equal(routes_of(f, 0, "")->n_routes, 2);
     // As it is declared is nobody's switch.
     now = switch_route(f, "b", false);
     assert_false(now->disabled);
@@ -405,6 +412,61 @@ static void a_route_is_switched_without_a_deployment(void **state) {
     expect_failure(f, "ListRoutes", &bad, OW_INVALID_ARGUMENT, "bad_page_token");
 }
 
+static void a_switch_has_an_etag(void **state) {
+    fixture *f = *state;
+    upload_with(f, "[],\"routes\":[" ROUTE("b", "") "]", "one");
+    deploy(f, true);
+    set_route_disabled_request request = OVERWORLD__REGISTRY__V1__SET_ROUTE_DISABLED_REQUEST__INIT;
+    request.virtual_server = TEXT("chat");
+    request.name = TEXT("b");
+    request.disabled = true;
+    char before[64], after[64];
+    snprintf(before, sizeof before, "%s", routes_of(f, 0, "")->routes[0]->etag);
+    request.etag = before;
+    const route_state_msg *now = must_call(f, "SetRouteDisabled", &request);
+    snprintf(after, sizeof after, "%s", now->etag);
+    assert_string_equal(routes_of(f, 0, "")->routes[0]->etag, after);
+    request.disabled = false;
+    expect_failure(f, "SetRouteDisabled", &request, OW_ABORTED, "stale_etag");
+    assert_true(routes_of(f, 0, "")->routes[0]->disabled);
+    request.etag = after;
+    must_call(f, "SetRouteDisabled", &request);
+    assert_false(routes_of(f, 0, "")->routes[0]->disabled);
+}
+
+static void an_alias_takes_its_switches_along(void **state) {
+    fixture *f = *state;
+    upload_with(f, "[],\"routes\":[" ROUTE("b", "") "," ROUTE("b", ",\"alias\":\"live\"") "]",
+                "one");
+    deploy(f, true);
+    create_alias_request live = OVERWORLD__REGISTRY__V1__CREATE_ALIAS_REQUEST__INIT;
+    alias_target_msg target = OVERWORLD__REGISTRY__V1__ALIAS_TARGET__INIT;
+    alias_target_msg *targets[] = {&target};
+    target.version = TEXT("1");
+    live.virtual_server = TEXT("chat");
+    live.name = TEXT("live");
+    live.n_targets = 1;
+    live.targets = targets;
+    must_call(f, "CreateAlias", &live);
+    switch_route(f, "b", true);
+    set_route_disabled_request request = OVERWORLD__REGISTRY__V1__SET_ROUTE_DISABLED_REQUEST__INIT;
+    request.virtual_server = TEXT("chat");
+    request.name = TEXT("b");
+    request.alias = TEXT("live");
+    request.disabled = true;
+    must_call(f, "SetRouteDisabled", &request);
+    delete_alias_request gone = OVERWORLD__REGISTRY__V1__DELETE_ALIAS_REQUEST__INIT;
+    gone.virtual_server = TEXT("chat");
+    gone.name = TEXT("live");
+    must_call(f, "DeleteAlias", &gone);
+    assert_int_equal(routes_of(f, 0, "")->n_routes, 1);
+    must_call(f, "CreateAlias", &live);
+    list_routes_response *page = routes_of(f, 0, "");
+    assert_int_equal(page->n_routes, 2);
+    assert_true(page->routes[0]->disabled); // of $DEFAULT
+    assert_false(page->routes[1]->disabled);
+}
+
 int main(int argc, char **argv) {
     channel = argc > 1 && strcmp(argv[1], "packed") == 0 ? OW_CHANNEL_PACKED : OW_CHANNEL_LOCAL;
     const struct CMUnitTest tests[] = {
@@ -415,6 +477,8 @@ int main(int argc, char **argv) {
         OW_TEST_WITH(slices_do_not_override_the_back_off, set_up, tear_down),
         OW_TEST_WITH(mistakes_are_named, set_up, tear_down),
         OW_TEST_WITH(a_route_is_switched_without_a_deployment, set_up, tear_down),
+        OW_TEST_WITH(a_switch_has_an_etag, set_up, tear_down),
+        OW_TEST_WITH(an_alias_takes_its_switches_along, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

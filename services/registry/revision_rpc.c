@@ -61,10 +61,8 @@ static ow_code with_bundle(ow_run *run, const char *sha256,
     if (path == NULL) {
         return no_memory(run->err);
     }
-    ow_code code = ow_archive_map_open(path, &map, run->err);
-    if (code != OW_NOT_FOUND && !blobs_is_whole(&r->blobs, sha256)) {
-        code = ow_fail(run->err, OW_DATA_LOSS, "blob_damaged", "the bundle %s is damaged", sha256);
-    }
+    ow_code code = blobs_check(&r->blobs, sha256, run->err);
+    code = code == OW_OK ? ow_archive_map_open(path, &map, run->err) : code;
     if (code == OW_OK) {
         code = look(run, &map);
     }

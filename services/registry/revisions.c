@@ -223,6 +223,26 @@ static ow_code find_or_create(tx *t, const deployment *d, server_row *ret_row) {
     return code;
 }
 
+// For who looks for a function: store_servers_list.
+static ow_code keep_function_names(tx *t, const char *server, const revision_msg *r) {
+    size_t size = 1;
+    for (size_t i = 0; i < r->n_functions; i++) {
+        size += strlen(r->functions[i]->name) + 1;
+    }
+    char *names = ow_arena_calloc(t->arena, size, 1);
+    char *end = names;
+    for (size_t i = 0; names != NULL && i < r->n_functions; i++) {
+        end = stpcpy(end, r->functions[i]->name);
+        *end++ = '\n';
+    }
+    t->out_of_memory = t->out_of_memory || names == NULL;
+    return names == NULL ? tx_end(t)
+                         : ow_db_exec(t->db, NULL, t->err,
+                                      "UPDATE virtual_servers SET functions = $1"
+                                      " WHERE title_id = $2 AND name = $3",
+                                      "ttt", names, t->title, server);
+}
+
 // Makes the revision $LATEST: its row is there afterwards.
 static ow_code make_latest(tx *t, const deployment *d, server_row *row, revision_msg **ret_r) {
     revision_msg *r = NULL;
@@ -234,7 +254,8 @@ static ow_code make_latest(tx *t, const deployment *d, server_row *row, revision
         code = drop_unpublished(t, d->server, row->latest_revision);
         row->latest_revision = d->revision_id;
     }
-    return code == OW_OK ? store_revision_find(t, d->server, d->revision_id, ret_r) : code;
+    code = code == OW_OK ? store_revision_find(t, d->server, d->revision_id, ret_r) : code;
+    return code == OW_OK ? keep_function_names(t, d->server, *ret_r) : code;
 }
 
 static ow_code publish_and_move(tx *t, server_row *row, revision_msg *r, const char *description,

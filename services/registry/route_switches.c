@@ -84,10 +84,18 @@ ow_code store_routes_switch(tx *t, const char *server, const triggers_msg *in_fo
 
 // ---- Showing ----
 
-static void fill_state(const tx *t, route_msg *route, const route_switch *s,
-                       route_state_msg *state) {
+// What an etag stands for: how it is switched, and since when.
+static char *etag_in(tx *t, const route_msg *route, const route_switch *s) {
+    bool disabled = s != NULL ? s->disabled : route->disabled != 0;
+    const char *text = kept_text(t, ow_arena_printf_in(t->arena, "%d.%lld", (int)disabled,
+                                                       (long long)(s != NULL ? s->at_us : 0)));
+    return (char *)(uintptr_t)text;
+}
+
+static void fill_state(tx *t, route_msg *route, const route_switch *s, route_state_msg *state) {
     state->declared = route;
     state->disabled = route->disabled;
+    state->etag = etag_in(t, route, s);
     if (s != NULL) {
         state->disabled = s->disabled;
         state->switched_by = (char *)(uintptr_t)s->by;
@@ -104,10 +112,51 @@ static const route_switch *switch_of(const route_switches *switches, const route
     return NULL;
 }
 
+typedef struct shown_route {
+    route_msg *route;
+    bool undeclared;
+} shown_route;
+
 static int by_alias_and_name(const void *left, const void *right) {
-    const route_msg *a = *(route_msg *const *)left;
-    const route_msg *b = *(route_msg *const *)right;
-    return compare(a, alias_of(b->alias), b->name);
+    const shown_route *a = left, *b = right;
+    return compare(a->route, alias_of(b->route->alias), b->route->name);
+}
+
+// Of a switch whose route is gone.
+static route_msg *bare_route_in(tx *t, const route_switch *s) {
+    route_msg *route = ow_arena_alloc(t->arena, sizeof *route);
+    if (route == NULL) {
+        t->out_of_memory = true;
+        return NULL;
+    }
+    overworld__api__route__init(route);
+    route->alias = (char *)(uintptr_t)s->alias;
+    route->name = (char *)(uintptr_t)s->name;
+    return route;
+}
+
+// Routes in force, and switches that outlived theirs: whoever wants to be rid of them has to see them.
+static shown_route *all_in_order(tx *t, const triggers_msg *in_force,
+                                 const route_switches *switches, size_t *ret_count) {
+    size_t count = 0;
+    shown_route *list =
+        ow_arena_calloc(t->arena, in_force->n_routes + switches->count + 1, sizeof *list);
+    for (size_t i = 0; list != NULL && i < in_force->n_routes; i++) {
+        list[count++] = (shown_route){in_force->routes[i], false};
+    }
+    for (size_t i = 0; list != NULL && i < switches->count; i++) {
+        const route_switch *s = &switches->list[i];
+        if (find_route(in_force, s->alias, s->name) == NULL) {
+            list[count] = (shown_route){bare_route_in(t, s), true};
+            count += list[count].route != NULL ? 1 : 0;
+        }
+    }
+    if (count > 0) {
+        qsort(list, count, sizeof *list, by_alias_and_name);
+    }
+    t->out_of_memory = t->out_of_memory || list == NULL;
+    *ret_count = count;
+    return list;
 }
 
 static ow_code in_force_of(tx *t, const char *server, triggers_msg **ret_triggers) {
@@ -130,16 +179,16 @@ static bool read_token(const tx *t, const char *token, const char **ret_alias,
     return slash != NULL || token[0] == '\0';
 }
 
-static bool fill_page(tx *t, const triggers_msg *in_force, size_t from, size_t count,
-                      const route_switches *switches, list_routes_response *page) {
+static bool fill_page(tx *t, const shown_route *list, size_t count, const route_switches *switches,
+                      list_routes_response *page) {
     page->routes = ow_arena_calloc(t->arena, count + 1, sizeof *page->routes);
     for (size_t i = 0; page->routes != NULL && i < count; i++) {
-        route_msg *route = in_force->routes[from + i];
         page->routes[i] = MESSAGE_IN(t->arena, route_state);
         if (page->routes[i] == NULL) {
             return false;
         }
-        fill_state(t, route, switch_of(switches, route), page->routes[i]);
+        fill_state(t, list[i].route, switch_of(switches, list[i].route), page->routes[i]);
+        page->routes[i]->undeclared = list[i].undeclared;
         page->n_routes++;
     }
     return page->routes != NULL;
@@ -160,19 +209,19 @@ ow_code store_route_states(tx *t, const list_routes_request *request, int limit,
     if (code != OW_OK) {
         return code;
     }
-    size_t all = in_force->n_routes;
-    size_t from = 0;
-    if (all > 0) {
-        qsort(in_force->routes, all, sizeof *in_force->routes, by_alias_and_name);
-    }
+    size_t all = 0, from = 0;
+    const shown_route *list = all_in_order(t, in_force, switches, &all);
     while (from < all && request->page_token[0] != '\0' &&
-           compare(in_force->routes[from], alias, name) <= 0) {
+           compare(list[from].route, alias, name) <= 0) {
         from++;
     }
     size_t count = all - from < (size_t)limit ? all - from : (size_t)limit;
-    t->out_of_memory = !fill_page(t, in_force, from, count, switches, ret_page);
+    if (t->out_of_memory || !fill_page(t, list + from, count, switches, ret_page)) {
+        t->out_of_memory = true;
+        return tx_end(t);
+    }
     if (from + count < all && count > 0) {
-        const route_msg *last = in_force->routes[from + count - 1];
+        const route_msg *last = list[from + count - 1].route;
         ret_page->next_page_token = (char *)(uintptr_t)kept_text(
             t, ow_arena_printf_in(t->arena, "%s/%s", alias_of(last->alias), last->name));
     }
@@ -236,30 +285,56 @@ static ow_code after_switch(tx *t, const char *server, const route_switch *befor
                          : code;
 }
 
+// The route that is to be switched. One that is gone, only for its switch to be forgotten.
+static ow_code find_switched(tx *t, const set_route_disabled_request *request,
+                             const triggers_msg *in_force, const route_switches *switches,
+                             route_msg **ret_route) {
+    const char *alias = alias_of(request->alias);
+    *ret_route = find_route(in_force, alias, request->name);
+    for (size_t i = 0; *ret_route == NULL && !request->disabled && i < switches->count; i++) {
+        const route_switch *s = &switches->list[i];
+        if (strcmp(s->alias, alias) == 0 && strcmp(s->name, request->name) == 0) {
+            *ret_route = bare_route_in(t, s);
+        }
+    }
+    return *ret_route != NULL || t->out_of_memory
+               ? tx_end(t)
+               : ow_fail(t->err, OW_NOT_FOUND, "no_route",
+                         "\"%s\" has no route \"%.60s\" for %.60s", request->virtual_server,
+                         request->name, alias);
+}
+
+static ow_code check_switch_etag(tx *t, const char *etag, const route_msg *route,
+                                 const route_switch *known) {
+    return etag[0] != '\0' && strcmp(etag, etag_in(t, route, known)) != 0
+               ? ow_fail(t->err, OW_ABORTED, "stale_etag",
+                         "somebody else switched the route \"%.60s\": read it again", route->name)
+               : tx_end(t);
+}
+
 ow_code store_route_set_disabled(tx *t, const set_route_disabled_request *request,
                                  route_state_msg *ret_state) {
     triggers_msg *in_force = NULL;
+    route_msg *route = NULL;
     route_switch after = {alias_of(request->alias), request->name, t->principal,
                           request->disabled != 0, t->now_us};
     route_switches *switches = new_switches(t);
     ow_code code = in_force_of(t, request->virtual_server, &in_force);
     code = code == OW_OK ? tx_end(t) : code;
     code = code == OW_OK ? read_switches(t, request->virtual_server, switches) : code;
+    code = code == OW_OK ? find_switched(t, request, in_force, switches, &route) : code;
     if (code != OW_OK) {
         return code;
     }
-    route_msg *route = find_route(in_force, after.alias, after.name);
-    if (route == NULL) {
-        return ow_fail(t->err, OW_NOT_FOUND, "no_route", "\"%s\" has no route \"%.60s\" for %.60s",
-                       request->virtual_server, request->name, after.alias);
-    }
     const route_switch *known = switch_of(switches, route);
     route_switch before = {.disabled = known != NULL ? known->disabled : route->disabled != 0};
-    code = keep_switch(t, request->virtual_server, route, &after);
+    code = check_switch_etag(t, request->etag, route, known);
+    code = code == OW_OK ? keep_switch(t, request->virtual_server, route, &after) : code;
     code = code == OW_OK ? after_switch(t, request->virtual_server, &before, &after) : code;
     if (code == OW_OK) {
         bool differs = after.disabled != (route->disabled != 0);
         fill_state(t, route, differs ? &after : NULL, ret_state);
+        ret_state->undeclared = find_route(in_force, after.alias, after.name) == NULL;
     }
     return code == OW_OK ? tx_end(t) : code;
 }

@@ -251,36 +251,40 @@ static bool body_has(const void *bytes, size_t size, const char *part) {
     return found;
 }
 
-enum { COLUMN_BODY = 8 };
+enum { COLUMN_FUNCTIONS = 8, COLUMN_BODY = 9 };
 
+// The body comes along where the names are not kept beside it.
 static bool fits(ow_rows *rows, const list_servers_request *request) {
     size_t size = 0;
     const char *name = ow_rows_text(rows, 0);
     if (!name_has(name, request->name_contains) || request->function_contains[0] == '\0') {
         return name_has(name, request->name_contains);
     }
+    const char *functions = ow_rows_text(rows, COLUMN_FUNCTIONS);
+    if (functions != NULL && functions[0] != '\0') {
+        return name_has(functions, request->function_contains);
+    }
     const void *body = ow_rows_blob(rows, COLUMN_BODY, &size);
     return body != NULL && body_has(body, size, request->function_contains);
 }
 
-#define BEHIND " WHERE virtual_servers.title_id = $1 AND name > $2"
-#define IN_ORDER " ORDER BY name LIMIT $3"
+#define SERVER_COLUMNS                                                                             \
+    "SELECT name, runtime, description, latest_revision, created_us, updated_us, etag,"            \
+    " latest_version"
+#define FUNCTION_COLUMNS                                                                           \
+    ", functions, CASE WHEN functions = '' THEN (SELECT body FROM revisions"                       \
+    " WHERE revisions.title_id = virtual_servers.title_id"                                         \
+    " AND virtual_server = virtual_servers.name AND revision_id = latest_revision) END"
+#define BEHIND_IN_ORDER                                                                            \
+    " FROM virtual_servers WHERE title_id = $1 AND name > $2 ORDER BY name LIMIT $3"
 
 // Looked through here: SQL has no portable way to look for a part of a name, and a title's virtual servers are few.
 static ow_code query_servers(tx *t, const list_servers_request *request, int limit,
                              ow_rows **ret_rows) {
     bool by_function = request->function_contains[0] != '\0';
     bool all = request->name_contains[0] == '\0' && !by_function;
-    const char *sql = !by_function ? "SELECT name, runtime, description, latest_revision,"
-                                     " created_us, updated_us, etag, latest_version"
-                                     " FROM virtual_servers" BEHIND IN_ORDER
-                                   : "SELECT name, runtime, virtual_servers.description,"
-                                     " latest_revision, virtual_servers.created_us, updated_us,"
-                                     " etag, latest_version, body"
-                                     " FROM virtual_servers CROSS JOIN revisions" BEHIND
-                                     " AND revisions.title_id = virtual_servers.title_id"
-                                     " AND revisions.virtual_server = virtual_servers.name"
-                                     " AND revisions.revision_id = latest_revision" IN_ORDER;
+    const char *sql = by_function ? SERVER_COLUMNS FUNCTION_COLUMNS BEHIND_IN_ORDER
+                                  : SERVER_COLUMNS BEHIND_IN_ORDER;
     return ow_db_query(t->db, ret_rows, t->err, sql, "tti", t->title, request->page_token,
                        all ? (int64_t)limit + 1 : (int64_t)MAX_SERVERS_OF_TITLE);
 }

@@ -18,7 +18,7 @@ typedef struct fixture {
     ow_arena *arena;
     // Inputs and results of the jobs.
     const char *name;
-    bool fails;
+    bool fails, by_function;
     int from; // the number of the first
     int64_t rows;
     char last[200];
@@ -174,7 +174,8 @@ static ow_code find_by_part(ow_db_conn *conn, void *self, ow_err *err) {
     t.title = "ttl_A";
     list_servers_request request = OVERWORLD__REGISTRY__V1__LIST_VIRTUAL_SERVERS_REQUEST__INIT;
     list_servers_response page = OVERWORLD__REGISTRY__V1__LIST_VIRTUAL_SERVERS_RESPONSE__INIT;
-    request.name_contains = (char *)(uintptr_t)f->name;
+    *(f->by_function ? &request.function_contains : &request.name_contains) =
+        (char *)(uintptr_t)f->name;
     ow_code code = store_servers_list(&t, &request, 100, &page);
     f->rows = code == OW_OK ? (int64_t)page.n_virtual_servers : -1;
     snprintf(f->last, sizeof f->last, "%s", f->rows > 0 ? page.virtual_servers[0]->name : "");
@@ -200,11 +201,67 @@ static void a_title_has_room_for_thousands(void **state) {
     assert_int_equal(f->rows, SERVERS_OF_TITLE + 1);
 }
 
+// "new" knows the names beside its revision, which is not there: nothing else is read. "old" was deployed before.
+static ow_code make_old_and_new(ow_db_conn *conn, void *self, ow_err *err) {
+    fixture *f = self;
+    tx t = tx_in(f, conn, err);
+    Overworld__Registry__V1__FunctionInfo greet = OVERWORLD__REGISTRY__V1__FUNCTION_INFO__INIT;
+    Overworld__Registry__V1__FunctionInfo *functions[] = {&greet};
+    route_revision_msg old = OVERWORLD__REGISTRY__V1__ROUTE_REVISION__INIT;
+    uint8_t body[64];
+    greet.name = (char *)(uintptr_t) "greet_all";
+    old.functions = functions;
+    old.n_functions = 1;
+    assert_true(overworld__registry__v1__route_revision__get_packed_size(&old) < sizeof body);
+    size_t size = overworld__registry__v1__route_revision__pack(&old, body);
+    t.title = "ttl_A";
+    server_row row;
+    ow_code code = store_server_create(&t, "new", "c", "", &row);
+    code = code == OW_OK ? store_server_create(&t, "old", "c", "", &row) : code;
+    code = code == OW_OK ? ow_db_exec(conn, NULL, err,
+                                      "UPDATE virtual_servers SET functions = $1 WHERE name = $2",
+                                      "tt", "greet\nleave\n", "new")
+                         : code;
+    code = code == OW_OK ? ow_db_exec(conn, NULL, err,
+                                      "UPDATE virtual_servers SET latest_revision = $1"
+                                      " WHERE name = $2",
+                                      "tt", "r1", "old")
+                         : code;
+    return code == OW_OK
+               ? ow_db_exec(conn, NULL, err,
+                            "INSERT INTO revisions (title_id, virtual_server, revision_id, version,"
+                            " created_us, created_by, description, bundle_sha256, body)"
+                            " VALUES ('ttl_A', 'old', 'r1', 0, 1, '', '', '', $1)",
+                            "b", body, size)
+               : code;
+}
+
+static void expect_with_function(fixture *f, const char *part, int64_t count, const char *first) {
+    f->name = part;
+    assert_int_equal(test_store_read(&f->store, find_by_part, f), OW_OK);
+    assert_int_equal(f->rows, count);
+    assert_string_equal(f->last, first);
+}
+
+static void functions_are_found_without_their_revisions(void **state) {
+    fixture *f = *state;
+    f->name = "A";
+    write_job(f, create_title);
+    assert_int_equal(write_job(f, make_old_and_new), OW_OK);
+    f->by_function = true;
+    expect_with_function(f, "leav", 1, "new");
+    expect_with_function(f, "_all", 1, "old");
+    expect_with_function(f, "GREET", 2, "new");
+    expect_with_function(f, "nothing", 0, "");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(audits_in_the_transaction_of_the_change, set_up, tear_down),
         cmocka_unit_test_setup_teardown(reads_many_changes_in_pieces_in_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_title_has_room_for_thousands, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(functions_are_found_without_their_revisions, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

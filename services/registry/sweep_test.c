@@ -54,10 +54,11 @@ static void what_is_not_referred_to_goes(void **state) {
     put(f, "a young one", young);
     make_old(f, orphan);
     round_of(f);
-    assert_true(blobs_is_whole(blobs_of(f), orphan)); // runners may still hold the routes of before
+    // Runners may still hold the routes of before.
+    assert_int_equal(blobs_check(blobs_of(f), orphan, NULL), OW_OK);
     round_of(f);
-    assert_false(blobs_is_whole(blobs_of(f), orphan));
-    assert_true(blobs_is_whole(blobs_of(f), young));
+    assert_int_equal(blobs_check(blobs_of(f), orphan, NULL), OW_NOT_FOUND);
+    assert_int_equal(blobs_check(blobs_of(f), young, NULL), OW_OK);
 }
 
 static void what_is_deployed_stays(void **state) {
@@ -70,23 +71,23 @@ static void what_is_deployed_stays(void **state) {
     hash_hex("some words", strlen("some words"), words);
     const char *const all[] = {bundle, code, words};
     for (int i = 0; i < 3; i++) {
-        assert_true(blobs_is_whole(blobs_of(f), all[i]));
+        assert_int_equal(blobs_check(blobs_of(f), all[i], NULL), OW_OK);
         make_old(f, all[i]);
     }
     round_of(f);
     round_of(f);
     for (int i = 0; i < 3; i++) {
-        assert_true(blobs_is_whole(blobs_of(f), all[i]));
+        assert_int_equal(blobs_check(blobs_of(f), all[i], NULL), OW_OK);
     }
     // Another $LATEST: no name reaches the first revision any more. The build is known still.
     upload(f, MANIFEST("server"), "int b;", "other words");
     deploy(f, false);
     round_of(f);
     round_of(f);
-    assert_false(blobs_is_whole(blobs_of(f), bundle));
-    assert_false(blobs_is_whole(blobs_of(f), words));
-    assert_true(blobs_is_whole(blobs_of(f), code));
-    assert_true(blobs_is_whole(blobs_of(f), f->sha256));
+    assert_int_equal(blobs_check(blobs_of(f), bundle, NULL), OW_NOT_FOUND);
+    assert_int_equal(blobs_check(blobs_of(f), words, NULL), OW_NOT_FOUND);
+    assert_int_equal(blobs_check(blobs_of(f), code, NULL), OW_OK);
+    assert_int_equal(blobs_check(blobs_of(f), f->sha256, NULL), OW_OK);
 }
 
 static void who_uploads_again_keeps_it(void **state) {
@@ -97,9 +98,9 @@ static void who_uploads_again_keeps_it(void **state) {
     round_of(f);
     put(f, "uploaded twice", hash); // to be deployed now
     round_of(f);
-    assert_true(blobs_is_whole(blobs_of(f), hash));
+    assert_int_equal(blobs_check(blobs_of(f), hash, NULL), OW_OK);
     assert_false(blobs_remove_old(blobs_of(f), hash, HOUR_S));
-    assert_true(blobs_is_whole(blobs_of(f), hash));
+    assert_int_equal(blobs_check(blobs_of(f), hash, NULL), OW_OK);
 }
 
 int main(void) {

@@ -130,6 +130,19 @@ static ow_code check(const put_chunk_request *request, ow_err *err) {
     return OW_OK;
 }
 
+// Is it there already? Asked where an upload begins: what is damaged is not read again at each piece of what
+// replaces it.
+static bool is_there(upload_piece *piece) {
+    const put_chunk_request *request = piece->run->request;
+    bool begins = request->offset == 0 || piece->upload == NULL;
+    return begins && blobs_touch(piece->owner->blobs, request->sha256, NULL) == OW_OK;
+}
+
+static ow_code no_upload(upload_piece *piece) {
+    return ow_fail(&piece->err, OW_FAILED_PRECONDITION, "no_upload",
+                   "no upload of this bundle is under way: begin at offset 0");
+}
+
 // On a pool thread.
 static void write_piece(void *self) {
     upload_piece *piece = self;
@@ -138,14 +151,13 @@ static void write_piece(void *self) {
     if (piece->evicted[0] != 0) {
         blobs_incoming_remove(b, piece->evicted);
     }
-    if (blobs_touch(b, request->sha256)) {
+    if (is_there(piece)) {
         piece->complete = true;
         piece->code = OW_OK;
         return;
     }
     if (piece->upload == NULL) {
-        piece->code = ow_fail(&piece->err, OW_FAILED_PRECONDITION, "no_upload",
-                              "no upload of this bundle is under way: begin at offset 0");
+        piece->code = no_upload(piece);
         return;
     }
     piece->code = blobs_incoming_write(b, request->sha256, request->offset, request->data.data,

@@ -115,6 +115,28 @@ static void versions_are_compared(void **state) {
     RUN(OK, NULL, "vs", "deploy", "tests/scenario/bundle");
 }
 
+static void with_blobs(const char *commands) {
+    char shell[500];
+    snprintf(shell, sizeof shell,
+             "cd %s && for at in $(find . -path '*/blobs/*' -type f); do %s; done",
+             deployment_folder(d), commands);
+    FILE *done = popen(shell, "r");
+    assert_int_equal(pclose(done), 0);
+}
+
+// What is damaged is deployed over without a comparison; whatever else keeps the server from comparing is told.
+static void a_damaged_version_is_deployed_over(void **state) {
+    (void)state;
+    with_blobs("cp $at $at.kept && echo more >> $at");
+    RUN(FAILED, NULL, "vs", "diff", "tests/scenario/bundle");
+    RUN(OK, NULL, "vs", "deploy", "tests/scenario/bundle");
+    RUN(OK, NULL, "vs", "diff", "tests/scenario/bundle");
+    with_blobs("case $at in *.kept) ;; *) rm $at && mkdir $at ;; esac");
+    RUN(FAILED, NULL, "vs", "deploy", "tests/scenario/bundle");
+    with_blobs("rmdir ${at%.kept} && mv $at ${at%.kept}");
+    RUN(OK, NULL, "vs", "deploy", "tests/scenario/bundle");
+}
+
 // What the console made is taken along as a folder, and deployed again from there.
 static void a_version_is_pulled(void **state) {
     (void)state;
@@ -315,6 +337,7 @@ int main(void) {
         cmocka_unit_test(virtual_servers_come_and_go),
         cmocka_unit_test(aliases_lead_to_versions),
         cmocka_unit_test(versions_are_compared),
+        cmocka_unit_test(a_damaged_version_is_deployed_over),
         cmocka_unit_test(a_version_is_pulled),
         cmocka_unit_test(functions_are_run_by_hand),
         cmocka_unit_test(webhooks_come_and_go),

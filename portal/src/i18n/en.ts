@@ -611,6 +611,7 @@ export const en = {
   "routes.none": "No route",
   "routes.none.text": "\"routes\" in virtualserver.json lead HTTP requests to functions.",
   "routes.path": "Route",
+  "routes.gone": "no longer declared",
   "events.try.none": "Nothing of this type has happened yet: there is no past event to try.",
   "events.deliveries": "Deliveries",
   "events.deliveries.none": "Nobody heard of it.",

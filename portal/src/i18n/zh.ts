@@ -611,6 +611,7 @@ export const zh: Record<Key, string> = {
   "routes.none": "没有路由",
   "routes.none.text": "virtualserver.json 的 \"routes\" 将 HTTP 请求导向函数。",
   "routes.path": "路由",
+  "routes.gone": "已不再声明",
   "events.try.none": "尚无此类型的历史事件可供试用。",
   "events.deliveries": "投递",
   "events.deliveries.none": "没有订阅收到它。",

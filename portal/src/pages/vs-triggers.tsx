@@ -14,17 +14,19 @@ import { schedule, StateBadge } from "./timers";
 
 function RouteRow({ server, route, reload }: { server: string; route: RouteState; reload: () => void }) {
   const declared = route.declared;
+  // A switch whose route is gone can only be let go of.
+  const on = route.disabled || route.undeclared;
   const turn = (): void => {
-    void call(setRouteDisabled, { virtualServer: server, name: declared?.name ?? "", alias: declared?.alias ?? "", disabled: !route.disabled })
+    void call(setRouteDisabled, { virtualServer: server, name: declared?.name ?? "", alias: declared?.alias ?? "", disabled: !on, etag: route.etag })
       .then(reload, (e: Error) => { say(e.message, "bad"); reload(); });
   };
   return (
     <tr>
       <td><strong>{declared?.name}</strong></td>
-      <td class="mono small break"><strong>{declared?.method}</strong> /http/{title.value?.name ?? ""}/{server}{declared?.path}</td>
-      <td class="mono small">{declared?.function}</td><td class="mono small">{declared?.alias || "$DEFAULT"}</td><td><Badge>{declared?.access}</Badge></td>
-      <td>{route.disabled ? <Badge tone="warn">{t("timers.paused")}</Badge> : <Badge tone="ok">{t("timers.active")}</Badge>}{route.switched && <span class="sub"><Time at={route.switched} /></span>}</td>
-      <td class="right nowrap">{may(setRouteDisabled) && <Button kind="quiet" onClick={turn}>{route.disabled ? t("timers.resume") : t("timers.pause")}</Button>}</td>
+      <td class="mono small break">{!route.undeclared && <><strong>{declared?.method}</strong> /http/{title.value?.name ?? ""}/{server}{declared?.path}</>}</td>
+      <td class="mono small">{declared?.function}</td><td class="mono small">{declared?.alias || "$DEFAULT"}</td><td>{!route.undeclared && <Badge>{declared?.access}</Badge>}</td>
+      <td>{route.undeclared ? <Badge tone="warn">{t("routes.gone")}</Badge> : route.disabled ? <Badge tone="warn">{t("timers.paused")}</Badge> : <Badge tone="ok">{t("timers.active")}</Badge>}{route.switched && <span class="sub"><Time at={route.switched} /></span>}</td>
+      <td class="right nowrap">{may(setRouteDisabled) && <Button kind="quiet" onClick={turn}>{on ? t("timers.resume") : t("timers.pause")}</Button>}</td>
     </tr>
   );
 }

@@ -12,3 +12,4 @@ extern const char identity_request_keys[];
 extern const char identity_key_limits[];
 extern const char identity_outbox[];
 extern const char identity_player_lists[];
+extern const char identity_logins_by_title[];

@@ -8,4 +8,5 @@
 extern const ow_db_migration registry_migrations[];
 
 extern const char registry_migration_1[], registry_migration_2[], registry_migration_3[],
-    registry_migration_4[], registry_migration_5[], registry_migration_6[], registry_migration_7[];
+    registry_migration_4[], registry_migration_5[], registry_migration_6[], registry_migration_7[],
+    registry_migration_8[];
