@@ -7,8 +7,8 @@ import type { VirtualServer } from "../gen/registry";
 import { listTimers } from "../gen/timers";
 import { t } from "../i18n";
 import { Badge, Empty, Loaded, Panel, Time } from "../ui/parts";
-import { title } from "../session";
 import { conditionText } from "./events";
+import { Routes } from "./routes";
 import { readWebhooks, WebhookRows } from "./webhooks";
 import { schedule, StateBadge } from "./timers";
 
@@ -48,16 +48,7 @@ export function TriggersTab({ server }: { server: VirtualServer }) {
           {(found) => found.length === 0 ? <Empty icon="globe" title={t("webhooks.none")}>{t("webhooks.none.text")}</Empty> : <WebhookRows webhooks={found} />}
         </Loaded>
       </Panel>
-      <Panel title={t("routes")} bare actions={<span class="muted">{t("routes.of")}</span>}>
-        {(server.latest?.triggers?.routes ?? []).length === 0 ? <Empty icon="branch" title={t("routes.none")}>{t("routes.none.text")}</Empty> : (
-          <div class="table-wrap"><table>
-            <thead><tr><th>{t("routes.path")}</th><th>{t("function")}</th><th>{t("alias.targets")}</th><th>{t("exposure")}</th><th>{t("status")}</th></tr></thead>
-            <tbody>{server.latest?.triggers?.routes?.map((r) => (
-              <tr key={`${r.method} ${r.path} ${r.alias}`}><td class="mono small break"><strong>{r.method}</strong> /http/{title.value?.name ?? ""}/{name}{r.path}</td><td class="mono small">{r.function}</td><td class="mono small">{r.alias || "$DEFAULT"}</td><td><Badge>{r.access}</Badge></td><td>{r.disabled ? <Badge tone="warn">{t("timers.paused")}</Badge> : <Badge tone="ok">{t("timers.active")}</Badge>}</td></tr>
-            ))}</tbody>
-          </table></div>
-        )}
-      </Panel>
+      <Routes server={name} />
     </div>
   );
 }
