@@ -153,7 +153,7 @@ test("what a role may not do is not offered", async () => {
   await viewer.getByLabel("Password").fill(link.password);
   await viewer.getByRole("button", { name: "Sign in" }).click();
   await viewer.getByRole("navigation", { name: "Main navigation" }).waitFor();
-  const offered = /^(New |Add |Create|Subscribe|Declare|Publish|Ban|Delete|Edit|Pause|Resume|Run now|Redrive|Discard|Deploy|Save|Move|Back to|Revoke|Change|Remove)/;
+  const offered = /^(New |Add |Create|Subscribe|Declare|Publish|Ban|Delete|Edit|Pause|Resume|Run now|Redrive|Discard|Deploy|Save|Move|Back to|Revoke|Change|Remove|Switch)/;
   for (const path of PATHS) {
     await viewer.goto(server.console + path);
     await settled(viewer);

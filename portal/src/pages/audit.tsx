@@ -62,7 +62,7 @@ const read = (query: Record<string, string>, pages: number, looks: number, signa
 function useEntries(query: Record<string, string>, pages: number): Query<{ rows: Row[]; more: boolean }> {
   const key = JSON.stringify(query);
   const looked = useQuery(keyOfPages(`audit:${key}`, pages), (signal) => read(query, pages, LOOKS, signal));
-  const newest = useQuery(`audit:newest:${key}`, async (signal) => (looked.data ? read(query, 1, 0, signal) : []), 10_000);
+  const newest = useQuery(`audit:newest:${key}`, (signal) => read(query, 1, 0, signal), 10_000);
   const all = looked.data && joined(looked.data, newest.data ?? []);
   const gap = all?.gap ?? false;
   useEffect(() => {
