@@ -83,24 +83,6 @@ test("a webhook is made, takes a request, and is switched off from the command l
   await page.keyboard.press("Escape");
 });
 
-test("a route that is switched off is shown so, by whom, and switched on here", async () => {
-  await page.goto(`${server.console}/vs/chat/triggers`);
-  const row = page.getByRole("row", { name: /room-say/ });
-  await row.getByText("on", { exact: true }).waitFor();
-  await server.ow("route", "disable", "chat", "room-say");
-  await row.getByText("off", { exact: true }).waitFor();
-  await row.getByText(/switched by opr_/).waitFor();
-  await lookAt(page, "vs-triggers-route-off");
-  await row.getByRole("button", { name: "Switch on" }).click();
-  const dialog = page.getByRole("dialog");
-  await dialog.getByText("ow route enable chat room-say", { exact: true }).waitFor();
-  await lookAt(page, "route-switch");
-  await dialog.getByRole("button", { name: "Switch on" }).click();
-  await row.getByText("on", { exact: true }).waitFor();
-  const { routes } = await server.owJson("route", "list", "chat");
-  assert.deepEqual(routes.filter((each) => each.disabled), []);
-});
-
 test("a condition is tried against a past event while it is written; its delivery is listed", async () => {
   await server.ow("event", "declare", "match.ended");
   await server.ow("event", "publish", "match.ended", '{"winner":"red"}');

@@ -32,7 +32,7 @@ export function Routes({ server }: { server: string }) {
       <Loaded query={list} lines={2}>
         {(found) => found.length === 0 ? <Empty icon="branch" title={t("routes.none")}>{t("routes.none.text")}</Empty> : (
           <div class="table-wrap"><table>
-            <thead><tr><th>{t("routes.path")}</th><th>{t("function")}</th><th>{t("alias.targets")}</th><th>{t("exposure")}</th><th>{t("status")}</th><th><span class="visually-hidden">{t("actions")}</span></th></tr></thead>
+            <thead><tr><th>{t("name")}</th><th>{t("routes.path")}</th><th>{t("function")}</th><th>{t("alias.targets")}</th><th>{t("exposure")}</th><th>{t("status")}</th><th><span class="visually-hidden">{t("actions")}</span></th></tr></thead>
             <tbody>{found.map((each) => <Row key={`${each.declared?.alias} ${each.declared?.name}`} server={server} route={each} onSwitch={() => setSwitching(each)} />)}</tbody>
           </table></div>
         )}
@@ -46,13 +46,14 @@ function Row({ server, route, onSwitch }: { server: string; route: RouteState; o
   const r = route.declared;
   return (
     <tr>
-      <td class="mono small break"><strong>{r?.method}</strong> /http/{title.value?.name ?? ""}/{server}{r?.path}<span class="sub">{r?.name}</span></td>
+      <td><strong>{r?.name}</strong></td>
+      <td class="mono small break"><strong>{r?.method}</strong> /http/{title.value?.name ?? ""}/{server}{r?.path}</td>
       <td class="mono small">{r?.function}</td><td class="mono small">{r?.alias || "$DEFAULT"}</td><td><Badge>{r?.access}</Badge></td>
       <td>
-        {route.disabled ? <Badge tone="warn">{t("routes.off")}</Badge> : <Badge tone="ok">{t("routes.on")}</Badge>}
+        {route.disabled ? <Badge tone="warn">{t("timers.paused")}</Badge> : <Badge tone="ok">{t("timers.active")}</Badge>}
         {route.switched && <span class="sub">{t("routes.by", { who: route.switchedBy ?? "" })} <Time at={route.switched} /></span>}
       </td>
-      <td class="right nowrap">{may(setRouteDisabled) && <Button kind="quiet" onClick={onSwitch}>{route.disabled ? t("routes.switch_on") : t("routes.switch_off")}</Button>}</td>
+      <td class="right nowrap">{may(setRouteDisabled) && <Button kind="quiet" onClick={onSwitch}>{route.disabled ? t("timers.resume") : t("timers.pause")}</Button>}</td>
     </tr>
   );
 }
@@ -61,7 +62,7 @@ function Switch({ server, route, onClose, onDone }: { server: string; route: Rou
   const name = route.declared?.name ?? "";
   const alias = route.declared?.alias ?? "";
   const disabled = !route.disabled;
-  const verb = disabled ? t("routes.switch_off") : t("routes.switch_on");
+  const verb = disabled ? t("timers.pause") : t("timers.resume");
   return (
     <FormDialog title={`${verb}: ${name}`} submit={verb} danger={disabled} onClose={onClose}
       onSubmit={async () => { await call(setRouteDisabled, { virtualServer: server, name, alias, disabled }); onDone(); }}>
