@@ -1,7 +1,7 @@
 #pragma once
 
-// ow: the command line. Every command is an entry of one table (main.c), works on the public API
-// only (rpc.h) and prints data on standard output, words on standard error.
+// ow: the command line. Every command is an entry of its file's table (commands.c has them all), works on
+// the public API only (rpc.h) and prints data on standard output, words on standard error.
 
 #include "core/arena/arena.h"
 #include "core/error/error.h"
@@ -69,10 +69,6 @@ char *cli_text_or(const cli *c, const char *flag, const char *fallback);
 int64_t cli_int(const cli *c, const char *flag, int64_t fallback);
 bool cli_bool(const cli *c, const char *flag);
 
-// The time that a given flag names, in seconds since the epoch: "30s", "5m", "2h", "7d" ago, or an
-// RFC 3339 time in UTC. Anything else is told.
-cli_exit cli_time(const cli *c, const char *flag, int64_t *ret_seconds);
-
 // Says what went wrong and what to do next, on standard error. Returns `code` for the caller's
 // return.
 cli_exit cli_fail(const cli *c, cli_exit code, const char *format, ...)
@@ -84,6 +80,8 @@ void cli_say(const cli *c, const char *format, ...) __attribute__((format(printf
 // The name typed again, by --yes or at the terminal, before something that cannot be undone. `what`
 // says what it does to it: "deletes the alias".
 cli_exit cli_confirm(cli *c, const char *name, const char *what);
+// --yes alone.
+extern const cli_flag cli_delete_flags[];
 
 // ---- Tables on standard output ----
 
@@ -101,114 +99,38 @@ void cli_table_addf(cli *c, cli_table *table, const char *format, ...)
 // Prints with aligned columns (by displayed code points).
 void cli_table_print(const cli *c, const cli_table *table);
 
-// "3m ago", "2h ago" for a time in seconds since the epoch; "-" for 0. In the arena.
-const char *cli_ago(cli *c, int64_t seconds);
-
 // Holds Ctrl-C (SIGTERM and SIGHUP, too) back from now on, so that a command that goes on until then can end in order.
 void cli_catch_interrupt(void);
 // True once for each Ctrl-C since.
 bool cli_interrupted(void);
 
-// Tables of their own, each ends with name == NULL.
+// ---- The tables, by file; each ends with name == NULL ----
 
-extern const cli_command event_commands[];
-extern const cli_command now_commands[];
+extern const cli_command admin_commands[];
+extern const cli_command members_commands[];
+extern const cli_command vs_commands[];
+extern const cli_command diff_commands[];
+extern const cli_command pull_commands[];
+extern const cli_command instances_commands[];
+extern const cli_command alias_commands[];
+extern const cli_command kv_commands[];
+extern const cli_command secret_commands[];
+extern const cli_command release_commands[];
+extern const cli_command push_commands[];
 extern const cli_command route_commands[];
+extern const cli_command dev_commands[];
+extern const cli_command fn_commands[];
+extern const cli_command exec_commands[];
+extern const cli_command queue_commands[];
+extern const cli_command event_commands[];
+extern const cli_command subscription_commands[];
 extern const cli_command webhook_commands[];
-
-// The commands, by file.
-
-cli_exit cmd_login(cli *c);
-cli_exit cmd_whoami(cli *c);
-cli_exit cmd_status(cli *c);
-cli_exit cmd_portal(cli *c);
-cli_exit cmd_vs_create(cli *c);
-cli_exit cmd_vs_list(cli *c);
-cli_exit cmd_vs_show(cli *c);
-cli_exit cmd_vs_describe(cli *c);
-cli_exit cmd_vs_delete(cli *c);
-cli_exit cmd_vs_deploy(cli *c);
-cli_exit cmd_vs_publish(cli *c);
-cli_exit cmd_vs_versions(cli *c);
-cli_exit cmd_vs_diff(cli *c);
-cli_exit cmd_vs_cat(cli *c);
-cli_exit cmd_vs_pull(cli *c);
-cli_exit cmd_alias_create(cli *c);
-cli_exit cmd_alias_list(cli *c);
-cli_exit cmd_alias_set(cli *c);
-cli_exit cmd_alias_rollback(cli *c);
-cli_exit cmd_alias_delete(cli *c);
-cli_exit cmd_kv_get(cli *c);
-cli_exit cmd_kv_set(cli *c);
-cli_exit cmd_kv_delete(cli *c);
-cli_exit cmd_kv_increment(cli *c);
-cli_exit cmd_kv_list(cli *c);
-cli_exit cmd_kv_usage(cli *c);
-cli_exit cmd_secret_set(cli *c);
-cli_exit cmd_secret_list(cli *c);
-cli_exit cmd_secret_use(cli *c);
-cli_exit cmd_secret_delete(cli *c);
-cli_exit cmd_release(cli *c);
-cli_exit cmd_push(cli *c);
-cli_exit cmd_dev(cli *c);
-cli_exit cmd_fn_invoke(cli *c);
-cli_exit cmd_fn_run(cli *c);
-cli_exit cmd_fn_event_save(cli *c);
-cli_exit cmd_fn_event_list(cli *c);
-cli_exit cmd_fn_event_delete(cli *c);
-cli_exit cmd_exec_list(cli *c);
-cli_exit cmd_exec_show(cli *c);
-cli_exit cmd_exec_cancel(cli *c);
-cli_exit cmd_exec_rerun(cli *c);
-cli_exit cmd_dead_list(cli *c);
-cli_exit cmd_dead_edit(cli *c);
-cli_exit cmd_dead_redrive(cli *c);
-cli_exit cmd_dead_discard(cli *c);
-cli_exit cmd_logs(cli *c);
-cli_exit cmd_trace(cli *c);
-cli_exit cmd_metrics(cli *c);
-cli_exit cmd_alarm_create(cli *c);
-cli_exit cmd_alarm_list(cli *c);
-cli_exit cmd_alarm_delete(cli *c);
-cli_exit cmd_alarm_test(cli *c);
-cli_exit cmd_timer_create(cli *c);
-cli_exit cmd_timer_list(cli *c);
-cli_exit cmd_timer_show(cli *c);
-cli_exit cmd_timer_update(cli *c);
-cli_exit cmd_timer_pause(cli *c);
-cli_exit cmd_timer_resume(cli *c);
-cli_exit cmd_timer_run(cli *c);
-cli_exit cmd_timer_preview(cli *c);
-cli_exit cmd_timer_history(cli *c);
-cli_exit cmd_timer_delete(cli *c);
-cli_exit cmd_key_create(cli *c);
-cli_exit cmd_key_list(cli *c);
-cli_exit cmd_key_limit(cli *c);
-cli_exit cmd_key_revoke(cli *c);
-cli_exit cmd_key_rotate_signing(cli *c);
-cli_exit cmd_logout(cli *c);
-cli_exit cmd_password(cli *c);
-cli_exit cmd_member_add(cli *c);
-cli_exit cmd_member_list(cli *c);
-cli_exit cmd_member_set_role(cli *c);
-cli_exit cmd_member_remove(cli *c);
-cli_exit cmd_member_reset_password(cli *c);
-cli_exit cmd_apikey_create(cli *c);
-cli_exit cmd_apikey_list(cli *c);
-cli_exit cmd_apikey_revoke(cli *c);
-cli_exit cmd_audit_list(cli *c);
-cli_exit cmd_audit_verify(cli *c);
-cli_exit cmd_audit_export(cli *c);
-cli_exit cmd_backup(cli *c);
-cli_exit cmd_restore(cli *c);
-cli_exit cmd_title_list(cli *c);
-cli_exit cmd_title_create(cli *c);
-cli_exit cmd_title_rename(cli *c);
-cli_exit cmd_player_list(cli *c);
-cli_exit cmd_player_find(cli *c);
-cli_exit cmd_player_show(cli *c);
-cli_exit cmd_player_ban(cli *c);
-cli_exit cmd_player_unban(cli *c);
-cli_exit cmd_player_logout(cli *c);
-cli_exit cmd_player_export(cli *c);
-cli_exit cmd_player_delete(cli *c);
+extern const cli_command timer_commands[];
+extern const cli_command logs_commands[];
+extern const cli_command trace_commands[];
+extern const cli_command metrics_commands[];
+extern const cli_command alarm_commands[];
+extern const cli_command audit_commands[];
+extern const cli_command backup_commands[];
+extern const cli_command restore_commands[];
+extern const cli_command player_commands[];

@@ -1,6 +1,6 @@
 // ow login, whoami, status, key ..., title ...: who comes, is all well, and what belongs to a title.
 
-#include "cli/rpc.h"
+#include "cli/list.h"
 
 #include "overworld/gateway/v1/gateway.pb-c.h"
 #include "overworld/identity/v1/identity.pb-c.h"
@@ -23,7 +23,7 @@ static cli_exit who_am_i(cli *c, bool show, Overworld__Identity__V1__WhoAmIRespo
                    &overworld__identity__v1__who_am_iresponse__descriptor, show, ret_who);
 }
 
-cli_exit cmd_login(cli *c) {
+static cli_exit cmd_login(cli *c) {
     if (cli_text(c, "email") != NULL) {
         return cli_login_by_email(c, cli_text(c, "email"));
     }
@@ -39,7 +39,7 @@ cli_exit cmd_login(cli *c) {
     return cli_profile_write(c, name != NULL ? name : "default", &profile);
 }
 
-cli_exit cmd_whoami(cli *c) {
+static cli_exit cmd_whoami(cli *c) {
     Overworld__Identity__V1__WhoAmIResponse *who;
     cli_exit code = who_am_i(c, true, &who);
     if (code == CLI_OK && !c->json) {
@@ -75,7 +75,7 @@ static void print_warnings(const Overworld__Gateway__V1__GetStatusResponse *stat
     }
 }
 
-cli_exit cmd_status(cli *c) {
+static cli_exit cmd_status(cli *c) {
     static const char *const columns[] = {"SERVICE", "WHERE", "READY", "DETAIL", NULL};
     cli_table table = {.columns = columns};
     Overworld__Gateway__V1__GetStatusRequest request =
@@ -101,7 +101,7 @@ cli_exit cmd_status(cli *c) {
 }
 
 // The link's code stands behind '#', which browsers send to nobody.
-cli_exit cmd_portal(cli *c) {
+static cli_exit cmd_portal(cli *c) {
     Overworld__Identity__V1__CreateSignInLinkRequest request =
         OVERWORLD__IDENTITY__V1__CREATE_SIGN_IN_LINK_REQUEST__INIT;
     Overworld__Identity__V1__CreateSignInLinkResponse *made;
@@ -117,7 +117,7 @@ cli_exit cmd_portal(cli *c) {
 
 // ---- Server keys ----
 
-cli_exit cmd_key_create(cli *c) {
+static cli_exit cmd_key_create(cli *c) {
     Overworld__Identity__V1__CreateServerKeyRequest request =
         OVERWORLD__IDENTITY__V1__CREATE_SERVER_KEY_REQUEST__INIT;
     request.name = (char *)c->args[0];
@@ -137,39 +137,31 @@ cli_exit cmd_key_create(cli *c) {
     return code;
 }
 
-cli_exit cmd_key_list(cli *c) {
-    static const char *const columns[] = {"KEY", "NAME", "CREATED", "REVOKED", "LIMIT", NULL};
-    cli_table table = {.columns = columns};
-    Overworld__Identity__V1__ListServerKeysRequest request =
-        OVERWORLD__IDENTITY__V1__LIST_SERVER_KEYS_REQUEST__INIT;
-    Overworld__Identity__V1__ListServerKeysResponse *page;
-    request.page_size = 200;
-    do {
-        cli_exit code =
-            cli_rpc(c, IDENTITY "ListServerKeys", &request.base,
-                    &overworld__identity__v1__list_server_keys_response__descriptor, true, &page);
-        if (code != CLI_OK) {
-            return code;
-        }
-        for (size_t i = 0; i < page->n_keys; i++) {
-            const ServerKey *key = page->keys[i];
-            cli_table_add(c, &table, key->key_id);
-            cli_table_add(c, &table, key->name);
-            cli_table_add(c, &table, cli_ago(c, key->created_at ? key->created_at->seconds : 0));
-            cli_table_add(c, &table, cli_ago(c, key->revoked_at ? key->revoked_at->seconds : 0));
-            cli_table_add(
-                c, &table,
-                key->limit_calls > 0 ? ow_arena_printf_in(c->arena, "%d", key->limit_calls) : NULL);
-        }
-        request.page_token = page->next_page_token;
-    } while (page->next_page_token[0] != '\0');
-    if (!c->json) {
-        cli_table_print(c, &table);
-    }
-    return CLI_OK;
+static void add_key(cli *c, cli_table *table, const void *entry) {
+    const ServerKey *key = entry;
+    cli_table_add(c, table, key->key_id);
+    cli_table_add(c, table, key->name);
+    cli_table_add(c, table, cli_ago(c, cli_seconds(key->created_at)));
+    cli_table_add(c, table, cli_ago(c, cli_seconds(key->revoked_at)));
+    cli_table_add(c, table,
+                  key->limit_calls > 0 ? ow_arena_printf_in(c->arena, "%d", key->limit_calls)
+                                       : NULL);
 }
 
-cli_exit cmd_key_limit(cli *c) {
+static cli_exit cmd_key_list(cli *c) {
+    static const char *const columns[] = {"KEY", "NAME", "CREATED", "REVOKED", "LIMIT", NULL};
+    Overworld__Identity__V1__ListServerKeysRequest request =
+        OVERWORLD__IDENTITY__V1__LIST_SERVER_KEYS_REQUEST__INIT;
+    return cli_list_print(
+        c,
+        &(cli_list){.path = IDENTITY "ListServerKeys",
+                    .request = &request.base,
+                    .reply_type = &overworld__identity__v1__list_server_keys_response__descriptor,
+                    .columns = columns,
+                    .add_row = add_key});
+}
+
+static cli_exit cmd_key_limit(cli *c) {
     Overworld__Identity__V1__SetServerKeyLimitRequest request =
         OVERWORLD__IDENTITY__V1__SET_SERVER_KEY_LIMIT_REQUEST__INIT;
     char *end = NULL;
@@ -191,7 +183,7 @@ cli_exit cmd_key_limit(cli *c) {
     return code;
 }
 
-cli_exit cmd_key_revoke(cli *c) {
+static cli_exit cmd_key_revoke(cli *c) {
     Overworld__Identity__V1__RevokeServerKeyRequest request =
         OVERWORLD__IDENTITY__V1__REVOKE_SERVER_KEY_REQUEST__INIT;
     request.key_id = (char *)c->args[0];
@@ -205,7 +197,7 @@ cli_exit cmd_key_revoke(cli *c) {
     return code;
 }
 
-cli_exit cmd_key_rotate_signing(cli *c) {
+static cli_exit cmd_key_rotate_signing(cli *c) {
     Overworld__Identity__V1__RotateSigningKeyRequest request =
         OVERWORLD__IDENTITY__V1__ROTATE_SIGNING_KEY_REQUEST__INIT;
     Overworld__Identity__V1__RotateSigningKeyResponse *made;
@@ -224,48 +216,26 @@ cli_exit cmd_key_rotate_signing(cli *c) {
 
 // ---- Titles ----
 
-// Calls `visit` for every title; true from it ends the walk.
-static cli_exit each_title(cli *c, bool show, bool (*visit)(cli *c, const Title *title, void *user),
-                           void *user) {
+static void add_title(cli *c, cli_table *table, const void *entry) {
+    const Title *title = entry;
+    cli_table_add(c, table, title->title_id);
+    cli_table_add(c, table, title->name);
+    cli_table_add(c, table, cli_ago(c, cli_seconds(title->created_at)));
+}
+
+static cli_exit cmd_title_list(cli *c) {
+    static const char *const columns[] = {"TITLE", "NAME", "CREATED", NULL};
     Overworld__Registry__V1__ListTitlesRequest request =
         OVERWORLD__REGISTRY__V1__LIST_TITLES_REQUEST__INIT;
-    Overworld__Registry__V1__ListTitlesResponse *page;
-    request.page_size = 200;
-    do {
-        cli_exit code =
-            cli_rpc(c, REGISTRY "ListTitles", &request.base,
-                    &overworld__registry__v1__list_titles_response__descriptor, show, &page);
-        if (code != CLI_OK) {
-            return code;
-        }
-        for (size_t i = 0; i < page->n_titles; i++) {
-            if (visit(c, page->titles[i], user)) {
-                return CLI_OK;
-            }
-        }
-        request.page_token = page->next_page_token;
-    } while (page->next_page_token[0] != '\0');
-    return CLI_OK;
+    return cli_list_print(
+        c, &(cli_list){.path = REGISTRY "ListTitles",
+                       .request = &request.base,
+                       .reply_type = &overworld__registry__v1__list_titles_response__descriptor,
+                       .columns = columns,
+                       .add_row = add_title});
 }
 
-static bool add_title_row(cli *c, const Title *title, void *user) {
-    cli_table_add(c, user, title->title_id);
-    cli_table_add(c, user, title->name);
-    cli_table_add(c, user, cli_ago(c, title->created_at != NULL ? title->created_at->seconds : 0));
-    return false;
-}
-
-cli_exit cmd_title_list(cli *c) {
-    static const char *const columns[] = {"TITLE", "NAME", "CREATED", NULL};
-    cli_table table = {.columns = columns};
-    cli_exit code = each_title(c, true, add_title_row, &table);
-    if (code == CLI_OK && !c->json) {
-        cli_table_print(c, &table);
-    }
-    return code;
-}
-
-cli_exit cmd_title_create(cli *c) {
+static cli_exit cmd_title_create(cli *c) {
     Overworld__Registry__V1__CreateTitleRequest request =
         OVERWORLD__REGISTRY__V1__CREATE_TITLE_REQUEST__INIT;
     request.name = (char *)c->args[0];
@@ -278,34 +248,46 @@ cli_exit cmd_title_create(cli *c) {
     return code;
 }
 
-typedef struct title_search {
-    const char *wanted;
-    const Title *found;
-} title_search;
-
-static bool is_wanted_title(cli *c, const Title *title, void *user) {
-    (void)c;
-    title_search *search = user;
-    bool same =
-        strcmp(title->title_id, search->wanted) == 0 || strcmp(title->name, search->wanted) == 0;
-    search->found = same ? title : NULL;
-    return same;
+// By its id or name; *ret_title is NULL when there is none.
+static cli_exit find_title(cli *c, const char *word, const Title **ret_title) {
+    Overworld__Registry__V1__ListTitlesRequest request =
+        OVERWORLD__REGISTRY__V1__LIST_TITLES_REQUEST__INIT;
+    Overworld__Registry__V1__ListTitlesResponse *page;
+    *ret_title = NULL;
+    request.page_size = 200;
+    do {
+        cli_exit code =
+            cli_rpc(c, REGISTRY "ListTitles", &request.base,
+                    &overworld__registry__v1__list_titles_response__descriptor, false, &page);
+        for (size_t i = 0; code == CLI_OK && i < page->n_titles; i++) {
+            const Title *title = page->titles[i];
+            if (strcmp(title->title_id, word) == 0 || strcmp(title->name, word) == 0) {
+                *ret_title = title;
+                return CLI_OK;
+            }
+        }
+        if (code != CLI_OK) {
+            return code;
+        }
+        request.page_token = page->next_page_token;
+    } while (page->next_page_token[0] != '\0');
+    return CLI_OK;
 }
 
-cli_exit cmd_title_rename(cli *c) {
-    title_search search = {.wanted = c->args[0]};
-    cli_exit code = each_title(c, false, is_wanted_title, &search);
+static cli_exit cmd_title_rename(cli *c) {
+    const Title *title;
+    cli_exit code = find_title(c, c->args[0], &title);
     if (code != CLI_OK) {
         return code;
     }
-    if (search.found == NULL) {
+    if (title == NULL) {
         return cli_fail(c, CLI_NOT_FOUND, "there is no title %s; ow title list shows them",
                         c->args[0]);
     }
     Overworld__Registry__V1__RenameTitleRequest request =
         OVERWORLD__REGISTRY__V1__RENAME_TITLE_REQUEST__INIT;
-    request.title_id = search.found->title_id;
-    request.etag = search.found->etag;
+    request.title_id = title->title_id;
+    request.etag = title->etag;
     request.name = (char *)c->args[1];
     Title *renamed;
     code = cli_rpc(c, REGISTRY "RenameTitle", &request.base,
@@ -315,3 +297,41 @@ cli_exit cmd_title_rename(cli *c) {
     }
     return code;
 }
+
+// ---- The table ----
+
+static const cli_flag login_flags[] = {
+    {"email", CLI_FLAG_TEXT, "ADDRESS", "with a password, which is asked for"},
+    {"password-file", CLI_FLAG_TEXT, "FILE", "take it from a file; - is standard input"},
+    {"name", CLI_FLAG_TEXT, "NAME", "store under this name (default: default)"},
+    {0},
+};
+
+static const cli_flag key_create_flags[] = {
+    {"limit", CLI_FLAG_INT, "CALLS", "how often it may ask in a window (default: as other keys)"},
+    {0},
+};
+
+const cli_command admin_commands[] = {
+    {"login", "", "store where the server is and as whom you come", 0, 0, login_flags, cmd_login,
+     "ow login --url http://127.0.0.1:7351 --token-file operator.token"},
+    {"whoami", "", "say as whom the server sees you", 0, 0, NULL, cmd_whoami, "ow whoami"},
+    {"status", "", "is all well: services, addresses, sandbox", 0, 0, NULL, cmd_status,
+     "ow status --json"},
+    {"portal", "", "print a link that signs you in to the web console once", 0, 0, NULL, cmd_portal,
+     "ow portal"},
+    {"key create", "NAME", "make a server key; its secret is shown once", 1, 1, key_create_flags,
+     cmd_key_create, "ow key create match-server"},
+    {"key list", "", "list server keys", 0, 0, NULL, cmd_key_list, "ow key list"},
+    {"key limit", "KEY_ID CALLS", "say how often a server key may ask in a window; 0: as others", 2,
+     2, NULL, cmd_key_limit, "ow key limit key_01... 10000"},
+    {"key revoke", "KEY_ID", "revoke a server key", 1, 1, NULL, cmd_key_revoke,
+     "ow key revoke key_01..."},
+    {"key rotate-signing", "", "make a new key that signs access tokens", 0, 0, NULL,
+     cmd_key_rotate_signing, "ow key rotate-signing"},
+    {"title list", "", "list titles", 0, 0, NULL, cmd_title_list, "ow title list"},
+    {"title create", "NAME", "make a title", 1, 1, NULL, cmd_title_create, "ow title create racer"},
+    {"title rename", "TITLE NEW_NAME", "rename a title", 2, 2, NULL, cmd_title_rename,
+     "ow title rename default racer"},
+    {0},
+};

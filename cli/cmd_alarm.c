@@ -82,7 +82,7 @@ static cli_exit read_target(cli *c, Function *call, Rule *rule) {
                               : CLI_OK;
 }
 
-cli_exit cmd_alarm_create(cli *c) {
+static cli_exit cmd_alarm_create(cli *c) {
     Overworld__Telemetry__V1__CreateAlarmRequest request =
         OVERWORLD__TELEMETRY__V1__CREATE_ALARM_REQUEST__INIT;
     Overworld__Telemetry__V1__CreateAlarmResponse *reply;
@@ -126,7 +126,7 @@ static void print_alarm(const cli *c, const Alarm *alarm) {
     printf("%s%s\n", alarm->last_error[0] != '\0' ? "  last attempt: " : "", alarm->last_error);
 }
 
-cli_exit cmd_alarm_list(cli *c) {
+static cli_exit cmd_alarm_list(cli *c) {
     Overworld__Telemetry__V1__ListAlarmsRequest request =
         OVERWORLD__TELEMETRY__V1__LIST_ALARMS_REQUEST__INIT;
     Overworld__Telemetry__V1__ListAlarmsResponse *reply;
@@ -139,7 +139,7 @@ cli_exit cmd_alarm_list(cli *c) {
     return code;
 }
 
-cli_exit cmd_alarm_delete(cli *c) {
+static cli_exit cmd_alarm_delete(cli *c) {
     Overworld__Telemetry__V1__DeleteAlarmRequest request =
         OVERWORLD__TELEMETRY__V1__DELETE_ALARM_REQUEST__INIT;
     Overworld__Telemetry__V1__DeleteAlarmResponse *reply;
@@ -148,7 +148,7 @@ cli_exit cmd_alarm_delete(cli *c) {
                    &overworld__telemetry__v1__delete_alarm_response__descriptor, true, &reply);
 }
 
-cli_exit cmd_alarm_test(cli *c) {
+static cli_exit cmd_alarm_test(cli *c) {
     Overworld__Telemetry__V1__TestAlarmRequest request =
         OVERWORLD__TELEMETRY__V1__TEST_ALARM_REQUEST__INIT;
     Overworld__Telemetry__V1__TestAlarmResponse *reply;
@@ -161,3 +161,37 @@ cli_exit cmd_alarm_test(cli *c) {
     }
     return code;
 }
+
+// ---- The table ----
+
+static const cli_flag alarm_flags[] = {
+    {"above", CLI_FLAG_TEXT, "N", "speak from this value on"},
+    {"below", CLI_FLAG_TEXT, "N", "or below this one"},
+    {"webhook", CLI_FLAG_TEXT, "URL", "to whom, signed as Standard Webhooks says"},
+    {"email", CLI_FLAG_TEXT, "ADDRESSES",
+     "or to these, with commas between; see telemetry.smtp_server"},
+    {"call", CLI_FLAG_TEXT, "VS/FUNCTION[@ALIAS]", "or to this function, as its payload"},
+    {"window", CLI_FLAG_INT, "S", "of the last so many seconds, 10 to 3600 (default 60)"},
+    {"silence", CLI_FLAG_INT, "S", "say nothing new for so long (default 3600)"},
+    {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
+    {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
+    {"version", CLI_FLAG_INT, "N", "of this version"},
+    {"qualifier", CLI_FLAG_TEXT, "Q", "called by this alias or version"},
+    {"text", CLI_FLAG_TEXT, "WORDS", "of measure log: lines and errors with these words"},
+    {"level", CLI_FLAG_TEXT, "LEVEL", "of measure log: at least so bad"},
+    {0},
+};
+
+const cli_command alarm_commands[] = {
+    {"alarm create", "NAME MEASURE",
+     "say when calls, rate, errors, error_rate, throttled, cold_starts, p50_ms, p95_ms, p99_ms, instances, queue or log "
+     "pass a bound",
+     2, 2, alarm_flags, cmd_alarm_create,
+     "ow alarm create failing error_rate --vs chat --above 0.05 --webhook https://example.com/hook"},
+    {"alarm list", "", "alarms and how they stand", 0, 0, NULL, cmd_alarm_list, "ow alarm list"},
+    {"alarm delete", "ALARM_ID", "delete an alarm and what it has to say", 1, 1, NULL,
+     cmd_alarm_delete, "ow alarm delete alm_01..."},
+    {"alarm test", "ALARM_ID", "send a notice to see whether it arrives", 1, 1, NULL,
+     cmd_alarm_test, "ow alarm test alm_01..."},
+    {0},
+};

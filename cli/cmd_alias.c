@@ -141,7 +141,7 @@ static char *flag_text(const cli *c, const char *flag) {
 
 // ---- Commands ----
 
-cli_exit cmd_alias_create(cli *c) {
+static cli_exit cmd_alias_create(cli *c) {
     Overworld__Registry__V1__CreateAliasRequest request =
         OVERWORLD__REGISTRY__V1__CREATE_ALIAS_REQUEST__INIT;
     aims to;
@@ -158,7 +158,7 @@ cli_exit cmd_alias_create(cli *c) {
     return call_alias(c, REGISTRY "CreateAlias", &request.base);
 }
 
-cli_exit cmd_alias_set(cli *c) {
+static cli_exit cmd_alias_set(cli *c) {
     Overworld__Registry__V1__UpdateAliasRequest request =
         OVERWORLD__REGISTRY__V1__UPDATE_ALIAS_REQUEST__INIT;
     aims to;
@@ -184,7 +184,7 @@ cli_exit cmd_alias_set(cli *c) {
     return call_alias(c, REGISTRY "UpdateAlias", &request.base);
 }
 
-cli_exit cmd_alias_rollback(cli *c) {
+static cli_exit cmd_alias_rollback(cli *c) {
     Overworld__Registry__V1__RollbackAliasRequest request =
         OVERWORLD__REGISTRY__V1__ROLLBACK_ALIAS_REQUEST__INIT;
     request.virtual_server = (char *)c->args[0];
@@ -193,7 +193,7 @@ cli_exit cmd_alias_rollback(cli *c) {
     return call_alias(c, REGISTRY "RollbackAlias", &request.base);
 }
 
-cli_exit cmd_alias_delete(cli *c) {
+static cli_exit cmd_alias_delete(cli *c) {
     Overworld__Registry__V1__DeleteAliasRequest request =
         OVERWORLD__REGISTRY__V1__DELETE_ALIAS_REQUEST__INIT;
     Overworld__Registry__V1__DeleteAliasResponse *done;
@@ -211,7 +211,7 @@ cli_exit cmd_alias_delete(cli *c) {
     return code;
 }
 
-cli_exit cmd_alias_list(cli *c) {
+static cli_exit cmd_alias_list(cli *c) {
     static const char *const columns[] = {"ALIAS",    "LEADS TO", "SPLIT BY", "PLAYERS",
                                           "PREVIOUS", "MOVED",    NULL};
     cli_table table = {.columns = columns};
@@ -227,9 +227,49 @@ cli_exit cmd_alias_list(cli *c) {
         cli_table_add(c, &table, alias->n_targets == 2 ? alias->split : "-");
         cli_table_add(c, &table, alias->is_public ? "yes" : "no");
         cli_table_add(c, &table, alias->previous[0] != '\0' ? alias->previous : "-");
-        cli_table_add(c, &table,
-                      cli_ago(c, alias->updated_at != NULL ? alias->updated_at->seconds : 0));
+        cli_table_add(c, &table, cli_ago(c, cli_seconds(alias->updated_at)));
     }
     cli_table_print(c, &table);
     return CLI_OK;
 }
+
+// ---- The table ----
+
+#define KEEP_TRIGGERS                                                                              \
+    {                                                                                              \
+        "keep-triggers", CLI_FLAG_BOOL, NULL,                                                      \
+            "timers, subscriptions and routes in force stay as they are"                           \
+    }
+
+static const cli_flag alias_create_flags[] = {
+    {"public", CLI_FLAG_BOOL, NULL, "players may name it too"},
+    {"split", CLI_FLAG_TEXT, "HOW", "key: a player stays on one side (default); random"},
+    {0},
+};
+
+static const cli_flag alias_set_flags[] = {
+    KEEP_TRIGGERS,
+    {"public", CLI_FLAG_BOOL, NULL, "players may name it"},
+    {"private", CLI_FLAG_BOOL, NULL, "only server keys and operators may"},
+    {"split", CLI_FLAG_TEXT, "HOW", "key: a player stays on one side; random"},
+    {0},
+};
+
+static const cli_flag alias_rollback_flags[] = {
+    KEEP_TRIGGERS,
+    {0},
+};
+
+const cli_command alias_commands[] = {
+    {"alias create", "VS NAME V[=W] [V[=W]]", "make a name for a version, or for two by weight", 3,
+     4, alias_create_flags, cmd_alias_create, "ow alias create chat live 3 --public"},
+    {"alias list", "VS", "list the aliases of a virtual server", 1, 1, NULL, cmd_alias_list,
+     "ow alias list chat"},
+    {"alias set", "VS NAME [V[=W]] [V[=W]]", "lead an alias elsewhere: 4, or 10 % with 3 4=10", 2,
+     4, alias_set_flags, cmd_alias_set, "ow alias set chat live 3 4=10"},
+    {"alias rollback", "VS NAME", "back to the version that had all the traffic before", 2, 2,
+     alias_rollback_flags, cmd_alias_rollback, "ow alias rollback chat live"},
+    {"alias delete", "VS NAME", "delete an alias", 2, 2, cli_delete_flags, cmd_alias_delete,
+     "ow alias delete chat test --yes test"},
+    {0},
+};

@@ -45,16 +45,6 @@ typedef struct question {
     Google__Protobuf__Timestamp since, until;
 } question;
 
-static cli_exit set_time(cli *c, const char *flag, Google__Protobuf__Timestamp *storage,
-                         Google__Protobuf__Timestamp **ret_time) {
-    if (cli_text(c, flag) == NULL) {
-        return CLI_OK;
-    }
-    google__protobuf__timestamp__init(storage);
-    *ret_time = storage;
-    return cli_time(c, flag, &storage->seconds);
-}
-
 static cli_exit read_question(cli *c, question *q) {
     overworld__api__list_audit_request__init(&q->request);
     q->request.principal = cli_text_or(c, "who", "");
@@ -63,8 +53,8 @@ static cli_exit read_question(cli *c, question *q) {
     q->request.request_id = cli_text_or(c, "request", "");
     q->request.every_title = cli_bool(c, "every-title");
     q->request.page_size = PAGE;
-    cli_exit code = set_time(c, "since", &q->since, &q->request.since);
-    return code == CLI_OK ? set_time(c, "until", &q->until, &q->request.until) : code;
+    cli_exit code = cli_time(c, "since", &q->since, &q->request.since);
+    return code == CLI_OK ? cli_time(c, "until", &q->until, &q->request.until) : code;
 }
 
 // Calls `take` for the entries of a service, newest first, `limit` at most.
@@ -166,7 +156,7 @@ static void print_list(cli *c, const finds *all, size_t count) {
     puts("]}");
 }
 
-cli_exit cmd_audit_list(cli *c) {
+static cli_exit cmd_audit_list(cli *c) {
     question q;
     int64_t limit = cli_int(c, "limit", DEFAULT_LIMIT);
     if (limit < 1 || limit > LIMIT_MAX) {
@@ -196,7 +186,7 @@ static void print_line(cli *c, size_t service, const Entry *entry, void *self) {
     print_json(c, service, entry, "\n");
 }
 
-cli_exit cmd_audit_export(cli *c) {
+static cli_exit cmd_audit_export(cli *c) {
     question q;
     cli_exit code = read_question(c, &q);
     for (size_t i = 0; code == CLI_OK && i < SERVICES; i++) {
@@ -300,7 +290,7 @@ static cli_exit verify_all(cli *c, head heads[SERVICES], bool *ret_sound) {
     return CLI_OK;
 }
 
-cli_exit cmd_audit_verify(cli *c) {
+static cli_exit cmd_audit_verify(cli *c) {
     const char *note = cli_text(c, "note");
     head heads[SERVICES] = {0};
     bool sound = false;
@@ -319,3 +309,32 @@ cli_exit cmd_audit_verify(cli *c) {
     }
     return note != NULL ? write_note(c, note, heads) : CLI_OK;
 }
+
+// ---- The table ----
+
+static const cli_flag audit_flags[] = {
+    {"who", CLI_FLAG_TEXT, "ID", "by this operator"},
+    {"action", CLI_FLAG_TEXT, "ACTION", "of this kind: title.rename, server_key.create ..."},
+    {"object", CLI_FLAG_TEXT, "OBJECT", "about this id or name"},
+    {"request", CLI_FLAG_TEXT, "ID", "of this request"},
+    {"since", CLI_FLAG_TEXT, "TIME", "30s, 5m, 2h, 7d ago, or an RFC 3339 time"},
+    {"until", CLI_FLAG_TEXT, "TIME", "likewise"},
+    {"every-title", CLI_FLAG_BOOL, NULL, "of every title, for operators of every title"},
+    {"limit", CLI_FLAG_INT, "N", "the newest N entries (default 50)"},
+    {0},
+};
+
+static const cli_flag verify_flags[] = {
+    {"note", CLI_FLAG_TEXT, "FILE", "hold it to the heads noted in FILE, then note those of now"},
+    {0},
+};
+
+const cli_command audit_commands[] = {
+    {"audit list", "", "who changed what, newest first", 0, 0, audit_flags, cmd_audit_list,
+     "ow audit list --since 7d --action server_key.create"},
+    {"audit verify", "", "check that nobody has tampered with the audit", 0, 0, verify_flags,
+     cmd_audit_verify, "ow audit verify --note /mnt/elsewhere/overworld.audit"},
+    {"audit export", "", "all of it as JSON lines, newest first", 0, 0, audit_flags,
+     cmd_audit_export, "ow audit export --every-title > audit.jsonl"},
+    {0},
+};

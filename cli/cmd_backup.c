@@ -253,7 +253,7 @@ static cli_exit finish(saving *s, const char *path, cli_exit code) {
     return CLI_OK;
 }
 
-cli_exit cmd_backup(cli *c) {
+static cli_exit cmd_backup(cli *c) {
     saving s = {.c = c, .scratch = ow_arena_new(SCRATCH_MAX)};
     if (s.scratch == NULL) {
         return cli_fail(c, CLI_FAILED, "out of memory");
@@ -265,3 +265,16 @@ cli_exit cmd_backup(cli *c) {
     ow_arena_free(s.scratch);
     return code;
 }
+
+// ---- The table ----
+
+static const cli_flag backup_flags[] = {
+    {"without-logs", CLI_FLAG_BOOL, NULL, "leave out what telemetry has stored"},
+    {0},
+};
+
+const cli_command backup_commands[] = {
+    {"backup", "FILE", "save everything, keys too, while the server runs", 1, 1, backup_flags,
+     cmd_backup, "ow backup overworld.backup"},
+    {0},
+};

@@ -72,7 +72,7 @@ static void deploy(cli *c, const char *folder) {
     c->arena = own;
 }
 
-cli_exit cmd_dev(cli *c) {
+static cli_exit cmd_dev(cli *c) {
     const char *folder = c->args[0];
     int inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (inotify < 0) {
@@ -112,3 +112,11 @@ cli_exit cmd_dev(cli *c) {
     close(inotify);
     return follow.failed ? CLI_UNAVAILABLE : CLI_OK;
 }
+
+// ---- The table ----
+
+const cli_command dev_commands[] = {
+    {"dev", "DIR", "deploy at every change of the folder and follow the log", 1, 1, NULL, cmd_dev,
+     "ow dev examples/chat"},
+    {0},
+};

@@ -165,7 +165,7 @@ static cli_exit diff_bundle(cli *c, const cli_bundle *bundle) {
     return code == CLI_OK ? report(c, &before, &after) : code;
 }
 
-cli_exit cmd_vs_diff(cli *c) {
+static cli_exit cmd_vs_diff(cli *c) {
     cli_bundle bundle;
     if (c->arg_count == 3) {
         return diff_versions(c);
@@ -195,3 +195,12 @@ cli_exit cli_say_trigger_changes(cli *c, const cli_bundle *bundle) {
     }
     return code;
 }
+
+// ---- The table ----
+
+const cli_command diff_commands[] = {
+    {"vs diff", "DIR [VERSION] | VS A B",
+     "what is different between a folder and what runs (or a version), or between two versions", 1,
+     3, NULL, cmd_vs_diff, "ow vs diff chat 3 4"},
+    {0},
+};

@@ -1,13 +1,11 @@
-// ow event ...: types of events, publishing, what was published; and the table with ow sub.
+// ow event ...: types of events, publishing, what was published.
 
-#include "cli/cmd_event.h"
-#include "cli/rpc.h"
+#include "cli/list.h"
 
 #include "overworld/events/v1/events.pb-c.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #define EVENTS_PATH "/overworld.events.v1.Events/"
 
@@ -15,18 +13,6 @@ enum { FILE_MAX = 256 << 10, PAGE = 200 };
 
 typedef Overworld__Events__V1__EventType EventType;
 typedef Overworld__Events__V1__Occurrence Occurrence;
-
-// The text of a file that a flag names; "" without the flag.
-static cli_exit read_flag_file(cli *c, const char *flag, char **ret_text, size_t *ret_size) {
-    const char *file = cli_text(c, flag);
-    *ret_text = (char *)(uintptr_t) "";
-    *ret_size = 0;
-    if (file == NULL) {
-        return CLI_OK;
-    }
-    *ret_text = cli_read_file(c, file, FILE_MAX, ret_size);
-    return *ret_text != NULL ? CLI_OK : cli_fail(c, CLI_USAGE, "cannot read %s", file);
-}
 
 // ---- Types ----
 
@@ -38,7 +24,7 @@ static cli_exit event_type_declare(cli *c) {
     request.name = (char *)(uintptr_t)c->args[0];
     request.description = cli_text_or(c, "description", "");
     request.client = cli_bool(c, "client");
-    cli_exit code = read_flag_file(c, "schema", &request.schema_json, &size);
+    cli_exit code = cli_flag_file(c, "schema", FILE_MAX, &request.schema_json, &size);
     if (code == CLI_OK) {
         code = cli_rpc(c, EVENTS_PATH "DeclareEventType", &request.base,
                        &overworld__events__v1__event_type__descriptor, true, &reply);
@@ -49,7 +35,8 @@ static cli_exit event_type_declare(cli *c) {
     return code;
 }
 
-static void add_type(cli *c, cli_table *table, const EventType *type) {
+static void add_type(cli *c, cli_table *table, const void *entry) {
+    const EventType *type = entry;
     cli_table_add(c, table, type->name);
     cli_table_add(c, table, type->platform ? "platform" : type->client ? "clients too" : "servers");
     cli_table_add(c, table, type->schema_json[0] != '\0' ? "yes" : "no");
@@ -60,22 +47,12 @@ static cli_exit event_type_list(cli *c) {
     static const char *const columns[] = {"TYPE", "PUBLISHED BY", "SCHEMA", "DESCRIPTION", NULL};
     Overworld__Events__V1__ListEventTypesRequest request =
         OVERWORLD__EVENTS__V1__LIST_EVENT_TYPES_REQUEST__INIT;
-    Overworld__Events__V1__ListEventTypesResponse *reply;
-    cli_table table = {.columns = columns};
-    cli_exit code;
-    request.page_size = PAGE;
-    do {
-        code = cli_rpc(c, EVENTS_PATH "ListEventTypes", &request.base,
-                       &overworld__events__v1__list_event_types_response__descriptor, true, &reply);
-        for (size_t i = 0; code == CLI_OK && i < reply->n_types; i++) {
-            add_type(c, &table, reply->types[i]);
-        }
-        request.page_token = code == CLI_OK ? reply->next_page_token : request.page_token;
-    } while (code == CLI_OK && request.page_token[0] != '\0');
-    if (code == CLI_OK && !c->json) {
-        cli_table_print(c, &table);
-    }
-    return code;
+    return cli_list_print(
+        c, &(cli_list){.path = EVENTS_PATH "ListEventTypes",
+                       .request = &request.base,
+                       .reply_type = &overworld__events__v1__list_event_types_response__descriptor,
+                       .columns = columns,
+                       .add_row = add_type});
 }
 
 static cli_exit event_type_delete(cli *c) {
@@ -90,16 +67,8 @@ static cli_exit event_type_delete(cli *c) {
 // ---- Events ----
 
 static cli_exit read_data(cli *c, ProtobufCBinaryData *ret_data) {
-    const char *argument = c->arg_count > 1 ? c->args[1] : NULL;
     char *text;
-    if (argument != NULL && cli_text(c, "file") != NULL) {
-        return cli_fail(c, CLI_USAGE, "give the data as an argument or with --file, not both");
-    }
-    cli_exit code = read_flag_file(c, "file", &text, &ret_data->len);
-    if (argument != NULL) {
-        text = (char *)(uintptr_t)argument;
-        ret_data->len = strlen(argument);
-    }
+    cli_exit code = cli_content(c, 1, FILE_MAX, &text, &ret_data->len);
     ret_data->data = (uint8_t *)text;
     return code;
 }
@@ -135,21 +104,11 @@ static cli_exit event_publish(cli *c) {
 
 static void add_occurrence(cli *c, cli_table *table, const Occurrence *o) {
     cli_table_add(c, table, o->trigger_id);
-    cli_table_add(c, table, cli_ago(c, o->received != NULL ? o->received->seconds : 0));
+    cli_table_add(c, table, cli_ago(c, cli_seconds(o->received)));
     cli_table_add(c, table, o->type);
     cli_table_add(c, table, o->source);
     cli_table_addf(c, table, "%" PRId64, o->data_size);
     cli_table_addf(c, table, "%d%s", o->matched, o->spreading ? "+" : "");
-}
-
-static cli_exit take_time(cli *c, const char *flag, Google__Protobuf__Timestamp *time,
-                          Google__Protobuf__Timestamp **ret_time) {
-    google__protobuf__timestamp__init(time);
-    if (cli_text(c, flag) == NULL) {
-        return CLI_OK;
-    }
-    *ret_time = time;
-    return cli_time(c, flag, &time->seconds);
 }
 
 static cli_exit event_list(cli *c) {
@@ -166,8 +125,8 @@ static cli_exit event_list(cli *c) {
     }
     request.type = cli_text_or(c, "type", "");
     request.page_size = (int32_t)limit;
-    cli_exit code = take_time(c, "since", &since, &request.since);
-    code = code == CLI_OK ? take_time(c, "until", &until, &request.until) : code;
+    cli_exit code = cli_time(c, "since", &since, &request.since);
+    code = code == CLI_OK ? cli_time(c, "until", &until, &request.until) : code;
     if (code == CLI_OK) {
         code = cli_rpc(c, EVENTS_PATH "ListOccurrences", &request.base,
                        &overworld__events__v1__list_occurrences_response__descriptor, true, &reply);
@@ -225,27 +184,6 @@ static const cli_flag list_flags[] = {
     {0},
 };
 
-static const cli_flag sub_create_flags[] = {
-    {"when", CLI_FLAG_TEXT, "JSON", "groups of conditions on the data, one of which must hold"},
-    {"alias", CLI_FLAG_TEXT, "NAME", "of the virtual server (default $DEFAULT)"},
-    {"args", CLI_FLAG_TEXT, "JSON", "goes to the function with each event"},
-    {"order", CLI_FLAG_TEXT, "POINTER", "events with the same value there keep their order"},
-    {"batch", CLI_FLAG_INT, "N", "so many events at a time"},
-    {"batch-wait", CLI_FLAG_INT, "S", "but wait no longer for them"},
-    {"concurrency", CLI_FLAG_INT, "N", "so many runs at a time"},
-    {0},
-};
-
-static const cli_flag sub_off_flags[] = {
-    {"reason", CLI_FLAG_TEXT, "TEXT", "for people"},
-    {0},
-};
-
-static const cli_flag sub_list_flags[] = {
-    {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
-    {0},
-};
-
 const cli_command event_commands[] = {
     {"event declare", "TYPE", "declare a type of events, or change it", 1, 1, declare_flags,
      event_type_declare, "ow event declare match.ended --schema match.json"},
@@ -259,18 +197,5 @@ const cli_command event_commands[] = {
      "ow event list --type match.ended --since 1h"},
     {"event show", "TRIGGER_ID", "one event with its data", 1, 1, NULL, event_show,
      "ow event show trg_01..."},
-    {"sub create", "NAME TYPE TARGET", "have a function called, or a URL, for each event", 3, 3,
-     sub_create_flags, cmd_sub_create,
-     "ow sub create rating match.ended arena/update_rating --order /room"},
-    {"sub list", "", "subscriptions to events", 0, 0, sub_list_flags, cmd_sub_list,
-     "ow sub list --vs arena"},
-    {"sub off", "SUBSCRIPTION_ID", "switch one off", 1, 1, sub_off_flags, cmd_sub_off,
-     "ow sub off sub_01... --reason maintenance"},
-    {"sub on", "SUBSCRIPTION_ID", "switch one on again", 1, 1, NULL, cmd_sub_on,
-     "ow sub on sub_01..."},
-    {"sub delete", "SUBSCRIPTION_ID", "delete one", 1, 1, NULL, cmd_sub_delete,
-     "ow sub delete sub_01..."},
-    {"sub try", "SUBSCRIPTION_ID TRIGGER_ID", "hold a past event against one; runs nothing", 2, 2,
-     NULL, cmd_sub_try, "ow sub try sub_01... trg_01..."},
     {0},
 };

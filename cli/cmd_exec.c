@@ -1,6 +1,6 @@
 // ow exec ..., ow dead ...: executions of the queue, and those that were given up.
 
-#include "cli/rpc.h"
+#include "cli/list.h"
 
 #include "overworld/events/v1/queue.pb-c.h"
 
@@ -15,7 +15,6 @@ enum { PAGE = 200, DEFAULT_LIMIT = 50, PAYLOAD_MAX = 256 << 10, IDS_MAX = 4 << 2
 
 typedef Overworld__Events__V1__Execution Execution;
 typedef Overworld__Events__V1__ExecutionFilter Filter;
-typedef Overworld__Events__V1__ListExecutionsResponse Page;
 
 static Filter filter_of(const cli *c, const char *state) {
     Filter filter = OVERWORLD__EVENTS__V1__EXECUTION_FILTER__INIT;
@@ -31,7 +30,8 @@ static Filter filter_of(const cli *c, const char *state) {
 
 // ---- Lists ----
 
-static void add_row(cli *c, cli_table *table, const Execution *e) {
+static void add_row(cli *c, cli_table *table, const void *entry) {
+    const Execution *e = entry;
     cli_table_add(c, table, e->execution_id);
     cli_table_addf(c, table, "%s/%s", e->virtual_server, e->function);
     cli_table_add(c, table, e->source);
@@ -41,45 +41,28 @@ static void add_row(cli *c, cli_table *table, const Execution *e) {
     cli_table_add(c, table, e->reason[0] != '\0' ? e->reason : NULL);
 }
 
-static cli_exit list(cli *c, const char *state) {
+static cli_exit print_list(cli *c, const char *state) {
     static const char *const columns[] = {"EXECUTION", "FUNCTION", "SOURCE", "STATE",
                                           "ATTEMPT",   "ACCEPTED", "REASON", NULL};
     Overworld__Events__V1__ListExecutionsRequest request =
         OVERWORLD__EVENTS__V1__LIST_EXECUTIONS_REQUEST__INIT;
     Filter filter = filter_of(c, state);
-    cli_table table = {.columns = columns};
-    int64_t left = cli_int(c, "limit", DEFAULT_LIMIT);
-    if (left <= 0) {
-        return cli_fail(c, CLI_USAGE, "--limit is at least 1");
-    }
     request.filter = &filter;
-    do {
-        Page *page;
-        request.page_size = (int32_t)(left < PAGE ? left : PAGE);
-        cli_exit code =
-            cli_rpc(c, QUEUE "ListExecutions", &request.base,
-                    &overworld__events__v1__list_executions_response__descriptor, true, &page);
-        if (code != CLI_OK) {
-            return code;
-        }
-        for (size_t i = 0; i < page->n_executions; i++) {
-            add_row(c, &table, page->executions[i]);
-        }
-        left -= (int64_t)page->n_executions;
-        request.page_token = page->next_page_token;
-    } while (left > 0 && request.page_token[0] != '\0');
-    if (!c->json) {
-        cli_table_print(c, &table);
-    }
-    return CLI_OK;
+    return cli_list_print(
+        c, &(cli_list){.path = QUEUE "ListExecutions",
+                       .request = &request.base,
+                       .reply_type = &overworld__events__v1__list_executions_response__descriptor,
+                       .columns = columns,
+                       .add_row = add_row,
+                       .default_limit = DEFAULT_LIMIT});
 }
 
-cli_exit cmd_exec_list(cli *c) {
-    return list(c, NULL);
+static cli_exit cmd_exec_list(cli *c) {
+    return print_list(c, NULL);
 }
 
-cli_exit cmd_dead_list(cli *c) {
-    return list(c, "dead");
+static cli_exit cmd_dead_list(cli *c) {
+    return print_list(c, "dead");
 }
 
 // ---- One ----
@@ -116,7 +99,7 @@ static void print_execution(cli *c, const Execution *e) {
     print_content("result", e->result_content_type, e->result);
 }
 
-cli_exit cmd_exec_show(cli *c) {
+static cli_exit cmd_exec_show(cli *c) {
     Overworld__Events__V1__GetExecutionRequest request =
         OVERWORLD__EVENTS__V1__GET_EXECUTION_REQUEST__INIT;
     Execution *found;
@@ -130,7 +113,7 @@ cli_exit cmd_exec_show(cli *c) {
     return code;
 }
 
-cli_exit cmd_exec_cancel(cli *c) {
+static cli_exit cmd_exec_cancel(cli *c) {
     Overworld__Events__V1__CancelExecutionRequest request =
         OVERWORLD__EVENTS__V1__CANCEL_EXECUTION_REQUEST__INIT;
     Execution *found;
@@ -139,36 +122,21 @@ cli_exit cmd_exec_cancel(cli *c) {
                    &overworld__events__v1__execution__descriptor, true, &found);
 }
 
-// The payload of --file or of the argument at `index`; *ret_given false: neither.
-static cli_exit read_payload(cli *c, size_t index, ProtobufCBinaryData *ret_payload,
-                             bool *ret_given) {
-    const char *file = cli_text(c, "file");
-    const char *text = c->arg_count > index ? c->args[index] : NULL;
-    size_t size = text != NULL ? strlen(text) : 0;
-    if (file != NULL && text != NULL) {
-        return cli_fail(c, CLI_USAGE, "give the payload as an argument or with --file, not both");
-    }
-    if (file != NULL) {
-        text = cli_read_file(c, file, PAYLOAD_MAX, &size);
-        if (text == NULL) {
-            return cli_fail(c, CLI_USAGE, "cannot read the payload from %s: %s", file,
-                            errno == EFBIG ? "it is larger than 256 KB" : strerror(errno));
-        }
-    }
-    *ret_given = text != NULL;
-    *ret_payload = (ProtobufCBinaryData){size, (uint8_t *)(uintptr_t)text};
-    return CLI_OK;
+static cli_exit read_payload(cli *c, ProtobufCBinaryData *ret_payload) {
+    char *text;
+    cli_exit code = cli_content(c, 1, PAYLOAD_MAX, &text, &ret_payload->len);
+    ret_payload->data = (uint8_t *)text;
+    return code;
 }
 
-cli_exit cmd_exec_rerun(cli *c) {
+static cli_exit cmd_exec_rerun(cli *c) {
     Overworld__Events__V1__RerunExecutionRequest request =
         OVERWORLD__EVENTS__V1__RERUN_EXECUTION_REQUEST__INIT;
     Overworld__Events__V1__RerunExecutionResponse *reply;
-    bool given = false;
     request.execution_id = (char *)c->args[0];
     request.qualifier = cli_text_or(c, "qualifier", "");
-    cli_exit code = read_payload(c, 1, &request.payload, &given);
-    request.other_payload = given;
+    cli_exit code = read_payload(c, &request.payload);
+    request.other_payload = request.payload.data != NULL;
     if (code == CLI_OK) {
         code = cli_rpc(c, QUEUE "RerunExecution", &request.base,
                        &overworld__events__v1__rerun_execution_response__descriptor, true, &reply);
@@ -181,15 +149,14 @@ cli_exit cmd_exec_rerun(cli *c) {
 
 // ---- Dead letters ----
 
-cli_exit cmd_dead_edit(cli *c) {
+static cli_exit cmd_dead_edit(cli *c) {
     Overworld__Events__V1__EditExecutionRequest request =
         OVERWORLD__EVENTS__V1__EDIT_EXECUTION_REQUEST__INIT;
     Execution *edited;
-    bool given = false;
     request.execution_id = (char *)c->args[0];
     request.content_type = cli_text_or(c, "content-type", "");
-    cli_exit code = read_payload(c, 1, &request.payload, &given);
-    if (code == CLI_OK && !given) {
+    cli_exit code = read_payload(c, &request.payload);
+    if (code == CLI_OK && request.payload.data == NULL) {
         code = cli_fail(c, CLI_USAGE, "give the new payload as an argument or with --file");
     }
     return code == CLI_OK ? cli_rpc(c, QUEUE "EditExecution", &request.base,
@@ -258,7 +225,7 @@ static cli_exit told(const cli *c, cli_exit code, int count, const char *what) {
     return code;
 }
 
-cli_exit cmd_dead_redrive(cli *c) {
+static cli_exit cmd_dead_redrive(cli *c) {
     Overworld__Events__V1__RedriveExecutionsRequest request =
         OVERWORLD__EVENTS__V1__REDRIVE_EXECUTIONS_REQUEST__INIT;
     Overworld__Events__V1__RedriveExecutionsResponse *reply = NULL;
@@ -285,7 +252,7 @@ cli_exit cmd_dead_redrive(cli *c) {
     return told(c, code, count, "set going");
 }
 
-cli_exit cmd_dead_discard(cli *c) {
+static cli_exit cmd_dead_discard(cli *c) {
     Overworld__Events__V1__DiscardExecutionsRequest request =
         OVERWORLD__EVENTS__V1__DISCARD_EXECUTIONS_REQUEST__INIT;
     Overworld__Events__V1__DiscardExecutionsResponse *reply = NULL;
@@ -315,3 +282,76 @@ cli_exit cmd_dead_discard(cli *c) {
     }
     return told(c, code, count, "discarded");
 }
+
+// ---- The table ----
+
+static const cli_flag exec_list_flags[] = {
+    {"state", CLI_FLAG_TEXT, "STATE", "waiting, running, done, dead or discarded"},
+    {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
+    {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
+    {"source", CLI_FLAG_TEXT, "SOURCE", "client, timer, event, webhook, manual ..."},
+    {"reason", CLI_FLAG_TEXT, "REASON", "that failed for this"},
+    {"event", CLI_FLAG_TEXT, "TRIGGER_ID", "that follow from this event, oldest first"},
+    {"subscription", CLI_FLAG_TEXT, "ID", "of this subscription"},
+    {"limit", CLI_FLAG_INT, "N", "at most so many (default 50)"},
+    {0},
+};
+
+static const cli_flag rerun_flags[] = {
+    {"file", CLI_FLAG_TEXT, "FILE", "take another payload from a file; - is standard input"},
+    {"qualifier", CLI_FLAG_TEXT, "Q", "alias or version (default: the same)"},
+    {0},
+};
+
+static const cli_flag dead_edit_flags[] = {
+    {"file", CLI_FLAG_TEXT, "FILE", "take the payload from a file; - is standard input"},
+    {"content-type", CLI_FLAG_TEXT, "TYPE", "of the payload (default: as it is)"},
+    {0},
+};
+
+static const cli_flag redrive_flags[] = {
+    {"all", CLI_FLAG_BOOL, NULL, "all that fit"},
+    {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
+    {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
+    {"source", CLI_FLAG_TEXT, "SOURCE", "client, timer, event, webhook, manual ..."},
+    {"reason", CLI_FLAG_TEXT, "REASON", "that failed for this"},
+    {"event", CLI_FLAG_TEXT, "TRIGGER_ID", "that follow from this event"},
+    {"subscription", CLI_FLAG_TEXT, "ID", "of this subscription"},
+    {"rate", CLI_FLAG_INT, "N", "so many a second (default: all at once)"},
+    {0},
+};
+
+static const cli_flag discard_flags[] = {
+    {"all", CLI_FLAG_BOOL, NULL, "all that fit"},
+    {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
+    {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
+    {"source", CLI_FLAG_TEXT, "SOURCE", "client, timer, event, webhook, manual ..."},
+    {"dead-of", CLI_FLAG_TEXT, "REASON", "that failed for this"},
+    {"event", CLI_FLAG_TEXT, "TRIGGER_ID", "that follow from this event"},
+    {"subscription", CLI_FLAG_TEXT, "ID", "of this subscription"},
+    {"reason", CLI_FLAG_TEXT, "TEXT", "why they are thrown away (needed)"},
+    {"yes", CLI_FLAG_TEXT, "all", "with --all: instead of being asked"},
+    {0},
+};
+
+const cli_command exec_commands[] = {
+    {"exec list", "", "executions of the queue, newest first", 0, 0, exec_list_flags, cmd_exec_list,
+     "ow exec list --vs chat --state waiting"},
+    {"exec show", "EXECUTION", "an execution with its payload, result and failed attempts", 1, 1,
+     NULL, cmd_exec_show, "ow exec show exe_01..."},
+    {"exec cancel", "EXECUTION", "end one that waits or runs", 1, 1, NULL, cmd_exec_cancel,
+     "ow exec cancel exe_01..."},
+    {"exec rerun", "EXECUTION [PAYLOAD]", "run a past one again as a new one", 1, 2, rerun_flags,
+     cmd_exec_rerun, "ow exec rerun exe_01..."},
+    {"dead list", "", "executions that were given up", 0, 0, exec_list_flags, cmd_dead_list,
+     "ow dead list --vs chat --reason user_error"},
+    {"dead show", "EXECUTION", "one of them with its payload and every attempt", 1, 1, NULL,
+     cmd_exec_show, "ow dead show exe_01..."},
+    {"dead edit", "EXECUTION [PAYLOAD]", "change what it was called with", 1, 2, dead_edit_flags,
+     cmd_dead_edit, "ow dead edit exe_01... '{\"room\": 7}'"},
+    {"dead redrive", "[EXECUTION ...|-]", "let them begin anew", 0, CLI_ARGS_ANY, redrive_flags,
+     cmd_dead_redrive, "ow dead redrive --all --reason user_error --rate 10"},
+    {"dead discard", "[EXECUTION ...|-]", "throw them away", 0, CLI_ARGS_ANY, discard_flags,
+     cmd_dead_discard, "ow dead discard exe_01... --reason 'of a test'"},
+    {0},
+};

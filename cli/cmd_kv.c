@@ -69,7 +69,7 @@ static cli_exit read_whole(cli *c, const char *key, int64_t *ret_number) {
 
 // ---- get ----
 
-cli_exit cmd_kv_get(cli *c) {
+static cli_exit cmd_kv_get(cli *c) {
     Scope scope;
     Overworld__Data__V1__KvGetRequest request = OVERWORLD__DATA__V1__KV_GET_REQUEST__INIT;
     Overworld__Data__V1__KvGetResponse *reply;
@@ -121,7 +121,7 @@ static cli_exit read_value(cli *c, ProtobufCBinaryData *ret_value) {
                : cli_fail(c, CLI_USAGE, "a value has at most %d bytes", VALUE_MAX);
 }
 
-cli_exit cmd_kv_set(cli *c) {
+static cli_exit cmd_kv_set(cli *c) {
     Scope scope;
     Condition condition;
     Overworld__Data__V1__KvSetRequest request = OVERWORLD__DATA__V1__KV_SET_REQUEST__INIT;
@@ -165,7 +165,7 @@ static cli_exit delete_prefix(cli *c, Scope *scope, const char *prefix) {
     return code;
 }
 
-cli_exit cmd_kv_delete(cli *c) {
+static cli_exit cmd_kv_delete(cli *c) {
     Scope scope;
     Condition condition;
     Overworld__Data__V1__KvDeleteRequest request = OVERWORLD__DATA__V1__KV_DELETE_REQUEST__INIT;
@@ -193,7 +193,7 @@ cli_exit cmd_kv_delete(cli *c) {
 
 // ---- increment ----
 
-cli_exit cmd_kv_increment(cli *c) {
+static cli_exit cmd_kv_increment(cli *c) {
     Scope scope;
     Overworld__Data__V1__KvIncrementRequest request =
         OVERWORLD__DATA__V1__KV_INCREMENT_REQUEST__INIT;
@@ -231,7 +231,7 @@ static const char *shown(cli *c, const Entry *entry) {
                               dots);
 }
 
-cli_exit cmd_kv_list(cli *c) {
+static cli_exit cmd_kv_list(cli *c) {
     static const char *const columns[] = {"KEY", "VERSION", "BYTES", "CHANGED", "VALUE", NULL};
     cli_table table = {.columns = columns};
     Scope scope;
@@ -255,8 +255,7 @@ cli_exit cmd_kv_list(cli *c) {
         cli_table_add(c, &table, entry->key);
         cli_table_addf(c, &table, "%" PRId64, entry->version);
         cli_table_addf(c, &table, "%zu", entry->value.len);
-        cli_table_add(c, &table,
-                      cli_ago(c, entry->updated_at != NULL ? entry->updated_at->seconds : 0));
+        cli_table_add(c, &table, cli_ago(c, cli_seconds(entry->updated_at)));
         cli_table_add(c, &table, shown(c, entry));
     }
     cli_table_print(c, &table);
@@ -268,7 +267,7 @@ cli_exit cmd_kv_list(cli *c) {
 
 // ---- usage ----
 
-cli_exit cmd_kv_usage(cli *c) {
+static cli_exit cmd_kv_usage(cli *c) {
     static const char *const columns[] = {"", "KEYS", "OF", "BYTES", "OF", NULL};
     cli_table table = {.columns = columns};
     Scope scope;
@@ -295,3 +294,64 @@ cli_exit cmd_kv_usage(cli *c) {
     cli_table_print(c, &table);
     return CLI_OK;
 }
+
+// ---- The table ----
+
+#define SCOPE_FLAGS                                                                                \
+    {"vs", CLI_FLAG_TEXT, "NAME", "keys of this virtual server instead of the title's"}, {         \
+        "player", CLI_FLAG_TEXT, "ID", "keys of this player"                                       \
+    }
+
+#define VERSION_FLAG                                                                               \
+    {                                                                                              \
+        "version", CLI_FLAG_INT, "N",                                                              \
+            "only if the key is in this version; 0: only if it is not there"                       \
+    }
+
+static const cli_flag kv_flags[] = {SCOPE_FLAGS, {0}};
+
+static const cli_flag kv_set_flags[] = {
+    SCOPE_FLAGS,
+    VERSION_FLAG,
+    {"ttl", CLI_FLAG_INT, "SECONDS", "the key goes after so long"},
+    {"file", CLI_FLAG_TEXT, "FILE", "take the value from a file; - is standard input"},
+    {0},
+};
+
+static const cli_flag kv_delete_flags[] = {
+    SCOPE_FLAGS,
+    VERSION_FLAG,
+    {"prefix", CLI_FLAG_BOOL, NULL, "every key that begins so"},
+    {"yes", CLI_FLAG_TEXT, "PREFIX", "the prefix again, for scripts"},
+    {0},
+};
+
+static const cli_flag kv_list_flags[] = {
+    SCOPE_FLAGS,
+    {"limit", CLI_FLAG_INT, "N", "keys at most, up to 200 (default 50)"},
+    {"page", CLI_FLAG_TEXT, "TOKEN", "go on behind the page that gave this"},
+    {"descending", CLI_FLAG_BOOL, NULL, "from the last key to the first"},
+    {0},
+};
+
+static const cli_flag kv_increment_flags[] = {
+    SCOPE_FLAGS,
+    {"ttl", CLI_FLAG_INT, "SECONDS", "a key that is not there yet goes after so long"},
+    {0},
+};
+
+const cli_command kv_commands[] = {
+    {"kv get", "KEY", "print a value that functions remember", 1, 1, kv_flags, cmd_kv_get,
+     "ow kv get --vs chat motd"},
+    {"kv set", "KEY [VALUE]", "set a value; without VALUE from standard input", 1, 2, kv_set_flags,
+     cmd_kv_set, "ow kv set --player plr_01HXG3K5N8Q2Z4V6B8D0F2H4J6 gold 100"},
+    {"kv delete", "KEY", "delete a key, or all that begin so", 1, 1, kv_delete_flags, cmd_kv_delete,
+     "ow kv delete --vs chat --prefix old/ --yes old/"},
+    {"kv list", "[PREFIX]", "list keys and values", 0, 1, kv_list_flags, cmd_kv_list,
+     "ow kv list --vs arena rank/"},
+    {"kv increment", "KEY [BY]", "add to a number", 1, 2, kv_increment_flags, cmd_kv_increment,
+     "ow kv increment visits 1"},
+    {"kv usage", "", "show how much there is and may be", 0, 0, kv_flags, cmd_kv_usage,
+     "ow kv usage --vs arena"},
+    {0},
+};

@@ -66,14 +66,6 @@ static void print_entry(cli *c, const Entry *entry, FILE *out) {
 
 // ---- Asking ----
 
-static cli_exit set_time(cli *c, const char *flag, Timestamp *storage, Timestamp **ret_time) {
-    if (cli_text(c, flag) == NULL) {
-        return CLI_OK;
-    }
-    *ret_time = storage;
-    return cli_time(c, flag, &storage->seconds);
-}
-
 static void print_page(cli *c, const Page *page, FILE *out) {
     for (size_t i = 0; i < page->n_entries; i++) {
         print_entry(c, page->entries[i], out);
@@ -114,7 +106,7 @@ static cli_exit await_records(cli *c, const Query *wanted) {
     return code;
 }
 
-cli_exit cmd_logs(cli *c) {
+static cli_exit cmd_logs(cli *c) {
     Query query = OVERWORLD__TELEMETRY__V1__QUERY_LOGS_REQUEST__INIT;
     Timestamp since = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
     Timestamp until = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
@@ -136,9 +128,9 @@ cli_exit cmd_logs(cli *c) {
     query.min_duration_us = cli_int(c, "slower", 0) * 1000;
     query.page_size = (int32_t)cli_int(c, "limit", DEFAULT_LIMIT);
     query.newest = true;
-    cli_exit code = set_time(c, "since", &since, &query.since);
+    cli_exit code = cli_time(c, "since", &since, &query.since);
     if (code == CLI_OK) {
-        code = set_time(c, "until", &until, &query.until);
+        code = cli_time(c, "until", &until, &query.until);
     }
     // Of a time that is over no more will come.
     if (code == CLI_OK && query.until == NULL) {
@@ -275,3 +267,36 @@ void cli_follow_poll(cli_follow *follow, int wait_ms) {
 void cli_follow_stop(cli_follow *follow) {
     follow->arena = ow_arena_free(follow->arena);
 }
+
+// ---- The table ----
+
+static const cli_flag logs_flags[] = {
+    {"request", CLI_FLAG_TEXT, "ID", "everything that one request caused"},
+    {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
+    {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
+    {"version", CLI_FLAG_INT, "N", "of this version"},
+    {"level", CLI_FLAG_TEXT, "LEVEL", "at least debug, info, warn or error"},
+    {"text", CLI_FLAG_TEXT, "WORDS",
+     "lines and errors with all of these words; wor* is a beginning"},
+    {"kind", CLI_FLAG_TEXT, "KIND", "REQUEST, INIT, START, LINE, ERROR, END or REPORT"},
+    {"invocation", CLI_FLAG_TEXT, "ID", "of one run"},
+    {"principal", CLI_FLAG_TEXT, "WHO", "requests of player:plr_..., server:... or operator:..."},
+    {"address", CLI_FLAG_TEXT, "ADDRESS", "requests from there"},
+    {"method", CLI_FLAG_TEXT, "METHOD", "requests such as 'POST /v1/call'"},
+    {"status", CLI_FLAG_INT, "N", "requests that were answered so"},
+    {"reason", CLI_FLAG_TEXT, "REASON", "requests and runs that ended so"},
+    {"source", CLI_FLAG_TEXT, "SOURCE", "runs driven by client, server, manual, function ..."},
+    {"qualifier", CLI_FLAG_TEXT, "Q", "called by this alias or version"},
+    {"slower", CLI_FLAG_INT, "MS", "requests and runs that took so long at least"},
+    {"since", CLI_FLAG_TEXT, "TIME", "30s, 5m, 2h, 7d ago, or an RFC 3339 time"},
+    {"until", CLI_FLAG_TEXT, "TIME", "likewise"},
+    {"limit", CLI_FLAG_INT, "N", "the newest N entries (default 100)"},
+    {"follow", CLI_FLAG_BOOL, NULL, "go on with what comes, until Ctrl-C"},
+    {0},
+};
+
+const cli_command logs_commands[] = {
+    {"logs", "", "find what happened", 0, 0, logs_flags, cmd_logs,
+     "ow logs --vs chat --since 5m --follow"},
+    {0},
+};

@@ -1,6 +1,6 @@
 // ow login with a password, logout, password, member ..., apikey ...: operators and what they come with.
 
-#include "cli/rpc.h"
+#include "cli/list.h"
 
 #include "overworld/identity/v1/identity.pb-c.h"
 
@@ -93,7 +93,7 @@ cli_exit cli_login_by_email(cli *c, const char *email) {
     return cli_profile_write(c, name != NULL ? name : "default", &profile);
 }
 
-cli_exit cmd_logout(cli *c) {
+static cli_exit cmd_logout(cli *c) {
     Overworld__Identity__V1__OperatorLogoutRequest request =
         OVERWORLD__IDENTITY__V1__OPERATOR_LOGOUT_REQUEST__INIT;
     Overworld__Identity__V1__OperatorLogoutResponse *reply;
@@ -112,7 +112,7 @@ cli_exit cmd_logout(cli *c) {
     return code;
 }
 
-cli_exit cmd_password(cli *c) {
+static cli_exit cmd_password(cli *c) {
     Overworld__Identity__V1__ChangeOperatorPasswordRequest request =
         OVERWORLD__IDENTITY__V1__CHANGE_OPERATOR_PASSWORD_REQUEST__INIT;
     void *reply;
@@ -138,7 +138,7 @@ static void tell_password(cli *c, const char *email, const char *password) {
     cli_say(c, "The password is shown this once. It can be changed with ow password.");
 }
 
-cli_exit cmd_member_add(cli *c) {
+static cli_exit cmd_member_add(cli *c) {
     Overworld__Identity__V1__AddMemberRequest request =
         OVERWORLD__IDENTITY__V1__ADD_MEMBER_REQUEST__INIT;
     Overworld__Identity__V1__AddMemberResponse *reply;
@@ -161,38 +161,28 @@ cli_exit cmd_member_add(cli *c) {
     return CLI_OK;
 }
 
-cli_exit cmd_member_list(cli *c) {
-    static const char *const columns[] = {"E-MAIL", "ROLE", "IN", "OPERATOR", "SINCE", NULL};
-    cli_table table = {.columns = columns};
-    Overworld__Identity__V1__ListMembersRequest request =
-        OVERWORLD__IDENTITY__V1__LIST_MEMBERS_REQUEST__INIT;
-    Overworld__Identity__V1__ListMembersResponse *page;
-    request.page_size = 200;
-    do {
-        cli_exit code =
-            cli_rpc(c, IDENTITY "ListMembers", &request.base,
-                    &overworld__identity__v1__list_members_response__descriptor, true, &page);
-        if (code != CLI_OK) {
-            return code;
-        }
-        for (size_t i = 0; i < page->n_members; i++) {
-            const Member *member = page->members[i];
-            cli_table_add(c, &table, member->email);
-            cli_table_add(c, &table, member->role);
-            cli_table_add(c, &table, member->every_title ? "every title" : "this title");
-            cli_table_add(c, &table, member->operator_id);
-            cli_table_add(c, &table,
-                          cli_ago(c, member->created_at ? member->created_at->seconds : 0));
-        }
-        request.page_token = page->next_page_token;
-    } while (page->next_page_token[0] != '\0');
-    if (!c->json) {
-        cli_table_print(c, &table);
-    }
-    return CLI_OK;
+static void add_member(cli *c, cli_table *table, const void *entry) {
+    const Member *member = entry;
+    cli_table_add(c, table, member->email);
+    cli_table_add(c, table, member->role);
+    cli_table_add(c, table, member->every_title ? "every title" : "this title");
+    cli_table_add(c, table, member->operator_id);
+    cli_table_add(c, table, cli_ago(c, cli_seconds(member->created_at)));
 }
 
-cli_exit cmd_member_set_role(cli *c) {
+static cli_exit cmd_member_list(cli *c) {
+    static const char *const columns[] = {"E-MAIL", "ROLE", "IN", "OPERATOR", "SINCE", NULL};
+    Overworld__Identity__V1__ListMembersRequest request =
+        OVERWORLD__IDENTITY__V1__LIST_MEMBERS_REQUEST__INIT;
+    return cli_list_print(
+        c, &(cli_list){.path = IDENTITY "ListMembers",
+                       .request = &request.base,
+                       .reply_type = &overworld__identity__v1__list_members_response__descriptor,
+                       .columns = columns,
+                       .add_row = add_member});
+}
+
+static cli_exit cmd_member_set_role(cli *c) {
     Overworld__Identity__V1__SetMemberRoleRequest request =
         OVERWORLD__IDENTITY__V1__SET_MEMBER_ROLE_REQUEST__INIT;
     Member *reply;
@@ -207,7 +197,7 @@ cli_exit cmd_member_set_role(cli *c) {
     return code;
 }
 
-cli_exit cmd_member_remove(cli *c) {
+static cli_exit cmd_member_remove(cli *c) {
     Overworld__Identity__V1__RemoveMemberRequest request =
         OVERWORLD__IDENTITY__V1__REMOVE_MEMBER_REQUEST__INIT;
     void *reply;
@@ -222,7 +212,7 @@ cli_exit cmd_member_remove(cli *c) {
     return code;
 }
 
-cli_exit cmd_member_reset_password(cli *c) {
+static cli_exit cmd_member_reset_password(cli *c) {
     Overworld__Identity__V1__ResetMemberPasswordRequest request =
         OVERWORLD__IDENTITY__V1__RESET_MEMBER_PASSWORD_REQUEST__INIT;
     Overworld__Identity__V1__ResetMemberPasswordResponse *reply;
@@ -238,7 +228,7 @@ cli_exit cmd_member_reset_password(cli *c) {
 
 // ---- API keys ----
 
-cli_exit cmd_apikey_create(cli *c) {
+static cli_exit cmd_apikey_create(cli *c) {
     Overworld__Identity__V1__CreateApiKeyRequest request =
         OVERWORLD__IDENTITY__V1__CREATE_API_KEY_REQUEST__INIT;
     Overworld__Identity__V1__CreateApiKeyResponse *reply;
@@ -257,31 +247,28 @@ cli_exit cmd_apikey_create(cli *c) {
     return code;
 }
 
-cli_exit cmd_apikey_list(cli *c) {
-    static const char *const columns[] = {"KEY", "NAME", "ROLE", "CREATED", "EXPIRES", NULL};
-    cli_table table = {.columns = columns};
-    Overworld__Identity__V1__ListApiKeysRequest request =
-        OVERWORLD__IDENTITY__V1__LIST_API_KEYS_REQUEST__INIT;
-    Overworld__Identity__V1__ListApiKeysResponse *reply;
-    cli_exit code =
-        cli_rpc(c, IDENTITY "ListApiKeys", &request.base,
-                &overworld__identity__v1__list_api_keys_response__descriptor, true, &reply);
-    if (code != CLI_OK || c->json) {
-        return code;
-    }
-    for (size_t i = 0; i < reply->n_keys; i++) {
-        const ApiKey *key = reply->keys[i];
-        cli_table_add(c, &table, key->key_id);
-        cli_table_add(c, &table, key->name);
-        cli_table_add(c, &table, key->role);
-        cli_table_add(c, &table, cli_ago(c, key->created_at ? key->created_at->seconds : 0));
-        cli_table_add(c, &table, key->expires_at != NULL ? "yes" : "never");
-    }
-    cli_table_print(c, &table);
-    return CLI_OK;
+static void add_api_key(cli *c, cli_table *table, const void *entry) {
+    const ApiKey *key = entry;
+    cli_table_add(c, table, key->key_id);
+    cli_table_add(c, table, key->name);
+    cli_table_add(c, table, key->role);
+    cli_table_add(c, table, cli_ago(c, cli_seconds(key->created_at)));
+    cli_table_add(c, table, key->expires_at != NULL ? "yes" : "never");
 }
 
-cli_exit cmd_apikey_revoke(cli *c) {
+static cli_exit cmd_apikey_list(cli *c) {
+    static const char *const columns[] = {"KEY", "NAME", "ROLE", "CREATED", "EXPIRES", NULL};
+    Overworld__Identity__V1__ListApiKeysRequest request =
+        OVERWORLD__IDENTITY__V1__LIST_API_KEYS_REQUEST__INIT;
+    return cli_list_print(
+        c, &(cli_list){.path = IDENTITY "ListApiKeys",
+                       .request = &request.base,
+                       .reply_type = &overworld__identity__v1__list_api_keys_response__descriptor,
+                       .columns = columns,
+                       .add_row = add_api_key});
+}
+
+static cli_exit cmd_apikey_revoke(cli *c) {
     Overworld__Identity__V1__RevokeApiKeyRequest request =
         OVERWORLD__IDENTITY__V1__REVOKE_API_KEY_REQUEST__INIT;
     void *reply;
@@ -294,3 +281,55 @@ cli_exit cmd_apikey_revoke(cli *c) {
     }
     return code;
 }
+
+// ---- The table ----
+
+static const cli_flag logout_flags[] = {
+    {"everywhere", CLI_FLAG_BOOL, NULL, "end all your sessions"},
+    {0},
+};
+
+static const cli_flag password_flags[] = {
+    {"old-file", CLI_FLAG_TEXT, "FILE", "take the old one from a file; - is standard input"},
+    {"new-file", CLI_FLAG_TEXT, "FILE", "take the new one from a file"},
+    {0},
+};
+
+static const cli_flag member_add_flags[] = {
+    {"role", CLI_FLAG_TEXT, "ROLE", "viewer (the default), developer or admin"},
+    {"every-title", CLI_FLAG_BOOL, NULL, "in every title, not in this one alone"},
+    {0},
+};
+
+static const cli_flag member_flags[] = {
+    {"every-title", CLI_FLAG_BOOL, NULL, "the role in every title, not the one in this"},
+    {0},
+};
+
+static const cli_flag apikey_flags[] = {
+    {"role", CLI_FLAG_TEXT, "ROLE", "at most this role (default: your own)"},
+    {"days", CLI_FLAG_INT, "N", "good for so many days (default: for ever)"},
+    {0},
+};
+
+const cli_command members_commands[] = {
+    {"logout", "", "end the session that you came with", 0, 0, logout_flags, cmd_logout,
+     "ow logout --everywhere"},
+    {"password", "", "change your password", 0, 0, password_flags, cmd_password, "ow password"},
+    {"member add", "EMAIL", "give somebody a role; shows the password of somebody new", 1, 1,
+     member_add_flags, cmd_member_add, "ow member add ann@example.com --role developer"},
+    {"member list", "", "who has a role in the title", 0, 0, NULL, cmd_member_list,
+     "ow member list"},
+    {"member set-role", "EMAIL ROLE", "change somebody's role", 2, 2, member_flags,
+     cmd_member_set_role, "ow member set-role ann@example.com admin"},
+    {"member remove", "EMAIL", "take somebody's role away", 1, 1, member_flags, cmd_member_remove,
+     "ow member remove ann@example.com"},
+    {"member reset-password", "EMAIL", "make a new password for somebody", 1, 1, NULL,
+     cmd_member_reset_password, "ow member reset-password ann@example.com"},
+    {"apikey create", "NAME", "make an API key that acts as you; shown once", 1, 1, apikey_flags,
+     cmd_apikey_create, "ow apikey create ci --role developer --days 90"},
+    {"apikey list", "", "list your API keys", 0, 0, NULL, cmd_apikey_list, "ow apikey list"},
+    {"apikey revoke", "KEY_ID", "revoke one of your API keys", 1, 1, NULL, cmd_apikey_revoke,
+     "ow apikey revoke apk_01..."},
+    {0},
+};

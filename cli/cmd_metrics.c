@@ -6,7 +6,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #define SERIES_PATH "/overworld.telemetry.v1.Telemetry/QuerySeries"
@@ -73,15 +72,6 @@ static void print_series(const Series *series, double seconds) {
            all.instances_peak, all.waiting_peak);
 }
 
-static cli_exit set_time(cli *c, const char *flag, Google__Protobuf__Timestamp *storage,
-                         Google__Protobuf__Timestamp **ret_time) {
-    if (cli_text(c, flag) == NULL) {
-        return CLI_OK;
-    }
-    *ret_time = storage;
-    return cli_time(c, flag, &storage->seconds);
-}
-
 static void print_all(cli *c, const Reply *reply, double seconds) {
     printf("%-32s %7s %-12s %8s %8s %8s %8s %8s %6s %9s %9s %5s\n", "FUNCTION", "VERSION",
            "CALLED AS", "CALLS", "PER S", "ERRORS", "P50 MS", "P95 MS", "COLD", "THROTTLED",
@@ -94,7 +84,7 @@ static void print_all(cli *c, const Reply *reply, double seconds) {
     }
 }
 
-cli_exit cmd_metrics(cli *c) {
+static cli_exit cmd_metrics(cli *c) {
     Request request = OVERWORLD__TELEMETRY__V1__QUERY_SERIES_REQUEST__INIT;
     Google__Protobuf__Timestamp since = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
     Google__Protobuf__Timestamp until = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
@@ -108,8 +98,8 @@ cli_exit cmd_metrics(cli *c) {
     request.qualifier = cli_text_or(c, "qualifier", "");
     request.version = cli_int(c, "version", 0);
     request.step_s = (int32_t)cli_int(c, "step", 0);
-    cli_exit code = set_time(c, "since", &since, &request.since);
-    code = code == CLI_OK ? set_time(c, "until", &until, &request.until) : code;
+    cli_exit code = cli_time(c, "since", &since, &request.since);
+    code = code == CLI_OK ? cli_time(c, "until", &until, &request.until) : code;
     if (code == CLI_OK) {
         code = cli_rpc(c, SERIES_PATH, &request.base,
                        &overworld__telemetry__v1__query_series_response__descriptor, true, &reply);
@@ -120,3 +110,22 @@ cli_exit cmd_metrics(cli *c) {
     }
     return code;
 }
+
+// ---- The table ----
+
+static const cli_flag metrics_flags[] = {
+    {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
+    {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
+    {"version", CLI_FLAG_INT, "N", "of this version"},
+    {"qualifier", CLI_FLAG_TEXT, "Q", "called by this alias or version"},
+    {"since", CLI_FLAG_TEXT, "TIME", "30s, 5m, 2h, 7d ago, or an RFC 3339 time (default 15m)"},
+    {"until", CLI_FLAG_TEXT, "TIME", "likewise"},
+    {"step", CLI_FLAG_INT, "S", "points of 10 or 60 seconds, with --json"},
+    {0},
+};
+
+const cli_command metrics_commands[] = {
+    {"metrics", "", "what functions did: rate, errors, durations, by version and alias", 0, 0,
+     metrics_flags, cmd_metrics, "ow metrics --vs chat --since 1h"},
+    {0},
+};

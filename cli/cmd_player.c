@@ -1,12 +1,11 @@
 // ow player ...: finding accounts, letting them in or not, handing them out, deleting them.
 
-#include "cli/rpc.h"
+#include "cli/list.h"
 
 #include "overworld/identity/v1/identity.pb-c.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -24,16 +23,7 @@ static const ProtobufCMessageDescriptor *const player_type =
 // ---- Printing ----
 
 static const char *date(cli *c, const Timestamp *at) {
-    char text[32] = "-";
-    time_t seconds = at != NULL ? (time_t)at->seconds : 0;
-    struct tm utc;
-    if (seconds == FOR_GOOD_S) {
-        return "for good";
-    }
-    if (seconds > 0 && gmtime_r(&seconds, &utc) != NULL) {
-        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    }
-    return ow_arena_printf_in(c->arena, "%s", text);
+    return cli_seconds(at) == FOR_GOOD_S ? "for good" : cli_date(c, at);
 }
 
 static void print_logins(cli *c, const Player *player) {
@@ -107,7 +97,7 @@ static cli_exit name_player(cli *c, FindPlayer *request) {
     return CLI_OK;
 }
 
-cli_exit cmd_player_find(cli *c) {
+static cli_exit cmd_player_find(cli *c) {
     FindPlayer request = OVERWORLD__IDENTITY__V1__FIND_PLAYER_REQUEST__INIT;
     Player *player;
     cli_exit code = name_player(c, &request);
@@ -118,7 +108,7 @@ cli_exit cmd_player_find(cli *c) {
     return code;
 }
 
-cli_exit cmd_player_show(cli *c) {
+static cli_exit cmd_player_show(cli *c) {
     FindPlayer request = OVERWORLD__IDENTITY__V1__FIND_PLAYER_REQUEST__INIT;
     Player *player;
     cli_exit code = name_player(c, &request);
@@ -129,72 +119,37 @@ cli_exit cmd_player_show(cli *c) {
     return code;
 }
 
-static void add_listed(cli *c, cli_table *table, const Overworld__Identity__V1__ListedPlayer *p) {
+static void add_listed(cli *c, cli_table *table, const void *entry) {
+    const Overworld__Identity__V1__ListedPlayer *p = entry;
     cli_table_add(c, table, p->player_id);
     cli_table_add(c, table, p->shown[0] != '\0' ? p->shown : NULL);
     cli_table_add(c, table, p->platform[0] != '\0' ? p->platform : NULL);
-    cli_table_add(c, table, cli_ago(c, p->created_at != NULL ? p->created_at->seconds : 0));
+    cli_table_add(c, table, cli_ago(c, cli_seconds(p->created_at)));
     cli_table_add(c, table, p->banned_until != NULL ? "banned" : NULL);
 }
 
-cli_exit cmd_player_list(cli *c) {
+static cli_exit cmd_player_list(cli *c) {
     static const char *const columns[] = {"PLAYER", "LOGIN", "PLATFORM", "MADE", "BAN", NULL};
-    enum { PAGE = 200, DEFAULT_LIMIT = 50 };
     Overworld__Identity__V1__ListPlayersRequest request =
         OVERWORLD__IDENTITY__V1__LIST_PLAYERS_REQUEST__INIT;
-    Overworld__Identity__V1__ListPlayersResponse *page;
-    cli_table table = {.columns = columns};
-    int64_t left = cli_int(c, "limit", DEFAULT_LIMIT);
-    if (left <= 0) {
-        return cli_fail(c, CLI_USAGE, "--limit is at least 1");
-    }
     request.shown_prefix = (char *)(uintptr_t)(c->arg_count > 0 ? c->args[0] : "");
-    do {
-        request.page_size = (int32_t)(left < PAGE ? left : PAGE);
-        cli_exit code =
-            cli_rpc(c, "/overworld.identity.v1.Identity/ListPlayers", &request.base,
-                    &overworld__identity__v1__list_players_response__descriptor, true, &page);
-        if (code != CLI_OK) {
-            return code;
-        }
-        for (size_t i = 0; i < page->n_players; i++) {
-            add_listed(c, &table, page->players[i]);
-        }
-        left -= (int64_t)page->n_players;
-        request.page_token = page->next_page_token;
-    } while (left > 0 && request.page_token[0] != '\0');
-    if (!c->json) {
-        cli_table_print(c, &table);
-    }
-    return CLI_OK;
+    return cli_list_print(
+        c, &(cli_list){.path = "/overworld.identity.v1.Identity/ListPlayers",
+                       .request = &request.base,
+                       .reply_type = &overworld__identity__v1__list_players_response__descriptor,
+                       .columns = columns,
+                       .add_row = add_listed,
+                       .default_limit = 50});
 }
 
 // ---- Bans and sessions ----
 
-static bool read_duration(const char *text, int64_t *ret_seconds) {
-    static const struct {
-        char letter;
-        int64_t seconds;
-    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
-    char *end;
-    long long number = strtoll(text, &end, 10);
-    for (size_t i = 0; end != text && i < sizeof units / sizeof units[0]; i++) {
-        if (*end == units[i].letter && end[1] == '\0' && number > 0 && number < 1000000) {
-            *ret_seconds = number * units[i].seconds;
-            return true;
-        }
+static cli_exit read_span_end(cli *c, const char *span, Timestamp *to) {
+    if (!cli_read_span(span, &to->seconds) || to->seconds == 0) {
+        return cli_fail(c, CLI_USAGE, "--for \"%s\" is no duration: use 30m, 12h or 7d", span);
     }
-    return false;
-}
-
-static bool read_date(const char *text, int64_t *ret_seconds) {
-    struct tm parts = {0};
-    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &parts);
-    if (rest == NULL || strcmp(rest, "Z") != 0) {
-        return false;
-    }
-    *ret_seconds = (int64_t)timegm(&parts);
-    return true;
+    to->seconds += (int64_t)time(NULL);
+    return CLI_OK;
 }
 
 // --for or --until; neither is for good.
@@ -206,18 +161,17 @@ static cli_exit read_end(cli *c, Timestamp *storage, Timestamp **ret_until) {
     if (span != NULL && until != NULL) {
         return cli_fail(c, CLI_USAGE, "give --for or --until, not both");
     }
-    if (span != NULL && !read_duration(span, &storage->seconds)) {
-        return cli_fail(c, CLI_USAGE, "--for \"%s\" is no duration: use 30m, 12h or 7d", span);
-    }
-    if (until != NULL && !read_date(until, &storage->seconds)) {
-        return cli_fail(c, CLI_USAGE, "--until \"%s\" is no time: use 2026-01-31T08:00:00Z", until);
-    }
-    storage->seconds += span != NULL ? (int64_t)time(NULL) : 0;
     *ret_until = storage;
-    return CLI_OK;
+    if (span != NULL) {
+        return read_span_end(c, span, storage);
+    }
+    return cli_read_date(until, &storage->seconds)
+               ? CLI_OK
+               : cli_fail(c, CLI_USAGE, "--until \"%s\" is no time: use 2026-01-31T08:00:00Z",
+                          until);
 }
 
-cli_exit cmd_player_ban(cli *c) {
+static cli_exit cmd_player_ban(cli *c) {
     Overworld__Identity__V1__BanPlayerRequest request =
         OVERWORLD__IDENTITY__V1__BAN_PLAYER_REQUEST__INIT;
     Timestamp until = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
@@ -235,7 +189,7 @@ cli_exit cmd_player_ban(cli *c) {
     return code;
 }
 
-cli_exit cmd_player_unban(cli *c) {
+static cli_exit cmd_player_unban(cli *c) {
     Overworld__Identity__V1__UnbanPlayerRequest request =
         OVERWORLD__IDENTITY__V1__UNBAN_PLAYER_REQUEST__INIT;
     request.player_id = (char *)c->args[0];
@@ -247,7 +201,7 @@ cli_exit cmd_player_unban(cli *c) {
     return code;
 }
 
-cli_exit cmd_player_logout(cli *c) {
+static cli_exit cmd_player_logout(cli *c) {
     Overworld__Identity__V1__LogoutPlayerRequest request =
         OVERWORLD__IDENTITY__V1__LOGOUT_PLAYER_REQUEST__INIT;
     request.player_id = (char *)c->args[0];
@@ -264,7 +218,7 @@ cli_exit cmd_player_logout(cli *c) {
 // ---- Export and deletion ----
 
 // JSON in either case: a person gets it as a file. One object for each page of what functions remember.
-cli_exit cmd_player_export(cli *c) {
+static cli_exit cmd_player_export(cli *c) {
     Overworld__Identity__V1__ExportPlayerRequest request =
         OVERWORLD__IDENTITY__V1__EXPORT_PLAYER_REQUEST__INIT;
     request.player_id = (char *)c->args[0];
@@ -281,7 +235,7 @@ cli_exit cmd_player_export(cli *c) {
     }
 }
 
-cli_exit cmd_player_delete(cli *c) {
+static cli_exit cmd_player_delete(cli *c) {
     const char *again = cli_text(c, "yes");
     if (again == NULL || strcmp(again, c->args[0]) != 0) {
         return cli_fail(c, CLI_USAGE, "this cannot be undone: repeat the id, --yes %s", c->args[0]);
@@ -298,3 +252,48 @@ cli_exit cmd_player_delete(cli *c) {
     }
     return code;
 }
+
+// ---- The table ----
+
+static const cli_flag player_list_flags[] = {
+    {"limit", CLI_FLAG_INT, "N", "at most so many (default 50)"},
+    {0},
+};
+
+static const cli_flag player_flags[] = {
+    {"device", CLI_FLAG_TEXT, "ID", "who logs in with this device id"},
+    {"custom", CLI_FLAG_TEXT, "ID", "who logs in with this custom id"},
+    {0},
+};
+
+static const cli_flag ban_flags[] = {
+    {"reason", CLI_FLAG_TEXT, "TEXT", "shown to the player"},
+    {"for", CLI_FLAG_TEXT, "TIME", "30m, 12h or 7d from now (default: for good)"},
+    {"until", CLI_FLAG_TEXT, "TIME", "an RFC 3339 time"},
+    {0},
+};
+
+static const cli_flag player_delete_flags[] = {
+    {"yes", CLI_FLAG_TEXT, "PLAYER", "the id again"},
+    {0},
+};
+
+const cli_command player_commands[] = {
+    {"player list", "[BEGINNING]", "the newest players, or those whose e-mail address begins so", 0,
+     1, player_list_flags, cmd_player_list, "ow player list ann@"},
+    {"player find", "[PLAYER|EMAIL]", "the id of a player", 0, 1, player_flags, cmd_player_find,
+     "ow player find ann@example.com"},
+    {"player show", "[PLAYER|EMAIL]", "one player: logins, sessions, ban", 0, 1, player_flags,
+     cmd_player_show, "ow player show --device 5f2c..."},
+    {"player ban", "PLAYER", "refuse a player and end all sessions", 1, 1, ban_flags,
+     cmd_player_ban, "ow player ban plr_01... --for 7d --reason 'aimbot'"},
+    {"player unban", "PLAYER", "let a banned player in again", 1, 1, NULL, cmd_player_unban,
+     "ow player unban plr_01..."},
+    {"player logout", "PLAYER", "end all sessions of a player", 1, 1, NULL, cmd_player_logout,
+     "ow player logout plr_01..."},
+    {"player export", "PLAYER", "print all that is stored about a player, as JSON", 1, 1, NULL,
+     cmd_player_export, "ow player export plr_01... > player.json"},
+    {"player delete", "PLAYER", "delete a player with all logins and sessions", 1, 1,
+     player_delete_flags, cmd_player_delete, "ow player delete plr_01... --yes plr_01..."},
+    {0},
+};

@@ -111,7 +111,7 @@ static cli_exit pull_files(pulling *p) {
     return code;
 }
 
-cli_exit cmd_vs_pull(cli *c) {
+static cli_exit cmd_vs_pull(cli *c) {
     Overworld__Registry__V1__GetRevisionRequest request =
         OVERWORLD__REGISTRY__V1__GET_REVISION_REQUEST__INIT;
     Revision *found;
@@ -137,3 +137,16 @@ cli_exit cmd_vs_pull(cli *c) {
     }
     return code;
 }
+
+// ---- The table ----
+
+static const cli_flag pull_flags[] = {
+    {"version", CLI_FLAG_TEXT, "VERSION", "a number; default: $LATEST"},
+    {0},
+};
+
+const cli_command pull_commands[] = {
+    {"vs pull", "NAME DIR", "write the files of $LATEST, or of a version, into a new folder", 2, 2,
+     pull_flags, cmd_vs_pull, "ow vs pull chat chat"},
+    {0},
+};

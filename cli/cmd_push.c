@@ -23,7 +23,7 @@ static char **split_ids(cli *c, const char *list, size_t *ret_count) {
     return rest == NULL ? ids : NULL;
 }
 
-cli_exit cmd_push(cli *c) {
+static cli_exit cmd_push(cli *c) {
     Overworld__Push__V1__SendRequest request = OVERWORLD__PUSH__V1__SEND_REQUEST__INIT;
     Overworld__Push__V1__SendResponse *reply;
     request.player_ids = split_ids(c, c->args[0], &request.n_player_ids);
@@ -41,3 +41,11 @@ cli_exit cmd_push(cli *c) {
     }
     return code;
 }
+
+// ---- The table ----
+
+const cli_command push_commands[] = {
+    {"push", "PLAYER[,PLAYER...] TOPIC [JSON]", "tell players something at once", 2, 3, NULL,
+     cmd_push, "ow push plr_01... notice '{\"text\":\"back in five minutes\"}'"},
+    {0},
+};

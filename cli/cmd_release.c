@@ -78,25 +78,13 @@ static cli_exit read_steps(cli *c, release *r) {
 }
 
 static cli_exit read_pause(cli *c, release *r) {
-    static const struct {
-        char letter;
-        int64_t seconds;
-    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
     const char *text = cli_text(c, "pause");
-    r->pause_us = (int64_t)DEFAULT_PAUSE_S * SECOND_US;
-    if (text == NULL) {
-        return CLI_OK;
+    int64_t seconds = DEFAULT_PAUSE_S;
+    if (text != NULL && (!cli_read_span(text, &seconds) || seconds == 0 || seconds > PAUSE_MAX_S)) {
+        return cli_fail(c, CLI_USAGE, "--pause is a time like 30s, 5m or 1h, not \"%s\"", text);
     }
-    char *end;
-    long long number = strtoll(text, &end, 10);
-    for (size_t i = 0; end != text && i < sizeof units / sizeof units[0]; i++) {
-        if (*end == units[i].letter && end[1] == '\0' && number > 0 &&
-            number <= PAUSE_MAX_S / units[i].seconds) {
-            r->pause_us = number * units[i].seconds * SECOND_US;
-            return CLI_OK;
-        }
-    }
-    return cli_fail(c, CLI_USAGE, "--pause is a time like 30s, 5m or 1h, not \"%s\"", text);
+    r->pause_us = seconds * SECOND_US;
+    return CLI_OK;
 }
 
 static cli_exit read_bounds(cli *c, release *r) {
@@ -388,7 +376,7 @@ static void print_report(cli *c, const release *r, bool released) {
     printf("%s\n", text != NULL ? text : "{}");
 }
 
-cli_exit cmd_release(cli *c) {
+static cli_exit cmd_release(cli *c) {
     release *r = ow_arena_calloc(c->arena, 1, sizeof *r);
     if (r == NULL) {
         return cli_fail(c, CLI_FAILED, "out of memory");
@@ -420,3 +408,23 @@ cli_exit cmd_release(cli *c) {
     }
     return code;
 }
+
+// ---- The table ----
+
+static const cli_flag release_flags[] = {
+    {"alias", CLI_FLAG_TEXT, "NAME", "the alias that is moved (needed)"},
+    {"version", CLI_FLAG_INT, "N", "release this version instead of publishing $LATEST"},
+    {"steps", CLI_FLAG_TEXT, "PERCENTS", "shares of the new version (default 10,50,100)"},
+    {"pause", CLI_FLAG_TEXT, "TIME", "watch this long at each step: 30s, 5m, 1h (default 5m)"},
+    {"max-errors", CLI_FLAG_TEXT, "PERCENT", "go back when more of its calls fail (default 5)"},
+    {"max-p95", CLI_FLAG_INT, "MS", "go back when 95 % of its runs take longer than this"},
+    {"min-calls", CLI_FLAG_INT, "N", "judge by at least so many calls of a step (default 20)"},
+    {"description", CLI_FLAG_TEXT, "TEXT", "what changed, for people"},
+    {0},
+};
+
+const cli_command release_commands[] = {
+    {"release", "VS", "publish $LATEST and lead an alias to it step by step, or back", 1, 1,
+     release_flags, cmd_release, "ow release chat --alias live --steps 10,50,100 --pause 5m"},
+    {0},
+};

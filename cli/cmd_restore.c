@@ -278,7 +278,7 @@ static cli_exit check_only(restoring *r) {
     return code;
 }
 
-cli_exit cmd_restore(cli *c) {
+static cli_exit cmd_restore(cli *c) {
     const char *target = cli_text(c, "data");
     bool is_check = cli_bool(c, "check");
     if (target == NULL && !is_check) {
@@ -294,3 +294,16 @@ cli_exit cmd_restore(cli *c) {
     fclose(r.in);
     return code;
 }
+
+// ---- The table ----
+
+static const cli_flag restore_flags[] = {
+    {"check", CLI_FLAG_BOOL, NULL, "only read it, and say whether it is whole"},
+    {0},
+};
+
+const cli_command restore_commands[] = {
+    {"restore", "FILE", "make a new data folder of a backup; no server may run in it", 1, 1,
+     restore_flags, cmd_restore, "ow restore overworld.backup --data /var/lib/overworld"},
+    {0},
+};

@@ -1,6 +1,6 @@
 // ow route ...: HTTP routes that virtual servers declare, and the replies of theirs that the gateway keeps.
 
-#include "cli/rpc.h"
+#include "cli/list.h"
 
 #include "overworld/gateway/v1/gateway.pb-c.h"
 #include "overworld/registry/v1/registry.pb-c.h"
@@ -9,8 +9,6 @@
 #include <stdio.h>
 
 #define REGISTRY_PATH "/overworld.registry.v1.Registry/"
-
-enum { PAGE = 200 };
 
 typedef Overworld__Registry__V1__RouteState RouteState;
 
@@ -30,7 +28,8 @@ static cli_exit route_purge(cli *c) {
     return code;
 }
 
-static void add_row(cli *c, cli_table *table, const RouteState *state) {
+static void add_row(cli *c, cli_table *table, const void *entry) {
+    const RouteState *state = entry;
     const Overworld__Api__Route *route = state->declared;
     cli_table_add(c, table, route->name);
     cli_table_add(c, table, route->method);
@@ -47,26 +46,14 @@ static cli_exit route_list(cli *c) {
                                           "ACCESS", "STATE",  "SET BY", NULL};
     Overworld__Registry__V1__ListRoutesRequest request =
         OVERWORLD__REGISTRY__V1__LIST_ROUTES_REQUEST__INIT;
-    Overworld__Registry__V1__ListRoutesResponse *reply;
-    cli_table table = {.columns = columns};
-    cli_exit code;
     request.virtual_server = (char *)(uintptr_t)c->args[0];
-    request.page_size = PAGE;
-    do {
-        code = cli_rpc(c, REGISTRY_PATH "ListRoutes", &request.base,
-                       &overworld__registry__v1__list_routes_response__descriptor, true, &reply);
-        for (size_t i = 0; code == CLI_OK && i < reply->n_routes; i++) {
-            add_row(c, &table, reply->routes[i]);
-        }
-        request.page_token = code == CLI_OK ? reply->next_page_token : request.page_token;
-    } while (code == CLI_OK && request.page_token[0] != '\0');
-    if (code == CLI_OK && !c->json) {
-        cli_table_print(c, &table);
-        if (table.cell_count == 0) {
-            cli_say(c, "no routes: \"routes\" of virtualserver.json declares some");
-        }
-    }
-    return code;
+    return cli_list_print(
+        c, &(cli_list){.path = REGISTRY_PATH "ListRoutes",
+                       .request = &request.base,
+                       .reply_type = &overworld__registry__v1__list_routes_response__descriptor,
+                       .columns = columns,
+                       .add_row = add_row,
+                       .if_empty = "no routes: \"routes\" of virtualserver.json declares some"});
 }
 
 static cli_exit switch_to(cli *c, bool disabled) {
@@ -88,6 +75,8 @@ static cli_exit route_disable(cli *c) {
 static cli_exit route_enable(cli *c) {
     return switch_to(c, false);
 }
+
+// ---- The table ----
 
 static const cli_flag switch_flags[] = {
     {"alias", CLI_FLAG_TEXT, "NAME", "the route of this alias; $DEFAULT when it is not given"},

@@ -1,7 +1,7 @@
 // ow secret ...: values for functions alone. They come by standard input or a file, never by an
 // argument, and are never shown.
 
-#include "cli/rpc.h"
+#include "cli/list.h"
 
 #include "overworld/registry/v1/registry.pb-c.h"
 
@@ -90,7 +90,7 @@ static cli_exit call_secret(cli *c, const char *path, const ProtobufCMessage *re
     return code;
 }
 
-cli_exit cmd_secret_set(cli *c) {
+static cli_exit cmd_secret_set(cli *c) {
     char value[VALUE_MAX + 2];
     Overworld__Registry__V1__SetSecretRequest request =
         OVERWORLD__REGISTRY__V1__SET_SECRET_REQUEST__INIT;
@@ -105,7 +105,7 @@ cli_exit cmd_secret_set(cli *c) {
     return code;
 }
 
-cli_exit cmd_secret_use(cli *c) {
+static cli_exit cmd_secret_use(cli *c) {
     Overworld__Registry__V1__UseSecretVersionRequest request =
         OVERWORLD__REGISTRY__V1__USE_SECRET_VERSION_REQUEST__INIT;
     char *end;
@@ -118,7 +118,7 @@ cli_exit cmd_secret_use(cli *c) {
     return call_secret(c, REGISTRY "UseSecretVersion", &request.base);
 }
 
-cli_exit cmd_secret_delete(cli *c) {
+static cli_exit cmd_secret_delete(cli *c) {
     Overworld__Registry__V1__DeleteSecretRequest request =
         OVERWORLD__REGISTRY__V1__DELETE_SECRET_REQUEST__INIT;
     Overworld__Registry__V1__DeleteSecretResponse *done;
@@ -136,28 +136,43 @@ cli_exit cmd_secret_delete(cli *c) {
     return code;
 }
 
-cli_exit cmd_secret_list(cli *c) {
+static void add_secret(cli *c, cli_table *table, const void *entry) {
+    const Secret *secret = entry;
+    cli_table_add(c, table, secret->name);
+    cli_table_addf(c, table, "%" PRId64, secret->version);
+    cli_table_addf(c, table, "%" PRId64, secret->latest_version);
+    cli_table_add(c, table, cli_ago(c, cli_seconds(secret->updated_at)));
+    cli_table_add(c, table, secret->updated_by);
+}
+
+static cli_exit cmd_secret_list(cli *c) {
     static const char *const columns[] = {"SECRET", "VERSION", "LATEST", "CHANGED", "BY", NULL};
-    cli_table table = {.columns = columns};
     Overworld__Registry__V1__ListSecretsRequest request =
         OVERWORLD__REGISTRY__V1__LIST_SECRETS_REQUEST__INIT;
-    Overworld__Registry__V1__ListSecretsResponse *reply;
     request.virtual_server = (char *)c->args[0];
-    cli_exit code =
-        cli_rpc(c, REGISTRY "ListSecrets", &request.base,
-                &overworld__registry__v1__list_secrets_response__descriptor, true, &reply);
-    if (code != CLI_OK || c->json) {
-        return code;
-    }
-    for (size_t i = 0; i < reply->n_secrets; i++) {
-        const Secret *secret = reply->secrets[i];
-        cli_table_add(c, &table, secret->name);
-        cli_table_addf(c, &table, "%" PRId64, secret->version);
-        cli_table_addf(c, &table, "%" PRId64, secret->latest_version);
-        cli_table_add(c, &table,
-                      cli_ago(c, secret->updated_at != NULL ? secret->updated_at->seconds : 0));
-        cli_table_add(c, &table, secret->updated_by);
-    }
-    cli_table_print(c, &table);
-    return CLI_OK;
+    return cli_list_print(
+        c, &(cli_list){.path = REGISTRY "ListSecrets",
+                       .request = &request.base,
+                       .reply_type = &overworld__registry__v1__list_secrets_response__descriptor,
+                       .columns = columns,
+                       .add_row = add_secret});
 }
+
+// ---- The table ----
+
+static const cli_flag secret_set_flags[] = {
+    {"file", CLI_FLAG_TEXT, "FILE", "take the value from a file instead of standard input"},
+    {0},
+};
+
+const cli_command secret_commands[] = {
+    {"secret set", "VS NAME", "give a secret its next value, from standard input", 2, 2,
+     secret_set_flags, cmd_secret_set, "ow secret set chat api-key < key.txt"},
+    {"secret list", "VS", "list secrets and their versions, never values", 1, 1, NULL,
+     cmd_secret_list, "ow secret list chat"},
+    {"secret use", "VS NAME VERSION", "back to an earlier version of a secret", 3, 3, NULL,
+     cmd_secret_use, "ow secret use chat api-key 3"},
+    {"secret delete", "VS NAME", "delete a secret and its versions", 2, 2, cli_delete_flags,
+     cmd_secret_delete, "ow secret delete chat api-key --yes api-key"},
+    {0},
+};

@@ -1,7 +1,6 @@
 // ow sub ...: what follows from events.
 
-#include "cli/cmd_event.h"
-#include "cli/rpc.h"
+#include "cli/list.h"
 
 #include "core/json/check.h"
 #include "core/json/walk.h"
@@ -12,7 +11,7 @@
 
 #define EVENTS_PATH "/overworld.events.v1.Events/"
 
-enum { PAGE = 200, GROUPS_MAX = 16, CONDITIONS_MAX = 64 };
+enum { GROUPS_MAX = 16, CONDITIONS_MAX = 64 };
 
 typedef Overworld__Api__Condition Condition;
 typedef Overworld__Api__ConditionGroup ConditionGroup;
@@ -130,7 +129,7 @@ static cli_exit read_subscription(cli *c, Subscription *to, char **ret_server,
     return code == CLI_OK ? read_conditions(c, to) : code;
 }
 
-cli_exit cmd_sub_create(cli *c) {
+static cli_exit sub_create(cli *c) {
     Overworld__Events__V1__CreateSubscriptionRequest request =
         OVERWORLD__EVENTS__V1__CREATE_SUBSCRIPTION_REQUEST__INIT;
     SubscriptionState *reply;
@@ -151,7 +150,8 @@ cli_exit cmd_sub_create(cli *c) {
     return code;
 }
 
-static void add_subscription(cli *c, cli_table *table, const SubscriptionState *s) {
+static void add_subscription(cli *c, cli_table *table, const void *entry) {
+    const SubscriptionState *s = entry;
     const Subscription *declared = s->declared;
     cli_table_add(c, table, s->subscription_id);
     cli_table_add(c, table, declared->name);
@@ -165,28 +165,18 @@ static void add_subscription(cli *c, cli_table *table, const SubscriptionState *
     cli_table_add(c, table, s->from_manifest ? "manifest" : "hand");
 }
 
-cli_exit cmd_sub_list(cli *c) {
+static cli_exit sub_list(cli *c) {
     static const char *const columns[] = {"ID", "NAME", "TYPE", "TARGET", "STATE", "MADE BY", NULL};
     Overworld__Events__V1__ListSubscriptionsRequest request =
         OVERWORLD__EVENTS__V1__LIST_SUBSCRIPTIONS_REQUEST__INIT;
-    Overworld__Events__V1__ListSubscriptionsResponse *reply;
-    cli_table table = {.columns = columns};
-    cli_exit code;
     request.virtual_server = cli_text_or(c, "vs", "");
-    request.page_size = PAGE;
-    do {
-        code =
-            cli_rpc(c, EVENTS_PATH "ListSubscriptions", &request.base,
-                    &overworld__events__v1__list_subscriptions_response__descriptor, true, &reply);
-        for (size_t i = 0; code == CLI_OK && i < reply->n_subscriptions; i++) {
-            add_subscription(c, &table, reply->subscriptions[i]);
-        }
-        request.page_token = code == CLI_OK ? reply->next_page_token : request.page_token;
-    } while (code == CLI_OK && request.page_token[0] != '\0');
-    if (code == CLI_OK && !c->json) {
-        cli_table_print(c, &table);
-    }
-    return code;
+    return cli_list_print(
+        c,
+        &(cli_list){.path = EVENTS_PATH "ListSubscriptions",
+                    .request = &request.base,
+                    .reply_type = &overworld__events__v1__list_subscriptions_response__descriptor,
+                    .columns = columns,
+                    .add_row = add_subscription});
 }
 
 static cli_exit switch_to(cli *c, bool disabled) {
@@ -200,15 +190,15 @@ static cli_exit switch_to(cli *c, bool disabled) {
                    &overworld__events__v1__subscription_state__descriptor, true, &reply);
 }
 
-cli_exit cmd_sub_off(cli *c) {
+static cli_exit sub_off(cli *c) {
     return switch_to(c, true);
 }
 
-cli_exit cmd_sub_on(cli *c) {
+static cli_exit sub_on(cli *c) {
     return switch_to(c, false);
 }
 
-cli_exit cmd_sub_delete(cli *c) {
+static cli_exit sub_delete(cli *c) {
     Overworld__Events__V1__DeleteSubscriptionRequest request =
         OVERWORLD__EVENTS__V1__DELETE_SUBSCRIPTION_REQUEST__INIT;
     Overworld__Events__V1__DeleteSubscriptionResponse *reply;
@@ -217,7 +207,7 @@ cli_exit cmd_sub_delete(cli *c) {
                    &overworld__events__v1__delete_subscription_response__descriptor, true, &reply);
 }
 
-cli_exit cmd_sub_try(cli *c) {
+static cli_exit sub_try(cli *c) {
     Overworld__Events__V1__TrySubscriptionRequest request =
         OVERWORLD__EVENTS__V1__TRY_SUBSCRIPTION_REQUEST__INIT;
     Overworld__Events__V1__TrySubscriptionResponse *reply;
@@ -232,3 +222,42 @@ cli_exit cmd_sub_try(cli *c) {
     }
     return code;
 }
+
+// ---- The table ----
+
+static const cli_flag create_flags[] = {
+    {"when", CLI_FLAG_TEXT, "JSON", "groups of conditions on the data, one of which must hold"},
+    {"alias", CLI_FLAG_TEXT, "NAME", "of the virtual server (default $DEFAULT)"},
+    {"args", CLI_FLAG_TEXT, "JSON", "goes to the function with each event"},
+    {"order", CLI_FLAG_TEXT, "POINTER", "events with the same value there keep their order"},
+    {"batch", CLI_FLAG_INT, "N", "so many events at a time"},
+    {"batch-wait", CLI_FLAG_INT, "S", "but wait no longer for them"},
+    {"concurrency", CLI_FLAG_INT, "N", "so many runs at a time"},
+    {0},
+};
+
+static const cli_flag off_flags[] = {
+    {"reason", CLI_FLAG_TEXT, "TEXT", "for people"},
+    {0},
+};
+
+static const cli_flag list_flags[] = {
+    {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
+    {0},
+};
+
+const cli_command subscription_commands[] = {
+    {"sub create", "NAME TYPE TARGET", "have a function called, or a URL, for each event", 3, 3,
+     create_flags, sub_create,
+     "ow sub create rating match.ended arena/update_rating --order /room"},
+    {"sub list", "", "subscriptions to events", 0, 0, list_flags, sub_list,
+     "ow sub list --vs arena"},
+    {"sub off", "SUBSCRIPTION_ID", "switch one off", 1, 1, off_flags, sub_off,
+     "ow sub off sub_01... --reason maintenance"},
+    {"sub on", "SUBSCRIPTION_ID", "switch one on again", 1, 1, NULL, sub_on, "ow sub on sub_01..."},
+    {"sub delete", "SUBSCRIPTION_ID", "delete one", 1, 1, NULL, sub_delete,
+     "ow sub delete sub_01..."},
+    {"sub try", "SUBSCRIPTION_ID TRIGGER_ID", "hold a past event against one; runs nothing", 2, 2,
+     NULL, sub_try, "ow sub try sub_01... trg_01..."},
+    {0},
+};

@@ -1,14 +1,12 @@
 // ow timer ...: schedules of functions.
 
-#include "cli/rpc.h"
+#include "cli/list.h"
 
 #include "overworld/timers/v1/timers.pb-c.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define TIMERS "/overworld.timers.v1.Timers/"
 
@@ -20,36 +18,7 @@ typedef Overworld__Api__Timer Spec;
 typedef Overworld__Timers__V1__Slot Slot;
 typedef Overworld__Timers__V1__Timer Timer;
 
-static const char *time_text(cli *c, const Timestamp *time) {
-    char text[TIME_TEXT_MAX];
-    struct tm utc;
-    time_t seconds = time != NULL ? (time_t)time->seconds : 0;
-    if (seconds <= 0 || gmtime_r(&seconds, &utc) == NULL) {
-        return "-";
-    }
-    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    return ow_arena_strdup_in(c->arena, text);
-}
-
 // ---- Durations: 90s, 5m, 2h, 1d ----
-
-static bool read_duration(const char *text, Duration *ret_duration) {
-    static const struct {
-        char unit;
-        int seconds;
-    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', DAY_S}};
-    char *end;
-    long long number = strtoll(text, &end, 10);
-    google__protobuf__duration__init(ret_duration);
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        if (end != text && number >= 0 && number < 1000000000 && end[0] == units[i].unit &&
-            end[1] == '\0') {
-            ret_duration->seconds = number * units[i].seconds;
-            return true;
-        }
-    }
-    return false;
-}
 
 // Reads a flag, when it was given, into `room`.
 static cli_exit take_duration(cli *c, const char *flag, Duration *room, Duration **ret_duration) {
@@ -57,23 +26,12 @@ static cli_exit take_duration(cli *c, const char *flag, Duration *room, Duration
     if (text == NULL) {
         return CLI_OK;
     }
-    if (!read_duration(text, room)) {
+    google__protobuf__duration__init(room);
+    if (!cli_read_span(text, &room->seconds)) {
         return cli_fail(c, CLI_USAGE, "--%s \"%s\" is no duration: 90s, 5m, 2h, 1d", flag, text);
     }
     *ret_duration = room;
     return CLI_OK;
-}
-
-static cli_exit take_time(cli *c, const char *flag, Timestamp *room, Timestamp **ret_time) {
-    int64_t seconds = 0;
-    if (cli_text(c, flag) == NULL) {
-        return CLI_OK;
-    }
-    cli_exit code = cli_time(c, flag, &seconds);
-    google__protobuf__timestamp__init(room);
-    room->seconds = seconds;
-    *ret_time = room;
-    return code;
 }
 
 // ---- What a timer is to be ----
@@ -114,10 +72,10 @@ static cli_exit read_spec(cli *c, Spec *spec, rooms *r) {
     clear_schedule(c, spec);
     take_texts(c, spec);
     cli_exit code = take_duration(c, "every", &r->every, &spec->every);
-    code = code == CLI_OK ? take_time(c, "at", &r->at, &spec->at) : code;
+    code = code == CLI_OK ? cli_time(c, "at", &r->at, &spec->at) : code;
     code = code == CLI_OK ? take_duration(c, "window", &r->window, &spec->catch_up_window) : code;
     code = code == CLI_OK ? take_duration(c, "jitter", &r->jitter, &spec->jitter) : code;
-    return code == CLI_OK ? take_time(c, "ends", &r->ends, &spec->ends_at) : code;
+    return code == CLI_OK ? cli_time(c, "ends", &r->ends, &spec->ends_at) : code;
 }
 
 // ---- Showing ----
@@ -131,7 +89,7 @@ static const char *schedule_text(cli *c, const Spec *spec) {
     if (spec->every != NULL) {
         return ow_arena_printf_in(c->arena, "every %" PRId64 " s", spec->every->seconds);
     }
-    return ow_arena_printf_in(c->arena, "at %s", time_text(c, spec->at));
+    return ow_arena_printf_in(c->arena, "at %s", cli_date(c, spec->at));
 }
 
 static cli_exit show(cli *c, cli_exit code, const Timer *t) {
@@ -144,7 +102,7 @@ static cli_exit show(cli *c, cli_exit code, const Timer *t) {
            t->pause_reason[0] != '\0'
                ? ow_arena_printf_in(c->arena, ", paused: %s", t->pause_reason)
                : "");
-    printf("  next %s, last %s %s\n", time_text(c, t->next_due), time_text(c, t->last_due),
+    printf("  next %s, last %s %s\n", cli_date(c, t->next_due), cli_date(c, t->last_due),
            t->last_execution_id);
     return code;
 }
@@ -204,7 +162,7 @@ static cli_exit call_timer(cli *c, const char *path, const ProtobufCMessage *req
 
 // ---- Commands ----
 
-cli_exit cmd_timer_create(cli *c) {
+static cli_exit cmd_timer_create(cli *c) {
     Overworld__Timers__V1__CreateTimerRequest request =
         OVERWORLD__TIMERS__V1__CREATE_TIMER_REQUEST__INIT;
     Spec spec = OVERWORLD__API__TIMER__INIT;
@@ -220,7 +178,7 @@ cli_exit cmd_timer_create(cli *c) {
     return call_timer(c, TIMERS "CreateTimer", &request.base);
 }
 
-cli_exit cmd_timer_update(cli *c) {
+static cli_exit cmd_timer_update(cli *c) {
     Overworld__Timers__V1__UpdateTimerRequest request =
         OVERWORLD__TIMERS__V1__UPDATE_TIMER_REQUEST__INIT;
     Timer *timer;
@@ -236,51 +194,42 @@ cli_exit cmd_timer_update(cli *c) {
     return call_timer(c, TIMERS "UpdateTimer", &request.base);
 }
 
-cli_exit cmd_timer_show(cli *c) {
+static cli_exit cmd_timer_show(cli *c) {
     Timer *timer;
     cli_exit code = find(c, true, &timer);
     return code == CLI_OK ? show(c, code, timer) : code;
 }
 
-cli_exit cmd_timer_list(cli *c) {
+static void add_timer(cli *c, cli_table *table, const void *entry) {
+    const Timer *t = entry;
+    cli_table_addf(c, table, "%s/%s", t->virtual_server, t->spec->name);
+    cli_table_add(c, table, t->spec->function);
+    cli_table_add(c, table, t->spec->alias[0] != '\0' ? t->spec->alias : "$DEFAULT");
+    cli_table_add(c, table, schedule_text(c, t->spec));
+    cli_table_add(c, table, t->state);
+    cli_table_add(c, table, cli_date(c, t->next_due));
+    cli_table_add(c, table, t->timer_id);
+}
+
+static cli_exit cmd_timer_list(cli *c) {
     static const char *const columns[] = {"VS/NAME", "FUNCTION", "ALIAS", "SCHEDULE",
                                           "STATE",   "NEXT",     "ID",    NULL};
-    cli_table table = {.columns = columns};
     Overworld__Timers__V1__ListTimersRequest request =
         OVERWORLD__TIMERS__V1__LIST_TIMERS_REQUEST__INIT;
-    Overworld__Timers__V1__ListTimersResponse *page;
     request.name_contains = cli_text_or(c, "name", "");
     request.virtual_server = cli_text_or(c, "vs", "");
     request.function = cli_text_or(c, "function", "");
     request.state = cli_text_or(c, "state", "");
     request.soonest = cli_bool(c, "soonest");
-    request.page_size = 200;
-    do {
-        cli_exit code =
-            cli_rpc(c, TIMERS "ListTimers", &request.base,
-                    &overworld__timers__v1__list_timers_response__descriptor, true, &page);
-        if (code != CLI_OK) {
-            return code;
-        }
-        for (size_t i = 0; i < page->n_timers; i++) {
-            const Timer *t = page->timers[i];
-            cli_table_addf(c, &table, "%s/%s", t->virtual_server, t->spec->name);
-            cli_table_add(c, &table, t->spec->function);
-            cli_table_add(c, &table, t->spec->alias[0] != '\0' ? t->spec->alias : "$DEFAULT");
-            cli_table_add(c, &table, schedule_text(c, t->spec));
-            cli_table_add(c, &table, t->state);
-            cli_table_add(c, &table, time_text(c, t->next_due));
-            cli_table_add(c, &table, t->timer_id);
-        }
-        request.page_token = page->next_page_token;
-    } while (page->next_page_token[0] != '\0');
-    if (!c->json) {
-        cli_table_print(c, &table);
-    }
-    return CLI_OK;
+    return cli_list_print(
+        c, &(cli_list){.path = TIMERS "ListTimers",
+                       .request = &request.base,
+                       .reply_type = &overworld__timers__v1__list_timers_response__descriptor,
+                       .columns = columns,
+                       .add_row = add_timer});
 }
 
-cli_exit cmd_timer_pause(cli *c) {
+static cli_exit cmd_timer_pause(cli *c) {
     Overworld__Timers__V1__PauseTimerRequest request =
         OVERWORLD__TIMERS__V1__PAUSE_TIMER_REQUEST__INIT;
     Timer *timer;
@@ -293,7 +242,7 @@ cli_exit cmd_timer_pause(cli *c) {
     return call_timer(c, TIMERS "PauseTimer", &request.base);
 }
 
-cli_exit cmd_timer_resume(cli *c) {
+static cli_exit cmd_timer_resume(cli *c) {
     Overworld__Timers__V1__ResumeTimerRequest request =
         OVERWORLD__TIMERS__V1__RESUME_TIMER_REQUEST__INIT;
     Timer *timer;
@@ -305,7 +254,7 @@ cli_exit cmd_timer_resume(cli *c) {
     return call_timer(c, TIMERS "ResumeTimer", &request.base);
 }
 
-cli_exit cmd_timer_run(cli *c) {
+static cli_exit cmd_timer_run(cli *c) {
     Overworld__Timers__V1__RunTimerRequest request = OVERWORLD__TIMERS__V1__RUN_TIMER_REQUEST__INIT;
     Timer *timer;
     Slot *slot;
@@ -322,7 +271,7 @@ cli_exit cmd_timer_run(cli *c) {
     return code;
 }
 
-cli_exit cmd_timer_delete(cli *c) {
+static cli_exit cmd_timer_delete(cli *c) {
     Overworld__Timers__V1__DeleteTimerRequest request =
         OVERWORLD__TIMERS__V1__DELETE_TIMER_REQUEST__INIT;
     Overworld__Timers__V1__DeleteTimerResponse *done;
@@ -344,7 +293,7 @@ cli_exit cmd_timer_delete(cli *c) {
     return code;
 }
 
-cli_exit cmd_timer_preview(cli *c) {
+static cli_exit cmd_timer_preview(cli *c) {
     Overworld__Timers__V1__PreviewTimerRequest request =
         OVERWORLD__TIMERS__V1__PREVIEW_TIMER_REQUEST__INIT;
     Overworld__Timers__V1__PreviewTimerResponse *reply;
@@ -372,7 +321,7 @@ cli_exit cmd_timer_preview(cli *c) {
     return code;
 }
 
-cli_exit cmd_timer_history(cli *c) {
+static cli_exit cmd_timer_history(cli *c) {
     static const char *const columns[] = {"DUE",       "STATE",  "KIND", "SLOTS",
                                           "EXECUTION", "REASON", NULL};
     cli_table table = {.columns = columns};
@@ -391,7 +340,7 @@ cli_exit cmd_timer_history(cli *c) {
                    &overworld__timers__v1__list_slots_response__descriptor, true, &reply);
     for (size_t i = 0; code == CLI_OK && i < reply->n_slots; i++) {
         const Slot *s = reply->slots[i];
-        cli_table_add(c, &table, time_text(c, s->due));
+        cli_table_add(c, &table, cli_date(c, s->due));
         cli_table_add(c, &table, s->state);
         cli_table_add(c, &table, s->kind);
         cli_table_addf(c, &table, "%" PRId64, s->count);
@@ -403,3 +352,82 @@ cli_exit cmd_timer_history(cli *c) {
     }
     return code;
 }
+
+// ---- The table ----
+
+#define TIMER_FLAGS                                                                                \
+    {"cron", CLI_FLAG_TEXT, "EXPR", "when: 5, 6 or 7 fields, or @daily"},                          \
+        {"every", CLI_FLAG_TEXT, "T", "or each so long: 30s, 5m, 2h, 1d"},                         \
+        {"at", CLI_FLAG_TEXT, "TIME", "or once: 2026-01-31T08:00:00Z"},                            \
+        {"zone", CLI_FLAG_TEXT, "ZONE", "time zone of the expression (default UTC)"},              \
+        {"function", CLI_FLAG_TEXT, "NAME", "what is called"},                                     \
+        {"alias", CLI_FLAG_TEXT, "NAME", "through which alias (default $DEFAULT)"},                \
+        {"payload", CLI_FLAG_TEXT, "TEXT", "Message of the event, 4 KB at most"},                  \
+        {"catch-up", CLI_FLAG_TEXT, "RULE", "of missed slots: skip, once or all"},                 \
+        {"window", CLI_FLAG_TEXT, "T", "of all: none older than this (default 1h)"},               \
+        {"overlap", CLI_FLAG_TEXT, "RULE", "while the last one runs: allow, skip or queue"},       \
+        {"jitter", CLI_FLAG_TEXT, "T", "start up to so much later"}, {                             \
+        "ends", CLI_FLAG_TEXT, "TIME", "no slot after this"                                        \
+    }
+
+static const cli_flag timer_create_flags[] = {
+    TIMER_FLAGS,
+    {"paused", CLI_FLAG_BOOL, NULL, "make it, but do not start it"},
+    {0},
+};
+
+static const cli_flag timer_list_flags[] = {
+    {"name", CLI_FLAG_TEXT, "PART", "whose names have this in them"},
+    {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
+    {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
+    {"state", CLI_FLAG_TEXT, "STATE", "active, paused or ended"},
+    {"soonest", CLI_FLAG_BOOL, NULL, "those that come next first"},
+    {0},
+};
+
+static const cli_flag timer_update_flags[] = {
+    TIMER_FLAGS,
+    {0},
+};
+
+static const cli_flag timer_pause_flags[] = {
+    {"reason", CLI_FLAG_TEXT, "TEXT", "why, for those who wonder"},
+    {0},
+};
+
+static const cli_flag timer_preview_flags[] = {
+    TIMER_FLAGS,
+    {"count", CLI_FLAG_INT, "N", "how many, 100 at most (default 10)"},
+    {0},
+};
+
+static const cli_flag timer_history_flags[] = {
+    {"state", CLI_FLAG_TEXT, "STATE", "fired, missed, skipped, failed or claimed"},
+    {"limit", CLI_FLAG_INT, "N", "how many, 200 at most (default 50)"},
+    {0},
+};
+
+const cli_command timer_commands[] = {
+    {"timer create", "VS NAME", "call a function by the clock", 2, 2, timer_create_flags,
+     cmd_timer_create,
+     "ow timer create chat trim --function trim --cron '0 4 * * *' --zone Asia/Shanghai"},
+    {"timer list", "", "list timers", 0, 0, timer_list_flags, cmd_timer_list,
+     "ow timer list --vs chat --soonest"},
+    {"timer show", "TIMER", "one timer, by its id or as VS/NAME", 1, 1, NULL, cmd_timer_show,
+     "ow timer show chat/trim"},
+    {"timer update", "TIMER", "change what is named, leave the rest", 1, 1, timer_update_flags,
+     cmd_timer_update, "ow timer update chat/trim --every 6h"},
+    {"timer pause", "TIMER", "let no slot fire until it is resumed", 1, 1, timer_pause_flags,
+     cmd_timer_pause, "ow timer pause chat/trim --reason 'maintenance'"},
+    {"timer resume", "TIMER", "go on with the next slot", 1, 1, NULL, cmd_timer_resume,
+     "ow timer resume chat/trim"},
+    {"timer run", "TIMER", "run it now, whatever its schedule says", 1, 1, NULL, cmd_timer_run,
+     "ow timer run chat/trim"},
+    {"timer preview", "[TIMER]", "when it comes next, or would", 0, 1, timer_preview_flags,
+     cmd_timer_preview, "ow timer preview --cron '0 9 LW * *' --zone Europe/Berlin"},
+    {"timer history", "TIMER", "what became of its slots, latest first", 1, 1, timer_history_flags,
+     cmd_timer_history, "ow timer history chat/trim --state missed"},
+    {"timer delete", "TIMER", "delete a timer and its history", 1, 1, cli_delete_flags,
+     cmd_timer_delete, "ow timer delete chat/trim --yes trim"},
+    {0},
+};

@@ -76,7 +76,7 @@ static void print_span(const cli *c, const Trace *trace, const extent *whole, co
     putchar('\n');
 }
 
-cli_exit cmd_trace(cli *c) {
+static cli_exit cmd_trace(cli *c) {
     Request request = OVERWORLD__TELEMETRY__V1__GET_TRACE_REQUEST__INIT;
     Trace *trace;
     request.request_id = (char *)c->args[0];
@@ -96,3 +96,11 @@ cli_exit cmd_trace(cli *c) {
     }
     return CLI_OK;
 }
+
+// ---- The table ----
+
+const cli_command trace_commands[] = {
+    {"trace", "REQUEST_ID", "where the time of one request went", 1, 1, NULL, cmd_trace,
+     "ow trace req_01..."},
+    {0},
+};

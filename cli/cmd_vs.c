@@ -1,12 +1,11 @@
 // ow vs ...: virtual servers, deploys, versions.
 
 #include "cli/bundle.h"
+#include "cli/list.h"
 #include "cli/release.h"
-#include "cli/rpc.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #define REGISTRY "/overworld.registry.v1.Registry/"
 
@@ -17,7 +16,7 @@ static const char *version_name(cli *c, int64_t version) {
     return version > 0 ? ow_arena_printf_in(c->arena, "%" PRId64, version) : "$LATEST";
 }
 
-cli_exit cmd_vs_create(cli *c) {
+static cli_exit cmd_vs_create(cli *c) {
     Overworld__Registry__V1__CreateVirtualServerRequest request =
         OVERWORLD__REGISTRY__V1__CREATE_VIRTUAL_SERVER_REQUEST__INIT;
     const char *runtime = cli_text(c, "runtime");
@@ -36,42 +35,33 @@ cli_exit cmd_vs_create(cli *c) {
     return code;
 }
 
-cli_exit cmd_vs_list(cli *c) {
+static void add_virtual_server(cli *c, cli_table *table, const void *entry) {
+    const VirtualServer *vs = entry;
+    cli_table_add(c, table, vs->name);
+    cli_table_add(c, table, vs->runtime);
+    cli_table_add(c, table, version_name(c, vs->latest_version));
+    cli_table_addf(c, table, "%zu", vs->latest != NULL ? vs->latest->n_functions : 0);
+    cli_table_add(c, table, cli_ago(c, cli_seconds(vs->updated_at)));
+    cli_table_add(c, table, vs->description);
+}
+
+static cli_exit cmd_vs_list(cli *c) {
     static const char *const columns[] = {"NAME",    "RUNTIME",     "VERSION", "FUNCTIONS",
                                           "UPDATED", "DESCRIPTION", NULL};
-    cli_table table = {.columns = columns};
     Overworld__Registry__V1__ListVirtualServersRequest request =
         OVERWORLD__REGISTRY__V1__LIST_VIRTUAL_SERVERS_REQUEST__INIT;
-    Overworld__Registry__V1__ListVirtualServersResponse *page;
-    const char *part = cli_text(c, "name");
-    request.page_size = 200;
-    request.name_contains = (char *)(part != NULL ? part : "");
+    bool all = cli_text(c, "name") == NULL && cli_text(c, "function") == NULL;
+    request.name_contains = cli_text_or(c, "name", "");
     request.function_contains = cli_text_or(c, "function", "");
-    do {
-        cli_exit code = cli_rpc(c, REGISTRY "ListVirtualServers", &request.base,
-                                &overworld__registry__v1__list_virtual_servers_response__descriptor,
-                                true, &page);
-        if (code != CLI_OK) {
-            return code;
-        }
-        for (size_t i = 0; i < page->n_virtual_servers; i++) {
-            const VirtualServer *vs = page->virtual_servers[i];
-            cli_table_add(c, &table, vs->name);
-            cli_table_add(c, &table, vs->runtime);
-            cli_table_add(c, &table, version_name(c, vs->latest_version));
-            cli_table_addf(c, &table, "%zu", vs->latest != NULL ? vs->latest->n_functions : 0);
-            cli_table_add(c, &table, cli_ago(c, cli_seconds(vs->updated_at)));
-            cli_table_add(c, &table, vs->description);
-        }
-        request.page_token = page->next_page_token;
-    } while (page->next_page_token[0] != '\0');
-    if (!c->json) {
-        cli_table_print(c, &table);
-        if (table.cell_count == 0 && part == NULL && request.function_contains[0] == '\0') {
-            cli_say(c, "no virtual servers yet: ow vs deploy DIR makes the first one");
-        }
-    }
-    return CLI_OK;
+    return cli_list_print(
+        c, &(cli_list){
+               .path = REGISTRY "ListVirtualServers",
+               .request = &request.base,
+               .reply_type = &overworld__registry__v1__list_virtual_servers_response__descriptor,
+               .columns = columns,
+               .add_row = add_virtual_server,
+               .if_empty =
+                   all ? "no virtual servers yet: ow vs deploy DIR makes the first one" : NULL});
 }
 
 static void print_functions(cli *c, const Revision *revision) {
@@ -95,7 +85,7 @@ cli_exit cli_get_virtual_server(cli *c, bool show, VirtualServer **ret_vs) {
                    &overworld__registry__v1__virtual_server__descriptor, show, ret_vs);
 }
 
-cli_exit cmd_vs_show(cli *c) {
+static cli_exit cmd_vs_show(cli *c) {
     VirtualServer *vs;
     cli_exit code = cli_get_virtual_server(c, true, &vs);
     if (code != CLI_OK || c->json) {
@@ -116,7 +106,7 @@ cli_exit cmd_vs_show(cli *c) {
     return CLI_OK;
 }
 
-cli_exit cmd_vs_describe(cli *c) {
+static cli_exit cmd_vs_describe(cli *c) {
     VirtualServer *vs;
     cli_exit code = cli_get_virtual_server(c, false, &vs);
     if (code != CLI_OK) {
@@ -135,7 +125,7 @@ cli_exit cmd_vs_describe(cli *c) {
     return code;
 }
 
-cli_exit cmd_vs_delete(cli *c) {
+static cli_exit cmd_vs_delete(cli *c) {
     VirtualServer *vs;
     cli_exit code = cli_get_virtual_server(c, false, &vs);
     if (code == CLI_OK) {
@@ -223,11 +213,11 @@ cli_exit cli_deploy(cli *c, const char *folder, bool publish) {
     return CLI_OK;
 }
 
-cli_exit cmd_vs_deploy(cli *c) {
+static cli_exit cmd_vs_deploy(cli *c) {
     return cli_deploy(c, c->args[0], cli_bool(c, "publish"));
 }
 
-cli_exit cmd_vs_publish(cli *c) {
+static cli_exit cmd_vs_publish(cli *c) {
     Overworld__Registry__V1__PublishRequest request =
         OVERWORLD__REGISTRY__V1__PUBLISH_REQUEST__INIT;
     const char *description = cli_text(c, "description");
@@ -243,39 +233,30 @@ cli_exit cmd_vs_publish(cli *c) {
     return code;
 }
 
-cli_exit cmd_vs_versions(cli *c) {
-    static const char *const columns[] = {"VERSION", "REVISION",    "CREATED",
-                                          "BY",      "DESCRIPTION", NULL};
-    cli_table table = {.columns = columns};
-    Overworld__Registry__V1__ListVersionsRequest request =
-        OVERWORLD__REGISTRY__V1__LIST_VERSIONS_REQUEST__INIT;
-    Overworld__Registry__V1__ListVersionsResponse *page;
-    request.virtual_server = (char *)c->args[0];
-    request.page_size = 200;
-    do {
-        cli_exit code =
-            cli_rpc(c, REGISTRY "ListVersions", &request.base,
-                    &overworld__registry__v1__list_versions_response__descriptor, true, &page);
-        if (code != CLI_OK) {
-            return code;
-        }
-        for (size_t i = 0; i < page->n_versions; i++) {
-            const Revision *revision = page->versions[i];
-            cli_table_add(c, &table, version_name(c, revision->version));
-            cli_table_addf(c, &table, "%.12s", revision->revision_id);
-            cli_table_add(c, &table, cli_ago(c, cli_seconds(revision->created_at)));
-            cli_table_add(c, &table, revision->created_by);
-            cli_table_add(c, &table, revision->description);
-        }
-        request.page_token = page->next_page_token;
-    } while (page->next_page_token[0] != '\0');
-    if (!c->json) {
-        cli_table_print(c, &table);
-    }
-    return CLI_OK;
+static void add_version(cli *c, cli_table *table, const void *entry) {
+    const Revision *revision = entry;
+    cli_table_add(c, table, version_name(c, revision->version));
+    cli_table_addf(c, table, "%.12s", revision->revision_id);
+    cli_table_add(c, table, cli_ago(c, cli_seconds(revision->created_at)));
+    cli_table_add(c, table, revision->created_by);
+    cli_table_add(c, table, revision->description);
 }
 
-cli_exit cmd_vs_cat(cli *c) {
+static cli_exit cmd_vs_versions(cli *c) {
+    static const char *const columns[] = {"VERSION", "REVISION",    "CREATED",
+                                          "BY",      "DESCRIPTION", NULL};
+    Overworld__Registry__V1__ListVersionsRequest request =
+        OVERWORLD__REGISTRY__V1__LIST_VERSIONS_REQUEST__INIT;
+    request.virtual_server = (char *)c->args[0];
+    return cli_list_print(
+        c, &(cli_list){.path = REGISTRY "ListVersions",
+                       .request = &request.base,
+                       .reply_type = &overworld__registry__v1__list_versions_response__descriptor,
+                       .columns = columns,
+                       .add_row = add_version});
+}
+
+static cli_exit cmd_vs_cat(cli *c) {
     Overworld__Registry__V1__GetFileRequest request =
         OVERWORLD__REGISTRY__V1__GET_FILE_REQUEST__INIT;
     Overworld__Registry__V1__GetFileResponse *piece;
@@ -297,3 +278,58 @@ cli_exit cmd_vs_cat(cli *c) {
     } while (piece->data.len > 0 && request.offset < piece->total_size);
     return CLI_OK;
 }
+
+// ---- The table ----
+
+static const cli_flag create_flags[] = {
+    {"runtime", CLI_FLAG_TEXT, "RUNTIME", "default: c"},
+    {"description", CLI_FLAG_TEXT, "TEXT", "for people"},
+    {0},
+};
+
+static const cli_flag deploy_flags[] = {
+    {"publish", CLI_FLAG_BOOL, NULL, "also make it a numbered version and move $DEFAULT to it"},
+    {"description", CLI_FLAG_TEXT, "TEXT", "what changed, for people"},
+    {"based-on", CLI_FLAG_TEXT, "REVISION", "fail when $LATEST is no longer this revision"},
+    {"no-create", CLI_FLAG_BOOL, NULL, "fail when the virtual server does not exist yet"},
+    {0},
+};
+
+static const cli_flag publish_flags[] = {
+    {"description", CLI_FLAG_TEXT, "TEXT", "what changed, for people"},
+    {"keep-default", CLI_FLAG_BOOL, NULL, "do not move $DEFAULT"},
+    {0},
+};
+
+static const cli_flag cat_flags[] = {
+    {"version", CLI_FLAG_TEXT, "VERSION", "a number; default: $LATEST"},
+    {0},
+};
+
+static const cli_flag vs_list_flags[] = {
+    {"name", CLI_FLAG_TEXT, "TEXT", "those with this in their names"},
+    {"function", CLI_FLAG_TEXT, "TEXT", "those with this in the name of a function"},
+    {0},
+};
+
+const cli_command vs_commands[] = {
+    {"vs create", "NAME", "make an empty virtual server", 1, 1, create_flags, cmd_vs_create,
+     "ow vs create chat"},
+    {"vs deploy", "DIR", "build a folder with a virtualserver.json and make it $LATEST", 1, 1,
+     deploy_flags, cmd_vs_deploy, "ow vs deploy examples/chat --publish"},
+    {"vs publish", "NAME", "number what is $LATEST and move $DEFAULT to it", 1, 1, publish_flags,
+     cmd_vs_publish, "ow vs publish chat --description 'new word list'"},
+    {"vs versions", "NAME", "list the versions, newest first", 1, 1, NULL, cmd_vs_versions,
+     "ow vs versions chat"},
+    {"vs cat", "NAME PATH", "print a file of $LATEST, or of a version", 2, 2, cat_flags, cmd_vs_cat,
+     "ow vs cat chat chat.c --version 3"},
+    {"vs list", "", "list virtual servers", 0, 0, vs_list_flags, cmd_vs_list,
+     "ow vs list --name match"},
+    {"vs show", "NAME", "one virtual server: functions, aliases, versions", 1, 1, NULL, cmd_vs_show,
+     "ow vs show chat"},
+    {"vs describe", "NAME TEXT", "say what a virtual server is for", 2, 2, NULL, cmd_vs_describe,
+     "ow vs describe chat 'rooms, and their moderation'"},
+    {"vs delete", "NAME", "delete a virtual server and all its versions", 1, 1, cli_delete_flags,
+     cmd_vs_delete, "ow vs delete chat --yes chat"},
+    {0},
+};

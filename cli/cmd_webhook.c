@@ -1,35 +1,27 @@
 // ow webhook ...: doors for other people's webhooks.
 
-#include "cli/rpc.h"
+#include "cli/list.h"
 
 #include "overworld/events/v1/events.pb-c.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #define EVENTS_PATH "/overworld.events.v1.Events/"
 
-enum { PAGE = 200, SECRET_MAX = 4096 };
+enum { SECRET_MAX = 4096 };
 
 typedef Overworld__Api__Webhook Webhook;
 typedef Overworld__Events__V1__WebhookState WebhookState;
 
 // The sender's own secret, without the line's end.
 static cli_exit read_secret(cli *c, char **ret_secret) {
-    const char *file = cli_text(c, "secret-file");
     size_t size;
-    *ret_secret = (char *)(uintptr_t) "";
-    if (file == NULL) {
-        return CLI_OK;
+    cli_exit code = cli_flag_file(c, "secret-file", SECRET_MAX, ret_secret, &size);
+    if (code == CLI_OK && size > 0) {
+        (*ret_secret)[strcspn(*ret_secret, "\r\n")] = '\0';
     }
-    char *text = cli_read_file(c, file, SECRET_MAX, &size);
-    if (text == NULL) {
-        return cli_fail(c, CLI_USAGE, "cannot read the secret from %s: %s", file, strerror(errno));
-    }
-    text[strcspn(text, "\r\n")] = '\0';
-    *ret_secret = text;
-    return CLI_OK;
+    return code;
 }
 
 static cli_exit webhook_create(cli *c) {
@@ -58,7 +50,8 @@ static cli_exit webhook_create(cli *c) {
     return code;
 }
 
-static void add_row(cli *c, cli_table *table, const WebhookState *w) {
+static void add_row(cli *c, cli_table *table, const void *entry) {
+    const WebhookState *w = entry;
     cli_table_add(c, table, w->declared->name);
     cli_table_add(c, table, w->declared->event_type);
     cli_table_add(c, table, w->declared->verification);
@@ -72,25 +65,13 @@ static cli_exit webhook_list(cli *c) {
                                           "MADE BY", NULL};
     Overworld__Events__V1__ListWebhooksRequest request =
         OVERWORLD__EVENTS__V1__LIST_WEBHOOKS_REQUEST__INIT;
-    Overworld__Events__V1__ListWebhooksResponse *reply;
-    cli_table table = {.columns = columns};
-    cli_exit code;
-    request.page_size = PAGE;
-    do {
-        code = cli_rpc(c, EVENTS_PATH "ListWebhooks", &request.base,
-                       &overworld__events__v1__list_webhooks_response__descriptor, true, &reply);
-        for (size_t i = 0; code == CLI_OK && i < reply->n_webhooks; i++) {
-            add_row(c, &table, reply->webhooks[i]);
-        }
-        request.page_token = code == CLI_OK ? reply->next_page_token : request.page_token;
-    } while (code == CLI_OK && request.page_token[0] != '\0');
-    if (code == CLI_OK && !c->json) {
-        cli_table_print(c, &table);
-        if (table.cell_count == 0) {
-            cli_say(c, "no webhooks yet: ow webhook create NAME TYPE makes one");
-        }
-    }
-    return code;
+    return cli_list_print(
+        c, &(cli_list){.path = EVENTS_PATH "ListWebhooks",
+                       .request = &request.base,
+                       .reply_type = &overworld__events__v1__list_webhooks_response__descriptor,
+                       .columns = columns,
+                       .add_row = add_row,
+                       .if_empty = "no webhooks yet: ow webhook create NAME TYPE makes one"});
 }
 
 static cli_exit webhook_show(cli *c) {
@@ -151,11 +132,6 @@ static const cli_flag create_flags[] = {
     {0},
 };
 
-static const cli_flag delete_flags[] = {
-    {"yes", CLI_FLAG_TEXT, "NAME", "the name again, instead of being asked"},
-    {0},
-};
-
 const cli_command webhook_commands[] = {
     {"webhook create", "NAME TYPE", "let requests to /hooks/TITLE/NAME become events", 2, 2,
      create_flags, webhook_create,
@@ -167,7 +143,7 @@ const cli_command webhook_commands[] = {
      "ow webhook disable github"},
     {"webhook enable", "NAME", "take them again", 1, 1, NULL, webhook_enable,
      "ow webhook enable github"},
-    {"webhook delete", "NAME", "delete one", 1, 1, delete_flags, webhook_delete,
+    {"webhook delete", "NAME", "delete one", 1, 1, cli_delete_flags, webhook_delete,
      "ow webhook delete github --yes github"},
     {0},
 };

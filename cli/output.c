@@ -157,23 +157,10 @@ bool cli_interrupted(void) {
     return sigtimedwait(&set, NULL, &(struct timespec){0}) > 0;
 }
 
-const char *cli_ago(cli *c, int64_t seconds) {
-    static const struct {
-        int64_t unit;
-        const char *name;
-    } units[] = {{86400, "d"}, {3600, "h"}, {60, "m"}, {1, "s"}};
-    if (seconds <= 0) {
-        return "-";
-    }
-    int64_t age = (int64_t)time(NULL) - seconds;
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        if (age >= units[i].unit) {
-            return ow_arena_printf_in(c->arena, "%" PRId64 "%s ago", age / units[i].unit,
-                                      units[i].name);
-        }
-    }
-    return "now";
-}
+const cli_flag cli_delete_flags[] = {
+    {"yes", CLI_FLAG_TEXT, "NAME", "the name again, instead of being asked"},
+    {0},
+};
 
 cli_exit cli_confirm(cli *c, const char *name, const char *what) {
     const char *given = cli_text(c, "yes");

@@ -14,34 +14,6 @@
 
 enum { SMALL_FILE_MAX = 64 << 10 };
 
-char *cli_read_file(cli *c, const char *path, size_t max, size_t *ret_size) {
-    int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return NULL;
-    }
-    char *text = ow_arena_alloc(c->arena, max + 1);
-    size_t size = 0;
-    ssize_t got = text != NULL ? 1 : -1;
-    while (got > 0 && size < max) {
-        got = read(fd, text + size, max - size);
-        size += got > 0 ? (size_t)got : 0;
-    }
-    char more;
-    if (got > 0 && read(fd, &more, 1) == 1) {
-        got = -1;
-        errno = EFBIG;
-    }
-    int saved = errno;
-    close(fd);
-    errno = saved;
-    if (got < 0) {
-        return NULL;
-    }
-    text[size] = '\0';
-    *ret_size = size;
-    return text;
-}
-
 static const char *profile_path(cli *c, const char *name) {
     const char *base = getenv("XDG_CONFIG_HOME");
     const char *home = getenv("HOME");

@@ -160,10 +160,6 @@ cli_exit cli_read_reply(cli *c, const ow_client_reply *reply,
     return CLI_OK;
 }
 
-int64_t cli_seconds(const Google__Protobuf__Timestamp *at) {
-    return at != NULL ? at->seconds : 0;
-}
-
 cli_exit cli_rpc(cli *c, const char *path, const ProtobufCMessage *request,
                  const ProtobufCMessageDescriptor *reply_type, bool show, void *ret_reply) {
     cli_exit code = c->client != NULL ? CLI_OK : cli_connect(c);

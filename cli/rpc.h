@@ -3,8 +3,8 @@
 // The CLI's way to the server: where it is, as whom, and calls of its public API.
 
 #include "cli/cli.h"
-
-#include "google/protobuf/timestamp.pb-c.h"
+#include "cli/input.h"
+#include "cli/times.h"
 
 #include <protobuf-c/protobuf-c.h>
 
@@ -21,9 +21,6 @@ void cli_disconnect(cli *c);
 // code that fits.
 cli_exit cli_rpc(cli *c, const char *path, const ProtobufCMessage *request,
                  const ProtobufCMessageDescriptor *reply_type, bool show, void *ret_reply);
-
-// Of a reply's time, which may be missing: 0.
-int64_t cli_seconds(const Google__Protobuf__Timestamp *at);
 
 // Turns a reply of the client into a message. For calls made with the client itself.
 cli_exit cli_read_reply(cli *c, const ow_client_reply *reply,
@@ -52,7 +49,3 @@ cli_exit cli_profile_write(cli *c, const char *name, const cli_profile *profile)
 
 // Address and token of the server whose data folder is `folder`; false when it is none.
 bool cli_profile_of_folder(cli *c, const char *folder, cli_profile *ret_profile);
-
-// The whole of a file as text in the arena, at most `max` bytes; NULL when it cannot be read (errno
-// says why).
-char *cli_read_file(cli *c, const char *path, size_t max, size_t *ret_size);

@@ -1,6 +1,7 @@
 #include "core/audit/methods.h"
 
 #include "core/audit/audit.h"
+#include "core/timestamp/timestamp.h"
 
 #include "overworld/api/audit.pb-c.h"
 
@@ -84,14 +85,11 @@ static char *dup_in(ow_arena *arena, const char *text, bool *failed) {
 
 static bool fill_entry(ow_arena *arena, const ow_audit_entry *from, entry_msg *to) {
     bool failed = false;
-    Google__Protobuf__Timestamp *at = ow_arena_alloc(arena, sizeof *at);
+    Google__Protobuf__Timestamp *at = ow_timestamp_in(arena, from->at_us);
     to->hash.data = ow_arena_alloc(arena, OW_SHA256_SIZE);
     if (at == NULL || to->hash.data == NULL) {
         return false;
     }
-    google__protobuf__timestamp__init(at);
-    at->seconds = from->at_us / SECOND_US;
-    at->nanos = (int32_t)(from->at_us % SECOND_US) * 1000;
     to->at = at;
     to->sequence = from->sequence;
     to->title_id = dup_in(arena, from->title, &failed);

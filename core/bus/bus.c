@@ -1,8 +1,10 @@
 #include "core/bus/bus.h"
 
-#include "core/arena/arena.h"
+#include "core/json/moment.h"
+#include "core/json/writer.h"
 #include "core/log/log.h"
 #include "core/rpc/call.h"
+#include "core/timestamp/timestamp.h"
 #include "overworld/api/bus.pb-c.h"
 
 #include <stdatomic.h>
@@ -12,6 +14,7 @@
 
 enum {
     BATCH_MAX = 100,
+    DATA_MAX = 8192,
     ARENA_MAX = 8 << 20,
     CALL_TIMEOUT_US = 30 * 1000 * 1000,
     LOOK_EVERY_US = 30 * 1000 * 1000, // when nothing was kicked
@@ -52,9 +55,10 @@ static void set_timer(ow_bus *bus, int64_t in_us) {
 
 // ---- In the store ----
 
-void ow_bus_event_id(ow_bus_event *event, int64_t at_us) {
-    event->at_us = at_us;
-    ow_id_make(event->event_id, "evt_", at_us);
+void ow_bus_event_about(ow_bus_event *event, const char *prefix, const char *about) {
+    const char *rest = strchr(about, '_');
+    snprintf(event->event_id, sizeof event->event_id, "%s%.30s", prefix,
+             rest != NULL ? rest + 1 : about);
 }
 
 ow_code ow_bus_publish(const ow_bus *bus, ow_db_conn *db, const ow_bus_event *event, ow_err *err) {
@@ -69,6 +73,44 @@ ow_code ow_bus_publish(const ow_bus *bus, ow_db_conn *db, const ow_bus_event *ev
                       event->request_id, event->data_json);
 }
 
+static void write_field(ow_json_writer *w, const ow_bus_field *field) {
+    char moment[OW_MOMENT_MAX];
+    const char *text = field->text;
+    if (field->kind == OW_BUS_MOMENT) {
+        text = ow_moment_print(field->number, moment) ? moment : NULL;
+    }
+    bool is_text = field->kind == OW_BUS_TEXT || field->kind == OW_BUS_MOMENT;
+    if (is_text && text == NULL) {
+        return;
+    }
+    ow_json_name(w, field->name);
+    if (is_text) {
+        ow_json_text(w, text);
+    } else if (field->kind == OW_BUS_BOOL) {
+        ow_json_bool(w, field->number != 0);
+    } else {
+        ow_json_int(w, field->number);
+    }
+}
+
+ow_code ow_bus_tell(const ow_bus *bus, ow_db_conn *db, ow_arena *arena, ow_bus_event *event,
+                    const ow_bus_field *fields, ow_err *err) {
+    ow_json_writer w;
+    if (bus == NULL) {
+        return OW_OK;
+    }
+    ow_json_writer_init(&w, arena, DATA_MAX);
+    ow_json_object_open(&w);
+    for (; fields->name != NULL; fields++) {
+        write_field(&w, fields);
+    }
+    ow_json_object_close(&w);
+    event->data_json = ow_json_writer_end(&w, NULL);
+    return event->data_json != NULL
+               ? ow_bus_publish(bus, db, event, err)
+               : ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for an event");
+}
+
 static ow_code count_waiting(ow_bus *bus, ow_db_conn *db, ow_err *err) {
     ow_rows *rows = NULL;
     bool found = false;
@@ -79,21 +121,11 @@ static ow_code count_waiting(ow_bus *bus, ow_db_conn *db, ow_err *err) {
     return code;
 }
 
-static Google__Protobuf__Timestamp *time_in(ow_arena *arena, int64_t us) {
-    Google__Protobuf__Timestamp *time = ow_arena_alloc(arena, sizeof *time);
-    if (time != NULL) {
-        google__protobuf__timestamp__init(time);
-        time->seconds = us / 1000000;
-        time->nanos = (int32_t)(us % 1000000) * 1000;
-    }
-    return time;
-}
-
 static bool take_event(ow_rows *rows, ow_arena *arena, bus_event *event) {
     overworld__api__bus_event__init(event);
     event->event_id = ow_arena_strdup_in(arena, ow_rows_text(rows, 0));
     event->type = ow_arena_strdup_in(arena, ow_rows_text(rows, 2));
-    event->time = time_in(arena, ow_rows_int(rows, 3));
+    event->time = ow_timestamp_in(arena, ow_rows_int(rows, 3));
     event->request_id = ow_arena_strdup_in(arena, ow_rows_text(rows, 4));
     event->data_json = ow_arena_strdup_in(arena, ow_rows_text(rows, 5));
     return event->event_id != NULL && event->type != NULL && event->time != NULL &&

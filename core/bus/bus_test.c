@@ -17,7 +17,7 @@ static const ow_db_migration migrations[] = {{.number = 1, .sql = OW_BUS_TABLES}
                                              {.number = 0, .sql = NULL}};
 
 typedef struct taken {
-    char title[OW_ID_MAX], id[OW_ID_MAX], type[40], data[40];
+    char title[OW_ID_MAX], id[OW_ID_MAX], type[40], data[200];
 } taken;
 
 typedef struct fixture {
@@ -150,21 +150,26 @@ static ow_code publish_job(ow_db_conn *db, void *self, ow_err *err) {
     return code;
 }
 
+static void write_now(fixture *f, ow_code (*run)(ow_db_conn *db, void *self, ow_err *err)) {
+    f->done = false;
+    f->job = (ow_db_job){.run = run, .done = on_done, .self = f};
+    ow_db_write(f->db, &f->job);
+    while (!f->done) {
+        assert_int_equal(ow_loop_turn(f->loop, 10000, &f->err), OW_OK);
+    }
+    ow_bus_kick(f->bus);
+}
+
 static void publish(fixture *f, const char *title, int from, int to) {
     f->title = title;
     f->from = from;
     f->to = to;
     for (int i = from; i < to; i++) {
-        ow_bus_event_id(&f->events[i], INT64_C(1800000000000000) + i);
+        f->events[i].at_us = INT64_C(1800000000000000) + i;
+        snprintf(f->events[i].event_id, sizeof f->events[i].event_id, "evt_%d", i);
     }
-    f->done = false;
-    f->job = (ow_db_job){.run = publish_job, .done = on_done, .self = f};
-    ow_db_write(f->db, &f->job);
-    while (!f->done) {
-        assert_int_equal(ow_loop_turn(f->loop, 10000, &f->err), OW_OK);
-    }
+    write_now(f, publish_job);
     assert_int_equal(f->code, OW_OK);
-    ow_bus_kick(f->bus);
 }
 
 static void turn_until(fixture *f, const int *number, int least) {
@@ -221,11 +226,67 @@ static void one_that_is_refused_holds_nothing_up(void **state) {
     }
 }
 
+static ow_code tell_job(ow_db_conn *db, void *self, ow_err *err) {
+    fixture *f = self;
+    static const ow_bus_field fields[] = {
+        {"who", OW_BUS_TEXT, .text = "a \"b\""},
+        {"none", OW_BUS_TEXT, .text = NULL},
+        {"count", OW_BUS_INT, .number = -3},
+        {"first", OW_BUS_BOOL, .number = 1},
+        {"at", OW_BUS_MOMENT, .number = 1800000000000000},
+        {"never", OW_BUS_MOMENT, .number = INT64_MAX},
+        {0},
+    };
+    ow_bus_event event = {
+        .title_id = "ttl_1", .type = "thing.told", .at_us = 1, .request_id = "req_1"};
+    ow_arena *arena = ow_arena_new(1 << 16);
+    ow_bus_event_about(&event, "tld_", "ses_01HX");
+    ow_code code = ow_bus_tell(f->bus, db, arena, &event, fields, err);
+    // Nobody to be told, and the same once more: a write step runs again.
+    code = code == OW_OK ? ow_bus_tell(NULL, db, arena, &event, fields, err) : code;
+    code = code == OW_OK ? ow_bus_tell(f->bus, db, arena, &event, fields, err) : code;
+    ow_arena_free(arena);
+    return code;
+}
+
+static void fields_are_an_object(void **state) {
+    fixture *f = *state;
+    write_now(f, tell_job);
+    assert_int_equal(f->code, OW_OK);
+    turn_until(f, &f->count, 1);
+    assert_string_equal(f->taken[0].id, "tld_01HX");
+    assert_string_equal(f->taken[0].data, "{\"who\":\"a \\\"b\\\"\",\"count\":-3,\"first\":true,"
+                                          "\"at\":\"2027-01-15T08:00:00Z\"}");
+    publish(f, "ttl_1", 0, 1);
+    turn_until(f, &f->count, 2);
+    assert_int_equal(f->count, 2);
+}
+
+static ow_code tell_too_much_job(ow_db_conn *db, void *self, ow_err *err) {
+    fixture *f = self;
+    static char text[9000];
+    memset(text, 'a', sizeof text - 1);
+    ow_bus_field fields[] = {{"text", OW_BUS_TEXT, .text = text}, {0}};
+    ow_bus_event event = {.event_id = "evt_1", .title_id = "ttl_1", .type = "t", .request_id = ""};
+    ow_arena *arena = ow_arena_new(1 << 16);
+    ow_code code = ow_bus_tell(f->bus, db, arena, &event, fields, err);
+    ow_arena_free(arena);
+    return code;
+}
+
+static void too_much_is_refused(void **state) {
+    fixture *f = *state;
+    write_now(f, tell_too_much_job);
+    assert_int_equal(f->code, OW_RESOURCE_EXHAUSTED);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         OW_TEST_WITH(passes_on_in_order_by_title, set_up, tear_down),
         OW_TEST_WITH(keeps_what_was_not_taken, set_up, tear_down),
         OW_TEST_WITH(one_that_is_refused_holds_nothing_up, set_up, tear_down),
+        OW_TEST_WITH(fields_are_an_object, set_up, tear_down),
+        OW_TEST_WITH(too_much_is_refused, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

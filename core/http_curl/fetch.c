@@ -149,7 +149,8 @@ static void unlink_it(ow_http_fetch *fetch) {
     fetch->client->running--;
 }
 
-void fetch_free(ow_http_fetch *fetch) {
+// Frees a fetch that the library does not work on.
+static void fetch_free(ow_http_fetch *fetch) {
     curl_easy_cleanup(fetch->easy);
     curl_url_cleanup(fetch->url);
     curl_slist_free_all(fetch->headers);

@@ -73,8 +73,6 @@ ow_code fetch_new(ow_http_client *client, ow_http_done on_done, void *self,
 // on when it fails.
 ow_code fetch_launch(ow_http_fetch *fetch, ow_code code, int64_t timeout_us,
                      ow_http_fetch **ret_fetch, ow_err *err);
-// Frees a fetch that the library does not work on.
-void fetch_free(ow_http_fetch *fetch);
 // The library is done with one exchange of it: tells the caller, or follows a redirect.
 void fetch_ended(ow_http_fetch *fetch, CURLcode result);
 
@@ -84,8 +82,6 @@ void fetch_ended(ow_http_fetch *fetch, CURLcode result);
 ow_code request_take(ow_http_fetch *fetch, const ow_http_fetch_options *options, ow_err *err);
 // Whether a host, as the library writes it, may be asked for. Codes as ow_http_fetch_start.
 ow_code request_check_host(const ow_http_client *client, const char *host, ow_err *err);
-// Whether its URL may be asked for. Codes as ow_http_fetch_start.
-ow_code request_check_url(const ow_http_fetch *fetch, ow_err *err);
 // Moves on to where the response points. Codes as ow_http_done.
 ow_code request_redirect(ow_http_fetch *fetch, const char *location, ow_err *err);
 // Tells the library what to send. Codes: resource_exhausted.

@@ -55,7 +55,8 @@ ow_code request_check_host(const ow_http_client *client, const char *host, ow_er
     return OW_OK;
 }
 
-ow_code request_check_url(const ow_http_fetch *fetch, ow_err *err) {
+// Whether its URL may be asked for. Codes as ow_http_fetch_start.
+static ow_code check_url(const ow_http_fetch *fetch, ow_err *err) {
     char *scheme = part_of(fetch->url, CURLUPART_SCHEME);
     char *host = part_of(fetch->url, CURLUPART_HOST);
     char *user = part_of(fetch->url, CURLUPART_USER);
@@ -210,7 +211,7 @@ ow_code request_take(ow_http_fetch *fetch, const ow_http_fetch_options *options,
                                                        CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK) {
         return bad_url(err);
     }
-    ow_code code = request_check_url(fetch, err);
+    ow_code code = check_url(fetch, err);
     code = code == OW_OK ? take_method(fetch, options, err) : code;
     return code == OW_OK ? take_headers(fetch, options, err) : code;
 }
@@ -295,7 +296,7 @@ static const char *method_after(const char *method, int status) {
 
 ow_code request_redirect(ow_http_fetch *fetch, const char *location, ow_err *err) {
     ow_code code = move_to(fetch, location, err);
-    code = code == OW_OK ? request_check_url(fetch, err) : code;
+    code = code == OW_OK ? check_url(fetch, err) : code;
     fetch->method = method_after(fetch->method, fetch->response.status);
     return code == OW_INVALID_ARGUMENT ? bad_redirect(err) : code;
 }

@@ -27,6 +27,10 @@ static void write_enum(ow_json_writer *writer, const ProtobufCFieldDescriptor *f
     }
 }
 
+// Writes a message as the next value of `writer`; false when a Timestamp or Duration is out of
+// range (the text is then of no use).
+static bool write_message(ow_json_writer *writer, const ProtobufCMessage *message);
+
 static bool write_value(ow_json_writer *writer, const ProtobufCFieldDescriptor *field,
                         const void *value) {
     switch (field->type) {
@@ -71,7 +75,7 @@ static bool write_value(ow_json_writer *writer, const ProtobufCFieldDescriptor *
         return true;
     }
     case PROTOBUF_C_TYPE_MESSAGE:
-        return ow_json_message(writer, *(ProtobufCMessage *const *)value);
+        return write_message(writer, *(ProtobufCMessage *const *)value);
     }
     return true;
 }
@@ -126,7 +130,7 @@ static bool write_field(ow_json_writer *writer, const ProtobufCMessage *message,
     return good;
 }
 
-bool ow_json_message(ow_json_writer *writer, const ProtobufCMessage *message) {
+static bool write_message(ow_json_writer *writer, const ProtobufCMessage *message) {
     const ProtobufCMessageDescriptor *type = message->descriptor;
     if (fields_is_time(type)) {
         return write_time(writer, message);
@@ -147,7 +151,7 @@ ow_code ow_json_from_message(const ProtobufCMessage *message, ow_arena *arena, s
     ow_json_writer writer;
     size_t size;
     ow_json_writer_init(&writer, arena, max_size);
-    if (!ow_json_message(&writer, message)) {
+    if (!write_message(&writer, message)) {
         return ow_fail(err, OW_INVALID_ARGUMENT, "invalid_field",
                        "%s: a time or duration is out of range", message->descriptor->name);
     }

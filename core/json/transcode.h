@@ -42,7 +42,3 @@ ow_code ow_json_to_message(const ow_json_input *input, const ProtobufCMessageDes
 // "invalid_field" (a Timestamp or Duration outside its range).
 ow_code ow_json_from_message(const ProtobufCMessage *message, ow_arena *arena, size_t max_size,
                              const char **ret_text, size_t *ret_size, ow_err *err);
-
-// Writes a message as the next value of `writer`; false when a Timestamp or Duration is out of
-// range (the text is then of no use).
-bool ow_json_message(ow_json_writer *writer, const ProtobufCMessage *message);

@@ -226,9 +226,6 @@ ow_code ow_host_zygote_start(ow_host *host, const char *binary, ow_host_zygote *
 // ow_host_pump, after which the pointer is gone.
 void ow_host_zygote_stop(ow_host_zygote *zygote);
 
-// A copy of what is known now.
-void ow_host_zygote_status_get(const ow_host_zygote *zygote, ow_host_zygote_status *ret_status);
-
 typedef struct ow_host_file {
     const char *name; // as ow_file names it, e.g. "words.txt"
     int fd;           // sealed memfd (ow_host_memfd); stays the caller's

@@ -120,11 +120,20 @@ void zygote_destroy(ow_host_zygote *zygote) {
     free(zygote);
 }
 
+// A copy of what is known now.
+static void copy_status(const ow_host_zygote *zygote, ow_host_zygote_status *ret_status) {
+    *ret_status = zygote->status;
+    ret_status->instances = 0;
+    for (size_t i = 0; i < zygote->host->instance_count; i++) {
+        ret_status->instances += zygote->host->instances[i]->zygote == zygote;
+    }
+}
+
 static void tell(ow_host_zygote *zygote) {
     ow_host *host = zygote->host;
     if (host->events.zygote) {
         ow_host_zygote_status status;
-        ow_host_zygote_status_get(zygote, &status);
+        copy_status(zygote, &status);
         host->events.zygote(host->ctx, zygote, &status);
     }
 }
@@ -236,13 +245,5 @@ void ow_host_zygote_stop(ow_host_zygote *zygote) {
     shutdown(zygote->control, SHUT_WR);
     if (zygote->pidfd >= 0) {
         syscall(SYS_pidfd_send_signal, zygote->pidfd, SIGKILL, NULL, 0);
-    }
-}
-
-void ow_host_zygote_status_get(const ow_host_zygote *zygote, ow_host_zygote_status *ret_status) {
-    *ret_status = zygote->status;
-    ret_status->instances = 0;
-    for (size_t i = 0; i < zygote->host->instance_count; i++) {
-        ret_status->instances += zygote->host->instances[i]->zygote == zygote;
     }
 }

@@ -4,8 +4,7 @@
 
 #include "core/audit/audit.h"
 #include "core/audit/methods.h"
-
-enum { SECOND_US = 1000000 };
+#include "core/timestamp/timestamp.h"
 
 ow_code kv_no_memory(ow_run *run) {
     return ow_fail(run->err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for the answer");
@@ -22,16 +21,6 @@ ow_code kv_scope_wanted(ow_run *run, const scope_msg *wanted, kv_scope *ret_scop
 
 // ---- Entries ----
 
-static Google__Protobuf__Timestamp *timestamp(ow_arena *arena, int64_t us) {
-    Google__Protobuf__Timestamp *made = ow_arena_alloc(arena, sizeof *made);
-    if (made != NULL) {
-        google__protobuf__timestamp__init(made);
-        made->seconds = us / SECOND_US;
-        made->nanos = (int32_t)(us % SECOND_US) * 1000;
-    }
-    return made;
-}
-
 entry_msg *kv_entry_message(ow_arena *arena, const kv_entry *entry) {
     entry_msg *made = ow_arena_alloc(arena, sizeof *made);
     if (made == NULL) {
@@ -42,9 +31,9 @@ entry_msg *kv_entry_message(ow_arena *arena, const kv_entry *entry) {
     made->value.data = (uint8_t *)(uintptr_t)entry->value;
     made->value.len = entry->size;
     made->version = entry->version;
-    made->updated_at = timestamp(arena, entry->updated_us);
+    made->updated_at = ow_timestamp_in(arena, entry->updated_us);
     if (entry->expires_us > 0) {
-        made->expires_at = timestamp(arena, entry->expires_us);
+        made->expires_at = ow_timestamp_in(arena, entry->expires_us);
     }
     bool whole = made->updated_at != NULL && (entry->expires_us == 0 || made->expires_at != NULL);
     return whole ? made : NULL;

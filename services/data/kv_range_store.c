@@ -17,20 +17,6 @@ static ow_code no_memory(ow_err *err) {
     " FROM kv_entries WHERE scope = $2 AND key >= $3 AND key < $4"                                 \
     " AND (expires_us = 0 OR expires_us > $5) ORDER BY key" order " LIMIT $6"
 
-static ow_code take_listed(ow_rows *rows, ow_arena *arena, kv_entry *ret_entry, ow_err *err) {
-    size_t size = 0;
-    const void *value = ow_rows_blob(rows, 1, &size);
-    *ret_entry = (kv_entry){
-        .key = ow_arena_strdup_in(arena, ow_rows_text(rows, 0)),
-        .value = size > 0 ? ow_arena_memdup_in(arena, value, size) : "",
-        .size = size,
-        .version = ow_rows_int(rows, 2),
-        .updated_us = ow_rows_int(rows, 3),
-        .expires_us = ow_rows_int(rows, 4),
-    };
-    return ret_entry->key != NULL && ret_entry->value != NULL ? OW_OK : no_memory(err);
-}
-
 static bool is_full(const kv_range *range, const kv_list *list, ow_rows *rows, size_t *bytes) {
     size_t size = 0;
     (void)ow_rows_blob(rows, 1, &size);
@@ -48,7 +34,7 @@ static ow_code take_list(ow_rows *rows, const kv_range *range, ow_arena *arena, 
             list->more = true;
             break;
         }
-        code = take_listed(rows, arena, &list->entries[list->count], err);
+        code = kv_entry_take(rows, arena, &list->entries[list->count], err);
         if (code != OW_OK) {
             break;
         }

@@ -15,8 +15,7 @@ static ow_code no_memory(ow_err *err) {
     return ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for values");
 }
 
-// Columns: key, value, version, updated_us, expires_us.
-static ow_code take_entry(ow_rows *rows, ow_arena *arena, kv_entry *ret_entry, ow_err *err) {
+ow_code kv_entry_take(ow_rows *rows, ow_arena *arena, kv_entry *ret_entry, ow_err *err) {
     size_t size = 0;
     const void *value = ow_rows_blob(rows, 1, &size);
     *ret_entry = (kv_entry){
@@ -42,7 +41,7 @@ ow_code kv_store_get(ow_db_conn *db, const kv_place *place, int64_t now_us, ow_a
                                "tti", place->scope->text, place->key, now_us);
     code = code == OW_OK ? ow_rows_next(rows, &found, err) : code;
     if (code == OW_OK && found) {
-        code = take_entry(rows, arena, ret_entry, err);
+        code = kv_entry_take(rows, arena, ret_entry, err);
     }
     ow_rows_close(rows);
     return code;

@@ -58,6 +58,9 @@ typedef struct kv_place {
     const char *key;
 } kv_place;
 
+// The row's entry, in the arena. Columns: key, value, version, updated_us, expires_us.
+ow_code kv_entry_take(ow_rows *rows, ow_arena *arena, kv_entry *ret_entry, ow_err *err);
+
 // The entry of a key as of `now_us`, in the arena; its key is NULL when there is none. Codes: the store's,
 // resource_exhausted "out_of_memory".
 ow_code kv_store_get(ow_db_conn *db, const kv_place *place, int64_t now_us, ow_arena *arena,

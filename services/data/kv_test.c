@@ -1,6 +1,6 @@
 // Keys and values as callers of the service see them, over every channel, write steps run twice.
 
-#include "services/data/test_harness.h"
+#include "services/data/test_fixture.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -44,7 +44,8 @@ static kv_set_request set_of(scope_msg *scope, const char *key, const char *valu
     return request;
 }
 
-static int64_t set(fixture *f, const who *as, scope_msg scope, const char *key, const char *value) {
+static int64_t set(fixture *f, const stage_caller *as, scope_msg scope, const char *key,
+                   const char *value) {
     kv_set_request request = set_of(&scope, key, value);
     answer a;
     ASK_OK(f, as, "KvSet", &request, &a);
@@ -54,7 +55,7 @@ static int64_t set(fixture *f, const who *as, scope_msg scope, const char *key, 
 }
 
 // The value of a key as text, "(none)" when it is not there; in a buffer of the test's own.
-static const char *get(fixture *f, const who *as, scope_msg scope, const char *key) {
+static const char *get(fixture *f, const stage_caller *as, scope_msg scope, const char *key) {
     static char value[64];
     kv_get_request request = OVERWORLD__DATA__V1__KV_GET_REQUEST__INIT;
     char *keys[] = {text_of(key)};
@@ -272,7 +273,7 @@ static void of_64_writers_none_loses_an_update(void **state) {
     }
     for (int turn = 0; running > 0; turn++) {
         assert_true(turn < 1000000);
-        assert_int_equal(ow_loop_turn(f->loop, 100000, NULL), OW_OK);
+        assert_int_equal(ow_loop_turn(f->stage.loop, 100000, NULL), OW_OK);
         running = 0;
         for (int i = 0; i < WRITERS; i++) {
             conflicts += writer_go_on(f, &writers[i]);
@@ -341,7 +342,7 @@ static void what_has_expired_is_gone_at_once_and_swept_later(void **state) {
     assert_string_equal(get(f, &server, scope, "short"), "v");
     assert_int_equal(usage(f, scope).keys, 1);
     assert_int_equal(usage(f, scope).bytes, 6);
-    ow_clock_advance(f->clock, 1000000);
+    ow_clock_advance(f->stage.clock, 1000000);
     assert_string_equal(get(f, &server, scope, "short"), "(none)");
     assert_int_equal(usage(f, scope).keys, 1);
     condition_msg absent = OVERWORLD__DATA__V1__CONDITION__INIT;
@@ -351,14 +352,14 @@ static void what_has_expired_is_gone_at_once_and_swept_later(void **state) {
     again.condition = &absent;
     ASK_OK(f, &server, "KvSet", &again, &a);
     answer_deinit(&a);
-    ow_clock_advance(f->clock, 1000000);
+    ow_clock_advance(f->stage.clock, 1000000);
     // The sweeper looks when the service starts.
     ow_err err;
-    harness_stop(f);
-    assert_ow_ok(harness_start(f, &err), &err);
+    stage_stop(&f->stage);
+    assert_ow_ok(stage_try_start(&f->stage, &err), &err);
     time_t until = time(NULL) + 20;
     while (usage(f, scope).keys > 0 && time(NULL) < until) {
-        assert_int_equal(ow_loop_turn(f->loop, 1000, NULL), OW_OK);
+        assert_int_equal(ow_loop_turn(f->stage.loop, 1000, NULL), OW_OK);
     }
     assert_int_equal(usage(f, scope).keys, 0);
     assert_int_equal(usage(f, scope).bytes, 0);
@@ -719,7 +720,7 @@ static void large_values_go_in_smaller_slices(void **state) {
 }
 
 #define CASE(function, mode)                                                                       \
-    { #function, function, data_setup, harness_teardown, (void *)(uintptr_t)(mode) }
+    { #function, function, data_setup, fixture_teardown, (void *)(uintptr_t)(mode) }
 #define CASES(function) CASE(function, &local), CASE(function, &packed)
 
 static const mode local = {.channel = OW_CHANNEL_LOCAL};

@@ -1,5 +1,7 @@
 #include "services/events/announcements.h"
 
+#include "core/timestamp/timestamp.h"
+
 #include "services/events/occurrences_store.h"
 
 #include <string.h>
@@ -33,13 +35,12 @@ ow_code announce(ow_db_conn *db, const run *ended, const announcement *a, bool *
     ow_arena *arena = ended->claimed->arena;
     occurrence_facts facts;
     new_event_msg event;
-    Google__Protobuf__Timestamp time = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    Google__Protobuf__Timestamp time;
     char first_id[OW_ID_MAX];
     bool duplicate = false;
     int64_t now_us = ended->settlement.ended_us;
     fill(ended, a, &facts, &event);
-    time.seconds = now_us / SECOND_US;
-    time.nanos = (int32_t)(now_us % SECOND_US) * 1000;
+    ow_timestamp_init(&time, now_us);
     event.time = &time;
     occurrence_row made = {.title_id = row->title_id,
                            .received_us = now_us,

@@ -19,7 +19,8 @@ bool declared_name_is_sound(const char *name) {
            strspn(name, LETTERS "0123456789_-") == size;
 }
 
-bool declared_alias_is_sound(const char *alias) {
+// The same, or "$DEFAULT" or "": which alias.
+static bool declared_alias_is_sound(const char *alias) {
     return alias[0] == '\0' || strcmp(alias, "$DEFAULT") == 0 || declared_name_is_sound(alias);
 }
 

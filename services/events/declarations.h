@@ -16,8 +16,6 @@ enum {
 
 // 1 to 60 characters [A-Za-z][A-Za-z0-9_-]*, as every name of a manifest.
 bool declared_name_is_sound(const char *name);
-// The same, or "$DEFAULT" or "": which alias.
-bool declared_alias_is_sound(const char *alias);
 
 // ---- Types ----
 

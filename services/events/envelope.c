@@ -5,6 +5,7 @@
 #include "core/json/moment.h"
 #include "core/json/pointer.h"
 #include "core/json/writer.h"
+#include "core/timestamp/timestamp.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -101,7 +102,7 @@ const char *envelope_cloudevent_in(ow_arena *arena, const occurrence_facts *fact
     const new_event_msg *from = facts->event;
     char time[OW_MOMENT_MAX] = "";
     if (from->time != NULL) {
-        ow_moment_print(from->time->seconds * 1000000 + from->time->nanos / 1000, time);
+        ow_moment_print(ow_timestamp_us(from->time), time);
     }
     ow_cloudevent event = {.id = from->id,
                            .source = from->source,

@@ -17,20 +17,6 @@ ow_code events_no_memory(ow_err *err) {
     return ow_fail(err, OW_RESOURCE_EXHAUSTED, "memory", "no memory for the answer");
 }
 
-Google__Protobuf__Timestamp *events_time_in(ow_arena *arena, int64_t us) {
-    Google__Protobuf__Timestamp *made = ow_arena_alloc(arena, sizeof *made);
-    if (made != NULL) {
-        google__protobuf__timestamp__init(made);
-        made->seconds = us / SECOND_US;
-        made->nanos = (int32_t)(us % SECOND_US) * 1000;
-    }
-    return made;
-}
-
-int64_t events_time_us(const Google__Protobuf__Timestamp *time) {
-    return time != NULL ? time->seconds * SECOND_US + time->nanos / 1000 : 0;
-}
-
 char *events_etag_in(ow_arena *arena, int64_t version) {
     return ow_arena_printf_in(arena, "%" PRId64, version);
 }

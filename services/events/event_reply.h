@@ -12,11 +12,6 @@ ow_code events_check_title(const ow_run *run);
 // resource_exhausted "memory".
 ow_code events_no_memory(ow_err *err);
 
-// In the arena; NULL: no memory.
-Google__Protobuf__Timestamp *events_time_in(ow_arena *arena, int64_t us);
-// 0 when there is none.
-int64_t events_time_us(const Google__Protobuf__Timestamp *time);
-
 // The text that was given out for a version, and whether what a caller gave is that of the version now ("":
 // any). aborted "stale_etag".
 char *events_etag_in(ow_arena *arena, int64_t version);

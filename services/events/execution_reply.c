@@ -2,18 +2,14 @@
 
 #include "services/events/internal.h"
 
+#include "core/timestamp/timestamp.h"
+
 #include <inttypes.h>
 
 typedef Google__Protobuf__Timestamp timestamp;
 
 static timestamp *timestamp_in(ow_arena *arena, int64_t at_us) {
-    timestamp *made = at_us > 0 ? ow_arena_alloc(arena, sizeof *made) : NULL;
-    if (made != NULL) {
-        google__protobuf__timestamp__init(made);
-        made->seconds = at_us / SECOND_US;
-        made->nanos = (int32_t)(at_us % SECOND_US) * 1000;
-    }
-    return made;
+    return at_us > 0 ? ow_timestamp_in(arena, at_us) : NULL;
 }
 
 static char *borrow(const char *text) {

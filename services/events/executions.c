@@ -1,10 +1,12 @@
 #include "services/events/executions.h"
 
+#include "core/timestamp/timestamp.h"
+
 #include "services/events/filter.h"
 
 #include <string.h>
 
-enum { NAME_MAX_SIZE = 60, KEY_MAX_SIZE = 256, LANE_MAX_SIZE = 700, NANOS_A_MICRO = 1000 };
+enum { NAME_MAX_SIZE = 60, KEY_MAX_SIZE = 256, LANE_MAX_SIZE = 700 };
 
 #define TIME_MAX_S INT64_C(253402300799) // the end of the year 9999: what JSON can say
 
@@ -208,7 +210,7 @@ static int64_t due_of(const new_execution_msg *wanted, int64_t now_us) {
     if (wanted->due == NULL || wanted->due->seconds < 0) {
         return now_us;
     }
-    int64_t due_us = wanted->due->seconds * SECOND_US + wanted->due->nanos / NANOS_A_MICRO;
+    int64_t due_us = ow_timestamp_us(wanted->due);
     return due_us > now_us ? due_us : now_us;
 }
 

@@ -4,6 +4,7 @@
 #include "services/events/store_rows.h"
 
 #include "core/rpc/call.h"
+#include "core/timestamp/timestamp.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -550,10 +551,7 @@ static bool read_attempt(ow_rows *rows, ow_arena *arena, attempt_msg **ret_attem
     }
     overworld__events__v1__attempt__init(made);
     for (int i = 0; i < 2; i++) {
-        int64_t at_us = ow_rows_int(rows, 1 + i);
-        google__protobuf__timestamp__init(&times[i]);
-        times[i].seconds = at_us / SECOND_US;
-        times[i].nanos = (int32_t)(at_us % SECOND_US) * 1000;
+        ow_timestamp_init(&times[i], ow_rows_int(rows, 1 + i));
     }
     made->number = (int32_t)ow_rows_int(rows, 0);
     made->began = &times[0];

@@ -18,9 +18,12 @@
 
 enum { LARGE = 256 << 10 };
 
-static const stage_caller ann = {OW_OPERATOR, OW_ROLE_DEVELOPER, "opr_ann", "ttl_a", false};
-static const stage_caller bob = {OW_OPERATOR, OW_ROLE_DEVELOPER, "opr_bob", "ttl_a", false};
-static const stage_caller elsewhere = {OW_OPERATOR, OW_ROLE_DEVELOPER, "opr_ann", "ttl_b", false};
+static const stage_caller ann = {
+    .kind = OW_OPERATOR, .role = OW_ROLE_DEVELOPER, .id = "opr_ann", .title = "ttl_a"};
+static const stage_caller bob = {
+    .kind = OW_OPERATOR, .role = OW_ROLE_DEVELOPER, .id = "opr_bob", .title = "ttl_a"};
+static const stage_caller elsewhere = {
+    .kind = OW_OPERATOR, .role = OW_ROLE_DEVELOPER, .id = "opr_ann", .title = "ttl_b"};
 
 typedef struct fixture {
     stage stage;

@@ -5,6 +5,8 @@
 #include "services/events/events_rpc.h"
 #include "services/events/publication.h"
 
+#include "core/timestamp/timestamp.h"
+
 #include <string.h>
 
 enum { WHY_MAX = 1000, LIST_DATA_MAX = 4 << 20 };
@@ -26,7 +28,7 @@ static bool fill(occurrence_msg *to, const occurrence_row *row, bool data, ow_ar
     to->source = event->source;
     to->subject = event->subject;
     to->time = event->time;
-    to->received = events_time_in(arena, row->received_us);
+    to->received = ow_timestamp_in(arena, row->received_us);
     to->content_type = event->content_type;
     to->data_size = (int64_t)event->data.len;
     to->n_extensions = event->n_extensions;
@@ -98,8 +100,8 @@ ow_code list_occurrences(ow_run *run) {
         .title_id = run->call->principal->title,
         .type = request->type,
         .before = page.after,
-        .since_us = events_time_us(request->since),
-        .until_us = request->until != NULL ? events_time_us(request->until) : INT64_MAX,
+        .since_us = ow_timestamp_us(request->since),
+        .until_us = request->until != NULL ? ow_timestamp_us(request->until) : INT64_MAX,
         .limit = page.limit,
     };
     code = occurrences_list(run->db, &range, arena, &list, run->err);

@@ -5,6 +5,7 @@
 #include "core/cloudevents/cloudevents.h"
 #include "core/json/check.h"
 #include "core/json/schema.h"
+#include "core/timestamp/timestamp.h"
 
 #include <string.h>
 
@@ -112,16 +113,6 @@ static ow_code check_event(const publisher *by, const new_event_msg *event, ow_e
     return code == OW_OK ? check_size(event, err) : code;
 }
 
-static Google__Protobuf__Timestamp *time_in(ow_arena *arena, int64_t us) {
-    Google__Protobuf__Timestamp *made = ow_arena_alloc(arena, sizeof *made);
-    if (made != NULL) {
-        google__protobuf__timestamp__init(made);
-        made->seconds = us / SECOND_US;
-        made->nanos = (int32_t)(us % SECOND_US) * 1000;
-    }
-    return made;
-}
-
 static const char *source_of(const publisher *by, ow_arena *arena) {
     const ow_principal *who = by->principal;
     return who->kind == OW_PLATFORM ? "overworld"
@@ -139,7 +130,7 @@ static bool complete_event(const publisher *by, new_event_msg *event, ow_arena *
         event->content_type = borrow("application/json");
     }
     if (event->time == NULL) {
-        event->time = time_in(arena, by->now_us);
+        event->time = ow_timestamp_in(arena, by->now_us);
     }
     return event->source != NULL && event->time != NULL;
 }

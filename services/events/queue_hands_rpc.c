@@ -4,6 +4,7 @@
 #include "services/events/internal.h"
 
 #include "core/audit/audit.h"
+#include "core/timestamp/timestamp.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -303,20 +304,14 @@ static ow_code audit_bulk(ow_run *run, const bulk *b, const char *action, const 
 
 static int64_t time_of(const Google__Protobuf__Timestamp *at, int64_t not_before_us) {
     bool sound = at != NULL && at->seconds >= 0 && at->seconds <= TIME_MAX_S;
-    int64_t at_us = sound ? at->seconds * SECOND_US + at->nanos / 1000 : 0;
+    int64_t at_us = sound ? ow_timestamp_us(at) : 0;
     return at_us > not_before_us ? at_us : not_before_us;
 }
 
 static ow_code tell_next(ow_run *run, int64_t next_us) {
     redrive_response *reply = run->reply;
-    reply->next = ow_arena_alloc(run->call->arena, sizeof *reply->next);
-    if (reply->next == NULL) {
-        return no_memory(run->err);
-    }
-    google__protobuf__timestamp__init(reply->next);
-    reply->next->seconds = next_us / SECOND_US;
-    reply->next->nanos = (int32_t)(next_us % SECOND_US) * 1000;
-    return OW_OK;
+    reply->next = ow_timestamp_in(run->call->arena, next_us);
+    return reply->next != NULL ? OW_OK : no_memory(run->err);
 }
 
 ow_code executions_redrive_store(ow_run *run) {

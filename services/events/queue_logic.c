@@ -23,7 +23,7 @@ static const struct {
     {"unreachable", FAILURE_LOST}, // the runner went away while it ran
 };
 
-failure_kind failure_kind_of(const char *reason) {
+static failure_kind failure_kind_of(const char *reason) {
     for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
         if (strcmp(reasons[i].reason, reason) == 0) {
             return reasons[i].kind;
@@ -53,7 +53,9 @@ static int64_t jittered(int64_t base_us, int64_t doublings, int64_t max_us, uint
     return (int64_t)(random % ((uint64_t)full_us + 1));
 }
 
-int64_t backoff_us(const retry_policy *retry, int64_t attempt, uint64_t random) {
+// How long to wait before the next attempt: between nothing and the full back-off, by `random` (all 64
+// bits of it).
+static int64_t backoff_us(const retry_policy *retry, int64_t attempt, uint64_t random) {
     return jittered(retry->base_us, attempt - 1, BACKOFF_MAX_US, random);
 }
 

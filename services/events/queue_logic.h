@@ -62,14 +62,8 @@ typedef enum failure_kind {
     FAILURE_LOST, // nobody knows how it ended: the platform's own fault, so not put off for long
 } failure_kind;
 
-failure_kind failure_kind_of(const char *reason);
-
 // Fills what is 0 in; false when a value is out of bounds.
 bool retry_policy_complete(retry_policy *retry);
-
-// How long to wait before the next attempt: between nothing and the full back-off, by `random` (all 64
-// bits of it).
-int64_t backoff_us(const retry_policy *retry, int64_t attempt, uint64_t random);
 
 // ---- Steps. Each changes the item or, when it answers STEP_NOT, leaves it as it is. ----
 

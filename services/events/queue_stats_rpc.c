@@ -4,12 +4,14 @@
 #include "services/events/internal.h"
 #include "services/events/queue_stats_store.h"
 
+#include "core/timestamp/timestamp.h"
+
 static bool fill_points(const queue_look *look, ow_arena *arena, queue_stats_response *reply) {
     queue_point *points = ow_arena_calloc(arena, QUEUE_MINUTES, sizeof *points);
     reply->points = ow_arena_calloc(arena, QUEUE_MINUTES, sizeof *reply->points);
     for (int i = 0; points != NULL && reply->points != NULL && i < QUEUE_MINUTES; i++) {
         overworld__events__v1__queue_point__init(&points[i]);
-        points[i].time = events_time_in(arena, queue_minute_us(look, i));
+        points[i].time = ow_timestamp_in(arena, queue_minute_us(look, i));
         points[i].waiting = look->each[i].waiting;
         points[i].done = look->each[i].done;
         points[i].dead = look->each[i].dead;
@@ -27,7 +29,7 @@ static bool fill(const queue_look *look, ow_arena *arena, queue_stats_response *
     reply->dead = look->dead;
     reply->truncated = look->truncated;
     if (look->oldest_due_us > 0 && look->oldest_due_us <= look->now_us) {
-        reply->oldest_due = events_time_in(arena, look->oldest_due_us);
+        reply->oldest_due = ow_timestamp_in(arena, look->oldest_due_us);
         if (reply->oldest_due == NULL) {
             return false;
         }

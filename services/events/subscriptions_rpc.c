@@ -7,6 +7,7 @@
 
 #include "core/audit/audit.h"
 #include "core/request_key/request_key.h"
+#include "core/timestamp/timestamp.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -52,8 +53,8 @@ static bool fill(subscription_state_msg *to, const subscription_row *row, ow_are
     to->from_manifest = row->deployment > 0;
     to->disabled = row->disabled;
     to->disabled_reason = borrow(row->disabled_reason);
-    to->created = events_time_in(arena, row->created_us);
-    to->updated = events_time_in(arena, row->updated_us);
+    to->created = ow_timestamp_in(arena, row->created_us);
+    to->updated = ow_timestamp_in(arena, row->updated_us);
     to->etag = events_etag_in(arena, row->version);
     return to->subscription_id != NULL && to->created != NULL && to->updated != NULL &&
            to->etag != NULL;

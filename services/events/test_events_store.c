@@ -1,5 +1,7 @@
 #include "services/events/test_events_store.h"
 
+#include "core/timestamp/timestamp.h"
+
 #include "services/events/store_rows.h"
 
 #define EVENT_COLUMNS "name, owner, content_type, saved_us, payload"
@@ -53,15 +55,13 @@ ow_code test_event_save(ow_db_conn *db, const test_event_place *place, const tes
 static ow_code read_event(ow_rows *rows, const test_event_place *place, ow_arena *arena,
                           test_event_msg **ret_event, ow_err *err) {
     test_event_msg *made = ow_arena_alloc(arena, sizeof *made);
-    Google__Protobuf__Timestamp *at = ow_arena_alloc(arena, sizeof *at);
+    Google__Protobuf__Timestamp *at = ow_timestamp_in(arena, ow_rows_int(rows, 3));
     size_t size = 0;
     const void *payload = ow_rows_blob(rows, 4, &size);
     if (made == NULL || at == NULL) {
         return no_memory(err);
     }
     overworld__events__v1__test_event__init(made);
-    google__protobuf__timestamp__init(at);
-    at->seconds = ow_rows_int(rows, 3) / 1000000;
     made->saved_at = at;
     made->virtual_server = ow_arena_strdup_in(arena, place->virtual_server);
     made->function = ow_arena_strdup_in(arena, place->function);

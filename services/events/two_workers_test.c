@@ -73,20 +73,6 @@ static void let_go(fake_runner *r, int most) {
     }
 }
 
-static void make_runner(fixture *f, int index) {
-    fake_runner *r = &f->runners[index];
-    ow_service_options options = {
-        .descriptor = &overworld__runner__v1__runner__descriptor,
-        .methods = runner_methods,
-        .api = f->stage.api,
-        .self = r,
-        .loop = f->stage.loop,
-        .is_stand_in = true,
-    };
-    r->f = f;
-    assert_int_equal(ow_service_new(&options, &r->service, &f->stage.err), OW_OK);
-}
-
 // ---- The second worker ----
 
 static void make_id(void *self, int64_t now_us, char id[static OW_ID_MAX]) {
@@ -118,10 +104,12 @@ static int set_up(void **state) {
     fixture *f = calloc(1, sizeof *f);
     stage_open(&f->stage, &ow_events_module, OW_CHANNEL_LOCAL, flags);
     for (int i = 0; i < WORKERS; i++) {
-        make_runner(f, i);
+        fake_runner *r = &f->runners[i];
+        r->f = f;
+        // The module's own worker finds the first; the second worker is given the other.
+        r->service = (i == 0 ? stage_offer : stage_stand_in)(
+            &f->stage, &overworld__runner__v1__runner__descriptor, runner_methods, r);
     }
-    assert_int_equal(ow_directory_offer(f->stage.directory, f->runners[0].service, &f->stage.err),
-                     OW_OK);
     stage_start(&f->stage);
     *state = f;
     return 0;

@@ -6,6 +6,7 @@
 #include "services/events/types_store.h"
 
 #include "core/audit/audit.h"
+#include "core/timestamp/timestamp.h"
 
 #include <string.h>
 
@@ -18,8 +19,8 @@ static bool fill(event_type_msg *to, const type_row *row, ow_arena *arena) {
     to->description = borrow(row->description);
     to->schema_json = borrow(row->schema_json);
     to->client = row->client;
-    to->created = events_time_in(arena, row->created_us);
-    to->updated = events_time_in(arena, row->updated_us);
+    to->created = ow_timestamp_in(arena, row->created_us);
+    to->updated = ow_timestamp_in(arena, row->updated_us);
     to->etag = events_etag_in(arena, row->version);
     return to->created != NULL && to->updated != NULL && to->etag != NULL;
 }

@@ -7,6 +7,7 @@
 
 #include "core/audit/audit.h"
 #include "core/request_key/request_key.h"
+#include "core/timestamp/timestamp.h"
 
 #include <string.h>
 
@@ -28,8 +29,8 @@ static bool fill(webhook_state_msg *to, const webhook_row *row, ow_arena *arena)
     to->declared = (webhook_msg *)(uintptr_t)row->declared;
     to->from_manifest = row->deployment > 0;
     to->disabled = row->disabled;
-    to->created = events_time_in(arena, row->created_us);
-    to->updated = events_time_in(arena, row->updated_us);
+    to->created = ow_timestamp_in(arena, row->created_us);
+    to->updated = ow_timestamp_in(arena, row->updated_us);
     to->path = ow_arena_printf_in(arena, "/hooks/%s/%s", row->title_id, row->name);
     return to->created != NULL && to->updated != NULL && to->path != NULL;
 }

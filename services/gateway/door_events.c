@@ -8,6 +8,7 @@
 #include "core/http/text.h"
 #include "core/json/moment.h"
 #include "core/json/writer.h"
+#include "core/timestamp/timestamp.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -190,14 +191,8 @@ static bool take_time(ow_arena *arena, const char *text, Google__Protobuf__Times
     if (text[0] == '\0' || !ow_moment_parse(text, &us)) {
         return true;
     }
-    Google__Protobuf__Timestamp *time = ow_arena_alloc(arena, sizeof *time);
-    if (time != NULL) {
-        google__protobuf__timestamp__init(time);
-        time->seconds = us / SECOND - (us % SECOND < 0);
-        time->nanos = (int32_t)(us - time->seconds * SECOND) * 1000;
-    }
-    *ret_time = time;
-    return time != NULL;
+    *ret_time = ow_timestamp_in(arena, us);
+    return *ret_time != NULL;
 }
 
 static bool add_extension(ow_arena *arena, new_event *to, const char *name, const char *value) {

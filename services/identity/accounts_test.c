@@ -1,6 +1,6 @@
 // What operators do with players: finding, bans, sessions, export, deletion.
 
-#include "services/identity/test_harness.h"
+#include "services/identity/test_fixture.h"
 
 #include "services/identity/identity_logic.h"
 
@@ -33,8 +33,8 @@ static login log_in(fixture *f, const char *id) {
     return taken;
 }
 
-static who player_of(const login *of) {
-    return (who){.kind = OW_PLAYER, .id = of->player_id, .title = "ttl_a"};
+static stage_caller player_of(const login *of) {
+    return (stage_caller){.kind = OW_PLAYER, .id = of->player_id, .title = "ttl_a"};
 }
 
 static void expect_ended(fixture *f, const login *of) {
@@ -71,7 +71,7 @@ static void link_email(fixture *f, const login *to, const char *address) {
     email.password = (char *)"correct horse battery";
     request.login_case = OVERWORLD__IDENTITY__V1__LINK_LOGIN_REQUEST__LOGIN_EMAIL;
     request.email = &email;
-    who player = player_of(to);
+    stage_caller player = player_of(to);
     answer a;
     ASK_OK(f, &player, "LinkLogin", &request, &a);
     answer_deinit(&a);
@@ -149,7 +149,7 @@ static void players_are_listed_and_found_by_a_beginning(void **state) {
     list(f, &request, "a");
     request.shown_prefix = (char *)"zoe";
     list(f, &request, "");
-    who elsewhere = admin;
+    stage_caller elsewhere = admin;
     elsewhere.title = "ttl_b";
     request.shown_prefix = (char *)"";
     answer a;
@@ -167,7 +167,7 @@ static void who_is_not_there_is_not_found(void **state) {
     login me = log_in(f, "device-0002");
     find_player_request request = find("plr_01HXG3K5N8Q2Z4V6B8D0F2H4J6");
     ASK_REFUSED(f, &admin, "FindPlayer", &request, OW_NOT_FOUND, "no_player");
-    who elsewhere = admin;
+    stage_caller elsewhere = admin;
     elsewhere.title = "ttl_b";
     request = find(me.player_id);
     ASK_REFUSED(f, &elsewhere, "FindPlayer", &request, OW_NOT_FOUND, "no_player");
@@ -195,7 +195,7 @@ static void a_ban_ends_sessions_and_refuses_logins(void **state) {
     fixture *f = *state;
     login me = log_in(f, "device-0003");
     Google__Protobuf__Timestamp until = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
-    until.seconds = ow_clock_wall_us(f->clock) / SECOND_US + 100;
+    until.seconds = ow_clock_wall_us(f->stage.clock) / SECOND_US + 100;
     ban_player_request request = ban_of(&me, "aimbot");
     request.until = &until;
     answer a;
@@ -212,7 +212,7 @@ static void a_ban_ends_sessions_and_refuses_logins(void **state) {
     assert_string_equal(a.err.reason, "banned");
     assert_non_null(strstr(a.err.message, "aimbot"));
     answer_deinit(&a);
-    ow_clock_advance(f->clock, 101 * SECOND_US);
+    ow_clock_advance(f->stage.clock, 101 * SECOND_US);
     assert_string_equal(log_in(f, "device-0003").player_id, me.player_id);
 }
 
@@ -225,7 +225,7 @@ static void a_ban_for_good_can_be_lifted(void **state) {
     assert_int_equal(((const player_msg *)a.message)->banned_until->seconds,
                      BANNED_FOR_GOOD_US / SECOND_US);
     answer_deinit(&a);
-    ow_clock_advance(f->clock, INT64_C(366) * 24 * 3600 * SECOND_US);
+    ow_clock_advance(f->stage.clock, INT64_C(366) * 24 * 3600 * SECOND_US);
     device_login_request login_again = device("device-0004");
     ASK_REFUSED(f, &nobody, "DeviceLogin", &login_again, OW_PERMISSION_DENIED, "banned");
     unban_player_request lift = OVERWORLD__IDENTITY__V1__UNBAN_PLAYER_REQUEST__INIT;
@@ -260,7 +260,7 @@ static void senseless_bans_are_refused(void **state) {
     }
     request = ban_of(&nobody_at_all, "");
     ASK_REFUSED(f, &admin, "BanPlayer", &request, OW_NOT_FOUND, "no_player");
-    who elsewhere = admin;
+    stage_caller elsewhere = admin;
     elsewhere.title = "ttl_b";
     request = ban_of(&me, "");
     ASK_REFUSED(f, &elsewhere, "BanPlayer", &request, OW_NOT_FOUND, "no_player");
@@ -285,7 +285,7 @@ static void an_operator_ends_sessions(void **state) {
 static void an_account_is_handed_out(void **state) {
     fixture *f = *state;
     login me = log_in(f, "device-0007"), other = log_in(f, "device-0008");
-    who player = player_of(&me);
+    stage_caller player = player_of(&me);
     export_player_request request = OVERWORLD__IDENTITY__V1__EXPORT_PLAYER_REQUEST__INIT;
     answer a;
     ASK_OK(f, &player, "ExportPlayer", &request, &a);
@@ -293,7 +293,7 @@ static void an_account_is_handed_out(void **state) {
     assert_string_equal(mine->player->player_id, me.player_id);
     assert_int_equal(mine->player->n_logins, 1);
     assert_int_equal(mine->player->n_sessions, 1);
-    assert_int_equal(mine->exported_at->seconds, ow_clock_wall_us(f->clock) / SECOND_US);
+    assert_int_equal(mine->exported_at->seconds, ow_clock_wall_us(f->stage.clock) / SECOND_US);
     assert_int_equal(mine->n_entries, 1);
     assert_string_equal(mine->entries[0]->key, "gold");
     assert_int_equal(mine->entries[0]->value.len, 2);
@@ -323,7 +323,7 @@ static void a_deleted_player_is_gone(void **state) {
     identity_fakes *fakes = f->own;
     login me = log_in(f, "device-0009"), other = log_in(f, "device-0010");
     link_email(f, &me, "bob@example.com");
-    who player = player_of(&me);
+    stage_caller player = player_of(&me);
     delete_player_request request = OVERWORLD__IDENTITY__V1__DELETE_PLAYER_REQUEST__INIT;
     request.player_id = other.player_id;
     ASK_REFUSED(f, &player, "DeletePlayer", &request, OW_PERMISSION_DENIED, "not_yours");
@@ -386,7 +386,7 @@ static void changes_leave_audit_rows(void **state) {
 }
 
 #define CASE(function, mode)                                                                       \
-    { #function " (" #mode ")", function, identity_setup, harness_teardown, &(mode) }
+    { #function " (" #mode ")", function, identity_setup, fixture_teardown, &(mode) }
 
 #define CASES(mode)                                                                                \
     CASE(a_player_is_found_by_every_login, mode),                                                  \

@@ -1,90 +1,62 @@
 #include "services/identity/announcements.h"
 
-#include "core/json/moment.h"
-#include "core/json/writer.h"
-
 #include <stdio.h>
-#include <string.h>
 
-enum { DATA_MAX = 8192 }; // with what a login may say of itself, escaped
-
-typedef struct announcement {
+typedef struct news {
     const char *prefix, *about; // of the id: what happens once to whom
     const char *title, *type;
     int64_t at_us;
-} announcement;
+} news;
 
-static ow_code publish(ow_run *run, const announcement *a, ow_json_writer *w) {
+static ow_code tell(ow_run *run, const news *n, const ow_bus_field *fields) {
     const identity *self = run->self;
-    const char *data = ow_json_writer_end(w, NULL);
-    ow_bus_event event = {.title_id = a->title,
-                          .type = a->type,
-                          .at_us = a->at_us,
-                          .request_id = run->call->request_id,
-                          .data_json = data};
-    if (data == NULL) {
-        return no_memory(run);
-    }
-    const char *ulid = strchr(a->about, '_');
-    snprintf(event.event_id, sizeof event.event_id, "%s%.30s", a->prefix,
-             ulid != NULL ? ulid + 1 : a->about);
-    return ow_bus_publish(self->bus, run->db, &event, run->err);
-}
-
-static void begin(ow_run *run, ow_json_writer *w, const char *player_id) {
-    ow_json_writer_init(w, run->call->arena, DATA_MAX);
-    ow_json_object_open(w);
-    ow_json_name(w, "player_id");
-    ow_json_text(w, player_id);
-}
-
-static void add(ow_json_writer *w, const char *name, const char *text) {
-    ow_json_name(w, name);
-    ow_json_text(w, text);
+    ow_bus_event event = {.title_id = n->title,
+                          .type = n->type,
+                          .at_us = n->at_us,
+                          .request_id = run->call->request_id};
+    ow_bus_event_about(&event, n->prefix, n->about);
+    return ow_bus_tell(self->bus, run->db, run->call->arena, &event, fields, run->err);
 }
 
 // ---- Logins ----
 
 static ow_code announce_player(ow_run *run, const arrival *row) {
-    ow_json_writer w;
-    begin(run, &w, row->player_id);
-    add(&w, "platform", row->platform);
-    ow_json_object_close(&w);
-    announcement a = {"new_", row->player_id, row->title, "player.created", row->now_us};
-    return publish(run, &a, &w);
+    ow_bus_field fields[] = {{"player_id", OW_BUS_TEXT, .text = row->player_id},
+                             {"platform", OW_BUS_TEXT, .text = row->platform},
+                             {0}};
+    news n = {"new_", row->player_id, row->title, "player.created", row->now_us};
+    return tell(run, &n, fields);
 }
 
 ow_code announce_login(ow_run *run, const arriving *arrived) {
     const arrival *row = &arrived->row;
     const char *session_id = arrived->session.row.session_id;
-    ow_json_writer w;
     ow_code code = row->is_new ? announce_player(run, row) : OW_OK;
     if (code != OW_OK) {
         return code;
     }
-    begin(run, &w, row->player_id);
-    add(&w, "session_id", session_id);
-    add(&w, "ip", client_address(run));
-    add(&w, "platform", row->platform);
-    ow_json_name(&w, "is_new_player");
-    ow_json_bool(&w, row->is_new);
-    ow_json_name(&w, "start_time");
-    ow_json_int(&w, row->now_us / SECOND_US);
-    add(&w, "custom", row->custom);
-    ow_json_object_close(&w);
-    announcement a = {"lgn_", session_id, row->title, "player.login", row->now_us};
-    return publish(run, &a, &w);
+    ow_bus_field fields[] = {
+        {"player_id", OW_BUS_TEXT, .text = row->player_id},
+        {"session_id", OW_BUS_TEXT, .text = session_id},
+        {"ip", OW_BUS_TEXT, .text = client_address(run)},
+        {"platform", OW_BUS_TEXT, .text = row->platform},
+        {"is_new_player", OW_BUS_BOOL, .number = row->is_new},
+        {"start_time", OW_BUS_INT, .number = row->now_us / SECOND_US},
+        {"custom", OW_BUS_TEXT, .text = row->custom},
+        {0},
+    };
+    news n = {"lgn_", session_id, row->title, "player.login", row->now_us};
+    return tell(run, &n, fields);
 }
 
 // ---- Logouts ----
 
 static ow_code announce_end(ow_run *run, const session_owner *owner, const char *session_id) {
-    ow_json_writer w;
-    begin(run, &w, owner->player_id);
-    add(&w, "session_id", session_id);
-    ow_json_object_close(&w);
-    announcement a = {"out_", session_id, owner->title, "player.logout", now_us(run)};
-    return publish(run, &a, &w);
+    ow_bus_field fields[] = {{"player_id", OW_BUS_TEXT, .text = owner->player_id},
+                             {"session_id", OW_BUS_TEXT, .text = session_id},
+                             {0}};
+    news n = {"out_", session_id, owner->title, "player.logout", now_us(run)};
+    return tell(run, &n, fields);
 }
 
 ow_code announce_logout(ow_run *run, const char *session_id) {
@@ -108,19 +80,16 @@ ow_code announce_logouts(ow_run *run, const char *player_id, const ended_session
 // ---- Bans ----
 
 ow_code announce_ban(ow_run *run, const player_ban *ban, int64_t at_us) {
-    char until[OW_MOMENT_MAX] = "";
-    char about[OW_ID_MAX];
-    ow_json_writer w;
-    begin(run, &w, ban->player_id);
-    add(&w, "reason", ban->reason);
-    if (ban->until_us < BANNED_FOR_GOOD_US && ow_moment_print(ban->until_us, until)) {
-        add(&w, "until", until);
-    }
-    ow_json_object_close(&w);
-    snprintf(about, sizeof about, "%s",
-             run->call->request_id); // a player is banned again and again
-    announcement a = {"ban_", about, run->call->principal->title, "player.banned", at_us};
-    return publish(run, &a, &w);
+    bool ends = ban->until_us < BANNED_FOR_GOOD_US;
+    ow_bus_field fields[] = {
+        {"player_id", OW_BUS_TEXT, .text = ban->player_id},
+        {"reason", OW_BUS_TEXT, .text = ban->reason},
+        {"until", OW_BUS_MOMENT, .number = ends ? ban->until_us : INT64_MAX},
+        {0},
+    };
+    // A player is banned again and again.
+    news n = {"ban_", run->call->request_id, run->call->principal->title, "player.banned", at_us};
+    return tell(run, &n, fields);
 }
 
 void announce_kick(ow_run *run) {

@@ -9,7 +9,7 @@
 #include "core/bus/bus.h"
 
 // Of a login that has just begun a session: player.created before it, when the player is new. Codes as
-// ow_bus_publish; resource_exhausted "out_of_memory".
+// ow_bus_tell.
 ow_code announce_login(ow_run *run, const arriving *arrived);
 
 // Of the session that is about to be ended; nothing when there is none such.

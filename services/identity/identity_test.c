@@ -1,4 +1,4 @@
-#include "services/identity/test_harness.h"
+#include "services/identity/test_fixture.h"
 
 #include "services/identity/identity_logic.h"
 #include "services/identity/migrations/migrations.h"
@@ -50,7 +50,7 @@ static void verify(fixture *f, const char *token, ow_token_claims *claims) {
                      NULL);
     }
     ow_err err = {0};
-    int64_t now_s = ow_clock_wall_us(f->clock) / SECOND_US;
+    int64_t now_s = ow_clock_wall_us(f->stage.clock) / SECOND_US;
     assert_ow_ok(ow_token_verify(ring, token, strlen(token), now_s, claims, &err), &err);
     ow_key_ring_free(ring);
     watch_end(f, &a);
@@ -64,7 +64,7 @@ static void a_device_keeps_its_player(void **state) {
     answer first, again, other_title;
     ASK_OK(f, &nobody, "DeviceLogin", &request, &first);
     ASK_OK(f, &nobody, "DeviceLogin", &request, &again);
-    who elsewhere = nobody;
+    stage_caller elsewhere = nobody;
     elsewhere.title = "ttl_b";
     ASK_OK(f, &elsewhere, "DeviceLogin", &request, &other_title);
     const login_response *a = (const login_response *)first.message;
@@ -158,7 +158,7 @@ static void malformed_logins_are_refused(void **state) {
     endless[sizeof endless - 1] = '\0';
     request.platform = endless;
     ASK_REFUSED(f, &nobody, "DeviceLogin", &request, OW_INVALID_ARGUMENT, "bad_platform");
-    who lost = nobody;
+    stage_caller lost = nobody;
     lost.title = "";
     ASK_REFUSED(f, &lost, "DeviceLogin", &request, OW_INVALID_ARGUMENT, "no_title");
 }
@@ -198,7 +198,7 @@ static void make_login(fixture *f, const made_key *key, int number, int64_t off_
     overworld__identity__v1__server_login_request__init(&l->request);
     snprintf(l->nonce, sizeof l->nonce, "nonce-number-%06d", number);
     l->request.key_id = (char *)key->key_id;
-    l->request.timestamp = ow_clock_wall_us(f->clock) / SECOND_US + off_s;
+    l->request.timestamp = ow_clock_wall_us(f->stage.clock) / SECOND_US + off_s;
     l->request.nonce = l->nonce;
     l->request.title = (char *)title;
     assert_true(sign_login(key->secret, &l->request, l->signature));
@@ -274,10 +274,10 @@ static void forged_logins_are_refused(void **state) {
 }
 
 static void restart(fixture *f) {
-    harness_stop(f);
+    stage_stop(&f->stage);
     ow_err err = {0};
-    assert_ow_ok(harness_start(f, &err), &err);
-    harness_wait_ready(f);
+    assert_ow_ok(stage_try_start(&f->stage, &err), &err);
+    stage_wait_ready(&f->stage);
 }
 
 static void a_login_cannot_be_replayed(void **state) {
@@ -293,13 +293,13 @@ static void a_login_cannot_be_replayed(void **state) {
     restart(f);
     ASK_REFUSED(f, &nobody, "ServerLogin", &l.request, OW_UNAUTHENTICATED, "nonce_used");
     // Another login, which forgets what has expired: this one has not.
-    ow_clock_advance(f->clock, 200 * SECOND_US);
+    ow_clock_advance(f->stage.clock, 200 * SECOND_US);
     signed_login later;
     make_login(f, &key, 2, 0, "", &later);
     ASK_OK(f, &nobody, "ServerLogin", &later.request, &a);
     answer_deinit(&a);
     ASK_REFUSED(f, &nobody, "ServerLogin", &l.request, OW_UNAUTHENTICATED, "nonce_used");
-    ow_clock_advance(f->clock, 60 * SECOND_US);
+    ow_clock_advance(f->stage.clock, 60 * SECOND_US);
     ASK_REFUSED(f, &nobody, "ServerLogin", &l.request, OW_UNAUTHENTICATED, "clock_off");
 }
 
@@ -316,7 +316,7 @@ static void a_repeated_request_gets_the_first_answer(void **state) {
     request.name = (char *)"another";
     request.request_key = (char *)"request-1";
     ASK_REFUSED(f, &admin, "CreateServerKey", &request, OW_INVALID_ARGUMENT, "request_key_reused");
-    ow_clock_advance(f->clock, DAY_US + SECOND_US);
+    ow_clock_advance(f->stage.clock, DAY_US + SECOND_US);
     create_key(f, "one", "request-1", &later);
     assert_string_not_equal(first.key_id, later.key_id);
 }
@@ -327,7 +327,7 @@ static void keys_are_listed_in_pages(void **state) {
     made_key made[KEYS];
     for (int i = 0; i < KEYS; i++) {
         create_key(f, "paged", "", &made[i]);
-        ow_clock_advance(f->clock, 2000); // ids of one millisecond have no order
+        ow_clock_advance(f->stage.clock, 2000); // ids of one millisecond have no order
     }
     list_keys_request request = OVERWORLD__IDENTITY__V1__LIST_SERVER_KEYS_REQUEST__INIT;
     request.page_size = 3;
@@ -345,7 +345,7 @@ static void keys_are_listed_in_pages(void **state) {
         answer_deinit(&a);
     } while (token[0] != '\0');
     assert_int_equal(seen, KEYS);
-    who elsewhere = viewer;
+    stage_caller elsewhere = viewer;
     elsewhere.title = "ttl_b";
     request.page_token = (char *)"";
     answer a;
@@ -373,7 +373,7 @@ static void a_revoked_key_is_refused_everywhere(void **state) {
 
     revoke_key_request request = OVERWORLD__IDENTITY__V1__REVOKE_SERVER_KEY_REQUEST__INIT;
     request.key_id = key.key_id;
-    who elsewhere = admin;
+    stage_caller elsewhere = admin;
     elsewhere.title = "ttl_b";
     ASK_REFUSED(f, &elsewhere, "RevokeServerKey", &request, OW_NOT_FOUND, "no_key");
     answer a;
@@ -389,7 +389,7 @@ static void a_revoked_key_is_refused_everywhere(void **state) {
     signed_login l;
     make_login(f, &key, 1, 0, "", &l);
     ASK_REFUSED(f, &nobody, "ServerLogin", &l.request, OW_UNAUTHENTICATED, "key_revoked");
-    ow_clock_advance(f->clock, 5 * SECOND_US);
+    ow_clock_advance(f->stage.clock, 5 * SECOND_US);
     ASK_OK(f, &admin, "RevokeServerKey", &request, &a); // again: as it was
     assert_int_equal(((const revoke_key_response *)a.message)->key->revoked_at->seconds, revoked_s);
     answer_deinit(&a);
@@ -402,7 +402,7 @@ static void a_revoked_key_is_refused_everywhere(void **state) {
     assert_true(after->sequence > sequence);
     assert_int_equal(after->n_revoked_server_keys, 1);
     watch_end(f, &watching);
-    ow_clock_advance(f->clock, 3600 * SECOND_US);
+    ow_clock_advance(f->stage.clock, 3600 * SECOND_US);
     restart(f);
     watch(f, &watching); // no token of it can live any more
     assert_int_equal(((const verification_state *)watching.message)->n_revoked_server_keys, 0);
@@ -413,7 +413,7 @@ static void a_revoked_key_is_refused_everywhere(void **state) {
 
 static void everybody_is_told_who_they_are(void **state) {
     fixture *f = *state;
-    static const who player = {.kind = OW_PLAYER, .id = "plr_1", .title = "ttl_a"};
+    static const stage_caller player = {.kind = OW_PLAYER, .id = "plr_1", .title = "ttl_a"};
     static const Overworld__Identity__V1__WhoAmIRequest request =
         OVERWORLD__IDENTITY__V1__WHO_AM_IREQUEST__INIT;
     answer a;
@@ -440,20 +440,20 @@ static void watchers_hear_of_the_end(void **state) {
     fixture *f = *state;
     answer watching;
     watch(f, &watching);
-    harness_stop(f);
+    stage_stop(&f->stage);
     answer_wait(f, &watching, 1000);
     assert_int_equal(watching.code, OW_UNAVAILABLE);
     answer_deinit(&watching);
     ow_err err = {0};
-    assert_ow_ok(harness_start(f, &err), &err);
-    harness_wait_ready(f);
+    assert_ow_ok(stage_try_start(&f->stage, &err), &err);
+    stage_wait_ready(&f->stage);
 }
 
 // ---- Files and rows ----
 
 static mode_t file_mode(const fixture *f, const char *name) {
-    char path[160];
-    snprintf(path, sizeof path, "%s/%s", f->data, name);
+    char path[STAGE_PATH_MAX + 80];
+    snprintf(path, sizeof path, "%s/%s", f->stage.data, name);
     struct stat st;
     assert_int_equal(stat(path, &st), 0);
     return st.st_mode & 0777;
@@ -473,12 +473,12 @@ static void secrets_are_private_and_kept(void **state) {
     verify(f, ((const login_response *)a.message)->access_token, &claims);
     answer_deinit(&a);
 
-    harness_stop(f);
-    char path[160];
-    snprintf(path, sizeof path, "%s/operator.token", f->data);
+    stage_stop(&f->stage);
+    char path[STAGE_PATH_MAX + 80];
+    snprintf(path, sizeof path, "%s/operator.token", f->stage.data);
     assert_int_equal(chmod(path, 0644), 0);
     ow_err err = {0};
-    assert_int_equal(harness_start(f, &err), OW_FAILED_PRECONDITION);
+    assert_int_equal(stage_try_start(&f->stage, &err), OW_FAILED_PRECONDITION);
     assert_string_equal(err.reason, "unsafe_secret");
     assert_int_equal(chmod(path, 0600), 0);
 }
@@ -486,16 +486,16 @@ static void secrets_are_private_and_kept(void **state) {
 static void short_secrets_are_refused(void **state) {
     fixture *f = *state;
     static const char *const files[] = {"operator.token", "keys/server-keys"};
-    harness_stop(f);
+    stage_stop(&f->stage);
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
-        char path[200], kept[220];
-        snprintf(path, sizeof path, "%s/%s", f->data, files[i]);
+        char path[STAGE_PATH_MAX + 80], kept[STAGE_PATH_MAX + 100];
+        snprintf(path, sizeof path, "%s/%s", f->stage.data, files[i]);
         snprintf(kept, sizeof kept, "%s.kept", path);
         assert_int_equal(rename(path, kept), 0);
         ow_secret easy = {.bytes = (char *)"letmein", .size = strlen("letmein")};
         assert_ow_ok(ow_secret_store(path, &easy, NULL), NULL);
         ow_err err = {0};
-        assert_int_equal(harness_start(f, &err), OW_FAILED_PRECONDITION);
+        assert_int_equal(stage_try_start(&f->stage, &err), OW_FAILED_PRECONDITION);
         assert_string_equal(err.reason, "unsafe_secret");
         assert_non_null(strstr(err.message, files[i]));
         assert_int_equal(rename(kept, path), 0);
@@ -503,11 +503,11 @@ static void short_secrets_are_refused(void **state) {
 }
 
 static void copy_secret(const fixture *f, const char *from, const char *to) {
-    char path[200];
+    char path[STAGE_PATH_MAX + 80];
     ow_secret secret = {0};
-    snprintf(path, sizeof path, "%s/%s", f->data, from);
+    snprintf(path, sizeof path, "%s/%s", f->stage.data, from);
     assert_ow_ok(ow_secret_load(path, &secret, NULL), NULL);
-    snprintf(path, sizeof path, "%s/%s", f->data, to);
+    snprintf(path, sizeof path, "%s/%s", f->stage.data, to);
     assert_ow_ok(ow_secret_store(path, &secret, NULL), NULL);
     ow_secret_deinit(&secret);
 }
@@ -525,14 +525,14 @@ static void secrets_can_be_replaced(void **state) {
     memcpy(first_operator, vs->operator_tokens[0]->sha256.data, sizeof first_operator);
     watch_end(f, &watching);
 
-    harness_stop(f);
+    stage_stop(&f->stage);
     copy_secret(f, "keys/server-keys", "keys/signing/sig_7ZZZZZZZZZZZZZZZZZZZZZZZZZ");
-    char path[160];
-    snprintf(path, sizeof path, "%s/operator.token", f->data);
+    char path[STAGE_PATH_MAX + 80];
+    snprintf(path, sizeof path, "%s/operator.token", f->stage.data);
     assert_int_equal(unlink(path), 0);
     ow_err err = {0};
-    assert_ow_ok(harness_start(f, &err), &err);
-    harness_wait_ready(f);
+    assert_ow_ok(stage_try_start(&f->stage, &err), &err);
+    stage_wait_ready(&f->stage);
 
     ASK_OK(f, &nobody, "DeviceLogin", &request, &after);
     const char *old_token = ((const login_response *)before.message)->access_token;
@@ -586,7 +586,7 @@ static void operators_leave_audit_rows(void **state) {
     answer_deinit(&a);
     list.every_title = true;
     ASK_REFUSED(f, &viewer, "ListAudit", &list, OW_PERMISSION_DENIED, "not_every_title");
-    who elsewhere = admin;
+    stage_caller elsewhere = admin;
     elsewhere.title = "ttl_b";
     list.every_title = false;
     ASK_OK(f, &elsewhere, "ListAudit", &list, &a);
@@ -603,7 +603,7 @@ static void operators_leave_audit_rows(void **state) {
 }
 
 #define CASE(function, mode)                                                                       \
-    { #function " (" #mode ")", function, identity_setup, harness_teardown, &(mode) }
+    { #function " (" #mode ")", function, identity_setup, fixture_teardown, &(mode) }
 
 #define CASES(mode)                                                                                \
     CASE(a_device_keeps_its_player, mode), CASE(many_logins_at_once_make_one_player, mode),        \

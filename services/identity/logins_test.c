@@ -1,6 +1,6 @@
 // The ways in which players log in: ids, e-mail and password, several for one player.
 
-#include "services/identity/test_harness.h"
+#include "services/identity/test_fixture.h"
 
 #include "services/identity/identity_logic.h"
 #include "services/identity/logins_logic.h"
@@ -48,7 +48,7 @@ static custom_login_request custom(const char *id) {
     return request;
 }
 
-static login by_custom(fixture *f, const who *as, const char *id) {
+static login by_custom(fixture *f, const stage_caller *as, const char *id) {
     custom_login_request request = custom(id);
     answer a;
     ASK_OK(f, as, "CustomLogin", &request, &a);
@@ -76,15 +76,15 @@ static void refuse_email(fixture *f, const char *address, const char *password, 
     ASK_REFUSED(f, &nobody, "EmailLogin", &request, code, reason);
 }
 
-static who player_of(const login *of) {
-    return (who){.kind = OW_PLAYER, .id = of->player_id, .title = "ttl_a"};
+static stage_caller player_of(const login *of) {
+    return (stage_caller){.kind = OW_PLAYER, .id = of->player_id, .title = "ttl_a"};
 }
 
 // ---- Custom ids ----
 
 static void a_custom_id_keeps_its_player(void **state) {
     fixture *f = *state;
-    who elsewhere = nobody;
+    stage_caller elsewhere = nobody;
     elsewhere.title = "ttl_b";
     login first = by_custom(f, &nobody, "account-0001"),
           again = by_custom(f, &nobody, "account-0001");
@@ -148,7 +148,7 @@ static void tries_are_limited(void **state) {
         refuse_email(f, "carl@example.com", OTHER, OW_UNAUTHENTICATED, "bad_credentials");
     }
     refuse_email(f, "CARL@example.com", GOOD, OW_RESOURCE_EXHAUSTED, "too_many_attempts");
-    ow_clock_advance(f->clock, 66 * SECOND_US);
+    ow_clock_advance(f->stage.clock, 66 * SECOND_US);
     by_email(f, "carl@example.com", GOOD, false);
     for (int i = 0; i < 20; i++) {
         by_email(f, "carl@example.com", GOOD, false);
@@ -165,7 +165,7 @@ static void an_address_has_few_tries(void **state) {
         refuse_email(f, name, OTHER, OW_UNAUTHENTICATED, "bad_credentials");
     }
     refuse_email(f, "carla@example.com", GOOD, OW_RESOURCE_EXHAUSTED, "too_many_attempts");
-    ow_clock_advance(f->clock, 660 * SECOND_US);
+    ow_clock_advance(f->stage.clock, 660 * SECOND_US);
     by_email(f, "carla@example.com", GOOD, false);
 }
 
@@ -300,7 +300,7 @@ static link_login_request link_of(const char *device) {
 
 static void link_ok(fixture *f, const login *to, const link_login_request *request,
                     char ret_id[static LOGIN_ID_SIZE]) {
-    who player = player_of(to);
+    stage_caller player = player_of(to);
     answer a;
     ASK_OK(f, &player, "LinkLogin", request, &a);
     snprintf(ret_id, LOGIN_ID_SIZE, "%s",
@@ -309,7 +309,7 @@ static void link_ok(fixture *f, const login *to, const link_login_request *reque
 }
 
 static size_t login_count(fixture *f, const login *of) {
-    who player = player_of(of);
+    stage_caller player = player_of(of);
     Overworld__Identity__V1__ListLoginsRequest request =
         OVERWORLD__IDENTITY__V1__LIST_LOGINS_REQUEST__INIT;
     answer a;
@@ -341,7 +341,7 @@ static void several_logins_are_one_player(void **state) {
     assert_string_equal(by_email(f, "flo@example.com", GOOD, false).player_id, me.player_id);
     assert_int_equal(login_count(f, &me), 4);
 
-    who player = player_of(&me);
+    stage_caller player = player_of(&me);
     address.email = (char *)"second@example.com";
     ASK_REFUSED(f, &player, "LinkLogin", &request, OW_FAILED_PRECONDITION, "has_email");
     address.password = (char *)"12345678";
@@ -353,11 +353,12 @@ static void several_logins_are_one_player(void **state) {
 static void anothers_login_cannot_be_linked(void **state) {
     fixture *f = *state;
     login me = by_device(f, "device-0003"), other = by_device(f, "device-0004");
-    who player = player_of(&me);
+    stage_caller player = player_of(&me);
     link_login_request request = link_of("device-0004");
     ASK_REFUSED(f, &player, "LinkLogin", &request, OW_ALREADY_EXISTS, "login_taken");
     assert_string_equal(by_device(f, "device-0004").player_id, other.player_id);
-    who ghost = {.kind = OW_PLAYER, .id = "plr_01HXG3K5N8Q2Z4V6B8D0F2H4J6", .title = "ttl_a"};
+    stage_caller ghost = {
+        .kind = OW_PLAYER, .id = "plr_01HXG3K5N8Q2Z4V6B8D0F2H4J6", .title = "ttl_a"};
     request = link_of("device-0005");
     ASK_REFUSED(f, &ghost, "LinkLogin", &request, OW_NOT_FOUND, "no_player");
 }
@@ -365,7 +366,7 @@ static void anothers_login_cannot_be_linked(void **state) {
 static void a_player_has_so_many_logins(void **state) {
     fixture *f = *state;
     login me = by_device(f, "device-number-0");
-    who player = player_of(&me);
+    stage_caller player = player_of(&me);
     char device[32], id[LOGIN_ID_SIZE];
     for (int i = 1; i < 16; i++) {
         snprintf(device, sizeof device, "device-number-%d", i);
@@ -380,7 +381,7 @@ static void a_player_has_so_many_logins(void **state) {
 static void a_login_can_be_taken_away(void **state) {
     fixture *f = *state;
     login me = by_device(f, "device-0006"), other = by_device(f, "device-0007");
-    who player = player_of(&me), stranger = player_of(&other);
+    stage_caller player = player_of(&me), stranger = player_of(&other);
     char id[LOGIN_ID_SIZE];
     link_login_request request = link_of("device-0008");
     link_ok(f, &me, &request, id);
@@ -404,7 +405,7 @@ static void a_login_can_be_taken_away(void **state) {
 static void a_password_changes_and_ends_sessions(void **state) {
     fixture *f = *state;
     login me = by_email(f, "gus@example.com", GOOD, true);
-    who player = player_of(&me);
+    stage_caller player = player_of(&me);
     change_password_request request = OVERWORLD__IDENTITY__V1__CHANGE_PASSWORD_REQUEST__INIT;
     request.current_password = (char *)OTHER;
     request.new_password = (char *)"a new and good one";
@@ -457,28 +458,31 @@ static void inserted(void *self, ow_code code, const ow_err *err) {
 static void devices_of_before_are_known(void **state) {
     fixture *f = *state;
     ow_db_migration before[3] = {identity_migrations[0], identity_migrations[1], {.number = 0}};
-    char folder[128];
-    harness_stop(f);
-    snprintf(f->data, sizeof f->data, "%s/old", f->folder);
-    assert_int_equal(mkdir(f->data, 0700), 0);
-    snprintf(folder, sizeof folder, "%s/identity", f->data);
-    ow_db_options options = {
-        .name = "identity", .folder = folder, .migrations = before, .loop = f->loop, .readers = 1};
+    char folder[STAGE_PATH_MAX + 40];
+    stage_stop(&f->stage);
+    snprintf(f->stage.data, sizeof f->stage.data, "%s/old", f->stage.folder);
+    assert_int_equal(mkdir(f->stage.data, 0700), 0);
+    snprintf(folder, sizeof folder, "%s/identity", f->stage.data);
+    ow_db_options options = {.name = "identity",
+                             .folder = folder,
+                             .migrations = before,
+                             .loop = f->stage.loop,
+                             .readers = 1};
     ow_db *db = NULL;
     assert_ow_ok(ow_db_sqlite_open(&options, &db, NULL), NULL);
     ow_db_job job = {.run = insert_device, .done = inserted};
     ow_db_write(db, &job);
     ow_db_close(db);
     ow_err err = {0};
-    assert_ow_ok(harness_start(f, &err), &err);
-    harness_wait_ready(f);
+    assert_ow_ok(stage_try_start(&f->stage, &err), &err);
+    stage_wait_ready(&f->stage);
     login me = by_device(f, "device-of-before");
     assert_false(me.is_new);
     assert_string_equal(me.player_id, "plr_01HXG3K5N8Q2Z4V6B8D0F2H4J6");
 }
 
 #define CASE(function, mode)                                                                       \
-    { #function " (" #mode ")", function, identity_setup, harness_teardown, &(mode) }
+    { #function " (" #mode ")", function, identity_setup, fixture_teardown, &(mode) }
 
 #define CASES(mode)                                                                                \
     CASE(a_custom_id_keeps_its_player, mode), CASE(an_address_and_its_password_log_in, mode),      \

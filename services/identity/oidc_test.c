@@ -1,6 +1,6 @@
 // Logins with id tokens: keys from a file and by HTTP, providers that change their keys or are away.
 
-#include "services/identity/test_harness.h"
+#include "services/identity/test_fixture.h"
 
 #include "services/identity/identity_logic.h"
 #include "services/identity/providers_file.h"
@@ -87,20 +87,20 @@ static void key_set(const jws_signer *signer, const char *kid, char *ret_set, si
 
 // ---- The fixture: identity with two providers ----
 
-static char keys_path[128], providers_flag[160];
+static char keys_path[STAGE_PATH_MAX + 40], providers_flag[STAGE_PATH_MAX + 80];
 
 static int set_up(void **state) {
     identity_setup(state);
     fixture *f = *state;
-    char text[2048], providers_path[128];
+    char text[2048], providers_path[STAGE_PATH_MAX + 40];
     ow_err err = {0};
-    harness_stop(f);
-    server_open(f->loop);
+    stage_stop(&f->stage);
+    server_open(f->stage.loop);
     key_set(ec, "e1", server.body, sizeof server.body);
-    snprintf(keys_path, sizeof keys_path, "%s/keys.json", f->folder);
+    snprintf(keys_path, sizeof keys_path, "%s/keys.json", f->stage.folder);
     key_set(rsa, "r1", text, sizeof text);
     write_file(keys_path, text);
-    snprintf(providers_path, sizeof providers_path, "%s/providers.json", f->folder);
+    snprintf(providers_path, sizeof providers_path, "%s/providers.json", f->stage.folder);
     snprintf(text, sizeof text,
              "{\"providers\":[{\"name\":\"studio\",\"issuers\":[\"https://studio.example\"],"
              "\"audiences\":[\"game\"],\"jwks_file\":\"%s\"},"
@@ -110,33 +110,33 @@ static int set_up(void **state) {
              keys_path, server.port);
     write_file(providers_path, text);
     snprintf(providers_flag, sizeof providers_flag, "--identity.providers=%s", providers_path);
-    f->more_flags[0] = providers_flag;
-    ow_http_client_options options = {.loop = f->loop,
+    stage_set_flag(&f->stage, providers_flag);
+    ow_http_client_options options = {.loop = f->stage.loop,
                                       .egress = {.networks = "127.0.0.1", .plain = true},
                                       .max_fetches = 4,
                                       .max_connections = 4,
                                       .max_per_host = 4};
-    assert_ow_ok(ow_http_client_open(&options, &f->env.outgoing, &err), &err);
-    assert_ow_ok(harness_start(f, &err), &err);
-    harness_wait_ready(f);
+    assert_ow_ok(ow_http_client_open(&options, &f->stage.env.outgoing, &err), &err);
+    assert_ow_ok(stage_try_start(&f->stage, &err), &err);
+    stage_wait_ready(&f->stage);
     return 0;
 }
 
 static int tear_down(void **state) {
     fixture *f = *state;
-    harness_stop(f);
-    f->env.outgoing = ow_http_client_close(f->env.outgoing);
+    stage_stop(&f->stage);
+    f->stage.env.outgoing = ow_http_client_close(f->stage.env.outgoing);
     int fd = server.listener.fd;
-    ow_loop_unwatch(f->loop, &server.listener);
+    ow_loop_unwatch(f->stage.loop, &server.listener);
     close(fd);
-    return harness_teardown(state);
+    return fixture_teardown(state);
 }
 
 static const char *token_of(fixture *f, const jws_signer *signer, const char *kid,
                             const char *issuer) {
     static char token[TOKEN_MAX];
     char header[128], claims[256];
-    int64_t now_s = ow_clock_wall_us(f->clock) / SECOND_US;
+    int64_t now_s = ow_clock_wall_us(f->stage.clock) / SECOND_US;
     snprintf(header, sizeof header, "{\"alg\":\"%s\",\"kid\":\"%s\"}",
              signer == rsa ? "RS256" : "ES256", kid);
     snprintf(claims, sizeof claims,
@@ -224,7 +224,7 @@ static void others_tokens_are_refused(void **state) {
     ASK_REFUSED(f, &nobody, "OidcLogin", &request, OW_NOT_FOUND, "no_player");
     // An hour later the token has expired; it is refused, though it was good.
     const char *token = token_of(f, rsa, "r1", "https://studio.example");
-    ow_clock_advance(f->clock, 661 * SECOND_US);
+    ow_clock_advance(f->stage.clock, 661 * SECOND_US);
     refuse(f, "studio", token, OW_UNAUTHENTICATED, "id_token_expired");
 }
 
@@ -237,7 +237,7 @@ static void an_id_token_is_linked(void **state) {
     ASK_OK(f, &nobody, "DeviceLogin", &device, &a);
     snprintf(player_id, sizeof player_id, "%s", ((const login_response *)a.message)->player_id);
     answer_deinit(&a);
-    who player = {.kind = OW_PLAYER, .id = player_id, .title = "ttl_a"};
+    stage_caller player = {.kind = OW_PLAYER, .id = player_id, .title = "ttl_a"};
     id_token_msg message = shown("web", token_of(f, ec, "e1", "https://web.example"));
     link_login_request request = OVERWORLD__IDENTITY__V1__LINK_LOGIN_REQUEST__INIT;
     request.login_case = OVERWORLD__IDENTITY__V1__LINK_LOGIN_REQUEST__LOGIN_TOKEN;
@@ -262,7 +262,7 @@ static void new_keys_are_found(void **state) {
     refuse(f, "web", token_of(f, ec, "e2", "https://web.example"), OW_UNAUTHENTICATED,
            "unknown_key");
     assert_int_equal(server.requests, 1);
-    ow_clock_advance(f->clock, 10 * SECOND_US);
+    ow_clock_advance(f->stage.clock, 10 * SECOND_US);
     log_in(f, "web", token_of(f, ec, "e2", "https://web.example"), again);
     assert_string_equal(player, again);
     assert_int_equal(server.requests, 2);
@@ -275,7 +275,7 @@ static void new_keys_are_found(void **state) {
     log_in(f, "studio", token_of(f, rsa, "r1", "https://studio.example"), player);
     key_set(rsa, "r2", set, sizeof set);
     write_file(keys_path, set);
-    ow_clock_advance(f->clock, 10 * SECOND_US);
+    ow_clock_advance(f->stage.clock, 10 * SECOND_US);
     log_in(f, "studio", token_of(f, rsa, "r2", "https://studio.example"), again);
     assert_string_equal(player, again);
 }
@@ -285,9 +285,9 @@ static void known_keys_stay_good_while_the_provider_is_away(void **state) {
     char player[OW_ID_MAX];
     log_in(f, "web", token_of(f, ec, "e1", "https://web.example"), player);
     server.status = 500;
-    ow_clock_advance(f->clock, 3601 * SECOND_US);
+    ow_clock_advance(f->stage.clock, 3601 * SECOND_US);
     log_in(f, "web", token_of(f, ec, "e1", "https://web.example"), player);
-    ow_clock_advance(f->clock, 10 * SECOND_US);
+    ow_clock_advance(f->stage.clock, 10 * SECOND_US);
     refuse(f, "web", token_of(f, ec, "e2", "https://web.example"), OW_UNAUTHENTICATED,
            "unknown_key");
     log_in(f, "web", token_of(f, ec, "e1", "https://web.example"), player);
@@ -301,11 +301,11 @@ static void without_any_keys_nobody_comes_in(void **state) {
            "no_provider_keys");
     server.status = 200;
     snprintf(server.body, sizeof server.body, "{\"keys\":[{\"kty\":\"RSA\"}]}");
-    ow_clock_advance(f->clock, 10 * SECOND_US);
+    ow_clock_advance(f->stage.clock, 10 * SECOND_US);
     refuse(f, "web", token_of(f, ec, "e1", "https://web.example"), OW_UNAVAILABLE,
            "no_provider_keys");
     key_set(ec, "e1", server.body, sizeof server.body);
-    ow_clock_advance(f->clock, 10 * SECOND_US);
+    ow_clock_advance(f->stage.clock, 10 * SECOND_US);
     log_in(f, "web", token_of(f, ec, "e1", "https://web.example"), player);
 }
 
@@ -393,13 +393,13 @@ static void the_file_is_read_strictly(void **state) {
 static void a_wrong_file_refuses_to_start(void **state) {
     fixture *f = *state;
     ow_err err = {0};
-    harness_stop(f);
-    f->more_flags[0] = "--identity.providers=/nowhere/at/all";
-    assert_int_equal(harness_start(f, &err), OW_NOT_FOUND);
+    stage_stop(&f->stage);
+    stage_set_flag(&f->stage, "--identity.providers=/nowhere/at/all");
+    assert_int_equal(stage_try_start(&f->stage, &err), OW_NOT_FOUND);
     assert_string_equal(err.reason, "no_providers");
-    f->more_flags[0] = providers_flag;
-    assert_ow_ok(harness_start(f, &err), &err);
-    harness_wait_ready(f);
+    stage_set_flag(&f->stage, providers_flag);
+    assert_ow_ok(stage_try_start(&f->stage, &err), &err);
+    stage_wait_ready(&f->stage);
 }
 
 static int make_signers(void **state) {

@@ -1,6 +1,6 @@
 // Operators: members and their roles, sessions, passwords, API keys, and what gateways are told.
 
-#include "services/identity/test_harness.h"
+#include "services/identity/test_fixture.h"
 
 #include "services/identity/identity_logic.h"
 
@@ -9,11 +9,11 @@
 
 typedef Overworld__Identity__V1__OperatorToken token_msg;
 
-static const who first = {.kind = OW_OPERATOR,
-                          .role = OW_ROLE_ADMIN,
-                          .id = "opr_1",
-                          .title = "ttl_a",
-                          .every_title = true};
+static const stage_caller first = {.kind = OW_OPERATOR,
+                                   .role = OW_ROLE_ADMIN,
+                                   .id = "opr_1",
+                                   .title = "ttl_a",
+                                   .every_title = true};
 
 // ---- What gateways are told ----
 
@@ -83,10 +83,11 @@ typedef struct person {
     char id[OW_ID_MAX];
     char password[64];
     char token[64];
-    who as;
+    stage_caller as;
 } person;
 
-static void add(fixture *f, const who *by, const char *email, const char *role, person *p) {
+static void add(fixture *f, const stage_caller *by, const char *email, const char *role,
+                person *p) {
     add_member_request request = OVERWORLD__IDENTITY__V1__ADD_MEMBER_REQUEST__INIT;
     answer a;
     request.email = (char *)(uintptr_t)email;
@@ -114,7 +115,7 @@ static void log_in(fixture *f, const char *email, person *p) {
     const operator_login_response *reply = (const operator_login_response *)a.message;
     snprintf(p->token, sizeof p->token, "%s", reply->token);
     assert_string_equal(reply->operator_id, p->id);
-    assert_in_range(reply->expires_at->seconds - ow_clock_wall_us(f->clock) / SECOND_US,
+    assert_in_range(reply->expires_at->seconds - ow_clock_wall_us(f->stage.clock) / SECOND_US,
                     12 * 3600 - 60, 12 * 3600);
     answer_deinit(&a);
 }
@@ -135,7 +136,7 @@ static void a_new_member_logs_in(void **state) {
     assert_in_range(strlen(ann.password), 20, 40);
     log_in(f, "ann@EXAMPLE.com", &ann);
     assert_true(is_good(f, ann.token, &token));
-    assert_in_range(token.expires_at - ow_clock_wall_us(f->clock) / SECOND_US, 12 * 3600 - 60,
+    assert_in_range(token.expires_at - ow_clock_wall_us(f->stage.clock) / SECOND_US, 12 * 3600 - 60,
                     12 * 3600);
     expect_role(f, ann.id, "ttl_a", "developer");
     expect_role(f, ann.id, "", "");
@@ -143,10 +144,10 @@ static void a_new_member_logs_in(void **state) {
     refuse_login(f, "eve@example.com", "not the password", OW_UNAUTHENTICATED, "bad_credentials");
     refuse_login(f, "first", "not the password", OW_INVALID_ARGUMENT, "bad_email");
     // All of it outlives the process.
-    harness_stop(f);
+    stage_stop(&f->stage);
     ow_err err = {0};
-    assert_ow_ok(harness_start(f, &err), &err);
-    harness_wait_ready(f);
+    assert_ow_ok(stage_try_start(&f->stage, &err), &err);
+    stage_wait_ready(&f->stage);
     assert_true(is_good(f, ann.token, &token));
     expect_role(f, ann.id, "ttl_a", "developer");
     log_in(f, "ann@example.com", &ann);
@@ -154,7 +155,7 @@ static void a_new_member_logs_in(void **state) {
 
 static void roles_are_of_a_title(void **state) {
     fixture *f = *state;
-    who other = first;
+    stage_caller other = first;
     other.title = "ttl_b";
     person ann, again;
     add(f, &first, "ann@example.com", "viewer", &ann);
@@ -181,14 +182,14 @@ static void roles_are_of_a_title(void **state) {
     answer_deinit(&a);
     expect_role(f, ann.id, "ttl_a", "developer");
     expect_role(f, ann.id, "ttl_b", "admin");
-    who third = first;
+    stage_caller third = first;
     third.title = "ttl_c";
     ASK_REFUSED(f, &third, "SetMemberRole", &set, OW_NOT_FOUND, "no_member");
 }
 
 static void whoever_has_no_role_left_is_gone(void **state) {
     fixture *f = *state;
-    who other = first;
+    stage_caller other = first;
     other.title = "ttl_b";
     person ann, again;
     token_msg token;
@@ -217,7 +218,7 @@ static void members_are_listed_in_pages(void **state) {
         snprintf(email, sizeof email, "m%d@example.com", i);
         add(f, &first, email, "viewer", &p);
     }
-    who other = first;
+    stage_caller other = first;
     other.title = "ttl_b";
     add(f, &other, "other@example.com", "viewer", &p);
     list_members_request request = OVERWORLD__IDENTITY__V1__LIST_MEMBERS_REQUEST__INIT;
@@ -360,13 +361,14 @@ static void many_guesses_at_once_are_no_more(void **state) {
 
 // ---- Links ----
 
-static void make_link(fixture *f, const who *by, char code[static 64]) {
+static void make_link(fixture *f, const stage_caller *by, char code[static 64]) {
     Overworld__Identity__V1__CreateSignInLinkRequest request =
         OVERWORLD__IDENTITY__V1__CREATE_SIGN_IN_LINK_REQUEST__INIT;
     answer a;
     ASK_OK(f, by, "CreateSignInLink", &request, &a);
     const create_sign_in_link_response *reply = (const create_sign_in_link_response *)a.message;
-    assert_int_equal(reply->expires_at->seconds - ow_clock_wall_us(f->clock) / SECOND_US, 600);
+    assert_int_equal(reply->expires_at->seconds - ow_clock_wall_us(f->stage.clock) / SECOND_US,
+                     600);
     snprintf(code, 64, "%s", reply->code);
     answer_deinit(&a);
 }
@@ -433,7 +435,7 @@ static void a_link_is_replaced_ended_and_expires(void **state) {
     answer_deinit(&a);
     refuse_link(f, newer);
     make_link(f, &ann.as, code);
-    ow_clock_advance(f->clock, INT64_C(600) * SECOND_US);
+    ow_clock_advance(f->stage.clock, INT64_C(600) * SECOND_US);
     refuse_link(f, code);
     redeem_sign_in_link_request request = redeem_of("");
     ASK_REFUSED(f, &nobody, "RedeemSignInLink", &request, OW_INVALID_ARGUMENT, "bad_code");
@@ -459,14 +461,14 @@ static void api_keys_come_and_go(void **state) {
     assert_true(is_good(f, secret, &token));
     assert_true(token.is_api_key);
     // What it makes would outlive it.
-    who with_key = first;
+    stage_caller with_key = first;
     with_key.with_api_key = true;
     ASK_REFUSED(f, &with_key, "CreateApiKey", &request, OW_PERMISSION_DENIED, "not_by_api_key");
     Overworld__Identity__V1__CreateSignInLinkRequest link =
         OVERWORLD__IDENTITY__V1__CREATE_SIGN_IN_LINK_REQUEST__INIT;
     ASK_REFUSED(f, &with_key, "CreateSignInLink", &link, OW_PERMISSION_DENIED, "not_by_api_key");
-    assert_in_range(token.expires_at - ow_clock_wall_us(f->clock) / SECOND_US, 2 * 24 * 3600 - 60,
-                    2 * 24 * 3600);
+    assert_in_range(token.expires_at - ow_clock_wall_us(f->stage.clock) / SECOND_US,
+                    2 * 24 * 3600 - 60, 2 * 24 * 3600);
     Overworld__Identity__V1__ListApiKeysRequest list =
         OVERWORLD__IDENTITY__V1__LIST_API_KEYS_REQUEST__INIT;
     ASK_OK(f, &first, "ListApiKeys", &list, &a);
@@ -527,7 +529,7 @@ static void a_repeated_member_is_added_once(void **state) {
     }
     log_in(f, "ann@example.com", &ann);
     // Who has a password already is shown none, however often it is asked.
-    who elsewhere = first;
+    stage_caller elsewhere = first;
     elsewhere.title = "ttl_b";
     for (int i = 0; i < 2; i++) {
         ASK_OK(f, &elsewhere, "AddMember", &request, &a);
@@ -539,7 +541,7 @@ static void a_repeated_member_is_added_once(void **state) {
 }
 
 #define CASE(function, mode)                                                                       \
-    { #function " (" #mode ")", function, identity_setup, harness_teardown, &(mode) }
+    { #function " (" #mode ")", function, identity_setup, fixture_teardown, &(mode) }
 
 #define CASES(mode)                                                                                \
     CASE(a_new_member_logs_in, mode), CASE(roles_are_of_a_title, mode),                            \

@@ -1,6 +1,6 @@
 // More players arrive than may be in: they wait, in order, and come in as others leave.
 
-#include "services/identity/test_harness.h"
+#include "services/identity/test_fixture.h"
 
 #include "services/identity/identity_logic.h"
 
@@ -18,11 +18,11 @@ static int set_up(void **state) {
     identity_setup(state);
     fixture *f = *state;
     ow_err err = {0};
-    harness_stop(f);
-    f->more_flags[0] = "--identity.max_players=2";
-    f->more_flags[1] = "--identity.max_waiting_players=3";
-    assert_ow_ok(harness_start(f, &err), &err);
-    harness_wait_ready(f);
+    stage_stop(&f->stage);
+    stage_set_flag(&f->stage, "--identity.max_players=2");
+    stage_set_flag(&f->stage, "--identity.max_waiting_players=3");
+    assert_ow_ok(stage_try_start(&f->stage, &err), &err);
+    stage_wait_ready(&f->stage);
     return 0;
 }
 
@@ -126,7 +126,7 @@ static void tokens_that_end_make_room(void **state) {
     fixture *f = *state;
     login one = log_in(f, "device-0008");
     log_in(f, "device-0009");
-    ow_clock_advance(f->clock, 3601 * SECOND_US);
+    ow_clock_advance(f->stage.clock, 3601 * SECOND_US);
     assert_true(log_in(f, "device-0010").is_in);
     assert_true(log_in(f, "device-0011").is_in);
     login back = refresh(f, one.refresh_token); // away for an hour: at the end of the line
@@ -139,15 +139,15 @@ static void who_is_in_is_in_after_a_restart(void **state) {
     login one = log_in(f, "device-0012");
     log_in(f, "device-0013");
     ow_err err = {0};
-    harness_stop(f);
-    assert_ow_ok(harness_start(f, &err), &err);
-    harness_wait_ready(f);
+    stage_stop(&f->stage);
+    assert_ow_ok(stage_try_start(&f->stage, &err), &err);
+    stage_wait_ready(&f->stage);
     assert_false(log_in(f, "device-0014").is_in);
     assert_true(refresh(f, one.refresh_token).is_in);
 }
 
 #define CASE(function, mode)                                                                       \
-    { #function " (" #mode ")", function, set_up, harness_teardown, &(mode) }
+    { #function " (" #mode ")", function, set_up, fixture_teardown, &(mode) }
 
 #define CASES(mode)                                                                                \
     CASE(players_wait_in_order, mode), CASE(the_queue_has_an_end, mode),                           \

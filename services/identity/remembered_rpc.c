@@ -2,6 +2,8 @@
 
 #include "services/identity/methods.h"
 
+#include "core/timestamp/timestamp.h"
+
 #include "overworld/data/v1/data.pb-c.h"
 
 #include <string.h>
@@ -41,11 +43,9 @@ static entry_msg *copy_entry(ow_run *run, const entry_msg *from, bool *failed) {
         from->value.len > 0 ? ow_arena_memdup_in(arena, from->value.data, from->value.len) : NULL;
     *failed = *failed || (from->value.len > 0 && to->value.data == NULL);
     const Google__Protobuf__Timestamp *at = from->updated_at;
-    to->updated_at =
-        at != NULL ? timestamp(run, at->seconds * SECOND_US + at->nanos / 1000, failed) : NULL;
+    to->updated_at = at != NULL ? timestamp(run, ow_timestamp_us(at), failed) : NULL;
     at = from->expires_at;
-    to->expires_at =
-        at != NULL ? timestamp(run, at->seconds * SECOND_US + at->nanos / 1000, failed) : NULL;
+    to->expires_at = at != NULL ? timestamp(run, ow_timestamp_us(at), failed) : NULL;
     return to;
 }
 

@@ -1,5 +1,7 @@
 #include "services/identity/reply.h"
 
+#include "core/timestamp/timestamp.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -50,14 +52,8 @@ char *dup(ow_run *run, const char *text, bool *failed) {
 }
 
 Google__Protobuf__Timestamp *timestamp(ow_run *run, int64_t us, bool *failed) {
-    Google__Protobuf__Timestamp *made = ow_arena_alloc(run->call->arena, sizeof *made);
-    if (made == NULL) {
-        *failed = true;
-        return NULL;
-    }
-    google__protobuf__timestamp__init(made);
-    made->seconds = us / SECOND_US;
-    made->nanos = (int32_t)(us % SECOND_US) * 1000;
+    Google__Protobuf__Timestamp *made = ow_timestamp_in(run->call->arena, us);
+    *failed = *failed || made == NULL;
     return made;
 }
 

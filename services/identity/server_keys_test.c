@@ -1,6 +1,6 @@
 // Limits of server keys: who may set them, and what gateways are told.
 
-#include "services/identity/test_harness.h"
+#include "services/identity/test_fixture.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -64,10 +64,10 @@ static void a_limit_reaches_gateways(void **state) {
     assert_int_equal(told(&watching)->n_server_key_limits, 2);
     watch_end(f, &watching);
 
-    harness_stop(f);
+    stage_stop(&f->stage);
     ow_err err = {0};
-    assert_ow_ok(harness_start(f, &err), &err);
-    harness_wait_ready(f);
+    assert_ow_ok(stage_try_start(&f->stage, &err), &err);
+    stage_wait_ready(&f->stage);
     watch(f, &watching);
     assert_int_equal(told(&watching)->n_server_key_limits, 2);
     request = limit_of(eager, 0, "");
@@ -93,7 +93,7 @@ static void bad_limits_are_refused(void **state) {
     request = limit_of((char *)"key_1", 8, "");
     ASK_REFUSED(f, &admin, "SetServerKeyLimit", &request, OW_INVALID_ARGUMENT, "bad_key_id");
     request = limit_of(key_id, 8, "");
-    who elsewhere = admin;
+    stage_caller elsewhere = admin;
     elsewhere.title = "ttl_b";
     ASK_REFUSED(f, &elsewhere, "SetServerKeyLimit", &request, OW_NOT_FOUND, "no_key");
     ASK_REFUSED(f, &viewer, "SetServerKeyLimit", &request, OW_PERMISSION_DENIED, "not_allowed");
@@ -105,7 +105,7 @@ static void bad_limits_are_refused(void **state) {
 }
 
 #define CASE(function, mode)                                                                       \
-    { #function " (" #mode ")", function, identity_setup, harness_teardown, &(mode) }
+    { #function " (" #mode ")", function, identity_setup, fixture_teardown, &(mode) }
 
 int main(void) {
     static mode local = {.channel = OW_CHANNEL_LOCAL};

@@ -1,6 +1,6 @@
 // Sessions of players: refreshing, reuse, logout, limits, what gateways are told, restarts.
 
-#include "services/identity/test_harness.h"
+#include "services/identity/test_fixture.h"
 
 #include "services/identity/identity_logic.h"
 #include "services/identity/migrations/migrations.h"
@@ -119,7 +119,7 @@ static void who_did_not_hear_may_ask_again(void **state) {
     fixture *f = *state;
     login first = log_in(f, "device-0002");
     login second = refresh(f, first.token);
-    ow_clock_advance(f->clock, 9 * SECOND_US);
+    ow_clock_advance(f->stage.clock, 9 * SECOND_US);
     login again = refresh(f, first.token);
     assert_string_equal(second.token, again.token);
     refresh(f, again.token);
@@ -153,7 +153,7 @@ static void a_token_used_twice_ends_the_session(void **state) {
     login second = refresh(f, first.token);
     answer watching;
     watch(f, &watching);
-    ow_clock_advance(f->clock, 11 * SECOND_US);
+    ow_clock_advance(f->stage.clock, 11 * SECOND_US);
     refuse(f, first.token, "refresh_token_reused");
     answer_wait(f, &watching, 2);
     assert_true(((const verification_state *)watching.message)->is_addition);
@@ -198,7 +198,7 @@ static void what_we_did_not_make_does_nothing(void **state) {
 static void another_title_knows_no_such_session(void **state) {
     fixture *f = *state;
     login mine = log_in(f, "device-0008");
-    who elsewhere = nobody, anywhere = nobody;
+    stage_caller elsewhere = nobody, anywhere = nobody;
     elsewhere.title = "ttl_b";
     anywhere.title = "";
     refresh_request request = refresh_with(mine.token);
@@ -211,11 +211,11 @@ static void another_title_knows_no_such_session(void **state) {
 static void a_session_ends_when_it_is_not_refreshed(void **state) {
     fixture *f = *state;
     login mine = log_in(f, "device-0009");
-    ow_clock_advance(f->clock, 29 * DAY_US);
+    ow_clock_advance(f->stage.clock, 29 * DAY_US);
     mine = refresh(f, mine.token);
-    ow_clock_advance(f->clock, 29 * DAY_US);
+    ow_clock_advance(f->stage.clock, 29 * DAY_US);
     mine = refresh(f, mine.token);
-    ow_clock_advance(f->clock, 30 * DAY_US);
+    ow_clock_advance(f->stage.clock, 30 * DAY_US);
     refuse(f, mine.token, "bad_refresh_token");
 }
 
@@ -223,7 +223,7 @@ static void a_player_has_so_many_sessions(void **state) {
     fixture *f = *state;
     login all[4];
     for (int i = 0; i < 4; i++) {
-        ow_clock_advance(f->clock, SECOND_US); // ids are in the order of their milliseconds
+        ow_clock_advance(f->stage.clock, SECOND_US); // ids are in the order of their milliseconds
         all[i] = log_in(f, "device-0010");
     }
     refuse(f, all[0].token, "bad_refresh_token");
@@ -257,7 +257,7 @@ static void logout_everywhere_ends_all(void **state) {
     fixture *f = *state;
     login one = log_in(f, "device-0012"), two = log_in(f, "device-0012");
     login somebody = log_in(f, "device-0013");
-    who player = {.kind = OW_PLAYER, .id = one.player_id, .title = "ttl_a"};
+    stage_caller player = {.kind = OW_PLAYER, .id = one.player_id, .title = "ttl_a"};
     Overworld__Identity__V1__LogoutEverywhereRequest request =
         OVERWORLD__IDENTITY__V1__LOGOUT_EVERYWHERE_REQUEST__INIT;
     answer a;
@@ -277,9 +277,9 @@ static void logout_everywhere_ends_all(void **state) {
 
 static void restart(fixture *f) {
     ow_err err = {0};
-    harness_stop(f);
-    assert_ow_ok(harness_start(f, &err), &err);
-    harness_wait_ready(f);
+    stage_stop(&f->stage);
+    assert_ow_ok(stage_try_start(&f->stage, &err), &err);
+    stage_wait_ready(&f->stage);
 }
 
 static void a_restart_changes_nothing(void **state) {
@@ -296,10 +296,10 @@ static void an_end_is_forgotten_with_the_last_token(void **state) {
     fixture *f = *state;
     login mine = log_in(f, "device-0016");
     log_out(f, mine.token);
-    ow_clock_advance(f->clock, 3600 * SECOND_US);
+    ow_clock_advance(f->stage.clock, 3600 * SECOND_US);
     assert_true(is_refused_at_gateways(f, mine.session_id));
     login other = log_in(f, "device-0017");
-    ow_clock_advance(f->clock, 61 * SECOND_US);
+    ow_clock_advance(f->stage.clock, 61 * SECOND_US);
     log_out(f, other.token);
     assert_false(is_refused_at_gateways(f, mine.session_id));
     assert_true(is_refused_at_gateways(f, other.session_id));
@@ -314,12 +314,12 @@ static void done(void *self, ow_code code, const ow_err *err) {
 
 // Runs a job on the store while identity is down.
 static void with_store(fixture *f, bool write, on_store run, void *self) {
-    char folder[128];
-    snprintf(folder, sizeof folder, "%s/identity", f->data);
+    char folder[STAGE_PATH_MAX + 40];
+    snprintf(folder, sizeof folder, "%s/identity", f->stage.data);
     ow_db_options options = {.name = "identity",
                              .folder = folder,
                              .migrations = identity_migrations,
-                             .loop = f->loop,
+                             .loop = f->stage.loop,
                              .readers = 1};
     ow_db *db = NULL;
     assert_ow_ok(ow_db_sqlite_open(&options, &db, NULL), NULL);
@@ -360,22 +360,22 @@ static void what_has_expired_is_swept(void **state) {
             log_out(f, mine.token);
         }
     }
-    harness_stop(f);
+    stage_stop(&f->stage);
     with_store(f, false, count_rows, counts);
     assert_int_equal(counts[0], 2);
     assert_int_equal(counts[1], 1);
-    ow_clock_advance(f->clock, 31 * DAY_US);
+    ow_clock_advance(f->stage.clock, 31 * DAY_US);
     ow_err err = {0};
-    assert_ow_ok(harness_start(f, &err), &err);
-    harness_wait_ready(f);
+    assert_ow_ok(stage_try_start(&f->stage, &err), &err);
+    stage_wait_ready(&f->stage);
     log_in(f, "device-of-new"); // written after the sweep
     restart(f);
-    harness_stop(f);
+    stage_stop(&f->stage);
     with_store(f, false, count_rows, counts);
     assert_int_equal(counts[0], 1);
     assert_int_equal(counts[1], 0);
-    assert_ow_ok(harness_start(f, &err), &err);
-    harness_wait_ready(f);
+    assert_ow_ok(stage_try_start(&f->stage, &err), &err);
+    stage_wait_ready(&f->stage);
 }
 
 enum { ENDS_A_JOB = 512, ENDS_KEPT = 65536 };
@@ -403,14 +403,14 @@ static ow_code insert_ends(ow_db_conn *conn, void *self, ow_err *err) {
 static void the_number_of_ends_is_bounded(void **state) {
     fixture *f = *state;
     login mine = log_in(f, "device-0018");
-    fill all = {.from_us = ow_clock_wall_us(f->clock) - 300 * SECOND_US};
-    harness_stop(f);
+    fill all = {.from_us = ow_clock_wall_us(f->stage.clock) - 300 * SECOND_US};
+    stage_stop(&f->stage);
     for (; all.at < ENDS_KEPT + ENDS_A_JOB; all.at += ENDS_A_JOB) {
         with_store(f, true, insert_ends, &all);
     }
     ow_err err = {0};
-    assert_ow_ok(harness_start(f, &err), &err);
-    harness_wait_ready(f);
+    assert_ow_ok(stage_try_start(&f->stage, &err), &err);
+    stage_wait_ready(&f->stage);
     answer a;
     watch(f, &a);
     const verification_state *seen = (const verification_state *)a.message;
@@ -432,7 +432,7 @@ static void the_number_of_ends_is_bounded(void **state) {
 }
 
 #define CASE(function, mode)                                                                       \
-    { #function " (" #mode ")", function, identity_setup, harness_teardown, &(mode) }
+    { #function " (" #mode ")", function, identity_setup, fixture_teardown, &(mode) }
 
 #define CASES(mode)                                                                                \
     CASE(a_session_goes_on, mode), CASE(who_did_not_hear_may_ask_again, mode),                     \

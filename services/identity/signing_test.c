@@ -1,6 +1,6 @@
 // Signing keys are replaced while tokens live.
 
-#include "services/identity/test_harness.h"
+#include "services/identity/test_fixture.h"
 
 #include "services/identity/identity_logic.h"
 
@@ -45,7 +45,7 @@ static bool is_good(fixture *f, const char *token) {
                          OW_OK);
     }
     ow_token_claims claims;
-    int64_t now_s = ow_clock_wall_us(f->clock) / SECOND_US;
+    int64_t now_s = ow_clock_wall_us(f->stage.clock) / SECOND_US;
     ow_code code = ow_token_verify(ring, token, strlen(token), now_s, &claims, NULL);
     ow_key_ring_free(ring);
     ow_call_cancel(a.call, OW_CANCELLED);
@@ -60,8 +60,8 @@ static bool same_key(const char *a, const char *b) {
 }
 
 static bool file_is_there(fixture *f, const char *kid) {
-    char path[200];
-    snprintf(path, sizeof path, "%s/keys/signing/%s", f->data, kid);
+    char path[STAGE_PATH_MAX + 80];
+    snprintf(path, sizeof path, "%s/keys/signing/%s", f->stage.data, kid);
     return access(path, F_OK) == 0;
 }
 
@@ -72,15 +72,15 @@ static void nobody_is_logged_out(void **state) {
     rotate(f, kid, 0);
     take_token(f, "device-0001", spread);
     assert_true(same_key(old, spread)); // gateways are hearing of the new one
-    ow_clock_advance(f->clock, 11 * SECOND_US);
+    ow_clock_advance(f->stage.clock, 11 * SECOND_US);
     take_token(f, "device-0001", fresh);
     assert_false(same_key(old, fresh));
     assert_true(is_good(f, old) && is_good(f, spread) && is_good(f, fresh));
     assert_true(file_is_there(f, kid));
     ow_err err = {0};
-    harness_stop(f);
-    assert_ow_ok(harness_start(f, &err), &err);
-    harness_wait_ready(f);
+    stage_stop(&f->stage);
+    assert_ow_ok(stage_try_start(&f->stage, &err), &err);
+    stage_wait_ready(&f->stage);
     char again[OW_TOKEN_SIZE];
     take_token(f, "device-0001", again);
     assert_true(same_key(fresh, again));
@@ -110,15 +110,15 @@ static void what_is_outlived_is_removed(void **state) {
     fixture *f = *state;
     char first[OW_ID_MAX], second[OW_ID_MAX], third[OW_ID_MAX], fourth[OW_ID_MAX];
     rotate(f, first, 0);
-    ow_clock_advance(f->clock, 3600 * SECOND_US);
+    ow_clock_advance(f->stage.clock, 3600 * SECOND_US);
     rotate(f, second, 0); // the first's tokens may live for ten seconds more
-    ow_clock_advance(f->clock, 100 * SECOND_US);
+    ow_clock_advance(f->stage.clock, 100 * SECOND_US);
     rotate(f, third, 1);
     assert_true(file_is_there(f, first) && file_is_there(f, second));
     char token[OW_TOKEN_SIZE];
-    ow_clock_advance(f->clock, 11 * SECOND_US);
+    ow_clock_advance(f->stage.clock, 11 * SECOND_US);
     take_token(f, "device-0002", token);
-    ow_clock_advance(f->clock, 7300 * SECOND_US);
+    ow_clock_advance(f->stage.clock, 7300 * SECOND_US);
     rotate(f, fourth, 2);
     assert_false(file_is_there(f, first) || file_is_there(f, second));
     assert_true(file_is_there(f, third) && file_is_there(f, fourth));
@@ -137,12 +137,12 @@ static void the_number_of_keys_is_bounded(void **state) {
     rotate_key_request request = OVERWORLD__IDENTITY__V1__ROTATE_SIGNING_KEY_REQUEST__INIT;
     ASK_REFUSED(f, &owner, "RotateSigningKey", &request, OW_FAILED_PRECONDITION, "too_many_keys");
     ASK_REFUSED(f, &admin, "RotateSigningKey", &request, OW_PERMISSION_DENIED, "not_allowed");
-    ow_clock_advance(f->clock, 7300 * SECOND_US);
+    ow_clock_advance(f->stage.clock, 7300 * SECOND_US);
     rotate(f, kid, OW_TOKEN_KEYS_MAX - 1);
 }
 
 #define CASE(function, mode)                                                                       \
-    { #function " (" #mode ")", function, identity_setup, harness_teardown, &(mode) }
+    { #function " (" #mode ")", function, identity_setup, fixture_teardown, &(mode) }
 
 #define CASES(mode)                                                                                \
     CASE(nobody_is_logged_out, mode), CASE(gateways_hear_of_it_at_once, mode),                     \

@@ -4,6 +4,7 @@
 
 #include "core/clock/clock.h"
 #include "core/json/check.h"
+#include "core/timestamp/timestamp.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -113,7 +114,7 @@ static ow_code send_message(ow_run *run) {
 static ow_code fill_report(ow_run *run, const hub_report *report) {
     ow_arena *arena = run->call->arena;
     get_message_response *reply = run->reply;
-    Google__Protobuf__Timestamp *created = ow_arena_alloc(arena, sizeof *created);
+    Google__Protobuf__Timestamp *created = ow_timestamp_in(arena, ow_id_time_ms(report->id) * 1000);
     char **ids = ow_arena_calloc(arena, HUB_LISTED_MAX, sizeof *ids);
     reply->message_id = ow_arena_strdup_in(arena, report->id);
     reply->topic = ow_arena_strdup_in(arena, report->topic);
@@ -126,10 +127,6 @@ static ow_code fill_report(ow_run *run, const hub_report *report) {
     if (!whole) {
         return ow_fail(run->err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for a report");
     }
-    int64_t created_ms = ow_id_time_ms(report->id);
-    google__protobuf__timestamp__init(created);
-    created->seconds = created_ms / 1000;
-    created->nanos = (int32_t)(created_ms % 1000) * 1000000;
     reply->created_at = created;
     reply->players = report->players;
     reply->waiting = report->waiting;

@@ -138,6 +138,8 @@ static void note_unreached(const applier *a) {
     }
 }
 
+static void begin_pass(applier *a);
+
 static void go_on(applier *a, bool at_once, bool good) {
     if (a->stopping) {
         return;
@@ -145,7 +147,7 @@ static void go_on(applier *a, bool at_once, bool good) {
     // Slice after slice at once, but not past the back-off: who is down would be asked with each of them.
     if (at_once || a->again || (a->unfinished && good)) {
         a->again = false;
-        applier_kick(a);
+        begin_pass(a);
     } else if (!good) {
         try_later(a);
     }
@@ -327,7 +329,8 @@ static void on_read(void *self, ow_code code, const ow_err *err) {
     one_less_open(a);
 }
 
-void applier_kick(applier *a) {
+// Tells what is new.
+static void begin_pass(applier *a) {
     if (a->stopping) {
         return;
     }
@@ -360,14 +363,14 @@ ow_code applier_wait(applier *a, applier_waiter *waiter) {
     }
     waiter->next = a->waiting_next;
     a->waiting_next = waiter;
-    applier_kick(a);
+    begin_pass(a);
     return OW_PENDING;
 }
 
 // ---- Life ----
 
 static void on_timer(void *self) {
-    applier_kick(self);
+    begin_pass(self);
 }
 
 applier *applier_new(const applier_options *options) {

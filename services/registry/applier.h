@@ -32,9 +32,6 @@ applier *applier_new(const applier_options *options);
 // When it is not busy any more. Accepts NULL; returns NULL.
 applier *applier_free(applier *a);
 
-// Tells what is new.
-void applier_kick(applier *a);
-
 // The last step of a method that changed what is in force: resumes the waiter's run when the services were told,
 // or could not be reached. Returns OW_PENDING, or OW_OK when stopping.
 ow_code applier_wait(applier *a, applier_waiter *waiter);

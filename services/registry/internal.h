@@ -62,9 +62,6 @@ tx tx_of(ow_run *run, const change *c);
 // Last step: `announce` when routes changed.
 ow_code step_announce(ow_run *run);
 
-// Behind it, where what is in force may be other triggers.
-ow_code step_apply(ow_run *run);
-
 // ---- registry_rpc.c ----
 extern const ow_method registry_methods[];
 

@@ -42,7 +42,8 @@ ow_code step_announce(ow_run *run) {
     return c->answered ? OW_OK : routes_announce(r->routes, run);
 }
 
-ow_code step_apply(ow_run *run) {
+// Behind it, where what is in force may be other triggers.
+static ow_code step_apply(ow_run *run) {
     const registry *r = run->self;
     change *c = run->state;
     c->apply = (applier_waiter){.run = run};

@@ -228,7 +228,7 @@ const char *routes_resolve(const server_routes *server, const char *qualifier,
     return of_version(server, wanted);
 }
 
-const function_info *routes_function(const route_revision *revision, const char *function) {
+static const function_info *routes_function(const route_revision *revision, const char *function) {
     for (size_t i = 0; i < revision->n_functions; i++) {
         if (strcmp(revision->functions[i]->name, function) == 0) {
             return revision->functions[i];

@@ -78,5 +78,3 @@ bool routes_know(const struct routes *routes, const struct route_key *key, int64
 
 // True when a name (alias or $LATEST) leads to the revision now.
 bool routes_is_named(const server_routes *server, const char *revision_id);
-
-const function_info *routes_function(const route_revision *revision, const char *function);

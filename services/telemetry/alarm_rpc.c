@@ -5,6 +5,7 @@
 #include "core/audit/audit.h"
 #include "core/id/id.h"
 #include "core/request_key/request_key.h"
+#include "core/timestamp/timestamp.h"
 
 #include <stdio.h>
 
@@ -117,13 +118,10 @@ ow_code alarm_create_store(ow_run *run) {
 // ---- ListAlarms ----
 
 static bool fill_alarm(alarm_msg *m, const alarm_row *row, ow_arena *arena) {
-    Google__Protobuf__Timestamp *since = ow_arena_alloc(arena, sizeof *since);
+    Google__Protobuf__Timestamp *since = ow_timestamp_in(arena, row->state.since_us);
     if (since == NULL) {
         return false;
     }
-    google__protobuf__timestamp__init(since);
-    since->seconds = row->state.since_us / 1000000;
-    since->nanos = (int32_t)(row->state.since_us % 1000000) * 1000;
     overworld__telemetry__v1__alarm__init(m);
     m->alarm_id = (char *)(uintptr_t)row->alarm_id;
     m->rule = row->rule;

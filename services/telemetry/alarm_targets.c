@@ -121,8 +121,9 @@ static const char *recipients_in(const alarm_rule *rule, ow_arena *arena) {
     return list;
 }
 
-const char *notice_as_mail(const notice_row *n, const mail_settings *settings, int64_t now_us,
-                           ow_arena *arena) {
+// A notice as a mail, in `arena`; NULL: no memory.
+static const char *notice_as_mail(const notice_row *n, const mail_settings *settings,
+                                  int64_t now_us, ow_arena *arena) {
     char date[DATE_ROOM];
     ow_json *body = NULL;
     const char *to = recipients_in(n->rule, arena);

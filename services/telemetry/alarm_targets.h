@@ -37,7 +37,3 @@ typedef struct delivery {
 void delivery_start(delivery *d, const notice_row *notice);
 // Ends it without a word, should it be under way.
 void delivery_cancel(delivery *d);
-
-// A notice as a mail, in `arena`; NULL: no memory.
-const char *notice_as_mail(const notice_row *notice, const mail_settings *settings, int64_t now_us,
-                           ow_arena *arena);

@@ -62,14 +62,14 @@ static int64_t append(stage *s, test_block *b) {
 
 static int64_t bytes_on_disk(const stage *s) {
     char path[STAGE_PATH_MAX + 300];
-    snprintf(path, sizeof path, "%s/telemetry", s->folder);
+    snprintf(path, sizeof path, "%s/telemetry", s->data);
     DIR *folder = opendir(path);
     assert_non_null(folder);
     int64_t bytes = 0;
     const struct dirent *entry;
     while ((entry = readdir(folder)) != NULL) {
         struct stat info;
-        snprintf(path, sizeof path, "%s/telemetry/%s", s->folder, entry->d_name);
+        snprintf(path, sizeof path, "%s/telemetry/%s", s->data, entry->d_name);
         if (stat(path, &info) == 0 && S_ISREG(info.st_mode)) {
             bytes += info.st_size;
         }

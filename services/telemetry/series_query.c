@@ -1,5 +1,7 @@
 #include "services/telemetry/series_query.h"
 
+#include "core/timestamp/timestamp.h"
+
 #include "services/telemetry/internal.h"
 
 #include <string.h>
@@ -10,7 +12,7 @@
 enum { STEPS_MAX = 10080 };
 
 static int64_t time_of(const Google__Protobuf__Timestamp *time, int64_t otherwise) {
-    return time != NULL ? time->seconds * SECOND_US + time->nanos / 1000 : otherwise;
+    return time != NULL ? ow_timestamp_us(time) : otherwise;
 }
 
 static ow_code set_time(series_filter *f, const series_request *request, int64_t now_us,

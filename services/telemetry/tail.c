@@ -3,6 +3,8 @@
 #include "services/telemetry/internal.h"
 #include "services/telemetry/query.h"
 
+#include "core/timestamp/timestamp.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -27,7 +29,7 @@ static bool is_behind(const tail *t, const query_response *page) {
         return false;
     }
     const Google__Protobuf__Timestamp *last = page->entries[page->n_entries - 1]->time;
-    int64_t last_us = last->seconds * 1000000 + last->nanos / 1000;
+    int64_t last_us = ow_timestamp_us(last);
     return ow_clock_wall_us(self->env->clock) - last_us > BEHIND_US;
 }
 
@@ -109,10 +111,7 @@ ow_code tail_logs(ow_run *run) {
     t->request.wait_ms = WAIT_MS;
     snprintf(t->token, sizeof t->token, "%s", request->page_token);
     if (request->since == NULL && t->token[0] == '\0') {
-        int64_t now_us = ow_clock_wall_us(self->env->clock);
-        google__protobuf__timestamp__init(&t->since);
-        t->since.seconds = now_us / 1000000;
-        t->since.nanos = (int32_t)(now_us % 1000000 * 1000);
+        ow_timestamp_init(&t->since, ow_clock_wall_us(self->env->clock));
         t->request.since = &t->since;
     }
     run->call->on_cancel = on_cancel;

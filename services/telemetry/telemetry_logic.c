@@ -1,6 +1,7 @@
 #include "services/telemetry/telemetry_logic.h"
 
 #include "core/rpc/call.h"
+#include "core/timestamp/timestamp.h"
 
 #include <inttypes.h>
 #include <stddef.h>
@@ -36,7 +37,7 @@ ow_code position_parse(const char *text, position *ret_position, ow_err *err) {
 }
 
 static int64_t time_of(const Google__Protobuf__Timestamp *time, int64_t otherwise) {
-    return time == NULL ? otherwise : time->seconds * 1000000 + time->nanos / 1000;
+    return time == NULL ? otherwise : ow_timestamp_us(time);
 }
 
 static ow_code check_kind(const char *kind, ow_err *err) {
@@ -437,15 +438,11 @@ static void write_record(log_entry *e, const item *it, record_msg *r, ow_arena *
 
 static log_entry *entry_in(ow_arena *arena, int64_t time_us, const char *kind, const char *level) {
     log_entry *e = ow_arena_alloc(arena, sizeof *e);
-    Google__Protobuf__Timestamp *time = ow_arena_alloc(arena, sizeof *time);
+    Google__Protobuf__Timestamp *time = ow_timestamp_in(arena, time_us > 0 ? time_us : 0);
     if (e == NULL || time == NULL) {
         return NULL;
     }
     overworld__telemetry__v1__log_entry__init(e);
-    google__protobuf__timestamp__init(time);
-    int64_t us = time_us > 0 ? time_us : 0;
-    time->seconds = us / 1000000;
-    time->nanos = (int32_t)(us % 1000000) * 1000;
     e->time = time;
     e->kind = (char *)(uintptr_t)kind;
     e->level = (char *)(uintptr_t)level;

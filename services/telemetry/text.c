@@ -27,7 +27,8 @@ static size_t cut(const char *text, size_t length) {
     return end;
 }
 
-bool word_next(slice *rest, word *ret_word) {
+// The next word of `rest`, which moves on; false: none left.
+static bool word_next(slice *rest, word *ret_word) {
     const char *at = rest->text;
     const char *end = at + rest->length;
     while (at < end && !is_of_word((unsigned char)*at)) {

@@ -14,9 +14,6 @@ typedef struct word {
     bool prefix; // of a search: all that begin so
 } word;
 
-// The next word of `rest`, which moves on; false: none left.
-bool word_next(slice *rest, word *ret_word);
-
 typedef struct search {
     word words[SEARCH_WORDS_MAX];
     int count; // 0: everything matches

@@ -1,20 +1,12 @@
 #include "services/timers/execution.h"
 
+#include "core/timestamp/timestamp.h"
+
 #include <inttypes.h>
 #include <string.h>
 
 static char *own(const char *text) {
     return (char *)(uintptr_t)text;
-}
-
-static Google__Protobuf__Timestamp *time_in(ow_arena *arena, int64_t at_us) {
-    Google__Protobuf__Timestamp *time = ow_arena_alloc(arena, sizeof *time);
-    if (time != NULL) {
-        google__protobuf__timestamp__init(time);
-        time->seconds = at_us / SECOND_US;
-        time->nanos = (int32_t)(at_us % SECOND_US) * 1000;
-    }
-    return time;
 }
 
 static bool fill(new_execution *e, const timer_row *timer, const slot_row *slot, ow_arena *arena) {
@@ -28,7 +20,8 @@ static bool fill(new_execution *e, const timer_row *timer, const slot_row *slot,
     e->source = own(manual ? "manual" : "timer");
     e->payload = (ProtobufCBinaryData){size, (uint8_t *)(uintptr_t)payload};
     e->content_type = own("application/json");
-    e->due = time_in(arena, manual ? slot->due_us : start_of(spec, timer->timer_id, slot->due_us));
+    e->due = ow_timestamp_in(arena,
+                             manual ? slot->due_us : start_of(spec, timer->timer_id, slot->due_us));
     e->deduplication_key =
         ow_arena_printf_in(arena, "tmr:%s:%" PRId64, timer->timer_id, slot->due_us);
     e->trigger_id = e->deduplication_key;

@@ -3,6 +3,7 @@
 #include "core/cron/civil.h"
 #include "core/crypto/hash.h"
 #include "core/json/writer.h"
+#include "core/timestamp/timestamp.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,7 +24,7 @@ int64_t us_of_time(const Google__Protobuf__Timestamp *time) {
     if (time == NULL || time->seconds < 0 || time->seconds > TIME_MAX_S) {
         return 0;
     }
-    return time->seconds * SECOND_US + time->nanos / 1000;
+    return ow_timestamp_us(time);
 }
 
 int64_t us_of_duration(const Google__Protobuf__Duration *duration) {

@@ -6,6 +6,7 @@
 #include "core/audit/methods.h"
 #include "core/id/id.h"
 #include "core/request_key/request_key.h"
+#include "core/timestamp/timestamp.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,13 +33,7 @@ ow_code timer_change_begin(ow_run *run) {
 // ---- Replies ----
 
 Google__Protobuf__Timestamp *time_in(ow_arena *arena, int64_t at_us) {
-    Google__Protobuf__Timestamp *time = at_us > 0 ? ow_arena_alloc(arena, sizeof *time) : NULL;
-    if (time != NULL) {
-        google__protobuf__timestamp__init(time);
-        time->seconds = at_us / SECOND_US;
-        time->nanos = (int32_t)(at_us % SECOND_US) * 1000;
-    }
-    return time;
+    return at_us > 0 ? ow_timestamp_in(arena, at_us) : NULL;
 }
 
 static char *own(const char *text) {

@@ -5,6 +5,8 @@
 
 #include "tests/faults/disk/faulty.h"
 #include "tests/faults/queue_load.h"
+#include "tests/scenario/json_call.h"
+#include "tests/scenario/own_bundle.h"
 
 #include "core/json/tree.h"
 #include "core/testing/ow_test.h"
@@ -55,24 +57,11 @@ static const char manifest[] =
     "\"heard\",\"event_type\":\"load.*\",\"function\":\"mark\",\"retry\":{\"max_attempts\":20,"
     "\"first_delay\":\"0.200s\"}}]}";
 
-static void write_file(const char *folder, const char *name, const char *text) {
-    char path[300];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
 static char out[OUT_MAX];
 
 static void install(const bench *b) {
-    char folder[] = "/tmp/overworld-ledger-XXXXXX";
     char name[16];
-    assert_non_null(mkdtemp(folder));
-    write_file(folder, "virtualserver.json", manifest);
-    write_file(folder, "ledger.c", source);
-    deployment_deploy(b->d, folder, true);
+    own_bundle_deploy(b->d, manifest, source, true);
     assert_int_equal(OW(b->d, out, "event", "declare", "load.made"), 0);
     for (int i = 0; i < TIMERS; i++) {
         snprintf(name, sizeof name, "t%d", i);
@@ -140,22 +129,11 @@ static int count_marks(ow_client *client, const char *prefix) {
             "{\"scope\":{\"kind\":\"VIRTUAL_SERVER\",\"virtualServer\":\"ledger\"},\"prefix\":\"%s\",\"pageSize\":200,"
             "\"keysOnly\":true,\"pageToken\":\"%s\"}",
             prefix, token);
-        ow_client_request request = {.method = "POST",
-                                     .path = "/overworld.data.v1.Data/KvList",
-                                     .body = body,
-                                     .size = strlen(body)};
-        ow_client_reply *reply = NULL;
-        ow_client_error error;
-        ow_json *page = NULL;
-        if (!ow_client_send(client, &request, &reply, &error)) {
-            fail_msg("KvList: %s %s", error.reason, error.message);
-        }
-        assert_int_equal(ow_json_parse(reply->data, reply->size, 64, &page, NULL), OW_OK);
+        ow_json *page = json_must_call(client, "/overworld.data.v1.Data/KvList", body);
         count += (int)ow_json_count(ow_json_get(page, "entries"));
         const char *next = ow_json_string(ow_json_get(page, "nextPageToken"));
         snprintf(token, sizeof token, "%s", next != NULL ? next : "");
         ow_json_free(page);
-        ow_client_reply_free(reply);
     } while (token[0] != '\0');
     return count;
 }

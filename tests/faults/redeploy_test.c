@@ -1,6 +1,7 @@
 // Change while players are on it: redeploys under load, and every split process killed in turn.
 
-#include "tests/scenario/deployment.h"
+#include "tests/scenario/own_bundle.h"
+#include "tests/scenario/steady.h"
 
 #include "core/testing/ow_test.h"
 
@@ -13,67 +14,16 @@
 
 enum { IN_FLIGHT = 16, REDEPLOYS = 20 };
 
-typedef struct load {
-    ow_client *client;
-    const char *function;
-    int running;
-    bool stop;
-    int good, bad;
-    ow_client_error last;
-} load;
-
-static void start_one(load *l);
-
-static void on_reply(void *user, ow_client_reply *reply, const ow_client_error *error) {
-    load *l = user;
-    l->running--;
-    if (reply != NULL) {
-        l->good++;
-    } else {
-        l->bad++;
-        l->last = *error;
-    }
-    start_one(l);
-}
-
-static void start_one(load *l) {
-    if (!l->stop && start_call(l->client, l->function, "{}", on_reply, l)) {
-        l->running++;
-    }
-}
-
-static void run_for(load *l, int ms) {
-    int64_t end = now_ms() + ms;
-    while (l->running < IN_FLIGHT && !l->stop) {
-        start_one(l);
-    }
-    while (now_ms() < end || (l->stop && l->running > 0)) {
-        ow_client_poll(l->client, 5);
-        assert_true(now_ms() < end + 60000);
-    }
-}
-
-static void write_version(const char *folder, int number) {
-    char path[128];
-    snprintf(path, sizeof path, "%s/virtualserver.json", folder);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs("{\"name\":\"moving\",\"runtime\":\"c\",\"functions\":{\"answer\":{\"exposure\":"
-          "\"client\"}}}",
-          file);
-    fclose(file);
-    snprintf(path, sizeof path, "%s/moving.c", folder);
-    file = fopen(path, "w");
-    assert_non_null(file);
-    fprintf(file,
-            "#include <overworld.h>\nint answer(ow_ctx *ctx) {\n    return ow_reply_text(ctx, "
-            "\"%d\");\n}\n",
-            number);
-    fclose(file);
+static const char *answer_source(char source[160], int number) {
+    snprintf(source, 160,
+             "#include <overworld.h>\nint answer(ow_ctx *ctx) {\n    return ow_reply_text(ctx, "
+             "\"%d\");\n}\n",
+             number);
+    return source;
 }
 
 // A deploy in a child process, while the load goes on.
-static void deploy_under_load(deployment *d, load *l, const char *folder) {
+static void deploy_under_load(deployment *d, steady *l, const char *folder) {
     pid_t child = fork();
     if (child == 0) {
         char out[2048];
@@ -83,7 +33,7 @@ static void deploy_under_load(deployment *d, load *l, const char *folder) {
     int status;
     pid_t done;
     do {
-        run_for(l, 10);
+        steady_play(l, 10);
         done = waitpid(child, &status, WNOHANG);
     } while (done == 0);
     assert_int_equal(done, child);
@@ -93,24 +43,25 @@ static void deploy_under_load(deployment *d, load *l, const char *folder) {
 static void twenty_redeploys_fail_no_call(void **state) {
     (void)state;
     deployment *d = deployment_start(SHAPE_ONE_PROCESS, NULL);
-    char folder[64] = "/tmp/overworld-bundle-XXXXXX";
-    assert_non_null(mkdtemp(folder));
-    write_version(folder, 0);
+    char folder[64], source[160];
+    own_bundle_make(
+        folder,
+        "{\"name\":\"moving\",\"runtime\":\"c\",\"functions\":{\"answer\":{\"exposure\":"
+        "\"client\"}}}",
+        answer_source(source, 0));
     deployment_deploy(d, folder, true);
-    load l = {.client = deployment_player(d, "device-under-load"), .function = "moving/answer"};
-    run_for(&l, 200);
+    steady l = {.client = deployment_player(d, "device-under-load"),
+                .function = "moving/answer",
+                .payload = "{}",
+                .in_flight = IN_FLIGHT};
+    steady_play(&l, 200);
     for (int number = 1; number <= REDEPLOYS; number++) {
-        write_version(folder, number);
+        write_file(folder, "main.c", answer_source(source, number));
         deploy_under_load(d, &l, folder);
     }
-    run_for(&l, 200);
-    l.stop = true;
-    run_for(&l, 0);
-    if (l.bad > 0) {
-        fail_msg("%d of %d calls failed, the last with %d %s: %s", l.bad, l.good + l.bad,
-                 l.last.status, l.last.reason, l.last.message);
-    }
-    assert_true(l.good > REDEPLOYS * 10);
+    own_bundle_remove(folder);
+    steady_play(&l, 200);
+    steady_end(&l, REDEPLOYS * 10);
     char wanted[8];
     snprintf(wanted, sizeof wanted, "%d", REDEPLOYS);
     expect_reply(l.client, "moving/answer", "{}", wanted);

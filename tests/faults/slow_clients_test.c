@@ -2,6 +2,7 @@
 // nothing, beside players who play.
 
 #include "tests/scenario/deployment.h"
+#include "tests/scenario/steady.h"
 
 #include "core/testing/ow_test.h"
 
@@ -45,56 +46,11 @@ static int teardown(void **state) {
     return 0;
 }
 
-// ---- players who play ----
-
-typedef struct players {
-    ow_client *client;
-    int running;
-    bool stop;
-    int good, bad;
-    ow_client_error last;
-} players;
-
-static void start_one(players *p);
-
-static void on_reply(void *user, ow_client_reply *reply, const ow_client_error *error) {
-    players *p = user;
-    p->running--;
-    if (reply != NULL) {
-        p->good++;
-    } else {
-        p->bad++;
-        p->last = *error;
-    }
-    start_one(p);
-}
-
-static void start_one(players *p) {
-    if (!p->stop && start_call(p->client, "lab/echo", "{\"a\":1}", on_reply, p)) {
-        p->running++;
-    }
-}
-
-static void play(players *p, int ms) {
-    while (!p->stop && p->running < IN_FLIGHT) {
-        start_one(p);
-    }
-    ow_client_poll(p->client, ms);
-}
-
-static void stop_playing(players *p, int at_least) {
-    p->stop = true;
-    int64_t end = now_ms() + 60000;
-    while (p->running > 0) {
-        ow_client_poll(p->client, 5);
-        assert_true(now_ms() < end);
-    }
-    if (p->bad > 0) {
-        fail_msg("%d of %d calls failed, the last with %d %s: %s", p->bad, p->good + p->bad,
-                 p->last.status, p->last.reason, p->last.message);
-    }
-    assert_true(p->good >= at_least);
-    ow_client_free(p->client);
+static steady players_of(const deployment *d, const char *device) {
+    return (steady){.client = deployment_player(d, device),
+                    .function = "lab/echo",
+                    .payload = "{\"a\":1}",
+                    .in_flight = IN_FLIGHT};
 }
 
 // ---- raw clients, a few hundred from each address of the loopback network ----
@@ -202,17 +158,17 @@ static void attack(const deployment *d, raw *a, int number, const char *token) {
 static void thousand_slow_attackers_hurt_nobody(void **state) {
     deployment *d = *state;
     char token[1024];
-    players p = {.client = deployment_player(d, "device-honest")};
+    steady p = players_of(d, "device-honest");
     raw *all = calloc(ATTACKERS, sizeof *all);
     log_in(d, token);
     for (int i = 0; i < 50; i++) {
-        play(&p, 5);
+        steady_play(&p, 5);
     }
     for (int i = 0; i < ATTACKERS; i++) {
         all[i].kind = i % KINDS;
         attack(d, &all[i], i, token);
         // The queue of the function holds 16 MB.
-        play(&p, all[i].kind == SLOW_READER ? 5 : 0);
+        steady_play(&p, all[i].kind == SLOW_READER ? 5 : 0);
     }
     int left = ATTACKERS;
     int refused = 0;
@@ -232,10 +188,10 @@ static void thousand_slow_attackers_hurt_nobody(void **state) {
             } else if (a->gone_ms == 0 && a->kind != SLOW_READER) {
                 send(a->fd, "a", 1, MSG_NOSIGNAL);
             }
-            play(&p, 0);
+            steady_play(&p, 0);
         }
         while (now_ms() < next + DRIP_MS) {
-            play(&p, 5);
+            steady_play(&p, 5);
         }
     }
     print_message("%d calls of players; the last attackers were gone after %lld ms (headers), %lld "
@@ -250,16 +206,17 @@ static void thousand_slow_attackers_hurt_nobody(void **state) {
     for (int i = 0; i < ATTACKERS; i++) {
         close(all[i].fd);
     }
-    stop_playing(&p, 1000);
+    steady_end(&p, 1000);
+    ow_client_free(p.client);
     free(all);
 }
 
 // How many calls of players are answered in that time.
-static int calls_in(players *p, int ms) {
+static int calls_in(steady *p, int ms) {
     int before = p->good;
     int64_t start = now_ms();
     while (now_ms() < start + ms) {
-        play(p, 5);
+        steady_play(p, 5);
     }
     return p->good - before;
 }
@@ -267,7 +224,7 @@ static int calls_in(players *p, int ms) {
 static void ten_thousand_idle_connections_hurt_nobody(void **state) {
     static const char ask[] = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
     deployment *d = *state;
-    players p = {.client = deployment_player(d, "device-beside-idlers")};
+    steady p = players_of(d, "device-beside-idlers");
     int *fds = calloc(IDLERS, sizeof *fds);
     calls_in(&p, 500);
     int alone = calls_in(&p, 1000);
@@ -275,7 +232,7 @@ static void ten_thousand_idle_connections_hurt_nobody(void **state) {
         fds[i] = dial(d, i, 0);
         send_all(fds[i], ask, sizeof ask - 1);
         if (i % STEP == 0) {
-            play(&p, 1);
+            steady_play(&p, 1);
         }
     }
     int beside = calls_in(&p, 1000);
@@ -287,7 +244,8 @@ static void ten_thousand_idle_connections_hurt_nobody(void **state) {
         assert_false(is_closed(fds[i]));
         close(fds[i]);
     }
-    stop_playing(&p, 200);
+    steady_end(&p, 200);
+    ow_client_free(p.client);
     free(fds);
 }
 

@@ -58,7 +58,7 @@ test("the palette goes to a function, a request, and shows nothing it does not k
   await page.getByRole("option", { name: /chat\/moderate/ }).waitFor();
   await lookAt(page, "palette");
   await page.keyboard.press("Enter");
-  await page.getByLabel("Function").waitFor();
+  await page.getByRole("combobox", { name: "Function", exact: true }).waitFor();
   assert.ok(page.url().includes("/vs/chat/test?fn=moderate"));
   await page.keyboard.press("Control+k");
   await input.fill("zzzzqqq");

@@ -2,6 +2,7 @@
 // happens. A new method is covered as soon as it is there. And titles share nothing.
 
 #include "tests/scenario/deployment.h"
+#include "tests/scenario/json_call.h"
 
 #include "core/json/tree.h"
 #include "core/rpc/api.h"
@@ -54,29 +55,6 @@ static ow_client *client_of(const char *url, const char *token, const char *titl
     return client;
 }
 
-// The answer as a tree, NULL when it is refused. The client stays the caller's.
-static ow_json *send(ow_client *client, const char *path, const char *body,
-                     ow_client_error *ret_error) {
-    ow_client_request request = {
-        .method = "POST", .path = path, .body = body, .size = strlen(body)};
-    ow_client_reply *reply = NULL;
-    ow_json *json = NULL;
-    if (ow_client_send(client, &request, &reply, ret_error)) {
-        assert_int_equal(ow_json_parse(reply->data, reply->size, 64, &json, NULL), OW_OK);
-        ow_client_reply_free(reply);
-    }
-    return json;
-}
-
-static ow_json *must_send(ow_client *client, const char *path, const char *body) {
-    ow_client_error error = {0};
-    ow_json *json = send(client, path, body, &error);
-    if (json == NULL) {
-        fail_msg("%s %s: %d %s: %s", path, body, error.status, error.reason, error.message);
-    }
-    return json;
-}
-
 // Gateways are told of sessions and keys by a stream of their own: asks until they know.
 static void wait_until(const fixture *f, const char *token, const char *title, bool is_known) {
     int64_t deadline = now_ms() + 10000;
@@ -85,7 +63,7 @@ static void wait_until(const fixture *f, const char *token, const char *title, b
     do {
         ow_client_error error;
         ow_json_free(answer);
-        answer = send(client, IDENTITY "WhoAmI", "{}", &error);
+        answer = json_call(client, IDENTITY "WhoAmI", "{}", &error);
         assert_true(now_ms() < deadline);
     } while ((answer != NULL) != is_known);
     ow_json_free(answer);
@@ -122,7 +100,7 @@ static void server_token(const fixture *f, const char *title, char *token) {
     char key_id[TOKEN_MAX];
     char secret[TOKEN_MAX];
     ow_client *admin = client_of(deployment_console(f->d), ow_client_access_token(f->admin), title);
-    ow_json *made = must_send(admin, IDENTITY "CreateServerKey", "{\"name\":\"matches\"}");
+    ow_json *made = json_must_call(admin, IDENTITY "CreateServerKey", "{\"name\":\"matches\"}");
     snprintf(secret, sizeof secret, "%s", ow_json_string(ow_json_get(made, "secret")));
     take_text(made, "key", "keyId", key_id);
     ow_client_config config = {.url = deployment_public(f->d),
@@ -142,7 +120,7 @@ static void member_token(const fixture *f, const char *title, const char *role, 
     char password[TOKEN_MAX];
     ow_client *admin = client_of(deployment_console(f->d), ow_client_access_token(f->admin), title);
     snprintf(body, sizeof body, "{\"email\":\"%s@%s.example\",\"role\":\"%s\"}", role, title, role);
-    take_text(must_send(admin, IDENTITY "AddMember", body), NULL, "password", password);
+    take_text(json_must_call(admin, IDENTITY "AddMember", body), NULL, "password", password);
     ow_client *nobody = client_of(deployment_console(f->d), NULL, title);
     snprintf(body, sizeof body, "{\"email\":\"%s@%s.example\",\"password\":\"%s\"}", role, title,
              password);
@@ -164,9 +142,9 @@ static void member_token(const fixture *f, const char *title, const char *role, 
 
 static void api_key_token(const fixture *f, char *token) {
     ow_client *admin = client_of(deployment_console(f->d), ow_client_access_token(f->admin), here);
-    take_text(
-        must_send(admin, IDENTITY "CreateApiKey", "{\"name\":\"dashboard\",\"role\":\"viewer\"}"),
-        NULL, "secret", token);
+    take_text(json_must_call(admin, IDENTITY "CreateApiKey",
+                             "{\"name\":\"dashboard\",\"role\":\"viewer\"}"),
+              NULL, "secret", token);
     ow_client_free(admin);
 }
 
@@ -181,7 +159,7 @@ static void log_in_again(const fixture *f, caller *c) {
                  c->token);
     if (strcmp(c->who, "a player who has logged out") == 0) {
         ow_client *client = client_of(deployment_public(f->d), c->token, here);
-        ow_json_free(must_send(client, IDENTITY "LogoutEverywhere", "{}"));
+        ow_json_free(json_must_call(client, IDENTITY "LogoutEverywhere", "{}"));
         ow_client_free(client);
         wait_until(f, c->token, here, false);
     }
@@ -210,9 +188,9 @@ static void ban(const fixture *f, caller *c) {
     player_token(f, here, "device-of-a-banned", c->token);
     ow_client *player = client_of(deployment_public(f->d), c->token, here);
     ow_client *admin = client_of(deployment_console(f->d), ow_client_access_token(f->admin), here);
-    take_text(must_send(player, IDENTITY "WhoAmI", "{}"), NULL, "id", player_id);
+    take_text(json_must_call(player, IDENTITY "WhoAmI", "{}"), NULL, "id", player_id);
     snprintf(body, sizeof body, "{\"playerId\":\"%s\",\"reason\":\"spam\"}", player_id);
-    ow_json_free(must_send(admin, IDENTITY "BanPlayer", body));
+    ow_json_free(json_must_call(admin, IDENTITY "BanPlayer", body));
     wait_until(f, c->token, here, false);
     assert_false(ow_client_login_device(player, "device-of-a-banned", NULL, &error));
     assert_int_equal(error.status, 403);
@@ -250,7 +228,7 @@ static void open_fixture(fixture *f) {
     *f = (fixture){.d = deployment_start(shape, flags)};
     assert_int_equal(ow_api_open(ow_descriptors, ow_descriptors_size, &f->api, NULL), OW_OK);
     f->admin = deployment_operator(f->d);
-    ow_json_free(must_send(f->admin, REGISTRY "CreateTitle", "{\"name\":\"elsewhere\"}"));
+    ow_json_free(json_must_call(f->admin, REGISTRY "CreateTitle", "{\"name\":\"elsewhere\"}"));
 }
 
 static void close_fixture(fixture *f) {
@@ -346,7 +324,7 @@ static void rules_are_what_happens(void **state) {
 
 static void expect_nothing(ow_client *client, const char *path, const char *body,
                            const char *member) {
-    ow_json *answer = must_send(client, path, body);
+    ow_json *answer = json_must_call(client, path, body);
     if (ow_json_count(ow_json_get(answer, member)) != 0) {
         fail_msg("%s shows what belongs to another title", path);
     }
@@ -355,7 +333,7 @@ static void expect_nothing(ow_client *client, const char *path, const char *body
 
 static void expect_refusal(ow_client *client, const char *path, const char *body, int status) {
     ow_client_error error = {0};
-    ow_json *answer = send(client, path, body, &error);
+    ow_json *answer = json_call(client, path, body, &error);
     if (answer != NULL || error.status != status) {
         fail_msg("%s %s: %d %s instead of %d", path, body, error.status, error.reason, status);
     }
@@ -371,13 +349,13 @@ static void titles_share_nothing(void **state) {
     char body[2 * TOKEN_MAX];
     open_fixture(&f);
     ow_client *owner = client_of(deployment_console(f.d), ow_client_access_token(f.admin), here);
-    ow_json_free(
-        must_send(owner, REGISTRY "CreateVirtualServer", "{\"name\":\"chat\",\"runtime\":\"c\"}"));
-    take_text(must_send(owner, IDENTITY "CreateServerKey", "{\"name\":\"matches\"}"), "key",
+    ow_json_free(json_must_call(owner, REGISTRY "CreateVirtualServer",
+                                "{\"name\":\"chat\",\"runtime\":\"c\"}"));
+    take_text(json_must_call(owner, IDENTITY "CreateServerKey", "{\"name\":\"matches\"}"), "key",
               "keyId", key_id);
-    ow_json_free(must_send(owner, IDENTITY "AddMember",
-                           "{\"email\":\"ann@example.com\",\"role\":\"viewer\"}"));
-    take_text(must_send(owner, IDENTITY "WhoAmI", "{}"), NULL, "title", title_id);
+    ow_json_free(json_must_call(owner, IDENTITY "AddMember",
+                                "{\"email\":\"ann@example.com\",\"role\":\"viewer\"}"));
+    take_text(json_must_call(owner, IDENTITY "WhoAmI", "{}"), NULL, "title", title_id);
     member_token(&f, elsewhere, "admin", token);
     // The only title of a role needs no naming.
     ow_client *other = client_of(deployment_console(f.d), token, NULL);
@@ -398,7 +376,7 @@ static void titles_share_nothing(void **state) {
     expect_refusal(other, IDENTITY "RevokeServerKey", body, 404);
     snprintf(body, sizeof body, "{\"titleId\":\"%s\",\"name\":\"mine\"}", title_id);
     expect_refusal(other, REGISTRY "RenameTitle", body, 404);
-    ow_json *titles = must_send(other, REGISTRY "ListTitles", "{}");
+    ow_json *titles = json_must_call(other, REGISTRY "ListTitles", "{}");
     assert_int_equal(ow_json_count(ow_json_get(titles, "titles")), 1);
     ow_json_free(titles);
     // Nor is it told whether a title exists.

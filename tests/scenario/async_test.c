@@ -1,7 +1,7 @@
 // Calls that happen later, end to end: from the SDK, by functions, and by people with ow. Run against the shapes
 // of deployment.
 
-#include "tests/scenario/deployment.h"
+#include "tests/scenario/own_bundle.h"
 
 #include "core/testing/ow_test.h"
 #include "sdk/c/overworld_execution.h"
@@ -37,28 +37,16 @@ static const char source[] =
     "    return ow_reply_text(ctx, \"1\");\n}\n"
     "int refuse(ow_ctx *ctx) { return ow_refuse(ctx, \"poor\", \"not enough\", NULL); }\n";
 
-static void write_file(const char *folder, const char *name, const char *text) {
-    char path[256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
 static int set_up(void **state) {
     (void)state;
-    char folder[64] = "/tmp/overworld-bundle-XXXXXX";
     d = deployment_start(shape, NULL);
-    assert_non_null(mkdtemp(folder));
-    write_file(
-        folder, "virtualserver.json",
+    own_bundle_deploy(
+        d,
         "{\"name\":\"later\",\"runtime\":\"c\",\"functions\":{"
         "\"leaf\":{\"exposure\":\"client\"},\"which\":{\"exposure\":\"client\"},\"spread\":{\"exposure\":\"client\"},"
         "\"chain\":{\"exposure\":\"client\"},\"refuse\":{\"exposure\":\"client\"},"
-        "\"slow\":{\"exposure\":\"client\",\"timeout_ms\":30000}}}");
-    write_file(folder, "later.c", source);
-    deployment_deploy(d, folder, true);
+        "\"slow\":{\"exposure\":\"client\",\"timeout_ms\":30000}}}",
+        source, true);
     player = deployment_player(d, "device-of-later");
     return 0;
 }

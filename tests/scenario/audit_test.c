@@ -2,6 +2,7 @@
 // does: a new method fails here until its request stands in the table.
 
 #include "tests/scenario/deployment.h"
+#include "tests/scenario/json_call.h"
 
 #include "core/json/tree.h"
 #include "core/rpc/api.h"
@@ -217,24 +218,8 @@ static int tear_down(void **state) {
     return 0;
 }
 
-// ---- Asking ----
-
-static ow_json *ask_as(ow_client *client, const char *path, const char *body) {
-    ow_client_request request = {
-        .method = "POST", .path = path, .body = body, .size = strlen(body)};
-    ow_client_reply *reply = NULL;
-    ow_client_error error;
-    if (!ow_client_send(client, &request, &reply, &error)) {
-        fail_msg("%s %s: %d %s: %s", path, body, error.status, error.reason, error.message);
-    }
-    ow_json *json = NULL;
-    assert_int_equal(ow_json_parse(reply->data, reply->size, 64, &json, NULL), OW_OK);
-    ow_client_reply_free(reply);
-    return json;
-}
-
 static ow_json *ask(const char *path, const char *body) {
-    return ask_as(operator, path, body);
+    return json_must_call(operator, path, body);
 }
 
 typedef struct seen {
@@ -364,7 +349,7 @@ static void make_change(const change *c) {
         ow_client_config config = {.url = deployment_console(d), .access_token = kept[c->as]};
         other = ow_client_new(&config, NULL);
     }
-    ow_json *reply = ask_as(other != NULL ? other : operator, c->path, body);
+    ow_json *reply = json_must_call(other != NULL ? other : operator, c->path, body);
     ow_client_free(other);
     if (c->keep != NULL) {
         keep(c, reply);

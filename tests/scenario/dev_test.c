@@ -16,7 +16,8 @@
 enum { LINES = 200, CHANGES = 5, PROMISE_MS = 1000, SLACK = 5 };
 
 // In one piece, as editors do: a half-written file is no change.
-static void write_file(const char *folder, const char *name, const char *text) {
+// In one step, as editors do.
+static void replace_file(const char *folder, const char *name, const char *text) {
     char path[128], temporary[128];
     snprintf(path, sizeof path, "%s/%s", folder, name);
     snprintf(temporary, sizeof temporary, "%s/.%s.new", folder, name);
@@ -36,7 +37,7 @@ static void write_source(const char *folder, int number) {
     }
     snprintf(text + used, sizeof text - (size_t)used,
              "int answer(ow_ctx *ctx) {\n    return ow_reply_text(ctx, \"%d\");\n}\n", number);
-    write_file(folder, "live.c", text);
+    replace_file(folder, "live.c", text);
 }
 
 // The answer in a header of a folder that is made while `ow dev` runs.
@@ -46,10 +47,10 @@ static void move_into_folder(const char *folder, int number) {
     assert_int_equal(mkdir(inner, 0755), 0);
     char text[64];
     snprintf(text, sizeof text, "#define NUMBER \"%d\"\n", number);
-    write_file(inner, "number.h", text);
-    write_file(folder, "live.c",
-               "#include <overworld.h>\n#include \"part/number.h\"\nint answer(ow_ctx *ctx) {\n"
-               "    return ow_reply_text(ctx, NUMBER);\n}\n");
+    replace_file(inner, "number.h", text);
+    replace_file(folder, "live.c",
+                 "#include <overworld.h>\n#include \"part/number.h\"\nint answer(ow_ctx *ctx) {\n"
+                 "    return ow_reply_text(ctx, NUMBER);\n}\n");
 }
 
 static bool replies(ow_client *player, int number) {
@@ -78,9 +79,9 @@ static void a_change_is_served_soon(void **state) {
     deployment *d = deployment_start(SHAPE_ONE_PROCESS, NULL);
     char folder[64] = "/tmp/overworld-bundle-XXXXXX";
     assert_non_null(mkdtemp(folder));
-    write_file(folder, "virtualserver.json",
-               "{\"name\":\"live\",\"runtime\":\"c\",\"functions\":{\"answer\":{\"exposure\":"
-               "\"client\"}}}");
+    replace_file(folder, "virtualserver.json",
+                 "{\"name\":\"live\",\"runtime\":\"c\",\"functions\":{\"answer\":{\"exposure\":"
+                 "\"client\"}}}");
     write_source(folder, 0);
     pid_t child = fork();
     if (child == 0) {
@@ -99,7 +100,7 @@ static void a_change_is_served_soon(void **state) {
     move_into_folder(folder, 100);
     until_reply(player, 100, PROMISE_MS * SLACK);
     snprintf(inner, sizeof inner, "%s/part", folder);
-    write_file(inner, "number.h", "#define NUMBER \"101\"\n");
+    replace_file(inner, "number.h", "#define NUMBER \"101\"\n");
     until_reply(player, 101, PROMISE_MS * SLACK);
     print_message("%d changes, each served within %d ms\n", CHANGES, (int)longest);
     kill(child, SIGKILL); // and with it `ow dev`

@@ -1,7 +1,8 @@
 // Events from one end to the other: a function publishes, a webhook comes in, CloudEvents come in, a player
 // logs in; and other functions run for it.
 
-#include "tests/scenario/deployment.h"
+#include "tests/scenario/json_call.h"
+#include "tests/scenario/own_bundle.h"
 
 #include "core/json/tree.h"
 #include "core/testing/ow_test.h"
@@ -9,16 +10,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define EVENTS "/overworld.events.v1.Events/"
+
+enum { PATIENCE_MS = 20000, NOTE_MS = 5000 };
 
 static deployment_shape shape;
 static deployment *d;
 static ow_client *operator;
 static ow_client *player;
 
-// "tell" publishes what it is given; "note" keeps the last event of its args' name; "recall" shows it.
+// "tell" publishes what it is given; "note" keeps the last event of its args' name and pushes to whoever called
+// "attend"; "recall" shows it.
 static const char source[] =
     "#include \"overworld.h\"\n"
     "#include <string.h>\n"
@@ -27,13 +30,22 @@ static const char source[] =
     "    ow_status status = ow_publish(ctx, \"match.ended\", ow_payload(ctx, &size), NULL);\n"
     "    return status == OW_DONE ? ow_reply(ctx, \"true\", 4)\n"
     "                             : ow_refuse(ctx, ow_error_reason(ctx), \"not published\", NULL);\n}\n"
+    "int attend(ow_ctx *ctx) {\n"
+    "    const char *who = ow_player(ctx);\n"
+    "    return ow_kv_set(ctx, OW_KV_SERVER, \"attendant\", who, strlen(who), 0) == OW_DONE\n"
+    "               ? ow_reply(ctx, \"true\", 4) : 1;\n}\n"
     "int note(ow_ctx *ctx) {\n"
     "    size_t size;\n"
+    "    char who[64] = \"\";\n"
+    "    ow_kv_item item;\n"
     "    const char *payload = ow_payload(ctx, &size);\n"
     "    cJSON *event = cJSON_ParseWithLength(payload, size);\n"
     "    const char *key = ow_json_string(event, \"args\", \"none\");\n"
     "    ow_status status = ow_kv_set(ctx, OW_KV_SERVER, key, payload, size, 0);\n"
     "    cJSON_Delete(event);\n"
+    "    if (status == OW_DONE) status = ow_kv_get(ctx, OW_KV_SERVER, \"attendant\", &item);\n"
+    "    if (status == OW_DONE && item.length < sizeof who) memcpy(who, item.value, item.length);\n"
+    "    if (status == OW_DONE) status = ow_push(ctx, who, \"noted\", NULL);\n"
     "    return status == OW_DONE ? ow_reply(ctx, \"true\", 4) : 1;\n}\n"
     "int recall(ow_ctx *ctx) {\n"
     "    size_t size;\n"
@@ -46,63 +58,42 @@ static const char source[] =
     "    if (ow_kv_get(ctx, OW_KV_SERVER, key, &item) != OW_DONE) return ow_reply(ctx, \"null\", 4);\n"
     "    return ow_reply(ctx, item.value, item.length);\n}\n";
 
-static void write_file(const char *folder, const char *name, const char *text) {
-    char path[400];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
 static void deploy(void) {
-    char folder[300];
-    const char *base = getenv("TEST_TMPDIR");
-    snprintf(folder, sizeof folder, "%s/bell_XXXXXX", base != NULL ? base : "/tmp");
-    assert_non_null(mkdtemp(folder));
-    write_file(
-        folder, "virtualserver.json",
+    own_bundle_deploy(
+        d,
         "{\"name\":\"bell\",\"runtime\":\"c\",\"functions\":{\"tell\":{\"exposure\":\"client\"},"
-        "\"note\":{},\"recall\":{\"exposure\":\"client\"}},"
+        "\"attend\":{\"exposure\":\"client\"},\"note\":{},\"recall\":{\"exposure\":\"client\"}},"
         "\"subscriptions\":[{\"name\":\"declared\",\"event_type\":\"match.*\","
-        "\"function\":\"note\",\"args\":\"\\\"declared\\\"\"}]}");
-    write_file(folder, "bell.c", source);
-    deployment_deploy(d, folder, true);
-}
-
-// ---- Asking ----
-
-static ow_json *send(ow_client *client, const char *path, const char *body) {
-    ow_client_request request = {
-        .method = "POST", .path = path, .body = body, .size = strlen(body)};
-    ow_client_reply *reply = NULL;
-    ow_client_error error;
-    if (!ow_client_send(client, &request, &reply, &error)) {
-        fail_msg("%s %s: %d %s: %s", path, body, error.status, error.reason, error.message);
-    }
-    ow_json *json = NULL;
-    assert_int_equal(ow_json_parse(reply->data, reply->size, 64, &json, NULL), OW_OK);
-    ow_client_reply_free(reply);
-    return json;
+        "\"function\":\"note\",\"args\":\"\\\"declared\\\"\"}]}",
+        source, true);
 }
 
 static void ask(const char *method, const char *body) {
     char path[200];
     snprintf(path, sizeof path, EVENTS "%s", method);
-    ow_json_free(send(operator, path, body));
+    ow_json_free(json_must_call(operator, path, body));
+}
+
+// Returns when something was noted since the last time, or a while has passed.
+static void await_note(int wait_ms) {
+    static char cursor[64];
+    char body[128];
+    snprintf(body, sizeof body, "{\"cursor\":\"%s\",\"waitMs\":%d}", cursor, wait_ms);
+    ow_json *json = json_must_call(player, "/overworld.push.v1.Push/Poll", body);
+    snprintf(cursor, sizeof cursor, "%s", ow_json_string(ow_json_get(json, "cursor")));
+    ow_json_free(json);
 }
 
 // What "note" has kept under a name; waits for it.
 static ow_json *recall(const char *name) {
     char body[80];
     snprintf(body, sizeof body, "\"%s\"", name);
-    for (int i = 0; i < 2000; i++) {
-        ow_json *json = send(player, "/v1/call/bell/recall", body);
+    for (int64_t end = now_ms() + PATIENCE_MS; now_ms() < end; await_note(NOTE_MS)) {
+        ow_json *json = json_must_call(player, "/v1/call/bell/recall", body);
         if (ow_json_kind_of(json) == OW_JSON_OBJECT) {
             return json;
         }
         ow_json_free(json);
-        usleep(10000);
     }
     fail_msg("nothing came for %s", name);
     return NULL;
@@ -124,6 +115,8 @@ static int set_up(void **state) {
     deploy();
     ask("DeclareEventType", "{\"name\":\"match.ended\"}");
     player = deployment_player(d, "device-of-events");
+    ow_json_free(json_must_call(player, "/v1/call/bell/attend", "{}"));
+    await_note(0); // none is missed from here on
     return 0;
 }
 
@@ -146,7 +139,7 @@ static const char *text_of(const ow_json *json, const char *name) {
 static void a_function_publishes(void **state) {
     (void)state;
     subscribe("told", "match.ended");
-    ow_json_free(send(player, "/v1/call/bell/tell", "{\"winner\":\"red\"}"));
+    ow_json_free(json_must_call(player, "/v1/call/bell/tell", "{\"winner\":\"red\"}"));
     ow_json *event = recall("told");
     assert_string_equal(text_of(event, "event_name"), "match.ended");
     assert_string_equal(text_of(ow_json_get(event, "event_data"), "winner"), "red");
@@ -187,7 +180,7 @@ static void a_players_life_is_told(void **state) {
     expect_about("left", "session_id", text_of(data, "session_id"));
     char body[200];
     snprintf(body, sizeof body, "{\"playerId\":\"%s\",\"reason\":\"of a test\"}", login.player_id);
-    ow_json_free(send(operator, "/overworld.identity.v1.Identity/BanPlayer", body));
+    ow_json_free(json_must_call(operator, "/overworld.identity.v1.Identity/BanPlayer", body));
     expect_about("banned", "reason", "of a test");
     ow_json_free(event);
     ow_client_free(other);
@@ -195,17 +188,12 @@ static void a_players_life_is_told(void **state) {
 
 static void what_fails_is_told(void **state) {
     (void)state;
-    char folder[300];
-    char out[8192];
-    const char *base = getenv("TEST_TMPDIR");
+    char folder[64], out[8192];
     subscribe("unbuilt", "virtualserver.build_failed");
-    snprintf(folder, sizeof folder, "%s/broken_XXXXXX", base != NULL ? base : "/tmp");
-    assert_non_null(mkdtemp(folder));
-    write_file(folder, "virtualserver.json",
-               "{\"name\":\"bell\",\"runtime\":\"c\",\"functions\":{\"tell\":{}}}");
-    write_file(folder, "bell.c",
-               "#include <overworld.h>\nint tell(ow_ctx *ctx) { return nothing; }\n");
+    own_bundle_make(folder, "{\"name\":\"bell\",\"runtime\":\"c\",\"functions\":{\"tell\":{}}}",
+                    "#include <overworld.h>\nint tell(ow_ctx *ctx) { return nothing; }\n");
     assert_int_not_equal(OW(d, out, "vs", "deploy", folder), 0);
+    own_bundle_remove(folder);
     expect_about("unbuilt", "virtual_server", "bell");
     // Refused, and so given up at once.
     subscribe("failed", "function.failed");
@@ -227,9 +215,9 @@ static void what_fails_is_told(void **state) {
 static void a_release_is_an_event(void **state) {
     (void)state;
     subscribe("moved", "virtualserver.deployed");
-    ow_json_free(
-        send(operator, "/overworld.registry.v1.Registry/CreateAlias",
-             "{\"virtualServer\":\"bell\",\"name\":\"live\",\"targets\":[{\"version\":\"1\"}]}"));
+    ow_json_free(json_must_call(
+        operator, "/overworld.registry.v1.Registry/CreateAlias",
+        "{\"virtualServer\":\"bell\",\"name\":\"live\",\"targets\":[{\"version\":\"1\"}]}"));
     ow_json *event = recall("moved");
     assert_string_equal(text_of(ow_json_get(event, "event_data"), "alias"), "live");
     ow_json_free(event);

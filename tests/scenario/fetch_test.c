@@ -1,6 +1,6 @@
 // Requests that functions send: where they may go, and what cannot talk them into going elsewhere.
 
-#include "tests/scenario/deployment.h"
+#include "tests/scenario/own_bundle.h"
 
 #include "core/json/tree.h"
 #include "core/testing/ow_test.h"
@@ -126,25 +126,13 @@ static const char source[] =
     "    return ow_reply_json(ctx, out);\n}\n"
     "int at_start(ow_ctx *ctx) { return ow_reply_text(ctx, \"1\"); }\n";
 
-static void write_file(const char *folder, const char *name, const char *text) {
-    char path[256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
 static void deploy(const char *name, const char *fetch) {
-    char folder[64] = "/tmp/overworld-bundle-XXXXXX", manifest[512];
-    assert_non_null(mkdtemp(folder));
+    char manifest[512];
     snprintf(manifest, sizeof manifest,
              "{\"name\":\"%s\",\"runtime\":\"c\",\"functions\":{\"get\":{\"exposure\":\"client\","
              "\"timeout_ms\":20000}}%s%s}",
              name, fetch[0] != '\0' ? ",\"fetch\":" : "", fetch);
-    write_file(folder, "virtualserver.json", manifest);
-    write_file(folder, "fetch.c", source);
-    deployment_deploy(d, folder, true);
+    own_bundle_deploy(d, manifest, source, true);
 }
 
 static int set_up(void **state) {

@@ -1,7 +1,7 @@
 // Two titles with the same names of everything, and two virtual servers in one: what a function sees and
 // leaves behind stays where it belongs.
 
-#include "tests/scenario/deployment.h"
+#include "tests/scenario/own_bundle.h"
 
 #include "core/testing/ow_test.h"
 
@@ -35,25 +35,15 @@ static const char source[] =
     "\"k\", &item);\n"
     "    return ow_reply_text(ctx, status ? \"0\" : \"1\");\n}\n";
 
-static void write_file(const char *folder, const char *name, const char *text) {
-    char path[256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
 static void deploy(const char *title, const char *name, const char *env) {
-    char folder[64] = "/tmp/overworld-bundle-XXXXXX", manifest[512], out[4096];
-    assert_non_null(mkdtemp(folder));
+    char folder[64], manifest[512], out[4096];
     snprintf(manifest, sizeof manifest,
              "{\"name\":\"%s\",\"runtime\":\"c\",\"functions\":{\"peek\":{\"exposure\":\"client\"},"
              "\"other\":{\"exposure\":\"client\"}}%s%s}",
              name, env[0] != '\0' ? ",\"env\":" : "", env);
-    write_file(folder, "virtualserver.json", manifest);
-    write_file(folder, "peek.c", source);
+    own_bundle_make(folder, manifest, source);
     assert_int_equal(OW(d, out, "vs", "deploy", folder, "--publish", "--title", title), 0);
+    own_bundle_remove(folder);
 }
 
 static int set_up(void **state) {
@@ -69,6 +59,8 @@ static int set_up(void **state) {
     write_file(folder, "value", "12345");
     assert_int_equal(
         OW(d, out, "secret", "set", "lab", "key", "--file", path, "--title", "default"), 0);
+    unlink(path);
+    rmdir(folder);
     assert_int_equal(OW(d, out, "kv", "set", "--vs", "lab", "--title", "default", "k", "lab's"), 0);
     assert_int_equal(OW(d, out, "kv", "set", "--title", "default", "k", "title's"), 0);
     return 0;

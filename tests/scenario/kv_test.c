@@ -1,6 +1,6 @@
 // Keys and values as functions, server keys and operators see them. Run against the shapes of deployment.
 
-#include "tests/scenario/deployment.h"
+#include "tests/scenario/own_bundle.h"
 
 #include "core/testing/ow_test.h"
 
@@ -12,15 +12,6 @@
 static deployment_shape shape;
 static deployment *d;
 static ow_client *player;
-
-static void write_file(const char *folder, const char *name, const char *text) {
-    char path[256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
 
 // Payloads are {"scope","key","value","version"}; replies name the status, or give value and version.
 static const char source[] =
@@ -77,26 +68,21 @@ static const char hostile[] =
     "    return ow_reply_text(ctx, answer.outcome ? answer.code : \"done\");\n}\n";
 
 static void deploy(const char *name) {
-    char folder[64] = "/tmp/overworld-bundle-XXXXXX", manifest[512];
-    assert_non_null(mkdtemp(folder));
+    char manifest[512];
     snprintf(manifest, sizeof manifest,
              "{\"name\":\"%s\",\"runtime\":\"c\",\"functions\":{\"get\":{\"exposure\":\"client\"},"
              "\"set\":{\"exposure\":\"client\"},\"cas\":{\"exposure\":\"client\"},"
              "\"at_start\":{\"exposure\":\"client\"}}}",
              name);
-    write_file(folder, "virtualserver.json", manifest);
-    write_file(folder, "kv.c", source);
-    deployment_deploy(d, folder, true);
+    own_bundle_deploy(d, manifest, source, true);
 }
 
 static void deploy_hostile(void) {
-    char folder[64] = "/tmp/overworld-bundle-XXXXXX";
-    assert_non_null(mkdtemp(folder));
-    write_file(folder, "virtualserver.json",
-               "{\"name\":\"hostile\",\"runtime\":\"c\",\"functions\":{\"send\":{\"exposure\":"
-               "\"client\"}}}");
-    write_file(folder, "hostile.c", hostile);
-    deployment_deploy(d, folder, true);
+    own_bundle_deploy(
+        d,
+        "{\"name\":\"hostile\",\"runtime\":\"c\",\"functions\":{\"send\":{\"exposure\":"
+        "\"client\"}}}",
+        hostile, true);
 }
 
 static int set_up(void **state) {

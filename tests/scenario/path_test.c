@@ -1,7 +1,7 @@
 // The whole path through the C SDK: login, calls, refusals, nested calls, deploys, logs, drain. Run
 // against every shape of deployment.
 
-#include "tests/scenario/deployment.h"
+#include "tests/scenario/own_bundle.h"
 
 #include "core/json/tree.h"
 #include "core/testing/ow_test.h"
@@ -325,22 +325,11 @@ static void many_calls_go_on_at_once(void **state) {
 
 // ---- Deploys ----
 
-static void write_file(const char *folder, const char *name, const char *text) {
-    char path[256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
 static void make_bundle(char folder[64], const char *source) {
-    snprintf(folder, 64, "/tmp/overworld-bundle-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    write_file(folder, "virtualserver.json",
-               "{\"name\":\"swap\",\"runtime\":\"c\",\"functions\":{\"answer\":{\"exposure\":"
-               "\"client\"}}}");
-    write_file(folder, "swap.c", source);
+    own_bundle_make(folder,
+                    "{\"name\":\"swap\",\"runtime\":\"c\",\"functions\":{\"answer\":{\"exposure\":"
+                    "\"client\"}}}",
+                    source);
 }
 
 static const char *answer_source(char source[160], int number) {
@@ -357,14 +346,15 @@ static void bad_code_leaves_the_old_code_serving(void **state) {
     make_bundle(folder, answer_source(source, 1));
     deployment_deploy(d, folder, false);
     expect_reply(player, "swap/answer", "{}", "1");
-    write_file(folder, "swap.c",
+    write_file(folder, "main.c",
                "#include <overworld.h>\nint answer(ow_ctx *ctx) {\n    return x;\n}\n");
     assert_int_equal(OW(d, out, "vs", "deploy", folder, "--json"), 1);
-    assert_non_null(strstr(out, "\"file\":\"swap.c\""));
+    assert_non_null(strstr(out, "\"file\":\"main.c\""));
     assert_non_null(strstr(out, "\"line\":3"));
     expect_reply(player, "swap/answer", "{}", "1");
-    write_file(folder, "swap.c", answer_source(source, 2));
+    write_file(folder, "main.c", answer_source(source, 2));
     deployment_deploy(d, folder, false);
+    own_bundle_remove(folder);
     expect_reply(player, "swap/answer", "{}", "2");
 }
 
@@ -374,8 +364,9 @@ static void a_published_version_stays(void **state) {
     make_bundle(folder, answer_source(source, 10));
     deployment_deploy(d, folder, true);
     expect_reply(player, "swap/answer", "{}", "10");
-    write_file(folder, "swap.c", answer_source(source, 11));
+    write_file(folder, "main.c", answer_source(source, 11));
     deployment_deploy(d, folder, false);
+    own_bundle_remove(folder);
     expect_reply(player, "swap/answer", "{}", "10");
     assert_int_equal(
         OW(d, out, "fn", "invoke", "swap", "answer", "--qualifier", "$LATEST", "--quiet"), 0);

@@ -2,6 +2,7 @@
 // every shape of deployment.
 
 #include "tests/scenario/deployment.h"
+#include "tests/scenario/json_call.h"
 #include "tests/scenario/ws_client.h"
 
 #include "core/json/tree.h"
@@ -42,29 +43,6 @@ static int tear_down(void **state) {
     return 0;
 }
 
-// ---- asking ----
-
-static ow_json *ask(ow_client *client, const char *path, const char *body, ow_client_error *error) {
-    ow_client_request request = {
-        .method = "POST", .path = path, .body = body, .size = strlen(body)};
-    ow_client_reply *reply = NULL;
-    ow_json *tree = NULL;
-    if (ow_client_send(client, &request, &reply, error)) {
-        assert_int_equal(ow_json_parse(reply->data, reply->size, 64, &tree, NULL), OW_OK);
-        ow_client_reply_free(reply);
-    }
-    return tree;
-}
-
-static ow_json *expect(ow_client *client, const char *path, const char *body) {
-    ow_client_error error;
-    ow_json *tree = ask(client, path, body, &error);
-    if (tree == NULL) {
-        fail_msg("%s: %d %s %s", path, error.status, error.reason, error.message);
-    }
-    return tree;
-}
-
 static int64_t number(const ow_json *tree, const char *name) {
     int64_t value = 0;
     ow_json_as_int(ow_json_get(tree, name), &value);
@@ -77,7 +55,7 @@ static void push_to(ow_client *client, const char *player_id, const char *payloa
     snprintf(body, sizeof body,
              "{\"playerIds\":[\"%s\"],\"topic\":\"test\",\"payloadJson\":\"%s\"}", player_id,
              payload);
-    ow_json *reply = expect(client, PUSH "Send", body);
+    ow_json *reply = json_must_call(client, PUSH "Send", body);
     if (ret_id != NULL) {
         snprintf(ret_id, 48, "%s", ow_json_string(ow_json_get(reply, "messageId")));
     }
@@ -90,7 +68,7 @@ static void wait_for_report(const char *id, const char *name, int64_t count) {
     int64_t until = now_ms() + PATIENCE_MS;
     snprintf(body, sizeof body, "{\"messageId\":\"%s\"}", id);
     for (;;) {
-        ow_json *report = expect(operator, PUSH "GetMessage", body);
+        ow_json *report = json_must_call(operator, PUSH "GetMessage", body);
         int64_t found = number(report, name);
         ow_json_free(report);
         if (found == count) {
@@ -105,7 +83,7 @@ static void wait_for_report(const char *id, const char *name, int64_t count) {
 static void log_in(player *p, const char *device) {
     memset(p, 0, sizeof *p);
     p->client = deployment_player(d, device);
-    ow_json *me = expect(p->client, "/overworld.identity.v1.Identity/WhoAmI", "{}");
+    ow_json *me = json_must_call(p->client, "/overworld.identity.v1.Identity/WhoAmI", "{}");
     snprintf(p->id, sizeof p->id, "%s", ow_json_string(ow_json_get(me, "id")));
     ow_json_free(me);
 }
@@ -291,7 +269,7 @@ static void a_slow_reader_is_bounded_and_told(void **state) {
              p.id, payload);
     // More than the kernels on both sides and the queue hold.
     for (int i = 0; i < 700; i++) {
-        ow_json_free(expect(operator, PUSH "Send", body));
+        ow_json_free(json_must_call(operator, PUSH "Send", body));
     }
     while (ws_hear(ws, PATIENCE_MS, &code) != NULL) {
         heard++;
@@ -307,22 +285,22 @@ static void polling_gives_the_same(void **state) {
     char body[256];
     (void)state;
     log_in(&p, "push-poll-device");
-    ow_json *nothing = expect(p.client, PUSH "Poll", "{}");
+    ow_json *nothing = json_must_call(p.client, PUSH "Poll", "{}");
     assert_int_equal(ow_json_count(ow_json_get(nothing, "messages")), 0);
     snprintf(p.cursor, sizeof p.cursor, "%s", ow_json_string(ow_json_get(nothing, "cursor")));
     ow_json_free(nothing);
     char id[48];
     push_to(operator, p.id, "\\\"one\\\"", id);
     snprintf(body, sizeof body, "{\"cursor\":\"%s\",\"waitMs\":5000}", p.cursor);
-    ow_json *some = expect(p.client, PUSH "Poll", body);
+    ow_json *some = json_must_call(p.client, PUSH "Poll", body);
     const ow_json *first = ow_json_first(ow_json_get(some, "messages"));
     assert_string_equal(ow_json_string(ow_json_get(first, "payloadJson")), "\"one\"");
     snprintf(body, sizeof body, "{\"cursor\":\"%s\"}", ow_json_string(ow_json_get(some, "cursor")));
     ow_json_free(some);
-    ow_json_free(expect(p.client, PUSH "Poll", body));
+    ow_json_free(json_must_call(p.client, PUSH "Poll", body));
     wait_for_report(id, "delivered", 1);
     ow_client_error error;
-    assert_null(ask(p.client, PUSH "Poll", "{\"cursor\":\"x\"}", &error));
+    assert_null(json_call(p.client, PUSH "Poll", "{\"cursor\":\"x\"}", &error));
     assert_string_equal(error.reason, "bad_cursor");
     ow_client_free(p.client);
 }
@@ -381,12 +359,12 @@ static void bad_messages_are_refused(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         ow_client_error error;
-        assert_null(ask(operator, PUSH "Send", cases[i].body, &error));
+        assert_null(json_call(operator, PUSH "Send", cases[i].body, &error));
         assert_int_equal(error.status, 400);
         assert_string_equal(error.reason, cases[i].reason);
     }
     ow_client_error error;
-    assert_null(ask(operator, PUSH "GetMessage", "{\"messageId\":\"psh_1\"}", &error));
+    assert_null(json_call(operator, PUSH "GetMessage", "{\"messageId\":\"psh_1\"}", &error));
     assert_string_equal(error.reason, "message_not_found");
     int status;
     assert_null(ws_connect(deployment_public(d), "/v1/pushes", &status));

@@ -1,7 +1,7 @@
 // Releases: aliases with weights, moves and rollbacks while players are on it. Run against the shapes of
 // deployment.
 
-#include "tests/scenario/deployment.h"
+#include "tests/scenario/own_bundle.h"
 
 #include "core/testing/ow_test.h"
 
@@ -18,28 +18,17 @@ static deployment_shape shape;
 static deployment *d;
 static ow_client *operator_client;
 
-static void write_file(const char *folder, const char *name, const char *text) {
-    char path[256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
 // Publishes a version of "game" whose function `answer` is this code.
 static void publish_code(const char *body) {
-    char folder[64] = "/tmp/overworld-bundle-XXXXXX", source[1024];
-    assert_non_null(mkdtemp(folder));
-    write_file(folder, "virtualserver.json",
-               "{\"name\":\"game\",\"runtime\":\"c\",\"functions\":{\"answer\":{\"exposure\":"
-               "\"client\"}}}");
+    static const char manifest[] =
+        "{\"name\":\"game\",\"runtime\":\"c\",\"functions\":{\"answer\":{\"exposure\":"
+        "\"client\"}}}";
+    char source[1024];
     snprintf(source, sizeof source,
              "#define _POSIX_C_SOURCE 200809L\n#include <overworld.h>\n#include <time.h>\n"
              "int answer(ow_ctx *ctx) {\n%s\n}\n",
              body);
-    write_file(folder, "game.c", source);
-    deployment_deploy(d, folder, false);
+    own_bundle_deploy(d, manifest, source, false);
 }
 
 // A version whose `answer` replies its number.

@@ -1,7 +1,7 @@
 // Two runners: each function belongs to one of them, what they know is told together, and when one is
 // killed its functions go on in the other.
 
-#include "tests/scenario/deployment.h"
+#include "tests/scenario/own_bundle.h"
 
 #include "core/testing/ow_test.h"
 
@@ -20,37 +20,31 @@ static const char *const names[] = {"a", "b", NULL};
 static deployment *d;
 static ow_client *player;
 
-static void write_bundle(const char *folder) {
-    char path[128];
-    snprintf(path, sizeof path, "%s/virtualserver.json", folder);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fprintf(file, "{\"name\":\"many\",\"runtime\":\"c\",\"functions\":{");
+static const char source[] = "#include <overworld.h>\n#include <time.h>\nint work(ow_ctx *ctx) {\n"
+                             "    struct timespec ms = {0, 2000000};\n    nanosleep(&ms, NULL);\n"
+                             "    return ow_reply_text(ctx, \"done\");\n}\n";
+
+static void deploy_many(void) {
+    char manifest[FUNCTIONS * 60 + 80];
+    size_t size = (size_t)snprintf(manifest, sizeof manifest,
+                                   "{\"name\":\"many\",\"runtime\":\"c\",\"functions\":{");
     for (int i = 0; i < FUNCTIONS; i++) {
-        fprintf(file, "%s\"f%d\":{\"exposure\":\"client\",\"entry\":\"work\"}", i > 0 ? "," : "",
-                i);
+        size += (size_t)snprintf(manifest + size, sizeof manifest - size,
+                                 "%s\"f%d\":{\"exposure\":\"client\",\"entry\":\"work\"}",
+                                 i > 0 ? "," : "", i);
     }
-    fprintf(file, "}}");
-    fclose(file);
-    snprintf(path, sizeof path, "%s/many.c", folder);
-    file = fopen(path, "w");
-    assert_non_null(file);
-    fprintf(file, "#include <overworld.h>\n#include <time.h>\nint work(ow_ctx *ctx) {\n"
-                  "    struct timespec ms = {0, 2000000};\n    nanosleep(&ms, NULL);\n"
-                  "    return ow_reply_text(ctx, \"done\");\n}\n");
-    fclose(file);
+    size += (size_t)snprintf(manifest + size, sizeof manifest - size, "}}");
+    assert_true(size < sizeof manifest);
+    own_bundle_deploy(d, manifest, source, true);
 }
 
 static int set_up(void **state) {
     (void)state;
-    char folder[] = "/tmp/overworld-bundle-XXXXXX";
-    assert_non_null(mkdtemp(folder));
-    write_bundle(folder);
     d = deployment_new(SHAPE_SPLIT, NULL, NULL);
     deployment_runners(d, names);
     deployment_start_all(d);
     assert_true(deployment_wait_ready(d, PATIENCE_MS));
-    deployment_deploy(d, folder, true);
+    deploy_many();
     player = deployment_player(d, "a-player-of-many-functions");
     return 0;
 }

@@ -1,6 +1,6 @@
 // Secrets: functions get them, nobody else sees them. Run against the shapes of deployment.
 
-#include "tests/scenario/deployment.h"
+#include "tests/scenario/own_bundle.h"
 
 #include "core/testing/ow_test.h"
 
@@ -15,15 +15,6 @@
 static deployment_shape shape;
 static deployment *d;
 static ow_client *player;
-
-static void write_file(const char *folder, const char *name, const char *text) {
-    char path[256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
 
 // `sum` replies the sum of the secret's characters, or -1; `at_start` the same of what ow_init saw.
 static const char source[] =
@@ -45,15 +36,13 @@ static const char source[] =
 
 static int set_up(void **state) {
     (void)state;
-    char folder[64] = "/tmp/overworld-bundle-XXXXXX";
     d = deployment_start(shape, NULL);
-    assert_non_null(mkdtemp(folder));
-    write_file(folder, "virtualserver.json",
-               "{\"name\":\"vault\",\"runtime\":\"c\",\"functions\":{\"sum\":{\"exposure\":"
-               "\"client\"},\"at_start\":{\"exposure\":\"client\"},\"missing\":{\"exposure\":"
-               "\"client\"}}}");
-    write_file(folder, "vault.c", source);
-    deployment_deploy(d, folder, true);
+    own_bundle_deploy(
+        d,
+        "{\"name\":\"vault\",\"runtime\":\"c\",\"functions\":{\"sum\":{\"exposure\":"
+        "\"client\"},\"at_start\":{\"exposure\":\"client\"},\"missing\":{\"exposure\":"
+        "\"client\"}}}",
+        source, true);
     player = deployment_player(d, "device-of-secrets");
     return 0;
 }

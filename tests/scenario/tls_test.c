@@ -1,6 +1,7 @@
 // HTTPS from PEM files, renewed while players are on it, and the configurations that refuse to start.
 
 #include "tests/scenario/deployment.h"
+#include "tests/scenario/steady.h"
 
 #include "core/testing/ow_test.h"
 #include "sdk/c/overworld_push.h"
@@ -99,39 +100,6 @@ static bool answers(const deployment *d, const char *trusted) {
     bool good = client != NULL && ow_client_send(client, &request, NULL, NULL);
     ow_client_free(client);
     return good;
-}
-
-typedef struct load {
-    ow_client *client;
-    int running, good, bad;
-    bool stop;
-    ow_client_error last;
-} load;
-
-static void start_one(load *l);
-
-static void on_reply(void *user, ow_client_reply *reply, const ow_client_error *error) {
-    load *l = user;
-    l->running--;
-    if (reply != NULL) {
-        l->good++;
-    } else {
-        l->bad++;
-        l->last = *error;
-    }
-    start_one(l);
-}
-
-static void start_one(load *l) {
-    if (!l->stop && start_call(l->client, "lab/echo", "{\"a\":1}", on_reply, l)) {
-        l->running++;
-    }
-}
-
-static void play(load *l, int ms) {
-    for (int64_t end = now_ms() + ms; now_ms() < end;) {
-        ow_client_poll(l->client, 5);
-    }
 }
 
 // Neither plain HTTP nor an old TLS is answered there, and of TLS 1.2 only what keeps a recorded connection
@@ -277,7 +245,10 @@ static void renews_while_players_are_on_it(void **state) {
     char output[MESSAGE_MAX];
     assert_int_equal(RUN(output, "cp", f.certificate, trusted), 0);
     ow_client_config config = {.url = deployment_public(d), .ca_file = trusted};
-    load l = {.client = ow_client_new(&config, NULL)};
+    steady l = {.client = ow_client_new(&config, NULL),
+                .function = "lab/echo",
+                .payload = "{\"a\":1}",
+                .in_flight = 8};
     ow_client_error error;
     if (!ow_client_login_device(l.client, "device-tls", NULL, &error)) {
         fail_msg("%s", error.message);
@@ -286,12 +257,9 @@ static void renews_while_players_are_on_it(void **state) {
     listen_to(&pushes, d, trusted);
     expect_socket(d);
     expect_pushes(d, &pushes);
-    for (int i = 0; i < 8; i++) {
-        start_one(&l);
-    }
     // Their handshakes are over before the first renewal.
     while (l.good < 64) {
-        play(&l, 50);
+        steady_play(&l, 50);
         assert_int_equal(l.bad, 0);
     }
     for (int i = 0; i < RENEWALS; i++) {
@@ -302,21 +270,14 @@ static void renews_while_players_are_on_it(void **state) {
         assert_int_equal(rename(f.other_certificate, f.certificate), 0);
         int64_t end = now_ms() + PATIENCE_MS;
         while (!answers(d, f.certificate)) {
-            play(&l, 200);
+            steady_play(&l, 200);
             assert_true(now_ms() < end);
         }
         assert_false(answers(d, trusted));
-        play(&l, 200);
+        steady_play(&l, 200);
     }
-    l.stop = true;
-    while (l.running > 0) {
-        ow_client_poll(l.client, 5);
-    }
-    if (l.bad > 0) {
-        fail_msg("%d of %d calls failed: %s", l.bad, l.good + l.bad, l.last.message);
-    }
+    steady_end(&l, 50);
     print_message("%d calls of players beside the renewals\n", l.good);
-    assert_true(l.good > 50);
     ow_client_free(l.client);
     expect_pushes(d, &pushes); // on the connection of before the renewals
     expect_socket(d);

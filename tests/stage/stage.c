@@ -4,12 +4,20 @@
 #include "core/rpc/pool.h"
 #include "proto/descriptors.h"
 
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
-enum { PATIENCE_S = 20, ARENA_MAX = 256 << 20, CALL_TIMEOUT_US = 15 * 1000 * 1000 };
+enum {
+    PATIENCE_S = 60,
+    POOL_THREADS = 2,
+    POOL_JOBS = 256,
+    ARENA_MAX = 256 << 20,
+    CALL_TIMEOUT_US = 15 * 1000 * 1000
+};
 
 static void must(ow_code code, const ow_err *err) {
     if (code != OW_OK) {
@@ -27,35 +35,27 @@ static void make_folder(stage *s) {
     const char *base = getenv("TEST_TMPDIR");
     snprintf(s->folder, sizeof s->folder, "%s/stage_XXXXXX", base != NULL ? base : "/tmp");
     assert_non_null(mkdtemp(s->folder));
-}
-
-static void make_module(stage *s) {
-    must(s->module->init(&s->env, ow_config_of(s->config, s->module->name), &s->self, &s->err),
-         &s->err);
+    snprintf(s->data, sizeof s->data, "%s/data", s->folder);
+    assert_int_equal(mkdir(s->data, 0700), 0);
 }
 
 void stage_open(stage *s, const ow_module *module, ow_channel_kind kind, const char *const *flags) {
-    *s = (stage){.module = module};
+    *s = (stage){.module = module, .call_timeout_us = CALL_TIMEOUT_US};
     make_folder(s);
     char clock_file[STAGE_PATH_MAX + 10];
     snprintf(clock_file, sizeof clock_file, "%s/clock", s->folder);
     must(ow_clock_open(clock_file, &s->clock, &s->err), &s->err);
     must(ow_loop_new(&s->loop, &s->err), &s->err);
     must(ow_api_open(ow_descriptors, ow_descriptors_size, &s->api, &s->err), &s->err);
-    must(ow_pool_new(2, 256, &s->pool, &s->err), &s->err);
+    must(ow_pool_new(POOL_THREADS, POOL_JOBS, &s->pool, &s->err), &s->err);
     s->metrics = ow_metrics_new();
     s->arena = ow_arena_new(ARENA_MAX);
     assert_true(s->metrics != NULL && s->arena != NULL);
     ow_directory_options options = {.loop = s->loop, .local_kind = kind, .seed = 7, .api = s->api};
     must(ow_directory_new(&options, &s->directory, &s->err), &s->err);
-    s->tables[0] = (ow_config_table){module->name, module->config, module->config_size};
-    size_t count = 0;
-    while (flags != NULL && flags[count] != NULL) {
-        count++;
+    for (size_t i = 0; flags != NULL && flags[i] != NULL; i++) {
+        stage_set_flag(s, flags[i]);
     }
-    char *const no_environment[] = {NULL};
-    must(ow_config_load(s->tables, NULL, flags, count, no_environment, &s->config, &s->err),
-         &s->err);
     s->env = (ow_module_env){
         .loop = s->loop,
         .clock = s->clock,
@@ -63,23 +63,16 @@ void stage_open(stage *s, const ow_module *module, ow_channel_kind kind, const c
         .api = s->api,
         .pool = s->pool,
         .metrics = s->metrics,
-        .data_folder = s->folder,
+        .data_folder = s->data,
         .binary_folder = s->folder,
         .process = "test",
         .rerun_writes = true,
         .on_fatal = on_fatal,
     };
-    make_module(s);
 }
 
-static bool is_ready(void *self) {
-    stage *s = self;
-    const char *why_not = "";
-    return s->module->ready(s->self, &why_not);
-}
-
-ProtobufCService *stage_offer(stage *s, const ProtobufCServiceDescriptor *descriptor,
-                              const ow_method *methods, void *self) {
+ProtobufCService *stage_stand_in(stage *s, const ProtobufCServiceDescriptor *descriptor,
+                                 const ow_method *methods, void *self) {
     ow_service_options options = {
         .descriptor = descriptor,
         .methods = methods,
@@ -89,14 +82,72 @@ ProtobufCService *stage_offer(stage *s, const ProtobufCServiceDescriptor *descri
         .is_stand_in = true,
     };
     ProtobufCService *service = NULL;
-    assert_int_equal(ow_service_new(&options, &service, NULL), OW_OK);
-    assert_int_equal(ow_directory_offer(s->directory, service, NULL), OW_OK);
+    must(ow_service_new(&options, &service, &s->err), &s->err);
     return service;
 }
 
-void stage_start(stage *s) {
-    must(s->module->start(s->self, &s->err), &s->err);
+ProtobufCService *stage_offer(stage *s, const ProtobufCServiceDescriptor *descriptor,
+                              const ow_method *methods, void *self) {
+    ProtobufCService *service = stage_stand_in(s, descriptor, methods, self);
+    must(ow_directory_offer(s->directory, service, &s->err), &s->err);
+    return service;
+}
+
+// ---- The module's life ----
+
+void stage_set_flag(stage *s, const char *flag) {
+    size_t key = strcspn(flag, "=") + 1;
+    size_t at = 0;
+    while (at < STAGE_FLAGS_MAX && s->flags[at] != NULL && strncmp(s->flags[at], flag, key) != 0) {
+        at++;
+    }
+    assert_true(at < STAGE_FLAGS_MAX);
+    s->flags[at] = ow_arena_strdup_in(s->arena, flag);
+    assert_non_null(s->flags[at]);
+}
+
+static ow_code read_config(stage *s, ow_err *err) {
+    const ow_module *module = s->module;
+    char *const no_environment[] = {NULL};
+    size_t count = 0;
+    while (count < STAGE_FLAGS_MAX && s->flags[count] != NULL) {
+        count++;
+    }
+    s->config = ow_config_free(s->config);
+    s->tables[0] = (ow_config_table){module->name, module->config, module->config_size};
+    return ow_config_load(s->tables, NULL, s->flags, count, no_environment, &s->config, err);
+}
+
+ow_code stage_try_start(stage *s, ow_err *err) {
+    const ow_module *module = s->module;
+    ow_code code = read_config(s, err);
+    if (code == OW_OK) {
+        code = module->init(&s->env, ow_config_of(s->config, module->name), &s->self, err);
+    }
+    if (code == OW_OK) {
+        code = module->start(s->self, err);
+    }
+    if (code != OW_OK) {
+        module->stop(s->self); // half-built
+        module->free(s->self);
+        s->self = NULL;
+    }
+    return code;
+}
+
+static bool is_ready(void *self) {
+    stage *s = self;
+    const char *why_not = "";
+    return s->module->ready == NULL || s->module->ready(s->self, &why_not);
+}
+
+void stage_wait_ready(stage *s) {
     stage_until(s, is_ready, s);
+}
+
+void stage_start(stage *s) {
+    must(stage_try_start(s, &s->err), &s->err);
+    stage_wait_ready(s);
 }
 
 static bool is_drained(void *self) {
@@ -104,7 +155,7 @@ static bool is_drained(void *self) {
     return s->module->drained == NULL || s->module->drained(s->self);
 }
 
-static void end_module(stage *s) {
+void stage_stop(stage *s) {
     if (s->module->drain != NULL) {
         s->module->drain(s->self);
     }
@@ -114,16 +165,25 @@ static void end_module(stage *s) {
         must(ow_loop_turn(s->loop, 0, &s->err), &s->err);
     }
     s->module->free(s->self);
+    s->self = NULL;
 }
 
 void stage_restart(stage *s) {
-    end_module(s);
-    make_module(s);
+    stage_stop(s);
     stage_start(s);
 }
 
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *walk) {
+    (void)st;
+    (void)type;
+    (void)walk;
+    return remove(path);
+}
+
 void stage_close(stage *s) {
-    end_module(s);
+    if (s->self != NULL) {
+        stage_stop(s);
+    }
     s->config = ow_config_free(s->config);
     s->directory = ow_directory_free(s->directory);
     s->pool = ow_pool_free(s->pool);
@@ -132,6 +192,7 @@ void stage_close(stage *s) {
     s->loop = ow_loop_free(s->loop);
     s->clock = ow_clock_close(s->clock);
     s->arena = ow_arena_free(s->arena);
+    nftw(s->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 void stage_until(stage *s, bool (*done)(void *self), void *self) {
@@ -145,13 +206,16 @@ void stage_until(stage *s, bool (*done)(void *self), void *self) {
 }
 
 ow_call *stage_call_new(stage *s, const stage_caller *who) {
-    ow_principal principal = {
-        .kind = who->kind, .role = who->role, .every_title = who->every_title};
+    ow_principal principal = {.kind = who->kind,
+                              .role = who->role,
+                              .every_title = who->every_title,
+                              .with_api_key = who->with_api_key};
     snprintf(principal.id, sizeof principal.id, "%s", who->id != NULL ? who->id : "opr_test");
     snprintf(principal.title, sizeof principal.title, "%s", who->title != NULL ? who->title : "");
     ow_call_options options = {
         .principal = &principal,
-        .timeout_us = CALL_TIMEOUT_US,
+        .client_address = "203.0.113.7",
+        .timeout_us = s->call_timeout_us,
         .from_outside = who->kind != OW_PLATFORM,
     };
     ow_call *call = ow_call_new(s->loop, &options);

@@ -369,29 +369,14 @@ static void run_full_disk(const char *folder) {
     fixture_free(f);
 }
 
+static void run_on_small_disk(const char *folder) {
+    run_full_disk(folder);
+    run_full_disk_as_the_index_grows(folder);
+}
+
 static void a_full_disk_is_survived(void **state) {
     (void)state;
-    char folder[] = "/tmp/owfull-XXXXXX";
-    assert_non_null(mkdtemp(folder));
-    pid_t child = fork(); // the namespace is for its life only
-    assert_true(child >= 0);
-    if (child == 0) {
-        if (!small_disk_mount(folder, "40m")) {
-            _exit(77);
-        }
-        run_full_disk(folder);
-        run_full_disk_as_the_index_grows(folder);
-        _exit(0);
-    }
-    int status = 0;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    rmdir(folder);
-    assert_true(WIFEXITED(status));
-    if (WEXITSTATUS(status) == 77) {
-        print_message("no small file system can be mounted here\n");
-        skip();
-    }
-    assert_int_equal(WEXITSTATUS(status), 0);
+    small_disk_run("40m", run_on_small_disk);
 }
 
 // ---- kill -9 ----

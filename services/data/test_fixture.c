@@ -1,4 +1,4 @@
-#include "services/data/test_harness.h"
+#include "services/data/test_fixture.h"
 
 #include "services/data/data.h"
 
@@ -8,11 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-const who server = {.kind = OW_SERVER, .id = "key_1", .title = "ttl_a"};
-const who stranger = {.kind = OW_SERVER, .id = "key_2", .title = "ttl_b"};
-const who admin = {.kind = OW_OPERATOR, .role = OW_ROLE_ADMIN, .id = "opr_1", .title = "ttl_a"};
-const who viewer = {.kind = OW_OPERATOR, .role = OW_ROLE_VIEWER, .id = "opr_2", .title = "ttl_a"};
-const who platform = {.kind = OW_PLATFORM, .id = "", .title = "ttl_a"};
+const stage_caller server = {.kind = OW_SERVER, .id = "key_1", .title = "ttl_a"};
+const stage_caller stranger = {.kind = OW_SERVER, .id = "key_2", .title = "ttl_b"};
+const stage_caller admin = {
+    .kind = OW_OPERATOR, .role = OW_ROLE_ADMIN, .id = "opr_1", .title = "ttl_a"};
+const stage_caller viewer = {
+    .kind = OW_OPERATOR, .role = OW_ROLE_VIEWER, .id = "opr_2", .title = "ttl_a"};
+const stage_caller platform = {.kind = OW_PLATFORM, .id = "", .title = "ttl_a"};
 
 // ---- What identity would answer ----
 
@@ -35,24 +37,17 @@ static const ow_method fake_identity[] = {{"FindPlayer", 0, {{OW_LOOP, fake_find
 
 static void offer_identity(fixture *f) {
     data_fakes *fakes = calloc(1, sizeof *fakes);
-    ow_err err = {0};
     assert_non_null(fakes);
     f->own = fakes;
-    ow_service_options options = {.descriptor = &overworld__identity__v1__identity__descriptor,
-                                  .methods = fake_identity,
-                                  .api = f->api,
-                                  .self = fakes,
-                                  .loop = f->loop,
-                                  .is_stand_in = true};
-    ow_directory_expect_here(f->directory, options.descriptor);
-    assert_ow_ok(ow_service_new(&options, &fakes->identity, &err), &err);
-    assert_ow_ok(ow_directory_offer(f->directory, fakes->identity, &err), &err);
+    ow_directory_expect_here(f->stage.directory, &overworld__identity__v1__identity__descriptor);
+    fakes->identity = stage_offer(&f->stage, &overworld__identity__v1__identity__descriptor,
+                                  fake_identity, fakes);
 }
 
 static void withdraw_identity(fixture *f) {
     data_fakes *fakes = f->own;
-    ow_directory_withdraw(f->directory, fakes->identity);
-    ow_loop_turn(f->loop, 0, NULL);
+    ow_directory_withdraw(f->stage.directory, fakes->identity);
+    ow_loop_turn(f->stage.loop, 0, NULL);
     ow_service_free(fakes->identity);
     free(fakes);
 }
@@ -65,5 +60,5 @@ static const subject about = {
 };
 
 int data_setup(void **state) {
-    return harness_setup(state, &about);
+    return fixture_setup(state, &about);
 }

@@ -1,4 +1,4 @@
-#include "services/identity/test_harness.h"
+#include "services/identity/test_fixture.h"
 
 #include "services/identity/identity.h"
 
@@ -7,15 +7,17 @@
 
 #include <stdlib.h>
 
-const who nobody = {.kind = OW_NOBODY, .id = "", .title = "ttl_a"};
-const who admin = {.kind = OW_OPERATOR, .role = OW_ROLE_ADMIN, .id = "opr_1", .title = "ttl_a"};
-const who viewer = {.kind = OW_OPERATOR, .role = OW_ROLE_VIEWER, .id = "opr_2", .title = "ttl_a"};
-const who owner = {.kind = OW_OPERATOR,
-                   .role = OW_ROLE_ADMIN,
-                   .id = "opr_3",
-                   .title = "ttl_a",
-                   .every_title = true};
-const who platform = {.kind = OW_PLATFORM, .id = "", .title = ""};
+const stage_caller nobody = {.kind = OW_NOBODY, .id = "", .title = "ttl_a"};
+const stage_caller admin = {
+    .kind = OW_OPERATOR, .role = OW_ROLE_ADMIN, .id = "opr_1", .title = "ttl_a"};
+const stage_caller viewer = {
+    .kind = OW_OPERATOR, .role = OW_ROLE_VIEWER, .id = "opr_2", .title = "ttl_a"};
+const stage_caller owner = {.kind = OW_OPERATOR,
+                            .role = OW_ROLE_ADMIN,
+                            .id = "opr_3",
+                            .title = "ttl_a",
+                            .every_title = true};
+const stage_caller platform = {.kind = OW_PLATFORM, .id = "", .title = ""};
 
 // ---- What data would answer ----
 
@@ -54,24 +56,16 @@ static const ow_method fake_data[] = {
 
 static void offer_data(fixture *f) {
     identity_fakes *fakes = calloc(1, sizeof *fakes);
-    ow_err err = {0};
     assert_non_null(fakes);
     f->own = fakes;
-    ow_service_options options = {.descriptor = &overworld__data__v1__data__descriptor,
-                                  .methods = fake_data,
-                                  .api = f->api,
-                                  .self = fakes,
-                                  .loop = f->loop,
-                                  .is_stand_in = true};
-    ow_directory_expect_here(f->directory, options.descriptor);
-    assert_ow_ok(ow_service_new(&options, &fakes->data, &err), &err);
-    assert_ow_ok(ow_directory_offer(f->directory, fakes->data, &err), &err);
+    ow_directory_expect_here(f->stage.directory, &overworld__data__v1__data__descriptor);
+    fakes->data = stage_offer(&f->stage, &overworld__data__v1__data__descriptor, fake_data, fakes);
 }
 
 static void withdraw_data(fixture *f) {
     identity_fakes *fakes = f->own;
-    ow_directory_withdraw(f->directory, fakes->data);
-    ow_loop_turn(f->loop, 0, NULL);
+    ow_directory_withdraw(f->stage.directory, fakes->data);
+    ow_loop_turn(f->stage.loop, 0, NULL);
     ow_service_free(fakes->data);
     free(fakes);
 }
@@ -86,5 +80,5 @@ static const subject identity = {
 };
 
 int identity_setup(void **state) {
-    return harness_setup(state, &identity);
+    return fixture_setup(state, &identity);
 }

@@ -1,9 +1,9 @@
 #pragma once
 
-// Identity on the harness of tests/stage, with a stand-in of data.
+// Identity on the stage of tests/stage, with a stand-in of data.
 
 #include "services/identity/messages.h"
-#include "tests/stage/harness.h"
+#include "tests/stage/fixture.h"
 
 typedef struct identity_fakes {
     ProtobufCService *data;
@@ -11,8 +11,8 @@ typedef struct identity_fakes {
     int erasures;   // slices that it deleted
 } identity_fakes;
 
-// For cmocka: the initial state is a `mode`; harness_teardown ends it. `own` of the fixture are the fakes.
+// For cmocka: the initial state is a `mode`; fixture_teardown ends it. `own` of the fixture are the fakes.
 int identity_setup(void **state);
 
-extern const who nobody, admin, viewer, owner,
+extern const stage_caller nobody, admin, viewer, owner,
     platform; // all for title "ttl_a", but for `platform`
