@@ -66,8 +66,8 @@ function useEntries(query: Record<string, string>, pages: number): Query<{ rows:
   const all = looked.data && joined(looked.data, newest.data ?? []);
   const gap = all?.gap ?? false;
   useEffect(() => {
-    if (gap && !looked.loading) looked.reload();
-  }, [gap, looked.loading]);
+    if (gap && !looked.loading && !looked.error) looked.reload();
+  }, [gap, looked.loading, looked.error]);
   return { ...looked, data: all && byTime(all.chains), error: looked.error ?? newest.error };
 }
 
