@@ -2,6 +2,7 @@
 
 #include "cli/commands.h"
 #include "cli/rpc.h"
+#include "services/overworld/version.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -71,6 +72,10 @@ static cli_exit read_flag(cli *c, char **argv, int argc, int *index) {
                : cli_fail(c, CLI_USAGE, "--%s needs a value: %s", flag->name, flag->value_name);
 }
 
+static cli_exit ask_for_help(cli *c) {
+    return keep_flag(c, find_flag(cli_global_flags, "help", strlen("help")), "");
+}
+
 static cli_exit read_arguments(cli *c, int argc, char **argv, int first) {
     bool only_args = false;
     c->args = ow_arena_calloc(c->arena, (size_t)argc, sizeof *c->args);
@@ -80,6 +85,11 @@ static cli_exit read_arguments(cli *c, int argc, char **argv, int first) {
     for (int i = first; i < argc; i++) {
         if (!only_args && strcmp(argv[i], "--") == 0) {
             only_args = true;
+        } else if (!only_args && strcmp(argv[i], "-h") == 0) {
+            cli_exit code = ask_for_help(c);
+            if (code != CLI_OK) {
+                return code;
+            }
         } else if (!only_args && strncmp(argv[i], "--", 2) == 0) {
             cli_exit code = read_flag(c, argv, argc, &i);
             if (code != CLI_OK) {
@@ -99,8 +109,8 @@ static cli_exit run_command(cli *c) {
         return CLI_OK;
     }
     if (c->arg_count < command->min_args || c->arg_count > command->max_args) {
-        return cli_fail(c, CLI_USAGE, "usage: ow %s %s\nexample: %s", command->name, command->args,
-                        command->example);
+        return cli_fail(c, CLI_USAGE, "usage: ow %s%s%s\nexample: %s", command->name,
+                        command->args[0] != '\0' ? " " : "", command->args, command->example);
     }
     c->json = cli_bool(c, "json");
     c->color = isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
@@ -132,11 +142,17 @@ static cli_exit run_words(cli *c, int argc, char **argv, int at) {
 static cli_exit run_line(cli *c, int argc, char **argv) {
     int at = 1;
     cli_exit code = CLI_OK;
+    // Commands have a --version of their own.
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+        puts("ow " OVERWORLD_VERSION);
+        return CLI_OK;
+    }
     for (; code == CLI_OK && at < argc && strncmp(argv[at], "--", 2) == 0; at++) {
         code = read_flag(c, argv, argc, &at);
     }
-    if (code == CLI_OK && at < argc && strcmp(argv[at], "help") == 0) {
-        code = keep_flag(c, find_flag(cli_global_flags, "help", strlen("help")), "");
+    if (code == CLI_OK && at < argc &&
+        (strcmp(argv[at], "help") == 0 || strcmp(argv[at], "-h") == 0)) {
+        code = ask_for_help(c);
         at++;
     }
     if (code != CLI_OK) {
