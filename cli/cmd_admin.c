@@ -31,9 +31,9 @@ static cli_exit check_listener(cli *c) {
     Overworld__Gateway__V1__GetStatusResponse *status;
     ow_client_error error;
     c->without_token = cli_text(c, "email") != NULL;
-    cli_exit code = cli_rpc_untold(c, "/overworld.gateway.v1.Gateway/GetStatus", &request.base,
-                                   &overworld__gateway__v1__get_status_response__descriptor, false,
-                                   &status, &error);
+    cli_exit code =
+        cli_rpc_untold(c, "/overworld.gateway.v1.Gateway/GetStatus", &request.base,
+                       &overworld__gateway__v1__get_status_response__descriptor, &status, &error);
     bool told = error.reason[0] == '\0';
     bool wrong = error.status == 0 || strcmp(error.reason, "unknown_method") == 0;
     // Whether this operator may see it does not matter.

@@ -202,9 +202,9 @@ cli_exit cli_read_reply(cli *c, const ow_client_reply *reply,
     return CLI_OK;
 }
 
-cli_exit cli_rpc_untold(cli *c, const char *path, const ProtobufCMessage *request,
-                        const ProtobufCMessageDescriptor *reply_type, bool show, void *ret_reply,
-                        ow_client_error *ret_error) {
+// *ret_reply is the caller's to free. A failure of the call itself is not told (rpc.h).
+static cli_exit send_request(cli *c, const char *path, const ProtobufCMessage *request,
+                             ow_client_reply **ret_reply, ow_client_error *ret_error) {
     *ret_error = (ow_client_error){0};
     cli_exit code = c->client != NULL ? CLI_OK : cli_connect(c);
     if (code != CLI_OK) {
@@ -219,9 +219,28 @@ cli_exit cli_rpc_untold(cli *c, const char *path, const ProtobufCMessage *reques
                               .body = body,
                               .size = strlen(body),
                               .without_token = c->without_token};
+    return ow_client_send(c->client, &call, ret_reply, ret_error) ? CLI_OK : exit_of(ret_error);
+}
+
+cli_exit cli_rpc_untold(cli *c, const char *path, const ProtobufCMessage *request,
+                        const ProtobufCMessageDescriptor *reply_type, void *ret_reply,
+                        ow_client_error *ret_error) {
     ow_client_reply *reply = NULL;
-    if (!ow_client_send(c->client, &call, &reply, ret_error)) {
-        return exit_of(ret_error);
+    cli_exit code = send_request(c, path, request, &reply, ret_error);
+    if (code == CLI_OK) {
+        code = cli_read_reply(c, reply, reply_type, ret_reply);
+        ow_client_reply_free(reply);
+    }
+    return code;
+}
+
+cli_exit cli_rpc(cli *c, const char *path, const ProtobufCMessage *request,
+                 const ProtobufCMessageDescriptor *reply_type, bool show, void *ret_reply) {
+    ow_client_reply *reply = NULL;
+    ow_client_error error;
+    cli_exit code = send_request(c, path, request, &reply, &error);
+    if (code != CLI_OK) {
+        return error.reason[0] != '\0' ? cli_tell(c, &error) : code;
     }
     if (c->json && show) {
         printf("%s\n", (const char *)reply->data);
@@ -229,11 +248,4 @@ cli_exit cli_rpc_untold(cli *c, const char *path, const ProtobufCMessage *reques
     code = cli_read_reply(c, reply, reply_type, ret_reply);
     ow_client_reply_free(reply);
     return code;
-}
-
-cli_exit cli_rpc(cli *c, const char *path, const ProtobufCMessage *request,
-                 const ProtobufCMessageDescriptor *reply_type, bool show, void *ret_reply) {
-    ow_client_error error;
-    cli_exit code = cli_rpc_untold(c, path, request, reply_type, show, ret_reply, &error);
-    return code == CLI_OK || error.reason[0] == '\0' ? code : cli_tell(c, &error);
 }

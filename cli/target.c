@@ -35,7 +35,7 @@ void cli_warn_of_target(cli *c, const cli_target *target) {
     request.name = (char *)(uintptr_t)target->virtual_server;
     cli_exit code =
         cli_rpc_untold(c, "/overworld.registry.v1.Registry/GetVirtualServer", &request.base,
-                       &overworld__registry__v1__virtual_server__descriptor, false, &vs, &error);
+                       &overworld__registry__v1__virtual_server__descriptor, &vs, &error);
     if (code == CLI_NOT_FOUND) {
         fprintf(stderr, "warning: there is no virtual server %s yet: calls fail until there is\n",
                 target->virtual_server);
