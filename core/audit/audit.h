@@ -40,7 +40,7 @@ enum {
     OW_AUDIT_STATE_MAX = 64 << 10, // bytes of `before` and of `after`
     OW_AUDIT_TEXT_MAX = 1024,      // of one text in them; longer ones are cut
     OW_AUDIT_VERIFY_MAX = 5000,    // entries that one ow_audit_verify looks at
-    OW_AUDIT_WALK_MAX = 100000,    // entries that one page of a list looks at, whatever it looks for
+    OW_AUDIT_WALK_MAX = 100000, // entries that one page of a list looks at, whatever it looks for
 };
 
 typedef struct ow_audit_entry {

@@ -75,6 +75,9 @@ void body_free(ow_http_request *request) {
 
 void body_refuse(ow_http_request *request, const ow_http_rejection *why) {
     const ow_http_handler *handler = &request->server->options.handler;
+    if (request->held != NULL && !request->close) {
+        MHD_add_response_header(request->held, "Connection", "close"); // it was made before
+    }
     request->too_large = true;
     request->close = true;
     if (!request->owned) {

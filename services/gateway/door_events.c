@@ -112,6 +112,18 @@ static bool is_handshake(const exchange *x) {
            ow_http_header(x->http, "WebHook-Request-Origin") != NULL;
 }
 
+// Nobody's events are not even read.
+static void take_head(exchange *x) {
+    const events_state *s = &x->state.events;
+    if (x->principal.kind == OW_NOBODY) {
+        exchange_refuse(x, 401, OW_UNAUTHENTICATED, "no_token", "events need a token");
+    } else if (s->is_get && !take_query(x)) {
+        exchange_refuse(x, 400, OW_INVALID_ARGUMENT, "invalid", "limit is 1 to 200, type a name");
+    } else if (exchange_resolve_title(x, true)) {
+        ow_http_set_body_limit(x->http, BODY_MAX);
+    }
+}
+
 static void on_head(exchange *x) {
     const char *http_method = ow_http_method(x->http);
     events_state *s = &x->state.events;
@@ -123,10 +135,8 @@ static void on_head(exchange *x) {
         answer_handshake(x);
     } else if (!s->is_get && strcmp(http_method, "POST") != 0) {
         exchange_refuse_method(x, x->from->is_public ? "POST, OPTIONS" : "GET, POST, OPTIONS");
-    } else if (s->is_get && !take_query(x)) {
-        exchange_refuse(x, 400, OW_INVALID_ARGUMENT, "invalid", "limit is 1 to 200, type a name");
-    } else if (exchange_resolve_title(x, true)) {
-        ow_http_set_body_limit(x->http, BODY_MAX);
+    } else {
+        take_head(x);
     }
 }
 

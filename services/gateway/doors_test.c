@@ -274,6 +274,9 @@ static void says_whether_events_may_be_delivered(void **state) {
     EXPECT(p, p->public_port, asking, "WebHook-Request-Origin: a b\r\n", "", 400, "invalid");
     EXPECT(p, p->public_port, asking, BEARER(SERVER_KEY(p)), "", 405, "method_not_allowed");
     EXPECT(p, p->public_port, "OPTIONS /v1/events/x", ORIGIN, "", 404, "not_found");
+    // Of nobody not even the head of an event is read.
+    EXPECT(p, p->public_port, "POST /v1/events", "", "{", 401, "no_token");
+    EXPECT(p, p->console_port, "GET /v1/events", "", "", 401, "no_token");
 }
 
 static void serves_pages(void **state) {

@@ -173,6 +173,8 @@ static void replies_have_the_shape_that_they_say(void **state) {
         const char *body; // NULL: an error's
     } cases[] = {
         {"{\"hello\":1}", 200, "{\"hello\":1}"},
+        {"[{\"statusCode\":404}]", 200, "[{\"statusCode\":404}]"},
+        {"\"statusCode\"", 200, "\"statusCode\""},
         {"{\"statusCode\":201,\"body\":\"made\"}", 201, "made"},
         {"{\"statusCode\":404,\"headers\":{\"Content-Type\":\"text/html\"},\"body\":\"<p>\"}", 404,
          "<p>"},

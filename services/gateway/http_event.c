@@ -379,6 +379,13 @@ static ow_code read_integrated(const ow_json *reply, ow_arena *arena, http_reply
     return OW_OK;
 }
 
+// Some megabytes of JSON take the loop long to read as a tree: those that cannot be of that shape are not.
+static bool may_be_integrated(const invoke_response *from, const char *type) {
+    static const char member[] = "\"statusCode\"";
+    return ow_http_is_media_type(type, "application/json") && from->payload.len > 0 &&
+           memmem(from->payload.data, from->payload.len, member, sizeof member - 1) != NULL;
+}
+
 ow_code http_reply_read(const invoke_response *from, ow_arena *arena, http_reply *ret_reply,
                         ow_err *err) {
     const char *type = from->content_type[0] != '\0' ? from->content_type : "application/json";
@@ -389,7 +396,7 @@ ow_code http_reply_read(const invoke_response *from, ow_arena *arena, http_reply
                               .body = from->payload.data,
                               .size = from->payload.len,
                               .storable = true};
-    if (!ow_http_is_media_type(type, "application/json") || from->payload.len == 0) {
+    if (!may_be_integrated(from, type)) {
         return OW_OK;
     }
     if (ow_json_parse((const char *)from->payload.data, from->payload.len, REPLY_DEPTH, &tree,

@@ -263,6 +263,25 @@ static void refuses_malformed_bodies(void **state) {
     free(text);
 }
 
+// One that is refused for another reason while its body is still to come: that answer is the last.
+static void refuses_malformed_bodies_behind_a_refusal(void **state) {
+    platform *p = *state;
+    char *bytes = malloc(TEXT_MAX);
+    char *text = malloc(TEXT_MAX);
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        size_t size = (size_t)snprintf(bytes, TEXT_MAX, CHUNKED "\r\n");
+        memcpy(bytes + size, bodies[i].bytes, bodies[i].size);
+        size = add_good_one(p, bytes, size + bodies[i].size);
+        vector without_token = {bodies[i].bytes, bodies[i].size, 401, true};
+        for (size_t piece = size; bodies[i].ours && piece > 0; piece /= PIECE) {
+            exchange_bytes(p, bytes, size, piece, text);
+            expect_refused(p, &without_token, "body behind a refusal", i, text);
+        }
+    }
+    free(bytes);
+    free(text);
+}
+
 // The same forms without the fault are served, whole and in pieces of any size.
 static void serves_unusual_but_good_ones(void **state) {
     platform *p = *state;
@@ -323,6 +342,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(refuses_malformed_heads),
         CASE(refuses_malformed_bodies),
+        CASE(refuses_malformed_bodies_behind_a_refusal),
         CASE(serves_unusual_but_good_ones),
         CASE(many_pipelined_ones_are_served),
     };

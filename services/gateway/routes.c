@@ -321,6 +321,12 @@ static ow_code not_found(const route_query *query, ow_err *err) {
                    query->qualifier);
 }
 
+// The same reason: whoever tries a name again has to branch on one.
+static ow_code no_such_qualifier(const route_query *query, ow_err *err) {
+    return ow_fail(err, OW_NOT_FOUND, "function_not_found", "%.60s has no alias or version %.60s",
+                   query->virtual_server, query->qualifier);
+}
+
 static ow_code not_exposed(const route_query *query, const char *what, ow_err *err) {
     return ow_fail(err, OW_PERMISSION_DENIED, "not_exposed", "%.60s/%.60s: %s",
                    query->virtual_server, query->function, what);
@@ -371,11 +377,12 @@ static ow_code find_qualified(const entry *in, const route_query *query,
         }
     }
     if (kind != OW_OPERATOR) {
-        return not_exposed(query, "only operators may name versions and $LATEST", err);
+        return not_exposed(
+            query, "there is no such alias, and only operators may name versions and $LATEST", err);
     }
     *ret_revision =
         strcmp(query->qualifier, "$LATEST") == 0 ? in->latest : find_version(in, query->qualifier);
-    return *ret_revision != NULL ? OW_OK : not_found(query, err);
+    return *ret_revision != NULL ? OW_OK : no_such_qualifier(query, err);
 }
 
 static const route_function *find_function(const route_revision *in, const char *name) {

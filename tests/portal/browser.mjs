@@ -1,10 +1,14 @@
 // A browser that watches itself: what it says on its console and dialogs that open fail the test.
 
-import AxeBuilder from "@axe-core/playwright";
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
+
+// The copy that @axe-core/playwright brings. Its builder would load it anew for each look.
+const require = createRequire(import.meta.url);
+const { source: AXE } = createRequire(require.resolve("@axe-core/playwright"))("axe-core");
 
 const ARGS = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -57,11 +61,13 @@ export const COLOURS = ["color-contrast", "link-in-text-block"];
 
 // No fault of accessibility that is serious or critical, as the page stands; by some rules or, without any, by all.
 export async function expectAccessible(page, what, rules = []) {
-  // Without frames the results need no page of their own to be joined on.
-  const axe = new AxeBuilder({ page }).setLegacyMode().options({ resultTypes: ["violations"], ...(rules.length > 0 ? { runOnly: rules } : {}) });
-  const found = await axe.analyze();
-  const grave = found.violations.filter((v) => v.impact === "serious" || v.impact === "critical");
-  const told = grave.map((v) => `${v.id} (${v.impact}): ${v.nodes.map((n) => `${n.html} ${n.failureSummary}`).slice(0, 3).join("\n  ")}`);
+  if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(AXE);
+  const violations = await page.evaluate(async (only) => {
+    const found = await window.axe.run(document, { resultTypes: ["violations"], ...(only.length > 0 ? { runOnly: only } : {}) });
+    return found.violations.map(({ id, impact, nodes }) => ({ id, impact, nodes: nodes.slice(0, 3).map((n) => `${n.html} ${n.failureSummary}`) }));
+  }, rules);
+  const grave = violations.filter((v) => v.impact === "serious" || v.impact === "critical");
+  const told = grave.map((v) => `${v.id} (${v.impact}): ${v.nodes.join("\n  ")}`);
   assert.deepEqual(told, [], `${what}: accessibility`);
 }
 

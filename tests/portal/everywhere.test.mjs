@@ -58,7 +58,7 @@ test("the palette goes to a function, a request, and shows nothing it does not k
   await page.getByRole("option", { name: /chat\/moderate/ }).waitFor();
   await lookAt(page, "palette");
   await page.keyboard.press("Enter");
-  await page.getByLabel("Function").waitFor();
+  await page.getByRole("combobox", { name: "Function", exact: true }).waitFor();
   assert.ok(page.url().includes("/vs/chat/test?fn=moderate"));
   await page.keyboard.press("Control+k");
   await input.fill("zzzzqqq");
@@ -128,8 +128,13 @@ test("by keyboard alone: past the navigation, out of the editor, by the palette 
   await page.keyboard.type("keys");
   await page.keyboard.press("Enter");
   await page.getByRole("textbox", { name: "main.c" }).waitFor({ timeout: 20000 });
-  // Out of the editor by Escape and Tab.
+  // Typed faster than the page follows, and all of it stays.
   await page.getByRole("textbox", { name: "main.c" }).focus();
+  await page.keyboard.press("Control+Home");
+  const line = `// ${"0123456789".repeat(6)}`;
+  await page.keyboard.type(`${line}\n`);
+  await page.getByRole("textbox", { name: "main.c" }).getByText(line).waitFor();
+  // Out of the editor by Escape and Tab.
   await page.keyboard.press("Escape");
   await page.keyboard.press("Tab");
   assert.equal(await page.evaluate(() => document.activeElement?.closest(".cm-editor") === null), true);

@@ -108,8 +108,8 @@ test("the audit shows each step, filtered and verified", async () => {
   await page.getByRole("button", { name: "Verify" }).click();
   await page.getByText(/\d+ entries are sound/).waitFor();
   await lookAt(page, "audit");
-  await page.getByLabel("Action").fill("player.ban");
-  await page.getByLabel("Action").press("Enter");
+  await page.getByRole("textbox", { name: "Action" }).fill("player.ban");
+  await page.getByRole("textbox", { name: "Action" }).press("Enter");
   await page.getByText("member.add").waitFor({ state: "hidden" });
   // While the next page of entries is on its way the table is gone.
   await page.getByRole("table").getByText("player.ban").first().waitFor();

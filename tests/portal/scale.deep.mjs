@@ -16,7 +16,7 @@ const LINES_A_CALL = 100;
 const CALLS_A_SECOND = 110; // 11,000 lines
 const FLOOD_S = 15;
 const AT_ONCE = 64;
-const PATIENCE_MS = 5000;
+const PATIENCE_MS = 10_000;
 const SCRIPTING_MS = 500; // the aim is 100
 
 let server, browser, page, cdp;

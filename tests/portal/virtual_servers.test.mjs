@@ -299,3 +299,15 @@ test("what ow deploys and calls appears by itself", async () => {
   await page.getByText("$DEFAULT").waitFor();
   await lookAt(page, "vs-overview");
 });
+
+test("a route is switched off in the page and on by ow", async () => {
+  const state = async () => (await server.owJson("route", "list", "chat")).routes.find((r) => r.declared.name === "room-history");
+  await page.goto(`${server.console}/vs/chat/triggers`);
+  const row = page.getByRole("row", { name: /room-history/ });
+  await row.getByRole("button", { name: "Pause" }).click();
+  await row.getByText("paused").waitFor();
+  assert.equal((await state()).disabled, true);
+  await lookAt(page, "vs-routes");
+  await server.ow("route", "enable", "chat", "room-history");
+  await row.getByText("active").waitFor({ timeout: 20000 });
+});

@@ -5,10 +5,13 @@
 
 #include "core/testing/ow_test.h"
 
+#include <fcntl.h>
+#include <pty.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -457,33 +460,55 @@ static bool live_is(const char *part) {
     return found != NULL && memchr(line + 1, '\n', (size_t)(found - line - 1)) == NULL;
 }
 
-static void go_on(int signal) {
-    (void)signal;
+// ow on a terminal of its own, and what it wrote there.
+typedef struct terminal {
+    pid_t child;
+    int fd;
+    size_t used;
+    char text[32768];
+} terminal;
+
+static void open_terminal(terminal *t, const char *const *args) {
+    *t = (terminal){0};
+    t->child = forkpty(&t->fd, NULL, NULL, NULL);
+    if (t->child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        execv(args[0], (char *const *)(uintptr_t)args);
+        _exit(127);
+    }
+    assert_true(t->child > 0);
+    assert_int_equal(fcntl(t->fd, F_SETFL, O_NONBLOCK), 0);
 }
 
-// The command in a process group of its own, interrupted when its first step is taken.
+static void read_terminal(terminal *t) {
+    ssize_t got = read(t->fd, t->text + t->used, sizeof t->text - 1 - t->used);
+    t->used += got > 0 ? (size_t)got : 0;
+    t->text[t->used] = '\0';
+}
+
+// The command on a terminal, interrupted when its first step is taken.
 static void interrupt_release(int signal_number) {
-    char out[4096];
-    const char *const args[] = {"release", "game",   "--alias", "live", "--version", "2",
-                                "--steps", "50,100", "--pause", "10m",  NULL};
+    // Three lines of a table, drawn over those before.
+    static const char drawn_again[] = "\033[3A\033[J";
+    static terminal t;
+    const char *const args[] = {
+        "cli/ow",  "release", "game",    "--alias", "live",   "--version",          "2",
+        "--steps", "50,100",  "--pause", "10m",     "--data", deployment_folder(d), NULL};
     MUST("alias", "set", "game", "live", "1");
-    pid_t child = fork();
-    if (child == 0) {
-        setpgid(0, 0);
-        signal(signal_number, go_on); // of this process alone: exec gives ow the default back
-        _exit(deployment_ow(d, out, sizeof out, args));
-    }
-    setpgid(child, child);
+    open_terminal(&t, args);
     int64_t end = now_ms() + 60000;
-    while (!live_is("50 %")) {
+    while (!live_is("50 %") || strstr(t.text, drawn_again) == NULL) {
+        read_terminal(&t);
         assert_true(now_ms() < end);
     }
-    kill(-child, signal_number);
+    kill(t.child, signal_number);
     int status;
-    while (waitpid(child, &status, WNOHANG) == 0) {
+    while (waitpid(t.child, &status, WNOHANG) == 0) {
+        read_terminal(&t);
         ow_client_poll(operator_client, 20);
         assert_true(now_ms() < end);
     }
+    close(t.fd);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 1);
     expect_live("1");

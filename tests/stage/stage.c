@@ -101,7 +101,10 @@ void stage_set_flag(stage *s, const char *flag) {
     while (at < STAGE_FLAGS_MAX && s->flags[at] != NULL && strncmp(s->flags[at], flag, key) != 0) {
         at++;
     }
-    assert_true(at < STAGE_FLAGS_MAX);
+    if (at == STAGE_FLAGS_MAX) {
+        fail_msg("more than %d flags", STAGE_FLAGS_MAX);
+        return;
+    }
     s->flags[at] = ow_arena_strdup_in(s->arena, flag);
     assert_non_null(s->flags[at]);
 }

@@ -607,7 +607,7 @@ export const en = {
   "webhooks.out.text": "A subscription with a URL sends each event there, signed.",
   "webhooks.out.url": "URL",
   "routes": "Routes",
-  "routes.of": "as $LATEST declares",
+  "routes.of": "in force",
   "routes.none": "No route",
   "routes.none.text": "\"routes\" in virtualserver.json lead HTTP requests to functions.",
   "routes.path": "Route",

@@ -607,7 +607,7 @@ export const zh: Record<Key, string> = {
   "webhooks.out.text": "带 URL 的订阅会将每个事件签名后发送到该地址。",
   "webhooks.out.url": "URL",
   "routes": "路由",
-  "routes.of": "按 $LATEST 的声明",
+  "routes.of": "当前生效",
   "routes.none": "没有路由",
   "routes.none.text": "virtualserver.json 的 \"routes\" 将 HTTP 请求导向函数。",
   "routes.path": "路由",

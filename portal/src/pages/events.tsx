@@ -15,7 +15,7 @@ import type { Condition, ConditionGroup, Subscription } from "../gen/triggers";
 import { t, type Key } from "../i18n";
 import { sampleText } from "../sample";
 import { may } from "../session";
-import { jsonWord, word } from "../shell";
+import { flags, jsonWord, word } from "../shell";
 import { Badge, Button, Cli, Dialog, Empty, Failure, Field, FormDialog, JsonLines, Loaded, Notice, Page, Panel, Time, say } from "../ui/parts";
 import { ServerField, useServers } from "../ui/server-field";
 import { ExecutionState } from "./queue";
@@ -140,6 +140,7 @@ function Declare({ type, onClose, onDone }: { type: EventType | undefined; onClo
       <Field label={t("description")}>{(a) => <input {...a} value={description} onInput={(e) => setDescription(e.currentTarget.value)} />}</Field>
       <Field label={t("events.schema")} hint={t("events.schema.hint")} error={wrong ? t("events.no_json") : undefined}>{(a) => <textarea {...a} rows={6} value={schema} onInput={(e) => setSchema(e.currentTarget.value)} />}</Field>
       <label class="check"><input type="checkbox" checked={client} onChange={(e) => setClient(e.currentTarget.checked)} />{t("events.client")}</label>
+      <Cli line={`ow event declare ${word(name || "TYPE")}${flags({ description, schema: schema && "FILE" })}${client ? " --client" : ""}`} />
     </FormDialog>
   );
 }
@@ -148,6 +149,12 @@ function Declare({ type, onClose, onDone }: { type: EventType | undefined; onClo
 
 export function conditionText(groups: ConditionGroup[] | undefined): string {
   return (groups ?? []).map((g) => (g.all ?? []).map((c) => `${c.pointer} ${c.operator} ${c.value ?? ""}`.trim()).join(` ${t("events.and")} `)).join(` ${t("events.or")} `);
+}
+
+// As `ow sub create --when` takes it: values are JSON there too.
+export function whenText(groups: ConditionGroup[]): string {
+  const one = (c: Condition): string => `{"pointer":${JSON.stringify(c.pointer ?? "")},"operator":${JSON.stringify(c.operator ?? "")}${c.value ? `,"value":${c.value}` : ""}}`;
+  return groups.length === 0 ? "" : `[${groups.map((g) => `[${(g.all ?? []).map(one).join(",")}]`).join(",")}]`;
 }
 
 function Subscriptions() {
@@ -254,6 +261,7 @@ function Subscribe({ state, onClose, onDone }: { state: SubscriptionState | unde
       <Builder groups={groups} onChange={setGroups} />
       {wrong && <p class="bad small">{t("events.value.json")}</p>}
       {type !== "" && !wrong && may(trySubscription) && <TryHere server={chosen} subscription={subscription} />}
+      {!state && <Cli line={`ow sub create ${word(name || "NAME")} ${word(type || "TYPE")} ${chosen || "VS"}/${called || "FUNCTION"}${flags({ when: whenText(groups) })}`} />}
     </FormDialog>
   );
 }

@@ -3,20 +3,38 @@
 import { call } from "../api/client";
 import { useQuery } from "../api/query";
 import { listSubscriptions } from "../gen/events";
-import type { VirtualServer } from "../gen/registry";
+import { listRoutes, setRouteDisabled, type RouteState, type VirtualServer } from "../gen/registry";
 import { listTimers } from "../gen/timers";
 import { t } from "../i18n";
-import { Badge, Empty, Loaded, Panel, Time } from "../ui/parts";
-import { title } from "../session";
+import { Badge, Button, Empty, Loaded, Panel, Time, say } from "../ui/parts";
+import { may, title } from "../session";
 import { conditionText } from "./events";
 import { readWebhooks, WebhookRows } from "./webhooks";
 import { schedule, StateBadge } from "./timers";
+
+function RouteRow({ server, route, reload }: { server: string; route: RouteState; reload: () => void }) {
+  const declared = route.declared;
+  const turn = (): void => {
+    void call(setRouteDisabled, { virtualServer: server, name: declared?.name ?? "", alias: declared?.alias ?? "", disabled: !route.disabled })
+      .then(reload, (e: Error) => { say(e.message, "bad"); reload(); });
+  };
+  return (
+    <tr>
+      <td><strong>{declared?.name}</strong></td>
+      <td class="mono small break"><strong>{declared?.method}</strong> /http/{title.value?.name ?? ""}/{server}{declared?.path}</td>
+      <td class="mono small">{declared?.function}</td><td class="mono small">{declared?.alias || "$DEFAULT"}</td><td><Badge>{declared?.access}</Badge></td>
+      <td>{route.disabled ? <Badge tone="warn">{t("timers.paused")}</Badge> : <Badge tone="ok">{t("timers.active")}</Badge>}{route.switched && <span class="sub"><Time at={route.switched} /></span>}</td>
+      <td class="right nowrap">{may(setRouteDisabled) && <Button kind="quiet" onClick={turn}>{route.disabled ? t("timers.resume") : t("timers.pause")}</Button>}</td>
+    </tr>
+  );
+}
 
 export function TriggersTab({ server }: { server: VirtualServer }) {
   const name = server.name ?? "";
   const timers = useQuery(`triggers:timers:${name}`, (signal) => call(listTimers, { virtualServer: name, pageSize: 200 }, signal), 5000);
   const subscriptions = useQuery(`triggers:subscriptions:${name}`, (signal) => call(listSubscriptions, { virtualServer: name, pageSize: 200 }, signal), 5000);
   const webhooks = useQuery(`triggers:webhooks:${name}`, async (signal) => (await readWebhooks(signal)).filter((w) => w.virtualServer === name), 5000);
+  const routes = useQuery(`triggers:routes:${name}`, (signal) => call(listRoutes, { virtualServer: name, pageSize: 200 }, signal), 5000);
   return (
     <div class="stack">
       <Panel title={t("timers")} bare actions={<a href={`/timers?vs=${name}`}>{t("timers")}</a>}>
@@ -49,14 +67,14 @@ export function TriggersTab({ server }: { server: VirtualServer }) {
         </Loaded>
       </Panel>
       <Panel title={t("routes")} bare actions={<span class="muted">{t("routes.of")}</span>}>
-        {(server.latest?.triggers?.routes ?? []).length === 0 ? <Empty icon="branch" title={t("routes.none")}>{t("routes.none.text")}</Empty> : (
-          <div class="table-wrap"><table>
-            <thead><tr><th>{t("routes.path")}</th><th>{t("function")}</th><th>{t("alias.targets")}</th><th>{t("exposure")}</th><th>{t("status")}</th></tr></thead>
-            <tbody>{server.latest?.triggers?.routes?.map((r) => (
-              <tr key={`${r.method} ${r.path} ${r.alias}`}><td class="mono small break"><strong>{r.method}</strong> /http/{title.value?.name ?? ""}/{name}{r.path}</td><td class="mono small">{r.function}</td><td class="mono small">{r.alias || "$DEFAULT"}</td><td><Badge>{r.access}</Badge></td><td>{r.disabled ? <Badge tone="warn">{t("timers.paused")}</Badge> : <Badge tone="ok">{t("timers.active")}</Badge>}</td></tr>
-            ))}</tbody>
-          </table></div>
-        )}
+        <Loaded query={routes} lines={2}>
+          {(page) => (page.routes ?? []).length === 0 ? <Empty icon="branch" title={t("routes.none")}>{t("routes.none.text")}</Empty> : (
+            <div class="table-wrap"><table>
+              <thead><tr><th>{t("name")}</th><th>{t("routes.path")}</th><th>{t("function")}</th><th>{t("alias.targets")}</th><th>{t("exposure")}</th><th>{t("status")}</th><th><span class="visually-hidden">{t("actions")}</span></th></tr></thead>
+              <tbody>{page.routes?.map((r) => <RouteRow key={`${r.declared?.alias} ${r.declared?.name}`} server={name} route={r} reload={routes.reload} />)}</tbody>
+            </table></div>
+          )}
+        </Loaded>
       </Panel>
     </div>
   );

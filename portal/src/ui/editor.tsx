@@ -8,7 +8,7 @@ import { bracketMatching, foldGutter, foldKeymap, HighlightStyle, indentOnInput,
 import { linter, lintGutter, lintKeymap, setDiagnostics, type Diagnostic } from "@codemirror/lint";
 import { unifiedMergeView } from "@codemirror/merge";
 import { highlightSelectionMatches, search, searchKeymap } from "@codemirror/search";
-import { EditorState, type Extension } from "@codemirror/state";
+import { Annotation, EditorState, type Extension } from "@codemirror/state";
 import { drawSelection, EditorView, highlightActiveLine, highlightActiveLineGutter, highlightSpecialChars, keymap, lineNumbers } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 import { useEffect, useRef } from "preact/hooks";
@@ -80,6 +80,9 @@ function toDiagnostic(state: EditorState, mark: Mark): Diagnostic {
   return { from, to: Math.max(from, line.to), severity: mark.severity, message: mark.message };
 }
 
+// A change that the page made, not somebody who types.
+const fromOutside = Annotation.define<true>();
+
 // Holds one text; `path` names it, and another path is another text with a history of its own.
 export function Editor({ path, label, text, marks, original, readOnly, onChange, onSave }: {
   path: string; label: string; text: string; marks?: Mark[]; original?: string | undefined; readOnly?: boolean;
@@ -87,6 +90,8 @@ export function Editor({ path, label, text, marks, original, readOnly, onChange,
 }) {
   const place = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView>();
+  // What was typed and told, and has not come back as `text` yet: somebody may type on before it does.
+  const told = useRef(new Set<string>());
   const listener = useRef({ onChange, onSave });
   listener.current = { onChange, onSave };
 
@@ -99,19 +104,27 @@ export function Editor({ path, label, text, marks, original, readOnly, onChange,
           extensions(path, label, readOnly ?? false),
           original === undefined ? [] : unifiedMergeView({ original, mergeControls: false, gutter: true }),
           EditorView.updateListener.of((update) => {
-            if (update.docChanged) listener.current.onChange(update.state.doc.toString());
+            if (!update.docChanged || update.transactions.some((each) => each.annotation(fromOutside))) return;
+            const typed = update.state.doc.toString();
+            told.current.add(typed);
+            listener.current.onChange(typed);
           }),
           keymap.of([{ key: "Mod-s", preventDefault: true, run: () => { listener.current.onSave?.(); return true; } }]),
         ],
       }),
     });
     view.current = made;
+    told.current.clear();
     return () => made.destroy();
   }, [path, readOnly, original]);
 
   useEffect(() => {
     const made = view.current;
-    if (made && made.state.doc.toString() !== text) made.dispatch({ changes: { from: 0, to: made.state.doc.length, insert: text } });
+    if (!made) return;
+    const isShown = made.state.doc.toString() === text;
+    if (!isShown && told.current.has(text)) return;
+    told.current.clear();
+    if (!isShown) made.dispatch({ changes: { from: 0, to: made.state.doc.length, insert: text }, annotations: fromOutside.of(true) });
   }, [text]);
 
   useEffect(() => {
