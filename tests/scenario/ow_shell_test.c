@@ -5,6 +5,7 @@
 
 #include "core/testing/ow_test.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -196,6 +198,27 @@ static void a_login_that_is_refused_is_not_stored(void **state) {
     assert_int_equal(RUN(NULL, "whoami", "--profile", "bad"), USAGE);
 }
 
+// Takes connections and never answers.
+static int listen_silently(char url[static 64]) {
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, size), 0);
+    assert_int_equal(listen(fd, 4), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &size), 0);
+    snprintf(url, 64, "http://127.0.0.1:%d", ntohs(at.sin_port));
+    return fd;
+}
+
+static void one_who_is_impatient_is_told(void **state) {
+    (void)state;
+    char url[64];
+    int fd = listen_silently(url);
+    HEAR(UNAVAILABLE, "--timeout SECONDS waits longer", "status", "--url", url, "--token-file",
+         token_file, "--timeout", "1");
+    close(fd);
+}
+
 static void what_goes_wrong_says_what_to_do(void **state) {
     (void)state;
     HEAR(UNAVAILABLE, "overworld up --data=", "status", "--data", home);
@@ -302,6 +325,7 @@ int main(void) {
         cmocka_unit_test(logins_have_names),
         cmocka_unit_test(a_login_that_is_refused_is_not_stored),
         cmocka_unit_test(what_goes_wrong_says_what_to_do),
+        cmocka_unit_test(one_who_is_impatient_is_told),
         cmocka_unit_test(a_payload_comes_from_standard_input),
         cmocka_unit_test(a_log_is_there_right_after_the_call),
         cmocka_unit_test(a_followed_log_shows_what_happens_until_ctrl_c),
