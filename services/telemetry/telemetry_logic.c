@@ -52,6 +52,10 @@ static ow_code check_kind(const char *kind, ow_err *err) {
                    "kind is REQUEST, INIT, START, LINE, ERROR, END, REPORT or DROPPED");
 }
 
+static bool leaves_readers_out(const query_request *request) {
+    return request->wait_ms > 0 && request->method[0] == 0 && request->request_id[0] == 0;
+}
+
 ow_code filter_of(const query_request *request, filter *ret_filter, int *ret_limit, ow_err *err) {
     filter f = {
         .request_id = request->request_id,
@@ -72,8 +76,7 @@ ow_code filter_of(const query_request *request, filter *ret_filter, int *ret_lim
         .min_duration_us = request->min_duration_us,
         .since_us = time_of(request->since, 0),
         .until_us = time_of(request->until, INT64_MAX),
-        .without_readers =
-            request->wait_ms > 0 && request->method[0] == 0 && request->request_id[0] == 0,
+        .without_readers = leaves_readers_out(request),
     };
     const char *wanted = request->min_level;
     if (wanted[0] != 0) {
