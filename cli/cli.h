@@ -56,7 +56,7 @@ typedef struct cli {
 typedef struct cli_command {
     const char *name; // "vs deploy"
     const char *args; // "DIR", "NAME [PAYLOAD]"
-    const char *doc;  // one line
+    const char *doc;  // one line; what stands behind a line break is in its own help alone
     size_t min_args, max_args;
     const cli_flag *flags; // ends with name == NULL; may be NULL
     cli_exit (*run)(cli *c);
@@ -78,9 +78,11 @@ cli_exit cli_fail(const cli *c, cli_exit code, const char *format, ...)
 // A remark for people on standard error: progress, hints. Silent with --quiet.
 void cli_say(const cli *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-// The name typed again, by --yes or at the terminal, before something that cannot be undone. `what`
-// says what it does to it: "deletes the alias".
-cli_exit cli_confirm(cli *c, const char *name, const char *what);
+// The name typed again, by --yes or at the terminal, before something that cannot be undone. `also` is
+// another way to name it, as the command was given it (NULL: none). The words go on after "This":
+// "deletes the alias live of chat".
+cli_exit cli_confirm(cli *c, const char *name, const char *also, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 // --yes alone.
 extern const cli_flag cli_delete_flags[];
 

@@ -23,12 +23,33 @@ static cli_exit who_am_i(cli *c, bool show, Overworld__Identity__V1__WhoAmIRespo
                    &overworld__identity__v1__who_am_iresponse__descriptor, show, ret_who);
 }
 
+// The public listener takes logins and says who one is, too, and nothing else that ow needs: asked is what
+// only the console has.
+static cli_exit check_listener(cli *c) {
+    Overworld__Gateway__V1__GetStatusRequest request =
+        OVERWORLD__GATEWAY__V1__GET_STATUS_REQUEST__INIT;
+    Overworld__Gateway__V1__GetStatusResponse *status;
+    ow_client_error error;
+    c->without_token = cli_text(c, "email") != NULL;
+    cli_exit code =
+        cli_rpc_untold(c, "/overworld.gateway.v1.Gateway/GetStatus", &request.base,
+                       &overworld__gateway__v1__get_status_response__descriptor, &status, &error);
+    bool told = error.reason[0] == '\0';
+    bool wrong = error.status == 0 || strcmp(error.reason, "unknown_method") == 0;
+    // Whether this operator may see it does not matter.
+    return told ? code : wrong ? cli_tell(c, &error) : CLI_OK;
+}
+
 static cli_exit cmd_login(cli *c) {
+    cli_exit code = check_listener(c);
+    if (code != CLI_OK) {
+        return code;
+    }
     if (cli_text(c, "email") != NULL) {
         return cli_login_by_email(c, cli_text(c, "email"));
     }
     Overworld__Identity__V1__WhoAmIResponse *who;
-    cli_exit code = who_am_i(c, true, &who);
+    code = who_am_i(c, true, &who);
     if (code != CLI_OK) {
         return code;
     }
@@ -244,6 +265,11 @@ static cli_exit cmd_title_create(cli *c) {
                             &overworld__registry__v1__title__descriptor, true, &made);
     if (code == CLI_OK && !c->json) {
         printf("%s\n", made->title_id);
+    }
+    if (code == CLI_OK) {
+        cli_say(c,
+                "With more than one title each command names its own from now on (--title NAME or "
+                "OVERWORLD_TITLE), and so does every game client (Overworld-Title).");
     }
     return code;
 }

@@ -2,6 +2,7 @@
 // over.
 
 #include "cli/rpc.h"
+#include "cli/target.h"
 
 #include "overworld/telemetry/v1/telemetry.pb-c.h"
 
@@ -111,6 +112,10 @@ static cli_exit cmd_alarm_create(cli *c) {
             printf("webhook secret, shown this once: %s\n", reply->webhook_secret);
         }
     }
+    if (code == CLI_OK && rule.call != NULL) {
+        cli_warn_of_target(
+            c, &(cli_target){call.virtual_server, call.function, .alias = call.qualifier});
+    }
     return code;
 }
 
@@ -135,6 +140,9 @@ static cli_exit cmd_alarm_list(cli *c) {
                 &overworld__telemetry__v1__list_alarms_response__descriptor, true, &reply);
     for (size_t i = 0; code == CLI_OK && !c->json && i < reply->n_alarms; i++) {
         print_alarm(c, reply->alarms[i]);
+    }
+    if (code == CLI_OK && reply->n_alarms == 0) {
+        cli_say(c, "There are no alarms. ow alarm create NAME MEASURE makes one.");
     }
     return code;
 }
@@ -184,8 +192,9 @@ static const cli_flag alarm_flags[] = {
 
 const cli_command alarm_commands[] = {
     {"alarm create", "NAME MEASURE",
-     "say when calls, rate, errors, error_rate, throttled, cold_starts, p50_ms, p95_ms, p99_ms, instances, queue or log "
-     "pass a bound",
+     "say when a measure passes a bound\n"
+     "Measures: calls, rate, errors, error_rate, throttled, cold_starts, p50_ms, p95_ms, p99_ms,\n"
+     "instances, queue and log.",
      2, 2, alarm_flags, cmd_alarm_create,
      "ow alarm create failing error_rate --vs chat --above 0.05 --webhook https://example.com/hook"},
     {"alarm list", "", "alarms and how they stand", 0, 0, NULL, cmd_alarm_list, "ow alarm list"},

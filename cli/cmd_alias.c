@@ -197,7 +197,9 @@ static cli_exit cmd_alias_delete(cli *c) {
     Overworld__Registry__V1__DeleteAliasRequest request =
         OVERWORLD__REGISTRY__V1__DELETE_ALIAS_REQUEST__INIT;
     Overworld__Registry__V1__DeleteAliasResponse *done;
-    cli_exit code = cli_confirm(c, c->args[1], "makes calls fail that name the alias");
+    cli_exit code =
+        cli_confirm(c, c->args[1], NULL, "deletes the alias %s of %s: calls that name it fail",
+                    c->args[1], c->args[0]);
     if (code != CLI_OK) {
         return code;
     }

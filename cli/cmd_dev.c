@@ -90,6 +90,7 @@ static cli_exit cmd_dev(cli *c) {
         cli_log_query query = OVERWORLD__TELEMETRY__V1__QUERY_LOGS_REQUEST__INIT;
         query.virtual_server = (char *)(uintptr_t)bundle.name;
         code = cli_follow_start(c, &follow, &query);
+        code = code == CLI_OK ? cli_follow_from_now(&follow) : code;
         cli_bundle_deinit(&bundle);
     }
     if (code != CLI_OK) {

@@ -200,7 +200,8 @@ cli_exit cli_say_trigger_changes(cli *c, const cli_bundle *bundle) {
 
 const cli_command diff_commands[] = {
     {"vs diff", "DIR [VERSION] | VS A B",
-     "what is different between a folder and what runs (or a version), or between two versions", 1,
-     3, NULL, cmd_vs_diff, "ow vs diff chat 3 4"},
+     "what differs: a folder and what runs, or two versions\n"
+     "DIR is compared with $LATEST, or with VERSION; VS A B are two versions of a virtual server.",
+     1, 3, NULL, cmd_vs_diff, "ow vs diff chat 3 4"},
     {0},
 };

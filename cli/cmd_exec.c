@@ -41,7 +41,7 @@ static void add_row(cli *c, cli_table *table, const void *entry) {
     cli_table_add(c, table, e->reason[0] != '\0' ? e->reason : NULL);
 }
 
-static cli_exit print_list(cli *c, const char *state) {
+static cli_exit print_list(cli *c, const char *state, const char *if_empty) {
     static const char *const columns[] = {"EXECUTION", "FUNCTION", "SOURCE", "STATE",
                                           "ATTEMPT",   "ACCEPTED", "REASON", NULL};
     Overworld__Events__V1__ListExecutionsRequest request =
@@ -54,15 +54,20 @@ static cli_exit print_list(cli *c, const char *state) {
                        .reply_type = &overworld__events__v1__list_executions_response__descriptor,
                        .columns = columns,
                        .add_row = add_row,
-                       .default_limit = DEFAULT_LIMIT});
+                       .default_limit = DEFAULT_LIMIT,
+                       .if_empty = if_empty});
 }
 
 static cli_exit cmd_exec_list(cli *c) {
-    return print_list(c, NULL);
+    return print_list(c, NULL,
+                      "No executions fit. ow fn invoke VS FUNCTION --async makes one, and so do "
+                      "timers, events and webhooks.");
 }
 
 static cli_exit cmd_dead_list(cli *c) {
-    return print_list(c, "dead");
+    return print_list(c, "dead",
+                      "No dead letters fit. An execution whose attempts all failed becomes one; "
+                      "ow exec list shows those on the way.");
 }
 
 // ---- One ----
@@ -192,6 +197,18 @@ static cli_exit read_ids(cli *c, choice *which) {
                             : cli_fail(c, CLI_USAGE, "no executions came from standard input");
 }
 
+// One that is not used must not look as if it were.
+static bool has_filter(const cli *c) {
+    static const char *const filters[] = {"vs",     "function", "source",
+                                          "reason", "event",    "subscription"};
+    for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i++) {
+        if (cli_text(c, filters[i]) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static cli_exit choose(cli *c, choice *which) {
     *which = (choice){
         .all = cli_bool(c, "all"), .ids = (char **)(uintptr_t)c->args, .count = c->arg_count};
@@ -199,6 +216,9 @@ static cli_exit choose(cli *c, choice *which) {
         return cli_fail(c, CLI_USAGE,
                         "name executions (- reads them from standard input), or --all with or "
                         "without a filter");
+    }
+    if (!which->all && has_filter(c)) {
+        return cli_fail(c, CLI_USAGE, "filters go with --all: these executions are named");
     }
     return c->arg_count == 1 && strcmp(c->args[0], "-") == 0 ? read_ids(c, which) : CLI_OK;
 }
@@ -259,13 +279,14 @@ static cli_exit cmd_dead_discard(cli *c) {
     Filter filter = filter_of(c, NULL);
     choice which;
     int count = 0;
-    // --reason is why they go, --dead-of which ones.
-    filter.reason = cli_text_or(c, "dead-of", "");
     request.filter = &filter;
-    request.reason = cli_text_or(c, "reason", "");
+    request.reason = cli_text_or(c, "because", "");
     cli_exit code = choose(c, &which);
+    if (code == CLI_OK && request.reason[0] == '\0') {
+        code = cli_fail(c, CLI_USAGE, "say why they are thrown away: --because TEXT");
+    }
     if (code == CLI_OK && which.all) {
-        code = cli_confirm(c, "all", "throws dead executions away for good:");
+        code = cli_confirm(c, "all", NULL, "throws all dead letters that fit away for good");
     }
     request.all = code == CLI_OK && which.all;
     bool more = code == CLI_OK;
@@ -326,10 +347,10 @@ static const cli_flag discard_flags[] = {
     {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
     {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
     {"source", CLI_FLAG_TEXT, "SOURCE", "client, timer, event, webhook, manual ..."},
-    {"dead-of", CLI_FLAG_TEXT, "REASON", "that failed for this"},
+    {"reason", CLI_FLAG_TEXT, "REASON", "that failed for this"},
     {"event", CLI_FLAG_TEXT, "TRIGGER_ID", "that follow from this event"},
     {"subscription", CLI_FLAG_TEXT, "ID", "of this subscription"},
-    {"reason", CLI_FLAG_TEXT, "TEXT", "why they are thrown away (needed)"},
+    {"because", CLI_FLAG_TEXT, "TEXT", "why they are thrown away (needed)"},
     {"yes", CLI_FLAG_TEXT, "all", "with --all: instead of being asked"},
     {0},
 };
@@ -352,6 +373,6 @@ const cli_command exec_commands[] = {
     {"dead redrive", "[EXECUTION ...|-]", "let them begin anew", 0, CLI_ARGS_ANY, redrive_flags,
      cmd_dead_redrive, "ow dead redrive --all --reason user_error --rate 10"},
     {"dead discard", "[EXECUTION ...|-]", "throw them away", 0, CLI_ARGS_ANY, discard_flags,
-     cmd_dead_discard, "ow dead discard exe_01... --reason 'of a test'"},
+     cmd_dead_discard, "ow dead discard exe_01... --because 'of a test'"},
     {0},
 };

@@ -150,7 +150,7 @@ static cli_exit delete_prefix(cli *c, Scope *scope, const char *prefix) {
         OVERWORLD__DATA__V1__KV_DELETE_PREFIX_REQUEST__INIT;
     Overworld__Data__V1__KvDeletePrefixResponse *reply;
     int64_t deleted = 0;
-    cli_exit code = cli_confirm(c, prefix, "deletes every key that begins so");
+    cli_exit code = cli_confirm(c, prefix, NULL, "deletes every key that begins with %s", prefix);
     request.scope = scope;
     request.prefix = (char *)prefix;
     for (bool more = true; more && code == CLI_OK;) {

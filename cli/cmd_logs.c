@@ -147,7 +147,16 @@ static cli_exit cmd_logs(cli *c) {
         print_page(c, page, stdout);
     }
     fflush(stdout); // before the wait for more
-    return cli_bool(c, "follow") ? go_on(c, &query, page->next_page_token) : CLI_OK;
+    if (cli_bool(c, "follow")) {
+        return go_on(c, &query, page->next_page_token);
+    }
+    return page->n_entries == 0 && query.request_id[0] != '\0'
+               ? cli_fail(
+                     c, CLI_NOT_FOUND,
+                     "nothing that fits is known of the request %s (yet): records come within a "
+                     "second or so",
+                     query.request_id)
+               : CLI_OK;
 }
 
 // What has been seen of one request so far.
@@ -255,6 +264,18 @@ cli_exit cli_follow_start(cli *c, cli_follow *follow, const cli_log_query *query
         return cli_fail(c, CLI_FAILED, "out of memory");
     }
     return c->client != NULL ? CLI_OK : cli_connect(c);
+}
+
+cli_exit cli_follow_from_now(cli_follow *follow) {
+    Query newest = follow->query;
+    Page *page;
+    newest.newest = true;
+    newest.page_size = 1;
+    cli_exit code = cli_rpc(follow->c, QUERY_PATH, &newest.base, page_type, false, &page);
+    if (code == CLI_OK) {
+        snprintf(follow->page_token, sizeof follow->page_token, "%s", page->next_page_token);
+    }
+    return code;
 }
 
 void cli_follow_poll(cli_follow *follow, int wait_ms) {

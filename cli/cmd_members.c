@@ -253,7 +253,7 @@ static void add_api_key(cli *c, cli_table *table, const void *entry) {
     cli_table_add(c, table, key->name);
     cli_table_add(c, table, key->role);
     cli_table_add(c, table, cli_ago(c, cli_seconds(key->created_at)));
-    cli_table_add(c, table, key->expires_at != NULL ? "yes" : "never");
+    cli_table_add(c, table, key->expires_at != NULL ? cli_date(c, key->expires_at) : "never");
 }
 
 static cli_exit cmd_apikey_list(cli *c) {

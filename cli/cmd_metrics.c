@@ -125,7 +125,7 @@ static const cli_flag metrics_flags[] = {
 };
 
 const cli_command metrics_commands[] = {
-    {"metrics", "", "what functions did: rate, errors, durations, by version and alias", 0, 0,
+    {"metrics", "", "rate, errors and durations of functions, by version and alias", 0, 0,
      metrics_flags, cmd_metrics, "ow metrics --vs chat --since 1h"},
     {0},
 };

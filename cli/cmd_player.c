@@ -139,7 +139,10 @@ static cli_exit cmd_player_list(cli *c) {
                        .reply_type = &overworld__identity__v1__list_players_response__descriptor,
                        .columns = columns,
                        .add_row = add_listed,
-                       .default_limit = 50});
+                       .default_limit = 50,
+                       .if_empty =
+                           "No players fit. A game client makes one when it logs in; with sdk/c "
+                           "that is ow_client_login_device."});
 }
 
 // ---- Bans and sessions ----

@@ -96,7 +96,7 @@ const cli_command route_commands[] = {
     {"route enable", "VS NAME", "switch one on again", 2, 2, switch_flags, route_enable,
      "ow route enable web rooms"},
     {"route purge", "VS [PREFIX]",
-     "forget kept replies of its HTTP routes, or of those whose path begins so", 1, 2, NULL,
-     route_purge, "ow route purge web /rooms/"},
+     "forget kept replies of its HTTP routes\nWith PREFIX only of those whose path begins so.", 1,
+     2, NULL, route_purge, "ow route purge web /rooms/"},
     {0},
 };

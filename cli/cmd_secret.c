@@ -122,7 +122,9 @@ static cli_exit cmd_secret_delete(cli *c) {
     Overworld__Registry__V1__DeleteSecretRequest request =
         OVERWORLD__REGISTRY__V1__DELETE_SECRET_REQUEST__INIT;
     Overworld__Registry__V1__DeleteSecretResponse *done;
-    cli_exit code = cli_confirm(c, c->args[1], "deletes the secret and all its versions");
+    cli_exit code =
+        cli_confirm(c, c->args[1], NULL, "deletes the secret %s of %s with all its versions",
+                    c->args[1], c->args[0]);
     if (code != CLI_OK) {
         return code;
     }

@@ -1,6 +1,7 @@
 // ow sub ...: what follows from events.
 
 #include "cli/list.h"
+#include "cli/target.h"
 
 #include "core/json/check.h"
 #include "core/json/walk.h"
@@ -11,7 +12,7 @@
 
 #define EVENTS_PATH "/overworld.events.v1.Events/"
 
-enum { GROUPS_MAX = 16, CONDITIONS_MAX = 64 };
+enum { GROUPS_MAX = 16, CONDITIONS_MAX = 64, PAGE = 200 };
 
 typedef Overworld__Api__Condition Condition;
 typedef Overworld__Api__ConditionGroup ConditionGroup;
@@ -147,6 +148,10 @@ static cli_exit sub_create(cli *c) {
             printf("webhook secret, shown this once: %s\n", reply->url_secret);
         }
     }
+    if (code == CLI_OK && subscription.url[0] == '\0') {
+        cli_warn_of_target(
+            c, &(cli_target){request.virtual_server, subscription.function, subscription.alias});
+    }
     return code;
 }
 
@@ -176,18 +181,78 @@ static cli_exit sub_list(cli *c) {
                     .request = &request.base,
                     .reply_type = &overworld__events__v1__list_subscriptions_response__descriptor,
                     .columns = columns,
-                    .add_row = add_subscription});
+                    .add_row = add_subscription,
+                    .if_empty = "No subscriptions fit. ow sub create NAME TYPE TARGET makes one."});
+}
+
+// ---- Which one: its id, its name, or VS/NAME ----
+
+static bool is_named(cli *c, const SubscriptionState *s, const char *word) {
+    const char *name = s->declared->name;
+    const char *full = ow_arena_printf_in(c->arena, "%s/%s", s->virtual_server, name);
+    return strcmp(s->subscription_id, word) == 0 || strcmp(name, word) == 0 ||
+           (full != NULL && strcmp(full, word) == 0);
+}
+
+// Adds those of a page that the word names: *ret_found is the last.
+static int count_named(cli *c, const Overworld__Events__V1__ListSubscriptionsResponse *page,
+                       const char *word, SubscriptionState **ret_found) {
+    int count = 0;
+    for (size_t i = 0; i < page->n_subscriptions; i++) {
+        if (is_named(c, page->subscriptions[i], word)) {
+            *ret_found = page->subscriptions[i];
+            count++;
+        }
+    }
+    return count;
+}
+
+static cli_exit find(cli *c, SubscriptionState **ret_found) {
+    const char *word = c->args[0];
+    Overworld__Events__V1__ListSubscriptionsRequest request =
+        OVERWORLD__EVENTS__V1__LIST_SUBSCRIPTIONS_REQUEST__INIT;
+    Overworld__Events__V1__ListSubscriptionsResponse *page;
+    int count = 0;
+    request.page_size = PAGE;
+    do {
+        cli_exit code =
+            cli_rpc(c, EVENTS_PATH "ListSubscriptions", &request.base,
+                    &overworld__events__v1__list_subscriptions_response__descriptor, false, &page);
+        if (code != CLI_OK) {
+            return code;
+        }
+        count += count_named(c, page, word, ret_found);
+        request.page_token = page->next_page_token;
+    } while (page->next_page_token[0] != '\0');
+    if (count > 1) {
+        return cli_fail(c, CLI_CONFLICT,
+                        "%d subscriptions have the name %s: use VS/NAME or the id that ow sub list "
+                        "shows",
+                        count, word);
+    }
+    return count == 1 ? CLI_OK
+                      : cli_fail(c, CLI_NOT_FOUND,
+                                 "there is no subscription %s; ow sub list shows them", word);
 }
 
 static cli_exit switch_to(cli *c, bool disabled) {
     Overworld__Events__V1__SetSubscriptionDisabledRequest request =
         OVERWORLD__EVENTS__V1__SET_SUBSCRIPTION_DISABLED_REQUEST__INIT;
     SubscriptionState *reply;
-    request.subscription_id = (char *)(uintptr_t)c->args[0];
+    cli_exit code = find(c, &reply);
+    if (code != CLI_OK) {
+        return code;
+    }
+    request.subscription_id = reply->subscription_id;
     request.disabled = disabled;
     request.reason = disabled ? cli_text_or(c, "reason", "") : (char *)(uintptr_t) "";
-    return cli_rpc(c, EVENTS_PATH "SetSubscriptionDisabled", &request.base,
+    code = cli_rpc(c, EVENTS_PATH "SetSubscriptionDisabled", &request.base,
                    &overworld__events__v1__subscription_state__descriptor, true, &reply);
+    if (code == CLI_OK) {
+        cli_say(c, "%s is %s%s%s", reply->declared->name, reply->disabled ? "off" : "on",
+                reply->disabled_reason[0] != '\0' ? ": " : "", reply->disabled_reason);
+    }
+    return code;
 }
 
 static cli_exit sub_off(cli *c) {
@@ -202,20 +267,33 @@ static cli_exit sub_delete(cli *c) {
     Overworld__Events__V1__DeleteSubscriptionRequest request =
         OVERWORLD__EVENTS__V1__DELETE_SUBSCRIPTION_REQUEST__INIT;
     Overworld__Events__V1__DeleteSubscriptionResponse *reply;
-    request.subscription_id = (char *)(uintptr_t)c->args[0];
-    return cli_rpc(c, EVENTS_PATH "DeleteSubscription", &request.base,
+    SubscriptionState *found;
+    cli_exit code = find(c, &found);
+    if (code != CLI_OK) {
+        return code;
+    }
+    request.subscription_id = found->subscription_id;
+    code = cli_rpc(c, EVENTS_PATH "DeleteSubscription", &request.base,
                    &overworld__events__v1__delete_subscription_response__descriptor, true, &reply);
+    if (code == CLI_OK) {
+        cli_say(c, "deleted %s", found->declared->name);
+    }
+    return code;
 }
 
 static cli_exit sub_try(cli *c) {
     Overworld__Events__V1__TrySubscriptionRequest request =
         OVERWORLD__EVENTS__V1__TRY_SUBSCRIPTION_REQUEST__INIT;
     Overworld__Events__V1__TrySubscriptionResponse *reply;
-    request.subscription_id = (char *)(uintptr_t)c->args[0];
+    SubscriptionState *found;
+    cli_exit code = find(c, &found);
+    if (code != CLI_OK) {
+        return code;
+    }
+    request.subscription_id = found->subscription_id;
     request.trigger_id = (char *)(uintptr_t)c->args[1];
-    cli_exit code =
-        cli_rpc(c, EVENTS_PATH "TrySubscription", &request.base,
-                &overworld__events__v1__try_subscription_response__descriptor, true, &reply);
+    code = cli_rpc(c, EVENTS_PATH "TrySubscription", &request.base,
+                   &overworld__events__v1__try_subscription_response__descriptor, true, &reply);
     if (code == CLI_OK && !c->json) {
         printf("%s%s\n", reply->matches ? "matches" : "does not match: ", reply->why_not);
         printf("%s\n", reply->envelope_json);
@@ -252,12 +330,11 @@ const cli_command subscription_commands[] = {
      "ow sub create rating match.ended arena/update_rating --order /room"},
     {"sub list", "", "subscriptions to events", 0, 0, list_flags, sub_list,
      "ow sub list --vs arena"},
-    {"sub off", "SUBSCRIPTION_ID", "switch one off", 1, 1, off_flags, sub_off,
-     "ow sub off sub_01... --reason maintenance"},
-    {"sub on", "SUBSCRIPTION_ID", "switch one on again", 1, 1, NULL, sub_on, "ow sub on sub_01..."},
-    {"sub delete", "SUBSCRIPTION_ID", "delete one", 1, 1, NULL, sub_delete,
-     "ow sub delete sub_01..."},
-    {"sub try", "SUBSCRIPTION_ID TRIGGER_ID", "hold a past event against one; runs nothing", 2, 2,
-     NULL, sub_try, "ow sub try sub_01... trg_01..."},
+    {"sub off", "SUBSCRIPTION", "switch one off, by its id, its name or as VS/NAME", 1, 1,
+     off_flags, sub_off, "ow sub off rating --reason maintenance"},
+    {"sub on", "SUBSCRIPTION", "switch one on again", 1, 1, NULL, sub_on, "ow sub on rating"},
+    {"sub delete", "SUBSCRIPTION", "delete one", 1, 1, NULL, sub_delete, "ow sub delete rating"},
+    {"sub try", "SUBSCRIPTION TRIGGER_ID", "hold a past event against one; runs nothing", 2, 2,
+     NULL, sub_try, "ow sub try rating trg_01..."},
     {0},
 };

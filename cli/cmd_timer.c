@@ -226,7 +226,8 @@ static cli_exit cmd_timer_list(cli *c) {
                        .request = &request.base,
                        .reply_type = &overworld__timers__v1__list_timers_response__descriptor,
                        .columns = columns,
-                       .add_row = add_timer});
+                       .add_row = add_timer,
+                       .if_empty = "No timers fit. ow timer create VS NAME makes one."});
 }
 
 static cli_exit cmd_timer_pause(cli *c) {
@@ -278,7 +279,9 @@ static cli_exit cmd_timer_delete(cli *c) {
     Timer *timer;
     cli_exit code = find(c, false, &timer);
     if (code == CLI_OK) {
-        code = cli_confirm(c, timer->spec->name, "deletes the timer and its history");
+        code = cli_confirm(c, timer->spec->name, c->args[0],
+                           "deletes the timer %s/%s with its history", timer->virtual_server,
+                           timer->spec->name);
     }
     if (code != CLI_OK) {
         return code;

@@ -129,7 +129,8 @@ static cli_exit cmd_vs_delete(cli *c) {
     VirtualServer *vs;
     cli_exit code = cli_get_virtual_server(c, false, &vs);
     if (code == CLI_OK) {
-        code = cli_confirm(c, vs->name, "deletes the virtual server and all its versions");
+        code = cli_confirm(c, vs->name, NULL, "deletes the virtual server %s with all its versions",
+                           vs->name);
     }
     if (code != CLI_OK) {
         return code;

@@ -117,7 +117,9 @@ static cli_exit webhook_delete(cli *c) {
         OVERWORLD__EVENTS__V1__DELETE_WEBHOOK_REQUEST__INIT;
     Overworld__Events__V1__DeleteWebhookResponse *reply;
     request.name = (char *)(uintptr_t)c->args[0];
-    cli_exit code = cli_confirm(c, c->args[0], "deletes the webhook: its sender is refused");
+    cli_exit code =
+        cli_confirm(c, c->args[0], NULL,
+                    "deletes the webhook %s: its sender is refused from then on", c->args[0]);
     return code == CLI_OK
                ? cli_rpc(c, EVENTS_PATH "DeleteWebhook", &request.base,
                          &overworld__events__v1__delete_webhook_response__descriptor, true, &reply)

@@ -131,7 +131,14 @@ static void print_flags(FILE *out, const cli_flag *flags) {
 }
 
 void cli_print_command_help(FILE *out, const cli_command *command) {
-    fprintf(out, "ow %s %s\n\n  %s\n\nFlags\n", command->name, command->args, command->doc);
+    fprintf(out, "ow %s%s%s\n\n", command->name, command->args[0] != '\0' ? " " : "",
+            command->args);
+    for (const char *line = command->doc; line[0] != '\0';) {
+        int length = (int)strcspn(line, "\n");
+        fprintf(out, "  %.*s\n", length, line);
+        line += length + (line[length] == '\n');
+    }
+    fputs("\nFlags\n", out);
     print_flags(out, command->flags);
     print_flags(out, cli_global_flags);
     fprintf(out, "\nExample\n  %s\n", command->example);
@@ -144,7 +151,7 @@ static void print_commands(FILE *out, const char *group) {
         char left[64];
         if (group == NULL || is_of_group(command, group)) {
             snprintf(left, sizeof left, "%s %s", command->name, command->args);
-            fprintf(out, "  %-34s %s\n", left, command->doc);
+            fprintf(out, "  %-34s %.*s\n", left, (int)strcspn(command->doc, "\n"), command->doc);
         }
     }
 }
@@ -160,8 +167,12 @@ void cli_print_help(FILE *out, const char *group) {
     print_commands(out, NULL);
     fputs("\nFlags of every command\n", out);
     print_flags(out, cli_global_flags);
-    fputs("\nInside a server's data folder ow finds address and token by itself.\n"
-          "Exit codes: 0 ok, 1 failed, 2 usage, 3 not allowed, 4 not found, 5 conflict, "
-          "6 unavailable.\n",
-          out);
+    fputs(
+        "\nThe environment can say the same: OVERWORLD_URL, OVERWORLD_TOKEN_FILE, OVERWORLD_DATA,\n"
+        "OVERWORLD_PROFILE and OVERWORLD_TITLE; a flag goes first.\n"
+        "Inside a server's data folder ow finds address and token by itself.\n"
+        "ow --version says which one this is.\n"
+        "Exit codes: 0 ok, 1 failed, 2 usage, 3 not allowed, 4 not found, 5 conflict, "
+        "6 unavailable.\n",
+        out);
 }

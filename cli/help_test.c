@@ -125,6 +125,18 @@ static void every_group_has_help(void **state) {
     assert_true(groups > 10);
 }
 
+// None is wider than a terminal may be, none ends with a blank.
+static void expect_tidy_lines(const char *text) {
+    for (const char *line = text; *line != '\0';) {
+        size_t length = strcspn(line, "\n");
+        bool example = strncmp(line, "  ow ", 5) == 0; // to copy: as long as it is
+        if ((length > 100 && !example) || (length > 0 && line[length - 1] == ' ')) {
+            fail_msg("\"%.*s\"", (int)length, line);
+        }
+        line += length + (line[length] == '\n');
+    }
+}
+
 static void every_command_has_help(void **state) {
     (void)state;
     char first[WORDS_MAX], second[WORDS_MAX], words[3 * WORDS_MAX];
@@ -133,14 +145,16 @@ static void every_command_has_help(void **state) {
         snprintf(words, sizeof words, "%s %s --help", first, second);
         assert_int_equal(ow(words), OK);
         assert_string_equal(said, "");
-        snprintf(words, sizeof words, "ow %s%s%s ", first, second[0] != '\0' ? " " : "", second);
+        snprintf(words, sizeof words, "ow %s%s%s", first, second[0] != '\0' ? " " : "", second);
         assert_int_equal(strncmp(out, words, strlen(words)), 0);
+        assert_non_null(strchr(" \n", out[strlen(words)]));
+        expect_tidy_lines(out);
         // Its example is of this command.
         const char *example = strstr(out, "\nExample\n  ");
         assert_non_null(example);
         example += strlen("\nExample\n  ");
-        assert_int_equal(strncmp(example, words, strlen(words) - 1), 0);
-        assert_true(strchr(" \n", example[strlen(words) - 1]) != NULL);
+        assert_int_equal(strncmp(example, words, strlen(words)), 0);
+        assert_non_null(strchr(" \n", example[strlen(words)]));
     }
 }
 
@@ -150,9 +164,22 @@ static void without_words_it_says_what_there_is(void **state) {
     assert_string_equal(out, "");
     read_list(said, &some);
     assert_int_equal(some.count, everything.count);
-    assert_int_equal(ow("help"), OK);
-    read_list(out, &some);
-    assert_int_equal(some.count, everything.count);
+    static const char *const asking[] = {"help", "-h", "--help"};
+    for (size_t i = 0; i < sizeof asking / sizeof asking[0]; i++) {
+        assert_int_equal(ow(asking[i]), OK);
+        read_list(out, &some);
+        assert_int_equal(some.count, everything.count);
+        expect_tidy_lines(out);
+    }
+    assert_non_null(strstr(out, "OVERWORLD_TOKEN_FILE"));
+    assert_int_equal(ow("vs deploy -h"), OK);
+    assert_int_equal(strncmp(out, "ow vs deploy DIR\n", 17), 0);
+    assert_int_equal(ow("help vs deploy"), OK);
+    assert_int_equal(strncmp(out, "ow vs deploy DIR\n", 17), 0);
+    assert_int_equal(ow("--version"), OK);
+    assert_int_equal(strncmp(out, "ow 0.", 5), 0);
+    assert_int_equal(ow("status too many"), USAGE);
+    assert_non_null(strstr(said, "usage: ow status\n"));
 }
 
 static void what_is_mistyped_is_told(void **state) {
@@ -172,6 +199,10 @@ static void what_is_mistyped_is_told(void **state) {
         {"player list --limit many", "--limit needs a whole number, not \"many\""},
         {"fn save a b c {} --file x", "give it as an argument or with --file, not both"},
         {"fn save a b c --file /nowhere", "cannot read /nowhere: No such file or directory"},
+        {"status --url 127.0.0.1:7351 --token-file /dev/null", "like http://127.0.0.1:7351"},
+        {"dead discard exe_1", "say why they are thrown away: --because TEXT"},
+        {"dead discard exe_1 --reason timeout --because x", "filters go with --all"},
+        {"dead redrive exe_1 --vs chat", "filters go with --all"},
         {"xylophone", "there is no command \"xylophone\". ow --help lists them"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

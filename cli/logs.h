@@ -24,6 +24,8 @@ typedef struct cli_follow {
 } cli_follow;
 
 cli_exit cli_follow_start(cli *c, cli_follow *follow, const cli_log_query *query);
+// Leaves out what is there already. The server says where that ends: clocks may differ.
+cli_exit cli_follow_from_now(cli_follow *follow);
 // Prints what came, asks again; returns within `wait_ms`.
 void cli_follow_poll(cli_follow *follow, int wait_ms);
 void cli_follow_stop(cli_follow *follow);

@@ -2,6 +2,7 @@
 
 #include "cli/commands.h"
 #include "cli/rpc.h"
+#include "core/version/version.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -48,9 +49,17 @@ static cli_exit keep_flag(cli *c, const cli_flag *flag, const char *value) {
     return CLI_OK;
 }
 
+static bool is_flag(const char *word) {
+    return strncmp(word, "--", 2) == 0 || strcmp(word, "-h") == 0;
+}
+
+static const char *flag_name(const char *word) {
+    return word[1] == '-' ? word + 2 : "help";
+}
+
 // Reads the flag at argv[*index]; moves on when its value is the next argument.
 static cli_exit read_flag(cli *c, char **argv, int argc, int *index) {
-    const char *name = argv[*index] + 2;
+    const char *name = flag_name(argv[*index]);
     size_t length = strcspn(name, "=");
     const char *value = name[length] == '=' ? name + length + 1 : NULL;
     const cli_flag *flag = flag_named(c, name, length);
@@ -80,7 +89,7 @@ static cli_exit read_arguments(cli *c, int argc, char **argv, int first) {
     for (int i = first; i < argc; i++) {
         if (!only_args && strcmp(argv[i], "--") == 0) {
             only_args = true;
-        } else if (!only_args && strncmp(argv[i], "--", 2) == 0) {
+        } else if (!only_args && is_flag(argv[i])) {
             cli_exit code = read_flag(c, argv, argc, &i);
             if (code != CLI_OK) {
                 return code;
@@ -99,8 +108,8 @@ static cli_exit run_command(cli *c) {
         return CLI_OK;
     }
     if (c->arg_count < command->min_args || c->arg_count > command->max_args) {
-        return cli_fail(c, CLI_USAGE, "usage: ow %s %s\nexample: %s", command->name, command->args,
-                        command->example);
+        return cli_fail(c, CLI_USAGE, "usage: ow %s%s%s\nexample: %s", command->name,
+                        command->args[0] != '\0' ? " " : "", command->args, command->example);
     }
     c->json = cli_bool(c, "json");
     c->color = isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
@@ -132,7 +141,7 @@ static cli_exit run_words(cli *c, int argc, char **argv, int at) {
 static cli_exit run_line(cli *c, int argc, char **argv) {
     int at = 1;
     cli_exit code = CLI_OK;
-    for (; code == CLI_OK && at < argc && strncmp(argv[at], "--", 2) == 0; at++) {
+    for (; code == CLI_OK && at < argc && is_flag(argv[at]); at++) {
         code = read_flag(c, argv, argc, &at);
     }
     if (code == CLI_OK && at < argc && strcmp(argv[at], "help") == 0) {
@@ -146,6 +155,11 @@ static cli_exit run_line(cli *c, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    // Commands have a --version of their own.
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+        puts("ow " OVERWORLD_VERSION);
+        return CLI_OK;
+    }
     cli c = {.arena = ow_arena_new(ARENA_MAX)};
     if (c.arena == NULL) {
         return cli_fail(&c, CLI_FAILED, "out of memory");

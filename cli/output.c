@@ -162,18 +162,31 @@ const cli_flag cli_delete_flags[] = {
     {0},
 };
 
-cli_exit cli_confirm(cli *c, const char *name, const char *what) {
+static bool names_it(const char *given, const char *name, const char *also) {
+    return strcmp(given, name) == 0 || (also != NULL && strcmp(given, also) == 0);
+}
+
+cli_exit cli_confirm(cli *c, const char *name, const char *also, const char *format, ...) {
     const char *given = cli_text(c, "yes");
-    char line[80] = "";
+    bool two = also != NULL && strcmp(also, name) != 0;
+    char line[300] = "";
     if (given == NULL) {
-        fprintf(stderr, "This %s %s. Type the name to go on: ", what, name);
+        va_list args;
+        fputs("This ", stderr);
+        va_start(args, format);
+        vfprintf(stderr, format, args);
+        va_end(args);
+        fprintf(stderr, ". Type %s%s%s to go on: ", name, two ? " or " : "", two ? also : "");
         if (fgets(line, sizeof line, stdin) == NULL) {
+            fputc('\n', stderr);
             return cli_fail(c, CLI_USAGE, "nothing done; to do it without being asked: --yes %s",
                             name);
         }
         line[strcspn(line, "\r\n")] = '\0';
         given = line;
     }
-    return strcmp(given, name) == 0 ? CLI_OK
-                                    : cli_fail(c, CLI_USAGE, "nothing done: that is not its name");
+    return names_it(given, name, also)
+               ? CLI_OK
+               : cli_fail(c, CLI_USAGE, "nothing done: \"%s\" is not %s%s%s", given, name,
+                          two ? " or " : "", two ? also : "");
 }

@@ -41,7 +41,11 @@ static cli_exit find_profile(cli *c, cli_profile *profile) {
     if (folder != NULL) {
         return cli_profile_of_folder(c, folder, profile)
                    ? CLI_OK
-                   : cli_fail(c, CLI_UNAVAILABLE, "no server runs in the data folder %s", folder);
+                   : cli_fail(
+                         c, CLI_UNAVAILABLE,
+                         "no server runs in the data folder %s: start one there (overworld up --data="
+                         "%s, or ./dev up), or name one elsewhere with --url",
+                         folder, folder);
     }
     if (!cli_profile_of_folder(c, ".", profile) &&
         !cli_profile_of_folder(c, ".overworld", profile)) {
@@ -83,6 +87,12 @@ cli_exit cli_connect(cli *c) {
     if (code != CLI_OK) {
         return code;
     }
+    if (strncmp(profile.url, "http://", 7) != 0 && strncmp(profile.url, "https://", 8) != 0) {
+        return cli_fail(c, CLI_USAGE,
+                        "the address \"%s\" must begin with http:// or https://, like "
+                        "http://127.0.0.1:7351",
+                        profile.url);
+    }
     ow_client_config config = {
         .url = profile.url,
         .title = profile.title,
@@ -114,30 +124,62 @@ static const exit_rule exit_rules[] = {
     {409, CLI_CONFLICT},  {429, CLI_UNAVAILABLE}, {503, CLI_UNAVAILABLE},
 };
 
-static const char *hint_for(const ow_client_error *error) {
-    switch (error->status) {
-    case 0:
-        return "is the server running? ow status, or start it with ./dev up";
-    case 401:
-        return "log in again: ow login --url URL --token-file FILE";
-    default:
-        return NULL;
+#define WHICH_TITLE "--title NAME or OVERWORLD_TITLE names one; see ow title list"
+
+static const struct hint_rule {
+    const char *reason, *hint;
+} hint_rules[] = {
+    {"title_needed", WHICH_TITLE},
+    {"which_title", WHICH_TITLE},
+    {"no_title", WHICH_TITLE},
+    {"unknown_method", "is this the console listener (port 7351)? The public one is for games"},
+};
+
+// Where the token came from says how to come by a good one.
+static const char *token_hint(const cli *c) {
+    const char *file = flag_or_environment(c, "token-file", "OVERWORLD_TOKEN_FILE");
+    return file == NULL ? "log in again: ow login --url URL --token-file FILE"
+                        : ow_arena_printf_in(c->arena,
+                                             "%s holds no token that is good (any more): take "
+                                             "operator.token of the server's data folder, or ow "
+                                             "apikey create",
+                                             file);
+}
+
+static const char *hint_for(const cli *c, const ow_client_error *error) {
+    for (size_t i = 0; i < sizeof hint_rules / sizeof hint_rules[0]; i++) {
+        if (strcmp(hint_rules[i].reason, error->reason) == 0) {
+            return hint_rules[i].hint;
+        }
     }
+    if (error->status == 0 && strcmp(error->reason, "timeout") == 0) {
+        return "--timeout SECONDS waits longer";
+    }
+    if (error->status == 0) {
+        return ow_arena_printf_in(c->arena,
+                                  "is a server running at %s? One is started by ./dev up, by "
+                                  "systemctl start overworld or as overworld up --data=DIR",
+                                  c->url != NULL ? c->url : "this address");
+    }
+    return error->status == 401 ? token_hint(c) : NULL;
+}
+
+static cli_exit exit_of(const ow_client_error *error) {
+    if (strcmp(error->reason, "stale_etag") == 0) {
+        return CLI_CONFLICT;
+    }
+    for (size_t i = 0; i < sizeof exit_rules / sizeof exit_rules[0]; i++) {
+        if (exit_rules[i].status == error->status) {
+            return exit_rules[i].code;
+        }
+    }
+    return CLI_FAILED;
 }
 
 cli_exit cli_tell(cli *c, const ow_client_error *error) {
-    const char *hint = hint_for(error);
+    const char *hint = hint_for(c, error);
     snprintf(c->reason, sizeof c->reason, "%s", error->reason);
-    cli_exit code = CLI_FAILED;
-    for (size_t i = 0; i < sizeof exit_rules / sizeof exit_rules[0]; i++) {
-        if (exit_rules[i].status == error->status) {
-            code = exit_rules[i].code;
-        }
-    }
-    if (strcmp(error->reason, "stale_etag") == 0) {
-        code = CLI_CONFLICT;
-    }
-    return cli_fail(c, code, "%s (%s)%s%s%s%s", error->message, error->reason,
+    return cli_fail(c, exit_of(error), "%s (%s)%s%s%s%s", error->message, error->reason,
                     error->request_id[0] != '\0' ? "\n    request id: " : "", error->request_id,
                     hint != NULL ? "\n    " : "", hint != NULL ? hint : "");
 }
@@ -161,8 +203,10 @@ cli_exit cli_read_reply(cli *c, const ow_client_reply *reply,
     return CLI_OK;
 }
 
-cli_exit cli_rpc(cli *c, const char *path, const ProtobufCMessage *request,
-                 const ProtobufCMessageDescriptor *reply_type, bool show, void *ret_reply) {
+// *ret_reply is the caller's to free. A failure of the call itself is not told (rpc.h).
+static cli_exit send_request(cli *c, const char *path, const ProtobufCMessage *request,
+                             ow_client_reply **ret_reply, ow_client_error *ret_error) {
+    *ret_error = (ow_client_error){0};
     cli_exit code = c->client != NULL ? CLI_OK : cli_connect(c);
     if (code != CLI_OK) {
         return code;
@@ -176,10 +220,28 @@ cli_exit cli_rpc(cli *c, const char *path, const ProtobufCMessage *request,
                               .body = body,
                               .size = strlen(body),
                               .without_token = c->without_token};
+    return ow_client_send(c->client, &call, ret_reply, ret_error) ? CLI_OK : exit_of(ret_error);
+}
+
+cli_exit cli_rpc_untold(cli *c, const char *path, const ProtobufCMessage *request,
+                        const ProtobufCMessageDescriptor *reply_type, void *ret_reply,
+                        ow_client_error *ret_error) {
+    ow_client_reply *reply = NULL;
+    cli_exit code = send_request(c, path, request, &reply, ret_error);
+    if (code == CLI_OK) {
+        code = cli_read_reply(c, reply, reply_type, ret_reply);
+        ow_client_reply_free(reply);
+    }
+    return code;
+}
+
+cli_exit cli_rpc(cli *c, const char *path, const ProtobufCMessage *request,
+                 const ProtobufCMessageDescriptor *reply_type, bool show, void *ret_reply) {
     ow_client_reply *reply = NULL;
     ow_client_error error;
-    if (!ow_client_send(c->client, &call, &reply, &error)) {
-        return cli_tell(c, &error);
+    cli_exit code = send_request(c, path, request, &reply, &error);
+    if (code != CLI_OK) {
+        return error.reason[0] != '\0' ? cli_tell(c, &error) : code;
     }
     if (c->json && show) {
         printf("%s\n", (const char *)reply->data);

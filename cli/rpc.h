@@ -22,6 +22,12 @@ void cli_disconnect(cli *c);
 cli_exit cli_rpc(cli *c, const char *path, const ProtobufCMessage *request,
                  const ProtobufCMessageDescriptor *reply_type, bool show, void *ret_reply);
 
+// The same, but a failure of the call itself is not told: *ret_error has it (reason "" when it was told,
+// because the call was never made or its answer could not be read).
+cli_exit cli_rpc_untold(cli *c, const char *path, const ProtobufCMessage *request,
+                        const ProtobufCMessageDescriptor *reply_type, void *ret_reply,
+                        ow_client_error *ret_error);
+
 // Turns a reply of the client into a message. For calls made with the client itself.
 cli_exit cli_read_reply(cli *c, const ow_client_reply *reply,
                         const ProtobufCMessageDescriptor *type, void *ret_reply);

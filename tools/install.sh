@@ -24,7 +24,7 @@ dev_install() {
     need_packages up
     step "building the SDK"
     run_bazel build -- //sdk/c:package >&2 || die "the build failed (see above)"
-    version=$(sed -nE 's/.*OVERWORLD_VERSION "([^"]*)".*/\1/p' services/overworld/version.h)
+    version=$(sed -nE 's/.*OVERWORLD_VERSION "([^"]*)".*/\1/p' core/version/version.h)
     bash sdk/c/package/install.sh "$prefix" "$version" "$PWD" "$(bazel_bin)/sdk/c" || die "installing failed"
     # The loader keeps a list of its own places.
     if [ "$prefix" = /usr/local ] && [ "$(id -u)" = 0 ]; then

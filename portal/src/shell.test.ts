@@ -10,7 +10,7 @@ test("a word reaches the command as it is", () => {
 });
 
 test("flags without a value are left out", () => {
-  expect(flags({ vs: "chat", function: undefined, reason: "", "dead-of": "of a test" })).toBe(" --vs chat --dead-of 'of a test'");
+  expect(flags({ vs: "chat", function: undefined, reason: "", because: "of a test" })).toBe(" --vs chat --because 'of a test'");
 });
 
 test("JSON stands on one line", () => {

@@ -1,6 +1,6 @@
 #include "services/overworld/gauges.h"
 
-#include "services/overworld/version.h"
+#include "core/version/version.h"
 
 #include <dirent.h>
 #include <inttypes.h>

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/testing/ow_test.h"
-#include "services/overworld/version.h"
+#include "core/version/version.h"
 
 static void tells_version_and_memory(void **state) {
     (void)state;

@@ -9,11 +9,11 @@
 #include "core/metrics/metrics.h"
 #include "core/module/env.h"
 #include "core/rpc_grpc/rpc_grpc.h"
+#include "core/version/version.h"
 #include "services/overworld/calls.h"
 #include "services/overworld/folders.h"
 #include "services/overworld/gauges.h"
 #include "services/overworld/status.h"
-#include "services/overworld/version.h"
 
 #include <errno.h>
 #include <inttypes.h>

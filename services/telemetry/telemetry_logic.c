@@ -52,6 +52,10 @@ static ow_code check_kind(const char *kind, ow_err *err) {
                    "kind is REQUEST, INIT, START, LINE, ERROR, END, REPORT or DROPPED");
 }
 
+static bool leaves_readers_out(const query_request *request) {
+    return request->wait_ms > 0 && request->method[0] == 0 && request->request_id[0] == 0;
+}
+
 ow_code filter_of(const query_request *request, filter *ret_filter, int *ret_limit, ow_err *err) {
     filter f = {
         .request_id = request->request_id,
@@ -72,6 +76,7 @@ ow_code filter_of(const query_request *request, filter *ret_filter, int *ret_lim
         .min_duration_us = request->min_duration_us,
         .since_us = time_of(request->since, 0),
         .until_us = time_of(request->until, INT64_MAX),
+        .without_readers = leaves_readers_out(request),
     };
     const char *wanted = request->min_level;
     if (wanted[0] != 0) {
@@ -174,7 +179,17 @@ static bool texts_match(const filter *f, const record_view *v) {
     return true;
 }
 
+// Its own record would wake one who waits for what is new, again and again.
+static bool is_reader(const record_view *v) {
+    return v->kind == RECORD_REQUEST &&
+           (slice_is(v->method, "/overworld.telemetry.v1.Telemetry/QueryLogs") ||
+            slice_is(v->method, "/overworld.telemetry.v1.Telemetry/TailLogs"));
+}
+
 static bool matches(const filter *f, const record_view *v) {
+    if (f->without_readers && is_reader(v)) {
+        return false;
+    }
     bool title = slice_is(v->title_id, f->title) || (v->title_id.length == 0 && f->without_title);
     return title && numbers_match(f, v) && texts_match(f, v) &&
            (f->text.count == 0 || search_matches(&f->text, v));

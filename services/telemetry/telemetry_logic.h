@@ -24,6 +24,7 @@ typedef struct filter {
     const char *kind, *invocation_id, *parent_invocation_id;
     const char *principal, *client_address, *method;
     const char *reason, *source, *qualifier, *revision_id;
+    bool without_readers;                     // leaves out the requests that read the log
     int64_t version, status, min_duration_us; // 0: any
     level min_level;
     int64_t since_us, until_us; // of the record; until_us INT64_MAX: open

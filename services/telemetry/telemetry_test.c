@@ -311,6 +311,31 @@ static void waits_for_what_is_new(void **state) {
     assert_int_equal(f->answered_entries, 3);
 }
 
+// Every answer to one who follows is recorded, too.
+static void is_not_woken_by_those_who_read(void **state) {
+    fixture *f = *state;
+    query_request request = any();
+    test_run reader = chat;
+    reader.server = reader.function = "";
+    reader.method = "/overworld.telemetry.v1.Telemetry/QueryLogs";
+    request.wait_ms = 10000;
+    begin_waiting(f, &request);
+    test_block_request(&f->block, now_us(f), &reader, 200);
+    append(f, 0);
+    reader.method = "/overworld.telemetry.v1.Telemetry/TailLogs";
+    test_block_request(&f->block, now_us(f), &reader, 200);
+    append(f, 0);
+    add_lines(f, 0, 1);
+    append(f, 0);
+    stage_until(&f->stage, has_answer, f);
+    assert_int_equal(f->answered_entries, 1);
+    // Those who ask for them, and those who do not wait, see them.
+    request.method = TEXT("/overworld.telemetry.v1.Telemetry/TailLogs");
+    assert_int_equal(ask(f, &request)->n_entries, 1);
+    request = any();
+    assert_int_equal(ask(f, &request)->n_entries, 3);
+}
+
 // ---- The tail ----
 
 typedef Overworld__Telemetry__V1__TailLogsResponse tail_response;
@@ -912,6 +937,7 @@ int main(int argc, char **argv) {
         CASE(shows_the_newest_of_blocks_that_overlap),
         CASE(narrows_by_time),
         CASE(waits_for_what_is_new),
+        CASE(is_not_woken_by_those_who_read),
         CASE(tells_what_comes_until_cancelled),
         CASE(tells_what_changes_in_its_title),
         CASE(says_that_there_was_more),

@@ -178,12 +178,23 @@ static void people_look_after_the_dead(void **state) {
     wait_for(accepted.execution_id, "dead");
     RUN(out, "exec", "show", accepted.execution_id);
     expect_part("{\"gold\":1}");
-    assert_int_equal(OW(d, out, "dead", "discard", accepted.execution_id), 1);
+    assert_int_equal(OW(d, out, "dead", "discard", accepted.execution_id), 2);
     // All of them only when it is said twice.
-    assert_int_equal(OW(d, out, "dead", "discard", "--all", "--reason", "of a test", "--yes", "no"),
+    assert_int_equal(
+        OW(d, out, "dead", "discard", "--all", "--because", "of a test", "--yes", "no"), 2);
+    wait_for(accepted.execution_id, "dead");
+    // --reason says which ones here too, never why.
+    assert_int_equal(OW(d, out, "dead", "discard", "--all", "--reason", "timeout", "--yes", "all"),
+                     2);
+    RUN(out, "dead", "discard", "--all", "--reason", "timeout", "--because", "of a test", "--yes",
+        "all");
+    assert_string_equal(out, "0 discarded\n");
+    assert_int_equal(OW(d, out, "dead", "discard", accepted.execution_id, "--vs", "later",
+                        "--because", "of a test"),
                      2);
     wait_for(accepted.execution_id, "dead");
-    RUN(out, "dead", "discard", "--all", "--reason", "of a test", "--yes", "all");
+    RUN(out, "dead", "discard", "--all", "--reason", "refused", "--because", "of a test", "--yes",
+        "all");
     wait_for(accepted.execution_id, "discarded");
     RUN(out, "audit", "list", "--action", "execution.discard");
     expect_part("of a test");
@@ -224,7 +235,7 @@ static void many_dead_ones_are_named(void **state) {
     for (int i = 0; i < MANY; i++) {
         wait_for(accepted[i].execution_id, "dead");
     }
-    const char *const from_input[] = {"dead", "discard", "-", "--reason", "of a list", NULL};
+    const char *const from_input[] = {"dead", "discard", "-", "--because", "of a list", NULL};
     assert_int_equal(ow_reads(" \n", from_input), 2);
     assert_int_equal(ow_reads(ids, from_input), 0);
     assert_string_equal(out, "12 discarded\n");

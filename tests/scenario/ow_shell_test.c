@@ -5,6 +5,7 @@
 
 #include "core/testing/ow_test.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -54,7 +56,8 @@ typedef struct shell {
     size_t used;
 } shell;
 
-static void shell_start(shell *s, const char *const *args) {
+// With `words` what it says on standard error is read, too.
+static void shell_start(shell *s, bool words, const char *const *args) {
     const char *argv[16] = {"cli/ow"};
     int in[2], out[2];
     for (size_t n = 0; args[n] != NULL; n++) {
@@ -67,6 +70,9 @@ static void shell_start(shell *s, const char *const *args) {
     if (s->pid == 0) {
         dup2(in[0], STDIN_FILENO);
         dup2(out[1], STDOUT_FILENO);
+        if (words) {
+            dup2(out[1], STDERR_FILENO);
+        }
         // Not this folder's server: the stored login alone counts.
         execv(argv[0], (char *const *)argv);
         _exit(127);
@@ -113,7 +119,7 @@ static int shell_end(shell *s) {
 
 static int run(char *out, size_t size, const char *input, const char *const *args) {
     static shell s;
-    shell_start(&s, args);
+    shell_start(&s, false, args);
     if (input != NULL) {
         assert_int_equal(write(s.in, input, strlen(input)), strlen(input));
     }
@@ -125,6 +131,17 @@ static int run(char *out, size_t size, const char *input, const char *const *arg
 }
 
 #define RUN(input, ...) run(out, sizeof out, (input), (const char *const[]){__VA_ARGS__, NULL})
+
+static void hear(int wanted_code, const char *wanted, const char *const *args) {
+    static shell s;
+    shell_start(&s, true, args);
+    int code = shell_end(&s);
+    if (code != wanted_code || strstr(s.text, wanted) == NULL) {
+        fail_msg("ow %s: %d, \"%s\" wanted:\n%s", args[0], code, wanted, s.text);
+    }
+}
+
+#define HEAR(code, wanted, ...) hear((code), (wanted), (const char *const[]){__VA_ARGS__, NULL})
 
 // ---- Stored logins ----
 
@@ -173,6 +190,62 @@ static void a_login_that_is_refused_is_not_stored(void **state) {
         RUN(NULL, "login", "--url", deployment_console(d), "--token-file", wrong, "--name", "bad"),
         AUTH);
     assert_int_equal(RUN(NULL, "whoami", "--profile", "bad"), USAGE);
+    HEAR(AUTH, "/wrong holds no token that is good", "whoami", "--url", deployment_console(d),
+         "--token-file", wrong);
+    // The public listener says who one is, too, but nothing else would work there.
+    HEAR(NOT_FOUND, "is this the console listener", "login", "--url", deployment_public(d),
+         "--token-file", token_file, "--name", "bad");
+    assert_int_equal(RUN(NULL, "whoami", "--profile", "bad"), USAGE);
+}
+
+// Takes connections and never answers.
+static int listen_silently(char url[static 64]) {
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, size), 0);
+    assert_int_equal(listen(fd, 4), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &size), 0);
+    snprintf(url, 64, "http://127.0.0.1:%d", ntohs(at.sin_port));
+    return fd;
+}
+
+static void one_who_is_impatient_is_told(void **state) {
+    (void)state;
+    char url[64];
+    int fd = listen_silently(url);
+    HEAR(UNAVAILABLE, "--timeout SECONDS waits longer", "status", "--url", url, "--token-file",
+         token_file, "--timeout", "1");
+    close(fd);
+}
+
+static void what_goes_wrong_says_what_to_do(void **state) {
+    (void)state;
+    HEAR(UNAVAILABLE, "overworld up --data=", "status", "--data", home);
+    HEAR(UNAVAILABLE, "is a server running at http://127.0.0.1:1?", "status", "--url",
+         "http://127.0.0.1:1", "--token-file", token_file);
+    HEAR(NOT_FOUND, "nothing that fits is known", "logs", "--request",
+         "req_01HXG3K5N8Q2Z4V6B8D0F2H4J6");
+    HEAR(OK, "ow timer create VS NAME makes one", "timer", "list");
+    HEAR(OK, "ow sub create NAME TYPE TARGET makes one", "sub", "list");
+    HEAR(OK, "No dead letters fit", "dead", "list");
+    HEAR(OK, "ow alarm create NAME MEASURE makes one", "alarm", "list");
+    HEAR(OK, "warning: the newest code of lab has no function nothing", "sub", "create", "early",
+         "match.ended", "lab/nothing");
+    HEAR(OK, "early is off: too early", "sub", "off", "early", "--reason", "too early");
+    HEAR(OK, "warning: there is no virtual server nowhere", "alarm", "create", "early", "errors",
+         "--above", "1", "--call", "nowhere/nothing");
+    HEAR(USAGE, "deletes the virtual server lab with all its versions. Type lab to go on", "vs",
+         "delete", "lab");
+}
+
+// Last: afterwards nothing works without a title.
+static void the_second_title_is_to_be_named(void **state) {
+    (void)state;
+    HEAR(OK, "each command names its own from now on", "title", "create", "second");
+    HEAR(FAILED, "--title NAME or OVERWORLD_TITLE names one", "vs", "list");
+    HEAR(OK, "second", "title", "list");
+    HEAR(OK, "lab", "vs", "list", "--title", "default");
 }
 
 // ---- Payload and log ----
@@ -201,8 +274,9 @@ static void a_followed_log_shows_what_happens_until_ctrl_c(void **state) {
     (void)state;
     static shell s;
     ow_client *player = deployment_player(d, "device-that-is-followed");
-    shell_start(&s, (const char *const[]){"logs", "--vs", "lab", "--kind", "REQUEST", "--follow",
-                                          "--json", NULL});
+    shell_start(&s, false,
+                (const char *const[]){"logs", "--vs", "lab", "--kind", "REQUEST", "--follow",
+                                      "--json", NULL});
     for (int i = 0; i < 3; i++) {
         char payload[40], request_id[48] = "";
         snprintf(payload, sizeof payload, "{\"round\":%d}", i);
@@ -218,14 +292,45 @@ static void a_followed_log_shows_what_happens_until_ctrl_c(void **state) {
     ow_client_free(player);
 }
 
+static void call_whoami(ow_client *player, char request_id[static 48]) {
+    ow_client_reply *reply = NULL;
+    assert_true(ow_client_call_json(player, "lab/whoami", "{}", &reply, NULL));
+    snprintf(request_id, 48, "%s", reply->request_id);
+    ow_client_reply_free(reply);
+}
+
+static void who_develops_sees_what_is_new(void **state) {
+    (void)state;
+    static shell s;
+    char before[48], now[48], out[1 << 14];
+    int64_t limit = now_ms() + DEADLINE_MS;
+    ow_client *player = deployment_player(d, "device-of-one-who-develops");
+    call_whoami(player, before);
+    while (RUN(NULL, "logs", "--request", before) == NOT_FOUND) {
+        assert_true(now_ms() < limit);
+    }
+    shell_start(&s, false, (const char *const[]){"dev", "tests/scenario/bundle", "--json", NULL});
+    assert_true(shell_read(&s, "revision"));
+    call_whoami(player, now);
+    assert_true(shell_read(&s, now));
+    assert_int_equal(kill(s.pid, SIGINT), 0);
+    assert_int_equal(shell_end(&s), OK);
+    assert_null(strstr(s.text, before));
+    ow_client_free(player);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_login_is_stored_and_used),
         cmocka_unit_test(logins_have_names),
         cmocka_unit_test(a_login_that_is_refused_is_not_stored),
+        cmocka_unit_test(what_goes_wrong_says_what_to_do),
+        cmocka_unit_test(one_who_is_impatient_is_told),
         cmocka_unit_test(a_payload_comes_from_standard_input),
         cmocka_unit_test(a_log_is_there_right_after_the_call),
         cmocka_unit_test(a_followed_log_shows_what_happens_until_ctrl_c),
+        cmocka_unit_test(who_develops_sees_what_is_new),
+        cmocka_unit_test(the_second_title_is_to_be_named),
     };
     return cmocka_run_group_tests_name("ow and the shell", tests, set_up, tear_down);
 }

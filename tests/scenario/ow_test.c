@@ -174,6 +174,8 @@ static void functions_are_run_by_hand(void **state) {
     RUN(FAILED, "gold", "fn", "invoke", "lab", "refuse", "--json");
     RUN(OK, "lab/echo", "vs", "instances", "lab");
     RUN(OK, "\"memoryLimitBytes\"", "vs", "instances", "lab", "--function", "echo", "--json");
+    RUN(NOT_FOUND, NULL, "logs", "--request", "req_01HXG3K5N8Q2Z4V6B8D0F2H4J6");
+    RUN(NOT_FOUND, NULL, "trace", "req_01HXG3K5N8Q2Z4V6B8D0F2H4J6");
     RUN(OK, "running 0", "queue", "--hour");
     RUN(OK, "stores: identity ", "status");
     unlink(file);
@@ -200,6 +202,21 @@ static void webhooks_come_and_go(void **state) {
     unlink(file);
 }
 
+static void subscriptions_have_names(void **state) {
+    (void)state;
+    RUN(OK, "sub_", "sub", "create", "rating", "match.ended", "lab/echo");
+    RUN(OK, "sub_", "sub", "create", "elsewhere", "match.ended", "http://127.0.0.1:9/x");
+    RUN(OK, "\"disabledReason\":\"too loud\"", "sub", "off", "rating", "--reason", "too loud",
+        "--json");
+    RUN(OK, "off", "sub", "list", "--vs", "lab");
+    RUN(OK, "\"subscriptionId\"", "sub", "on", "lab/rating", "--json");
+    RUN(NOT_FOUND, NULL, "sub", "on", "nothing");
+    RUN(NOT_FOUND, NULL, "sub", "try", "rating", "trg_01HXG3K5N8Q2Z4V6B8D0F2H4J6");
+    RUN(OK, NULL, "sub", "delete", "rating");
+    RUN(NOT_FOUND, NULL, "sub", "delete", "rating");
+    RUN(OK, NULL, "sub", "delete", "elsewhere");
+}
+
 static void keys_and_titles_are_kept(void **state) {
     (void)state;
     char out[512];
@@ -208,6 +225,8 @@ static void keys_and_titles_are_kept(void **state) {
     RUN(OK, "match-server", "key", "list");
     RUN(OK, NULL, "key", "revoke", out);
     RUN(NOT_FOUND, NULL, "key", "revoke", "key_01HXG3K5N8Q2Z4V6B8D0F2H4J6");
+    RUN(OK, "owk_", "apikey", "create", "ci", "--days", "3");
+    RUN(OK, "Z\n", "apikey", "list"); // when it ends
     RUN(OK, "sig_", "key", "rotate-signing");
     RUN(OK, "sig_", "key", "rotate-signing", "--json");
     RUN(OK, "default", "title", "list");
@@ -269,7 +288,9 @@ static void timers_go_by_the_clock(void **state) {
     RUN(OK, "paused", "timer", "show", "lab/tick");
     RUN(OK, "active", "timer", "resume", "lab/tick");
     RUN(USAGE, NULL, "timer", "delete", "lab/tick");
-    RUN(OK, NULL, "timer", "delete", "lab/tick", "--yes", "tick");
+    RUN(USAGE, NULL, "timer", "delete", "lab/tick", "--yes", "tock");
+    // The name as it was given does as well.
+    RUN(OK, NULL, "timer", "delete", "lab/tick", "--yes", "lab/tick");
     RUN(NOT_FOUND, NULL, "timer", "show", "lab/tick");
 }
 
@@ -341,6 +362,7 @@ int main(void) {
         cmocka_unit_test(a_version_is_pulled),
         cmocka_unit_test(functions_are_run_by_hand),
         cmocka_unit_test(webhooks_come_and_go),
+        cmocka_unit_test(subscriptions_have_names),
         cmocka_unit_test(keys_and_titles_are_kept),
         cmocka_unit_test(players_are_looked_after),
         cmocka_unit_test(timers_go_by_the_clock),

@@ -33,9 +33,9 @@ function filterOf(query: Record<string, string>): ExecutionFilter {
   };
 }
 
-// The same for `ow`; `reason` is what it calls the flag of that name.
-function filterFlags(filter: ExecutionFilter, reason = "reason"): string {
-  return flags({ vs: filter.virtualServer, function: filter.function, source: filter.source, [reason]: filter.reason, event: filter.triggerId, subscription: filter.subscriptionKey });
+// The same for `ow`.
+function filterFlags(filter: ExecutionFilter): string {
+  return flags({ vs: filter.virtualServer, function: filter.function, source: filter.source, reason: filter.reason, event: filter.triggerId, subscription: filter.subscriptionKey });
 }
 
 async function read(query: Record<string, string>, pages: number, signal: AbortSignal): Promise<{ list: Execution[]; more: boolean }> {
@@ -186,7 +186,7 @@ function Discard({ ids, filter, onClose, onDone }: { ids: string[]; filter: Exec
       }}>
       <Notice tone="warn" title={ids.length ? t("queue.discard.text.n", { n: ids.length }) : t("queue.discard.text")} />
       <Field label={t("reason")} hint={t("queue.discard.hint")}>{(a) => <input {...a} autoFocus value={reason} maxLength={200} onInput={(e) => setReason(e.currentTarget.value)} />}</Field>
-      <Cli line={`ow dead discard ${ids.length ? ids.join(" ") : `--all${filterFlags(filter, "dead-of")}`} --reason ${word(reason || "TEXT")}`} />
+      <Cli line={`ow dead discard ${ids.length ? ids.join(" ") : `--all${filterFlags(filter)}`} --because ${word(reason || "TEXT")}`} />
     </FormDialog>
   );
 }
