@@ -142,6 +142,7 @@ void history_look(history *h) {
         return;
     }
     h->busy = true;
+    h->level = NEVER; // should it not come to counting
     h->next_us = mono_us + DROP_EVERY_US;
     h->job = (ow_db_job){.run = run_count, .done = on_counted, .self = h};
     ow_db_read(h->options.db, &h->job);
