@@ -599,10 +599,16 @@ static uint64_t look_at_memory(const struct pool *pool, struct instance *instanc
     return instance->resident_bytes;
 }
 
-// Of many instances each has its turn.
+// An idle one once: what does nothing takes no more.
+static bool wants_look(const struct instance *instance) {
+    return instance->state != INSTANCE_DYING &&
+           (!instance_idle(instance) || instance->looked_us <= instance->idle_since_us);
+}
+
+// Of many that want one each has its turn.
 static bool is_its_turn(const struct scheduler *scheduler, const struct instance *instance) {
-    uint64_t rounds = scheduler->instances / SCHEDULER_LOOKS_MAX;
-    return scheduler->looks_left > 0 && scheduler->round - instance->looked_round > rounds;
+    return scheduler->looks_left > 0 &&
+           scheduler->round - instance->looked_round > scheduler->pause;
 }
 
 static void check_memory(struct pool *pool, struct instance *instance) {
@@ -624,15 +630,18 @@ static void check_memory(struct pool *pool, struct instance *instance) {
     instance_end_running(instance, request, &verdict);
 }
 
-// An idle one once: what does nothing takes no more.
 static void watch_memory(struct pool *pool, struct instance *instance) {
-    if (instance->state == INSTANCE_DYING || !is_its_turn(pool->scheduler, instance)) {
+    if (!wants_look(instance)) {
         return;
     }
-    if (!instance_idle(instance)) {
-        check_memory(pool, instance);
-    } else if (instance->looked_us <= instance->idle_since_us) {
+    pool->scheduler->looks_wanted++;
+    if (!is_its_turn(pool->scheduler, instance)) {
+        return;
+    }
+    if (instance_idle(instance)) {
         (void)look_at_memory(pool, instance);
+    } else {
+        check_memory(pool, instance);
     }
 }
 

@@ -493,6 +493,12 @@ static void memory_is_noted_as_it_is_looked_at(void **state) {
     assert_int_equal(f->pool.instances->resident_bytes, 6u << 20);
 }
 
+// So many others wanted a look in the round before.
+static void maintain_beside(struct fixture *f, unsigned others) {
+    f->scheduler.looks_wanted += others;
+    maintain(f);
+}
+
 // A runner of a thousand busy instances does not open a thousand files each tenth of a second.
 static void of_many_instances_each_has_its_turn(void **state) {
     struct fixture *f = *state;
@@ -501,14 +507,12 @@ static void of_many_instances_each_has_its_turn(void **state) {
     run(f);
     f->host.resident = 5u << 20;
     maintain(f);
-    f->scheduler.instances += 2 * SCHEDULER_LOOKS_MAX;
     f->host.resident = 6u << 20;
-    maintain(f);
-    maintain(f);
+    maintain_beside(f, 2 * SCHEDULER_LOOKS_MAX);
+    maintain_beside(f, 2 * SCHEDULER_LOOKS_MAX);
     assert_int_equal(f->pool.instances->resident_bytes, 5u << 20);
-    maintain(f);
+    maintain_beside(f, 2 * SCHEDULER_LOOKS_MAX);
     assert_int_equal(f->pool.instances->resident_bytes, 6u << 20);
-    f->scheduler.instances -= 2 * SCHEDULER_LOOKS_MAX;
     f->host.resident = 7u << 20;
     scheduler_begin_round(&f->scheduler);
     f->scheduler.looks_left = 0; // others had them
@@ -516,6 +520,24 @@ static void of_many_instances_each_has_its_turn(void **state) {
     assert_int_equal(f->pool.instances->resident_bytes, 6u << 20);
     maintain(f);
     assert_int_equal(f->pool.instances->resident_bytes, 7u << 20);
+}
+
+// Those that do nothing take no turns from one that works.
+static void a_busy_one_among_many_idle_is_always_looked_at(void **state) {
+    struct fixture *f = *state;
+    warm(f, 10);
+    enqueue(f, 0);
+    run(f);
+    f->scheduler.instances += 1000;
+    for (uint64_t mb = 5; mb < 10; mb++) {
+        f->host.resident = mb << 20;
+        maintain(f);
+        assert_int_equal(f->pool.instances->resident_bytes, mb << 20);
+    }
+    f->host.resident = 10u << 20;
+    maintain_beside(f, SCHEDULER_LOOKS_MAX - 1); // there is one for each
+    assert_int_equal(f->pool.instances->resident_bytes, 10u << 20);
+    f->scheduler.instances -= 1000;
 }
 
 static void prefetched_work_goes_to_an_idle_one(void **state) {
@@ -659,6 +681,7 @@ int main(void) {
         CASE(too_much_memory_kills_the_running_call),
         CASE(memory_is_noted_as_it_is_looked_at),
         CASE(of_many_instances_each_has_its_turn),
+        CASE(a_busy_one_among_many_idle_is_always_looked_at),
         CASE(prefetched_work_goes_to_an_idle_one),
         CASE(a_result_for_nobody_frees_the_instance),
         CASE(cancel_takes_back_or_kills),

@@ -11,7 +11,10 @@ void scheduler_init(struct scheduler *scheduler, const struct scheduler_limits *
 }
 
 void scheduler_begin_round(struct scheduler *scheduler) {
+    unsigned wanted = scheduler->looks_wanted;
     scheduler->round++;
+    scheduler->pause = wanted > 0 ? (wanted - 1) / SCHEDULER_LOOKS_MAX : 0;
+    scheduler->looks_wanted = 0;
     scheduler->looks_left = SCHEDULER_LOOKS_MAX;
 }
 

@@ -104,8 +104,10 @@ struct scheduler {
     struct pool *turn;    // ... the rest of those of this turn
     struct pool *current; // ... and the one it looks at now
     unsigned instances;
-    unsigned looks_left; // at the memory of instances, in this round of maintenance
-    uint64_t round;      // of maintenance, from 1 on
+    unsigned looks_left;   // at the memory of instances, in this round of maintenance
+    unsigned looks_wanted; // in it so far, whether there was one left or not
+    uint64_t pause;        // rounds between two looks at an instance, so that each has its turn
+    uint64_t round;        // of maintenance, from 1 on
     uint64_t last_request_id;
     int64_t now_us;   // the loop's time: set by the owner whenever it enters here
     int64_t clock_us; // ow_clock's monotonic time, likewise: idle times are measured in it
