@@ -125,7 +125,8 @@ ow_code ow_rows_next(ow_rows *rows, bool *ret_row, ow_err *err);
 ow_rows *ow_rows_close(ow_rows *rows);
 
 // In a read job: copies the whole database, as this job sees it, to a new file (0600, none of that name
-// yet), and checks that it is sound; not stopped, however long it takes. Codes: unavailable "disk_full",
+// yet), and checks that it is sound; not stopped, however long it takes. The snapshot is given up before the
+// check: no query of the job is open, and what it reads afterwards is a newer one. Codes: unavailable "disk_full",
 // unimplemented "no_copy" (the database has tools of its own), internal, data_loss "store_corrupt" (what is
 // wrong stands in the message). No file stays after a failure.
 ow_code ow_db_copy(ow_db_conn *conn, const char *path, ow_err *err);

@@ -49,12 +49,19 @@ static ow_code check_copy(sqlite3 *copy, const char *path, ow_err *err) {
     return code;
 }
 
-static ow_code copy_pages(sqlite3 *source, const char *path, ow_err *err) {
+// Behind the end of the source's transaction: the log could not begin anew as long as it takes.
+static ow_code check_aside(ow_db_link *link, sqlite3 *copy, const char *path, ow_err *err) {
+    link_rollback(link);
+    ow_code code = check_copy(copy, path, err);
+    return code == OW_OK ? link_begin(link, err) : code;
+}
+
+static ow_code copy_pages(ow_db_link *link, const char *path, ow_err *err) {
     sqlite3 *target = NULL;
     int result =
         sqlite3_open_v2(path, &target, SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE, NULL);
     sqlite3_backup *backup =
-        result == SQLITE_OK ? sqlite3_backup_init(target, "main", source, "main") : NULL;
+        result == SQLITE_OK ? sqlite3_backup_init(target, "main", link->db, "main") : NULL;
     if (backup != NULL) {
         // In one go, inside the source's read transaction: nothing can change under it.
         result = sqlite3_backup_step(backup, -1);
@@ -63,7 +70,7 @@ static ow_code copy_pages(sqlite3 *source, const char *path, ow_err *err) {
     } else if (result == SQLITE_OK) {
         result = sqlite3_extended_errcode(target);
     }
-    ow_code code = result == SQLITE_OK ? check_copy(target, path, err)
+    ow_code code = result == SQLITE_OK ? check_aside(link, target, path, err)
                                        : copy_failed(result, target, path, err);
     sqlite3_close(target);
     return code;
@@ -74,7 +81,7 @@ ow_code link_copy(ow_db_link *link, const char *path, ow_err *err) {
     if (code != OW_OK) {
         return code;
     }
-    code = copy_pages(link->db, path, err);
+    code = copy_pages(link, path, err);
     if (code != OW_OK) {
         unlink(path);
     }

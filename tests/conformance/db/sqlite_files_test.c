@@ -7,6 +7,7 @@
 #include "tests/faults/disk/small_disk.h"
 
 #include <fcntl.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -140,6 +141,66 @@ static void a_copy_is_one_moment(void **state) {
     assert_true(count >= 0 && count <= WRITES);
     assert_int_equal(read_int(&f->s, "SELECT count(*) FROM item WHERE length(b) = 20000"), count);
     assert_int_equal(mode_of(f, "/suite.db"), 0600);
+    store_stop(&f->s);
+    fixture_free(f);
+}
+
+typedef struct copying {
+    const char *path;
+    int64_t before, after; // rows that the job saw
+    sem_t looked, written;
+} copying;
+
+static ow_code count_items(ow_db_conn *conn, int64_t *ret_count, ow_err *err) {
+    ow_rows *rows = NULL;
+    bool has_row = false;
+    ow_code code = ow_db_query(conn, &rows, err, "SELECT count(*) FROM item", "");
+    code = code == OW_OK ? ow_rows_next(rows, &has_row, err) : code;
+    *ret_count = has_row ? ow_rows_int(rows, 0) : -1;
+    ow_rows_close(rows);
+    return code;
+}
+
+static ow_code copy_and_look(ow_db_conn *conn, void *self, ow_err *err) {
+    copying *c = self;
+    ow_code code = count_items(conn, &c->before, err);
+    sem_post(&c->looked);
+    sem_wait(&c->written);
+    code = code == OW_OK ? ow_db_copy(conn, c->path, err) : code;
+    return code == OW_OK ? count_items(conn, &c->after, err) : code;
+}
+
+// As long as a copy is checked, the log must be able to begin anew: the job's snapshot is given up for it.
+static void a_copy_holds_no_snapshot_when_it_is_made(void **state) {
+    (void)state;
+    fixture *f = fixture_new(NULL);
+    store_start(&f->s, &f->factory, NULL);
+    char path[192], name[192];
+    snprintf(path, sizeof path, "%s/copy.db", f->place.folder);
+    copying c = {.path = path};
+    sem_init(&c.looked, 0, 0);
+    sem_init(&c.written, 0, 0);
+    job making;
+    job_init(&making, copy_and_look, &c);
+    job_read(&f->s, &making);
+    blob_put put = {.number = 1, .version = 1, .size = 100};
+    job writing;
+    job_init(&writing, put_blob, &put);
+    ow_loop_turn(f->s.loop, 0, NULL); // hands the job to the reader
+    sem_wait(&c.looked);
+    job_write(&f->s, &writing);
+    jobs_wait(&f->s, &writing, 1);
+    sem_post(&c.written);
+    jobs_wait(&f->s, &making, 1);
+    assert_int_equal(making.code, OW_OK);
+    assert_int_equal(c.before, 0);
+    assert_int_equal(c.after, 1);
+    store_close(&f->s);
+
+    snprintf(name, sizeof name, "%s/suite.db", f->place.store);
+    assert_int_equal(rename(path, name), 0);
+    assert_int_equal(store_open(&f->s, NULL, NULL), OW_OK);
+    assert_int_equal(read_int(&f->s, "SELECT count(*) FROM item"), 0); // as the job saw it
     store_stop(&f->s);
     fixture_free(f);
 }
@@ -440,6 +501,7 @@ int main(void) {
         cmocka_unit_test(the_folder_is_private_and_locked),
         cmocka_unit_test(a_file_that_is_no_database_is_data_loss),
         cmocka_unit_test(a_copy_is_one_moment),
+        cmocka_unit_test(a_copy_holds_no_snapshot_when_it_is_made),
         cmocka_unit_test(a_damaged_page_is_not_copied),
         cmocka_unit_test(the_log_is_bounded),
         cmocka_unit_test(a_full_disk_is_survived),
