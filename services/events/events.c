@@ -7,6 +7,7 @@
 
 #include "core/hosting/hosting.h"
 #include "core/rpc/directory.h"
+#include "overworld/identity/v1/identity.pb-c.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -233,6 +234,8 @@ static ow_code offer_events(events *e, ow_err *err) {
 
 static ow_code offer_hands(events *e, ow_err *err) {
     e->runner = ow_directory_get(e->env->directory, &overworld__runner__v1__runner__descriptor);
+    e->identity =
+        ow_directory_get(e->env->directory, &overworld__identity__v1__identity__descriptor);
     ow_service_options options = {
         .descriptor = &overworld__events__v1__hands__descriptor,
         .methods = hands_methods,

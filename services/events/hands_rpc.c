@@ -4,9 +4,13 @@
 #include "services/events/test_events_store.h"
 
 #include "core/audit/audit.h"
+#include "overworld/identity/v1/identity.pb-c.h"
 
 #include <stdio.h>
 #include <string.h>
+
+typedef Overworld__Identity__V1__FindPlayerRequest find_player_request;
+typedef Overworld__Identity__V1__Player player_msg;
 
 enum { NAME_MAX_SIZE = 60, BY_HAND_PAYLOAD_MAX = 6 << 20 };
 
@@ -59,6 +63,35 @@ static ow_code audit(ow_run *run, const char *action, const char *after) {
 
 // ---- InvokeByHand ----
 
+static void on_player(const player_msg *player, void *closure_data) {
+    ow_call *call = closure_data;
+    ow_run *run = call->user;
+    ow_code code = player != NULL ? OW_OK : call->err.code;
+    if (player == NULL) {
+        *run->err = call->err;
+    }
+    ow_call_free(call);
+    ow_run_resume(run, code);
+}
+
+// What runs for a player is trusted to run for one who is there: keys are kept for whoever calls.
+static ow_code ask_for_player(ow_run *run, const char *player_id) {
+    const events *e = run->self;
+    ow_call *call = ow_call_child(run->call);
+    find_player_request *request =
+        call != NULL ? ow_arena_alloc(call->arena, sizeof *request) : NULL;
+    if (request == NULL) {
+        ow_call_free(call);
+        return ow_fail(run->err, OW_UNAVAILABLE, "overloaded", "no memory for a call");
+    }
+    overworld__identity__v1__find_player_request__init(request);
+    request->by_case = OVERWORLD__IDENTITY__V1__FIND_PLAYER_REQUEST__BY_PLAYER_ID;
+    request->player_id = borrow(player_id);
+    call->user = run;
+    overworld__identity__v1__identity__find_player(e->identity, request, on_player, call);
+    return OW_PENDING;
+}
+
 static ow_code by_hand_begin(ow_run *run) {
     const by_hand_request *request = run->request;
     by_hand *h = run->state;
@@ -73,7 +106,7 @@ static ow_code by_hand_begin(ow_run *run) {
     h->principal = (ow_principal){.kind = OW_PLAYER};
     snprintf(h->principal.id, sizeof h->principal.id, "%s", request->as_player);
     snprintf(h->principal.title, sizeof h->principal.title, "%s", h->place.title_id);
-    return OW_OK;
+    return ask_for_player(run, request->as_player);
 }
 
 // Noted before it runs: what a person did is known, whatever comes of it.

@@ -5,6 +5,7 @@
 #include "tests/stage/stage.h"
 
 #include "core/rpc/service.h"
+#include "overworld/identity/v1/identity.pb-c.h"
 #include "overworld/runner/v1/runner.pb-c.h"
 
 #include <stdio.h>
@@ -13,6 +14,7 @@
 
 #define HANDS (&overworld__events__v1__hands__descriptor)
 #define TEXT(literal) ((char *)(uintptr_t)(literal))
+#define PLAYER "plr_01HXG3K5N8Q2Z4V6B8D0F2H4J6"
 
 enum { LARGE = 256 << 10 };
 
@@ -25,8 +27,10 @@ static const stage_caller elsewhere = {
 
 typedef struct fixture {
     stage stage;
-    ProtobufCService *runner;
+    ProtobufCService *runner, *identity;
     char payload[100]; // of the last run
+    char caller[64];   // ... and for whom it was
+    int runs;
 } fixture;
 
 static ow_code invoke(ow_run *run) {
@@ -34,16 +38,33 @@ static ow_code invoke(ow_run *run) {
     const Overworld__Runner__V1__InvokeRequest *request = run->request;
     snprintf(f->payload, sizeof f->payload, "%.*s", (int)request->payload.len,
              (const char *)request->payload.data);
+    snprintf(f->caller, sizeof f->caller, "%s", run->call->principal->id);
+    f->runs++;
+    return OW_OK;
+}
+
+// One player is there, in one title.
+static ow_code find_player(ow_run *run) {
+    const Overworld__Identity__V1__FindPlayerRequest *request = run->request;
+    Overworld__Identity__V1__Player *reply = run->reply;
+    if (strcmp(request->player_id, PLAYER) != 0 ||
+        strcmp(run->call->principal->title, ann.title) != 0) {
+        return ow_fail(run->err, OW_NOT_FOUND, "no_player", "there is none");
+    }
+    reply->player_id = request->player_id;
     return OW_OK;
 }
 
 static const ow_method runner_methods[] = {{"Invoke", 0, {{OW_LOOP, invoke}}}, {0}};
+static const ow_method identity_methods[] = {{"FindPlayer", 0, {{OW_LOOP, find_player}}}, {0}};
 
 static int set_up(void **state) {
     fixture *f = calloc(1, sizeof *f);
     stage_open(&f->stage, &ow_events_module, OW_CHANNEL_PACKED, NULL);
     f->runner =
         stage_offer(&f->stage, &overworld__runner__v1__runner__descriptor, runner_methods, f);
+    f->identity =
+        stage_offer(&f->stage, &overworld__identity__v1__identity__descriptor, identity_methods, f);
     stage_start(&f->stage);
     *state = f;
     return 0;
@@ -53,6 +74,7 @@ static int tear_down(void **state) {
     fixture *f = *state;
     stage_close(&f->stage);
     ow_service_free(f->runner);
+    ow_service_free(f->identity);
     free(f);
     return 0;
 }
@@ -140,6 +162,28 @@ static void ones_own_comes_before_the_shared_one(void **state) {
     assert_string_equal(run_with(f, &elsewhere, "rude"), "no_test_event");
 }
 
+static const char *run_as(fixture *f, const stage_caller *who, const char *player_id) {
+    by_hand_request request = OVERWORLD__EVENTS__V1__INVOKE_BY_HAND_REQUEST__INIT;
+    request.virtual_server = TEXT("chat");
+    request.function = TEXT("say");
+    request.as_player = TEXT(player_id);
+    return stage_call(&f->stage, HANDS, "InvokeByHand", &request, who) != NULL
+               ? f->caller
+               : f->stage.err.reason;
+}
+
+// A function that runs for a player may keep keys of that player.
+static void it_runs_for_players_who_are_there(void **state) {
+    fixture *f = *state;
+    assert_string_equal(run_as(f, &ann, ""), ann.id);
+    assert_string_equal(run_as(f, &ann, PLAYER), PLAYER);
+    assert_string_equal(run_as(f, &ann, "plr_01HXG3K5N8Q2Z4V6B8D0F2H4J7"), "no_player");
+    assert_int_equal(f->stage.err.code, OW_NOT_FOUND);
+    assert_string_equal(run_as(f, &elsewhere, PLAYER), "no_player"); // of another title
+    assert_string_equal(run_as(f, &ann, "somebody"), "invalid");
+    assert_int_equal(f->runs, 2);
+}
+
 static void each_is_forgotten_where_it_is(void **state) {
     fixture *f = *state;
     keep(f, &ann, "rude", false, "1");
@@ -179,6 +223,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         OW_TEST_WITH(ones_own_and_the_shared_are_listed_by_name, set_up, tear_down),
         OW_TEST_WITH(ones_own_comes_before_the_shared_one, set_up, tear_down),
+        OW_TEST_WITH(it_runs_for_players_who_are_there, set_up, tear_down),
         OW_TEST_WITH(each_is_forgotten_where_it_is, set_up, tear_down),
         OW_TEST_WITH(there_is_a_bound, set_up, tear_down),
     };

@@ -31,7 +31,7 @@ typedef struct events {
     ow_db *db;
     ow_backup *backup;
     ProtobufCService *queue, *service, *hands;
-    ProtobufCService *registry, *runner; // others
+    ProtobufCService *registry, *runner, *identity; // others
     worker *worker;
     upkeep *upkeep;
     rules_cache *rules;

@@ -249,9 +249,14 @@ static void a_payload_is_kept_and_run_for_a_player(void **state) {
     expect_part("mine");
     RUN(out, "fn", "run", "later", "leaf", "--event", "mine");
     assert_string_equal(out, "\"\"\n");
-    RUN(out, "fn", "run", "later", "leaf", "--event", "mine", "--as",
-        "plr_01HXG3K5N8Q2Z4V6B8D0F2H4J6");
+    char id[64];
+    RUN(out, "player", "find", "--device", "device-of-later");
+    snprintf(id, sizeof id, "%.*s", (int)strcspn(out, "\n"), out);
+    RUN(out, "fn", "run", "later", "leaf", "--event", "mine", "--as", id);
     expect_part("for a player");
+    assert_int_equal(OW(d, out, "fn", "run", "later", "leaf", "--event", "mine", "--as",
+                        "plr_01HXG3K5N8Q2Z4V6B8D0F2H4J6"),
+                     4); // nobody
     RUN(out, "fn", "forget", "later", "leaf", "mine");
     assert_int_equal(OW(d, out, "fn", "run", "later", "leaf", "--event", "mine"), 4);
 }
