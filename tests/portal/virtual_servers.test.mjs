@@ -305,7 +305,11 @@ test("a route is switched off in the page and on by ow", async () => {
   await page.goto(`${server.console}/vs/chat/triggers`);
   const row = page.getByRole("row", { name: /room-history/ });
   await row.getByRole("button", { name: "Pause" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText("ow route disable chat room-history", { exact: true }).waitFor();
+  await dialog.getByRole("button", { name: "Pause" }).click();
   await row.getByText("paused").waitFor();
+  await row.getByText(/switched by opr_/).waitFor();
   assert.equal((await state()).disabled, true);
   await lookAt(page, "vs-routes");
   await server.ow("route", "enable", "chat", "room-history");

@@ -608,6 +608,8 @@ export const en = {
   "webhooks.out.url": "URL",
   "routes": "Routes",
   "routes.of": "in force",
+  "routes.by": "switched by {who}",
+  "routes.switch.text": "It stays so, whatever is deployed, until somebody switches it back.",
   "routes.none": "No route",
   "routes.none.text": "\"routes\" in virtualserver.json lead HTTP requests to functions.",
   "routes.path": "Route",

@@ -608,6 +608,8 @@ export const zh: Record<Key, string> = {
   "webhooks.out.url": "URL",
   "routes": "路由",
   "routes.of": "当前生效",
+  "routes.by": "由 {who} 切换",
+  "routes.switch.text": "无论之后如何部署都保持不变，直到有人切换回来。",
   "routes.none": "没有路由",
   "routes.none.text": "virtualserver.json 的 \"routes\" 将 HTTP 请求导向函数。",
   "routes.path": "路由",

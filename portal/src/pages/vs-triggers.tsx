@@ -3,38 +3,20 @@
 import { call } from "../api/client";
 import { useQuery } from "../api/query";
 import { listSubscriptions } from "../gen/events";
-import { listRoutes, setRouteDisabled, type RouteState, type VirtualServer } from "../gen/registry";
+import type { VirtualServer } from "../gen/registry";
 import { listTimers } from "../gen/timers";
 import { t } from "../i18n";
-import { Badge, Button, Empty, Loaded, Panel, Time, say } from "../ui/parts";
-import { may, title } from "../session";
+import { Badge, Empty, Loaded, Panel, Time } from "../ui/parts";
 import { conditionText } from "./events";
+import { Routes } from "./routes";
 import { readWebhooks, WebhookRows } from "./webhooks";
 import { schedule, StateBadge } from "./timers";
-
-function RouteRow({ server, route, reload }: { server: string; route: RouteState; reload: () => void }) {
-  const declared = route.declared;
-  const turn = (): void => {
-    void call(setRouteDisabled, { virtualServer: server, name: declared?.name ?? "", alias: declared?.alias ?? "", disabled: !route.disabled })
-      .then(reload, (e: Error) => { say(e.message, "bad"); reload(); });
-  };
-  return (
-    <tr>
-      <td><strong>{declared?.name}</strong></td>
-      <td class="mono small break"><strong>{declared?.method}</strong> /http/{title.value?.name ?? ""}/{server}{declared?.path}</td>
-      <td class="mono small">{declared?.function}</td><td class="mono small">{declared?.alias || "$DEFAULT"}</td><td><Badge>{declared?.access}</Badge></td>
-      <td>{route.disabled ? <Badge tone="warn">{t("timers.paused")}</Badge> : <Badge tone="ok">{t("timers.active")}</Badge>}{route.switched && <span class="sub"><Time at={route.switched} /></span>}</td>
-      <td class="right nowrap">{may(setRouteDisabled) && <Button kind="quiet" onClick={turn}>{route.disabled ? t("timers.resume") : t("timers.pause")}</Button>}</td>
-    </tr>
-  );
-}
 
 export function TriggersTab({ server }: { server: VirtualServer }) {
   const name = server.name ?? "";
   const timers = useQuery(`triggers:timers:${name}`, (signal) => call(listTimers, { virtualServer: name, pageSize: 200 }, signal), 5000);
   const subscriptions = useQuery(`triggers:subscriptions:${name}`, (signal) => call(listSubscriptions, { virtualServer: name, pageSize: 200 }, signal), 5000);
   const webhooks = useQuery(`triggers:webhooks:${name}`, async (signal) => (await readWebhooks(signal)).filter((w) => w.virtualServer === name), 5000);
-  const routes = useQuery(`triggers:routes:${name}`, (signal) => call(listRoutes, { virtualServer: name, pageSize: 200 }, signal), 5000);
   return (
     <div class="stack">
       <Panel title={t("timers")} bare actions={<a href={`/timers?vs=${name}`}>{t("timers")}</a>}>
@@ -66,16 +48,7 @@ export function TriggersTab({ server }: { server: VirtualServer }) {
           {(found) => found.length === 0 ? <Empty icon="globe" title={t("webhooks.none")}>{t("webhooks.none.text")}</Empty> : <WebhookRows webhooks={found} />}
         </Loaded>
       </Panel>
-      <Panel title={t("routes")} bare actions={<span class="muted">{t("routes.of")}</span>}>
-        <Loaded query={routes} lines={2}>
-          {(page) => (page.routes ?? []).length === 0 ? <Empty icon="branch" title={t("routes.none")}>{t("routes.none.text")}</Empty> : (
-            <div class="table-wrap"><table>
-              <thead><tr><th>{t("name")}</th><th>{t("routes.path")}</th><th>{t("function")}</th><th>{t("alias.targets")}</th><th>{t("exposure")}</th><th>{t("status")}</th><th><span class="visually-hidden">{t("actions")}</span></th></tr></thead>
-              <tbody>{page.routes?.map((r) => <RouteRow key={`${r.declared?.alias} ${r.declared?.name}`} server={name} route={r} reload={routes.reload} />)}</tbody>
-            </table></div>
-          )}
-        </Loaded>
-      </Panel>
+      <Routes server={name} />
     </div>
   );
 }
