@@ -1,12 +1,13 @@
 // Every change: by whom, when, from where, before and after. Each service keeps its own chain.
 
 import { useLocation } from "preact-iso";
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { ApiError, call } from "../api/client";
 import type { Method } from "../api/method";
-import { keyOfPages, useQuery } from "../api/query";
+import { keyOfPages, useQuery, type Query } from "../api/query";
+import { byTime, joined, readChain, type ChainRows, type Row } from "../chains";
 import { absolute, count, num } from "../format";
-import type { AuditEntry, ListAuditRequest, ListAuditResponse, VerifyAuditRequest, VerifyAuditResponse } from "../gen/audit";
+import type { ListAuditRequest, ListAuditResponse, VerifyAuditRequest, VerifyAuditResponse } from "../gen/audit";
 import * as data from "../gen/data";
 import * as identity from "../gen/identity";
 import * as queue from "../gen/queue";
@@ -34,10 +35,6 @@ const CHAINS: Chain[] = [
   { name: "timers", list: timers.listAudit, verify: timers.verifyAudit },
 ];
 
-interface Row extends AuditEntry {
-  service: string;
-}
-
 const FIELDS = ["principal", "action", "object", "request"] as const;
 const EXPORT_MAX = 200_000;
 const LOOKS = 10; // for the first one that fits: an answer may have none though there are more
@@ -57,25 +54,21 @@ function filterOf(query: Record<string, string>): ListAuditRequest {
 
 const chainsOf = (query: Record<string, string>): Chain[] => CHAINS.filter((c) => may(c.list) && (!query["service"] || query["service"] === c.name));
 
-async function read(query: Record<string, string>, pages: number, signal: AbortSignal): Promise<{ rows: Row[]; more: boolean }> {
-  const filter = filterOf(query);
-  let more = false;
-  const lists = await Promise.all(chainsOf(query).map(async (chain) => {
-    const rows: Row[] = [];
-    let pageToken = "";
-    for (let i = 0; i < pages || (rows.length === 0 && i < pages + LOOKS); i++) {
-      const page = await call(chain.list, { ...filter, pageToken }, signal);
-      rows.push(...(page.entries ?? []).map((entry) => ({ ...entry, service: chain.name })));
-      pageToken = page.nextPageToken ?? "";
-      if (pageToken === "") break;
-    }
-    more = more || pageToken !== "";
-    return { rows, whole: pageToken === "" };
-  }));
-  // Below the oldest entry of a chain that goes on, others could miss theirs.
-  const horizon = lists.filter((l) => !l.whole).map((l) => l.rows.at(-1)?.at ?? "").sort().at(-1) ?? "";
-  const rows = lists.flatMap((l) => l.rows).filter((row) => (row.at ?? "") >= horizon).sort((a, b) => (b.at ?? "").localeCompare(a.at ?? ""));
-  return { rows, more };
+const read = (query: Record<string, string>, pages: number, looks: number, signal: AbortSignal): Promise<ChainRows[]> =>
+  Promise.all(chainsOf(query).map((chain) => readChain(chain.name, (pageToken) => call(chain.list, { ...filterOf(query), pageToken }, signal), pages, looks)));
+
+// What was asked for is looked through once, because a filter that fits little costs the server; again and again only
+// the newest page of each chain is.
+function useEntries(query: Record<string, string>, pages: number): Query<{ rows: Row[]; more: boolean }> {
+  const key = JSON.stringify(query);
+  const looked = useQuery(keyOfPages(`audit:${key}`, pages), (signal) => read(query, pages, LOOKS, signal));
+  const newest = useQuery(`audit:newest:${key}`, (signal) => read(query, 1, 0, signal), 10_000);
+  const all = looked.data && joined(looked.data, newest.data ?? []);
+  const gap = all?.gap ?? false;
+  useEffect(() => {
+    if (gap && !looked.loading && !looked.error) looked.reload();
+  }, [gap, looked.loading, looked.error]);
+  return { ...looked, data: all && byTime(all.chains), error: looked.error ?? newest.error };
 }
 
 // All that fits, a line each, chain by chain and newest first; no more than fits a browser.
@@ -122,7 +115,7 @@ function Export({ query }: { query: Record<string, string> }) {
 export function Audit() {
   const { query, route } = useLocation();
   const [pages, setPages] = useState(1);
-  const list = useQuery(keyOfPages(`audit:${JSON.stringify(query)}`, pages), (signal) => read(query, pages, signal), 10_000);
+  const list = useEntries(query, pages);
   const go = (change: Record<string, string | undefined>): void => route(address("/audit", { ...query, ...change }), true);
   return (
     <Page title={t("audit")} sub={t("audit.sub")} cli={`ow audit list${flags({ who: query["principal"], action: query["action"], object: query["object"], request: query["request"], since: query["since"] })}`} actions={<>{CHAINS.some((c) => may(c.verify)) && <Verify />}<Export query={query} /></>}>
