@@ -48,6 +48,16 @@ test("filters stand in the address and are the server's", async () => {
   assert.ok(page.url().includes("q=masked"));
 });
 
+test("until a moment: what was before it; more comes when it is still to come", async () => {
+  const local = (ms) => new Date(Date.now() + ms).toLocaleString("sv").replace(" ", "T");
+  await page.goto(`${server.console}/logs?q=masked&since=at&to=${local(-86_400_000)}`);
+  await page.getByRole("heading", { name: "Nothing yet" }).waitFor();
+  await page.getByText("paused", { exact: true }).waitFor();
+  await page.goto(`${server.console}/logs?q=masked&since=at&to=${local(3_600_000)}`);
+  await page.getByText(/masked 1/).first().waitFor();
+  await page.getByText("live", { exact: true }).waitFor();
+});
+
 test("the tail of one virtual server is a tab of its page; paused, nothing comes", async () => {
   await page.goto(`${server.console}/vs/chat/logs?live=0`);
   await page.getByText("paused", { exact: true }).waitFor();

@@ -9,31 +9,16 @@ import { num } from "../format";
 import { queryLogs, tailLogs, type LogEntry, type QueryLogsRequest } from "../gen/telemetry";
 import { t } from "../i18n";
 import { flags } from "../shell";
+import { AT, openFor, SPANS, spanOf } from "../span";
 import { Badge, Button, Empty, Failure, Notice, Page, Panel, Skeleton } from "../ui/parts";
 import { LogLine } from "./request-parts";
 import { address } from "./virtual-servers";
 
 const KEPT = 5000; // lines in the page; older ones are let go
 const PAGE = 200;
-const SPANS: [string, number][] = [["15m", 15], ["1h", 60], ["6h", 360], ["24h", 1440], ["7d", 10080]];
-const AT = "at"; // between two moments
 const FIELDS = ["q", "request", "vs", "fn", "version", "level", "kind", "player", "reason", "since", "from", "to"] as const;
 
 type Filter = Partial<Record<(typeof FIELDS)[number], string>>;
-
-// What was typed as a local time; undefined: nothing yet.
-function moment(local: string | undefined): string | undefined {
-  const time = new Date(local ?? "");
-  return Number.isNaN(time.getTime()) ? undefined : time.toISOString();
-}
-
-// Between two moments, or from so long ago on.
-function spanOf(filter: Filter): { since: string; until?: string } {
-  const [from, to] = [moment(filter.from), moment(filter.to)];
-  if (filter.since === AT && from) return { since: from, ...(to ? { until: to } : {}) };
-  const minutes = SPANS.find(([name]) => name === filter.since)?.[1] ?? 15;
-  return { since: new Date(Date.now() - minutes * 60_000).toISOString() };
-}
 
 function requestOf(filter: Filter): QueryLogsRequest {
   return {
@@ -46,7 +31,7 @@ function requestOf(filter: Filter): QueryLogsRequest {
     ...(filter.kind ? { kind: filter.kind } : {}),
     ...(filter.reason ? { reason: filter.reason } : {}),
     ...(filter.player ? { principal: filter.player.startsWith("plr_") ? `player:${filter.player}` : filter.player } : {}),
-    ...spanOf(filter),
+    ...spanOf(filter, Date.now()),
     pageSize: PAGE,
   };
 }
@@ -118,6 +103,20 @@ function useTail(filter: Filter, live: boolean): Tail {
   return tail;
 }
 
+const TIMEOUT_MAX = 2 ** 31 - 1; // of the browser; who waits longer than three weeks looks again then
+
+// Whether the time that is shown is over, told as it ends.
+function useEnded(query: Record<string, string>): boolean {
+  const [, draw] = useReducer<number, undefined>((n) => n + 1, 0);
+  const left = openFor(query, Date.now());
+  useEffect(() => {
+    if (!left) return;
+    const timer = window.setTimeout(() => draw(undefined), Math.min(left, TIMEOUT_MAX));
+    return () => window.clearTimeout(timer);
+  });
+  return left === 0;
+}
+
 export function LogView({ at, fixed }: { at: string; fixed: Filter }) {
   const { query, route } = useLocation();
   const filter = useMemo(() => {
@@ -125,7 +124,7 @@ export function LogView({ at, fixed }: { at: string; fixed: Filter }) {
     for (const field of FIELDS) if (query[field]) found[field] = query[field];
     return { ...found, ...fixed };
   }, [JSON.stringify(query), JSON.stringify(fixed)]);
-  const ended = query["since"] === AT && moment(query["to"]) !== undefined; // no more will come
+  const ended = useEnded(query); // no more will come
   const live = query["live"] !== "0" && !ended;
   const tail = useTail(filter, live);
   const go = (change: Record<string, string | undefined>): void => route(address(at, { ...query, ...change }), true);
