@@ -165,6 +165,15 @@ static ow_code in_force_of(tx *t, const char *server, triggers_msg **ret_trigger
     return code == OW_OK ? store_triggers_in_force(t, server, ret_triggers) : code;
 }
 
+// Both sides of what is said of routes: what is declared, and what was switched by hand.
+static ow_code read_both(tx *t, const char *server, triggers_msg **ret_in_force,
+                         route_switches **ret_switches) {
+    *ret_switches = new_switches(t);
+    ow_code code = in_force_of(t, server, ret_in_force);
+    code = code == OW_OK ? tx_end(t) : code;
+    return code == OW_OK ? read_switches(t, server, *ret_switches) : code;
+}
+
 // A page token is "alias/name" of the last one; "" before the first. False: it is none.
 static bool read_token(const tx *t, const char *token, const char **ret_alias,
                        const char **ret_name) {
@@ -177,6 +186,16 @@ static bool read_token(const tx *t, const char *token, const char **ret_alias,
         *ret_name = slash + 1;
     }
     return slash != NULL || token[0] == '\0';
+}
+
+// How many come up to the one that the token names: nothing comes up to "".
+static size_t count_passed(const shown_route *list, size_t count, const char *alias,
+                           const char *name) {
+    size_t passed = 0;
+    while (passed < count && compare(list[passed].route, alias, name) <= 0) {
+        passed++;
+    }
+    return passed;
 }
 
 static bool fill_page(tx *t, const shown_route *list, size_t count, const route_switches *switches,
@@ -197,24 +216,19 @@ static bool fill_page(tx *t, const shown_route *list, size_t count, const route_
 ow_code store_route_states(tx *t, const list_routes_request *request, int limit,
                            list_routes_response *ret_page) {
     triggers_msg *in_force = NULL;
+    route_switches *switches = NULL;
     const char *alias, *name;
-    route_switches *switches = new_switches(t);
     if (!read_token(t, request->page_token, &alias, &name)) {
         return ow_fail(t->err, OW_INVALID_ARGUMENT, "bad_page_token",
                        "page_token is not one that was handed out");
     }
-    ow_code code = in_force_of(t, request->virtual_server, &in_force);
-    code = code == OW_OK ? tx_end(t) : code;
-    code = code == OW_OK ? read_switches(t, request->virtual_server, switches) : code;
+    ow_code code = read_both(t, request->virtual_server, &in_force, &switches);
     if (code != OW_OK) {
         return code;
     }
-    size_t all = 0, from = 0;
+    size_t all = 0;
     const shown_route *list = all_in_order(t, in_force, switches, &all);
-    while (from < all && request->page_token[0] != '\0' &&
-           compare(list[from].route, alias, name) <= 0) {
-        from++;
-    }
+    size_t from = count_passed(list, all, alias, name);
     size_t count = all - from < (size_t)limit ? all - from : (size_t)limit;
     if (t->out_of_memory || !fill_page(t, list + from, count, switches, ret_page)) {
         t->out_of_memory = true;
@@ -318,10 +332,8 @@ ow_code store_route_set_disabled(tx *t, const set_route_disabled_request *reques
     route_msg *route = NULL;
     route_switch after = {alias_of(request->alias), request->name, t->principal,
                           request->disabled != 0, t->now_us};
-    route_switches *switches = new_switches(t);
-    ow_code code = in_force_of(t, request->virtual_server, &in_force);
-    code = code == OW_OK ? tx_end(t) : code;
-    code = code == OW_OK ? read_switches(t, request->virtual_server, switches) : code;
+    route_switches *switches = NULL;
+    ow_code code = read_both(t, request->virtual_server, &in_force, &switches);
     code = code == OW_OK ? find_switched(t, request, in_force, switches, &route) : code;
     if (code != OW_OK) {
         return code;

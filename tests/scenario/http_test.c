@@ -26,18 +26,47 @@ static ow_client_reply *ask(ow_client *client, const char *method, const char *p
     return ow_client_send(client, &request, &reply, error) ? reply : NULL;
 }
 
+// Gateways hear of what changes by a stream.
+static ow_client_reply *ask_until_answered(ow_client *client, const char *method,
+                                           const char *path) {
+    ow_client_error error;
+    ow_client_reply *reply = NULL;
+    for (int64_t until = now_ms() + PATIENCE_MS; reply == NULL && now_ms() < until;) {
+        reply = ask(client, method, path, &error);
+    }
+    assert_non_null(reply);
+    return reply;
+}
+
+// Without a deployment: who watches the routes knows before the command ends, gateways at once.
+static void is_switched_off_and_on(deployment *d, ow_client *player) {
+    char out[4000];
+    ow_client_error error;
+    ow_client_reply *reply = NULL;
+    assert_int_equal(OW(d, out, "route", "disable", "web", "mine"), 0);
+    for (int64_t until = now_ms() + PATIENCE_MS; now_ms() < until;) {
+        reply = ask(player, "GET", "/http/web/mine", &error);
+        if (reply == NULL) {
+            break;
+        }
+        ow_client_reply_free(reply);
+    }
+    assert_null(reply);
+    assert_int_equal(error.status, 404);
+    assert_int_equal(OW(d, out, "route", "list", "web"), 0);
+    assert_non_null(strstr(out, "off"));
+    assert_int_equal(OW(d, out, "route", "enable", "web", "mine"), 0);
+    ow_client_reply_free(ask_until_answered(player, "GET", "/http/web/mine"));
+    assert_int_equal(OW(d, out, "route", "disable", "web", "nothing"), 4);
+}
+
 static void declared_routes_are_served(void **state) {
     (void)state;
     deployment *d = deployment_start(shape, NULL);
     ow_client *player = deployment_player(d, "http-route-device");
     ow_client_error error;
-    ow_client_reply *reply = NULL;
     deployment_deploy(d, "tests/scenario/http_bundle", false);
-    // Gateways hear of it by a stream.
-    for (int64_t until = now_ms() + PATIENCE_MS; reply == NULL && now_ms() < until;) {
-        reply = ask(player, "POST", "/http/web/rooms/7?x=1", &error);
-    }
-    assert_non_null(reply);
+    ow_client_reply *reply = ask_until_answered(player, "POST", "/http/web/rooms/7?x=1");
     ow_json *event;
     assert_int_equal(ow_json_parse(reply->data, reply->size, 64, &event, NULL), OW_OK);
     assert_string_equal(ow_json_string(ow_json_get(event, "body")), "hi");
@@ -65,27 +94,7 @@ static void declared_routes_are_served(void **state) {
     assert_non_null(reply);
     assert_non_null(strstr(reply->data, "a function"));
     ow_client_reply_free(reply);
-    // One is switched off without a deployment: who watches the routes knows before the command ends, gateways at once.
-    char out[4000];
-    assert_int_equal(OW(d, out, "route", "disable", "web", "mine"), 0);
-    for (int64_t until = now_ms() + PATIENCE_MS; now_ms() < until;) {
-        reply = ask(player, "GET", "/http/web/mine", &error);
-        if (reply == NULL) {
-            break;
-        }
-        ow_client_reply_free(reply);
-    }
-    assert_null(reply);
-    assert_int_equal(error.status, 404);
-    assert_int_equal(OW(d, out, "route", "list", "web"), 0);
-    assert_non_null(strstr(out, "off"));
-    assert_int_equal(OW(d, out, "route", "enable", "web", "mine"), 0);
-    for (int64_t until = now_ms() + PATIENCE_MS; reply == NULL && now_ms() < until;) {
-        reply = ask(player, "GET", "/http/web/mine", &error);
-    }
-    assert_non_null(reply);
-    ow_client_reply_free(reply);
-    assert_int_equal(OW(d, out, "route", "disable", "web", "nothing"), 4);
+    is_switched_off_and_on(d, player);
     ow_client *server = deployment_server(d);
     assert_null(ask(server, "GET", "/http/web/mine", &error));
     assert_int_equal(error.status, 403);

@@ -10,7 +10,7 @@
 static void remove_files(const sqlite_place *place) {
     static const char *const suffixes[] = {".db", ".db-wal", ".db-shm", ".lock"};
     for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
-        char path[192];
+        char path[320];
         snprintf(path, sizeof path, "%s/store/suite%s", place->folder, suffixes[i]);
         unlink(path);
     }
@@ -28,7 +28,7 @@ void sqlite_place_init(sqlite_place *place, const char *parent) {
 
 void sqlite_place_deinit(sqlite_place *place) {
     remove_files(place);
-    char path[192];
+    char path[320];
     snprintf(path, sizeof path, "%s/store", place->folder);
     rmdir(path);
     rmdir(place->folder);

@@ -6,8 +6,8 @@
 #include "tests/conformance/db/suite.h"
 
 typedef struct sqlite_place {
-    char folder[128];
-    char store[136];
+    char folder[256];
+    char store[264];
     ow_db_fault_plan *plan; // NULL: no fault driver in between
 } sqlite_place;
 

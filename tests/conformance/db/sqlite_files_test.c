@@ -37,7 +37,7 @@ static void fixture_free(fixture *f) {
 }
 
 static mode_t mode_of(const fixture *f, const char *suffix) {
-    char path[192];
+    char path[320];
     snprintf(path, sizeof path, "%s%s", f->place.store, suffix);
     struct stat st;
     assert_int_equal(stat(path, &st), 0);
@@ -70,7 +70,7 @@ static void a_file_that_is_no_database_is_data_loss(void **state) {
     fixture *f = fixture_new(NULL);
     store_start(&f->s, &f->factory, NULL);
     store_close(&f->s);
-    char path[192];
+    char path[320];
     snprintf(path, sizeof path, "%s/suite.db", f->place.store);
     FILE *file = fopen(path, "r+");
     assert_non_null(file);
@@ -114,7 +114,7 @@ static void a_copy_is_one_moment(void **state) {
     store_start(&f->s, &f->factory, NULL);
     static blob_put puts[WRITES];
     static job writes[WRITES];
-    char path[192];
+    char path[320];
     snprintf(path, sizeof path, "%s/copy.db", f->place.folder);
     job copying;
     job_init(&copying, copy_to, path);
@@ -133,7 +133,7 @@ static void a_copy_is_one_moment(void **state) {
     assert_int_equal(read_now(&f->s, copy_to, path, &err), OW_INTERNAL); // there is one already
     store_close(&f->s);
 
-    char name[192];
+    char name[320];
     snprintf(name, sizeof name, "%s/suite.db", f->place.store);
     assert_int_equal(rename(path, name), 0);
     assert_int_equal(store_open(&f->s, NULL, NULL), OW_OK);
@@ -175,7 +175,7 @@ static void a_copy_holds_no_snapshot_when_it_is_made(void **state) {
     (void)state;
     fixture *f = fixture_new(NULL);
     store_start(&f->s, &f->factory, NULL);
-    char path[192], name[192];
+    char path[320], name[320];
     snprintf(path, sizeof path, "%s/copy.db", f->place.folder);
     copying c = {.path = path};
     sem_init(&c.looked, 0, 0);
@@ -246,8 +246,8 @@ static void a_damaged_page_is_not_copied(void **state) {
     (void)state;
     enum { ROWS = 40, STEP = 5 };
     fixture *f = fixture_new(NULL);
-    char path[192];
-    char copy[192];
+    char path[320];
+    char copy[320];
     struct stat st;
     store_start(&f->s, &f->factory, NULL);
     snprintf(path, sizeof path, "%s/suite.db", f->place.store);
@@ -280,7 +280,7 @@ static void the_log_is_bounded(void **state) {
     store_close(&f->s);
     f->s.options.max_wal_bytes = 1024 * 1024;
     assert_int_equal(store_open(&f->s, NULL, NULL), OW_OK);
-    char path[192];
+    char path[320];
     snprintf(path, sizeof path, "%s/suite.db-wal", f->place.store);
     off_t largest = 0;
     for (int i = 0; i < 400; i++) {
@@ -327,7 +327,7 @@ static void fill_and_recover(store *s, const char *filler, size_t blob_size) {
 
 // The log's index grows every 4096 pages, and must not be what finds the disk full.
 static void run_full_disk_as_the_index_grows(const char *folder) {
-    char filler[160];
+    char filler[320];
     snprintf(filler, sizeof filler, "%s/filler", folder);
     for (int given = 0; given < 24; given += 3) {
         fixture *f = fixture_new(folder);
@@ -355,7 +355,7 @@ static void run_full_disk_as_the_index_grows(const char *folder) {
 }
 
 static void run_full_disk(const char *folder) {
-    char filler[160];
+    char filler[320];
     snprintf(filler, sizeof filler, "%s/filler", folder);
     fixture *f = fixture_new(folder);
     store_start(&f->s, &f->factory, NULL);
