@@ -193,6 +193,7 @@ static void what_is_mistyped_is_told(void **state) {
         {"kv get --no-such", "there is no flag --no-such here; see ow kv get --help"},
         {"logs --since tomorrow", "--since \"tomorrow\" is no time"},
         {"event list --until 5w", "--until \"5w\" is no time"},
+        {"event list --until 2026-01-31T08:00:00", "is no time"},
         {"player ban plr_1 --for 0d", "--for \"0d\" is no duration"},
         {"timer create a b --every 1y", "--every \"1y\" is no duration"},
         {"exec list --limit 0", "--limit is at least 1"},

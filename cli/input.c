@@ -52,6 +52,8 @@ cli_exit cli_flag_file(cli *c, const char *flag, size_t max, char **ret_text, si
 cli_exit cli_content(cli *c, size_t index, size_t max, char **ret_text, size_t *ret_size) {
     const char *path = cli_text(c, "file");
     const char *argument = c->arg_count > index ? c->args[index] : NULL;
+    *ret_text = NULL;
+    *ret_size = 0;
     if (path != NULL && argument != NULL) {
         return cli_fail(c, CLI_USAGE, "give it as an argument or with --file, not both");
     }

@@ -28,7 +28,10 @@ bool cli_read_span(const char *text, int64_t *ret_seconds) {
 bool cli_read_date(const char *text, int64_t *ret_seconds) {
     struct tm parts = {0};
     const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &parts);
-    if (rest == NULL || (strcmp(rest, "Z") != 0 && rest[0] != '\0')) {
+    if (rest != NULL && rest[0] == '.') {
+        rest += 1 + strspn(rest + 1, "0123456789"); // what is less than a second is not asked for
+    }
+    if (rest == NULL || strcmp(rest, "Z") != 0) {
         return false;
     }
     *ret_seconds = (int64_t)timegm(&parts);

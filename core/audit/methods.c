@@ -14,7 +14,7 @@ typedef Overworld__Api__ListAuditResponse list_response;
 typedef Overworld__Api__VerifyAuditRequest verify_request;
 typedef Overworld__Api__VerifyAuditResponse verify_response;
 
-enum { PAGE_DEFAULT = 50, PAGE_MAX = 200, SECOND_US = 1000000 };
+enum { PAGE_DEFAULT = 50, PAGE_MAX = 200 };
 
 static ow_code no_memory(ow_err *err) {
     return ow_fail(err, OW_RESOURCE_EXHAUSTED, "out_of_memory", "no memory for the answer");
@@ -29,11 +29,7 @@ typedef struct page {
 } page;
 
 static int64_t time_of(const Google__Protobuf__Timestamp *time, int64_t otherwise) {
-    int64_t us;
-    if (time == NULL || __builtin_mul_overflow(time->seconds, (int64_t)SECOND_US, &us)) {
-        return otherwise;
-    }
-    return us + time->nanos / 1000;
+    return time != NULL ? ow_timestamp_us(time) : otherwise;
 }
 
 static bool read_token(const char *token, int64_t *ret_below) {

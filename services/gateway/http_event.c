@@ -4,6 +4,7 @@
 #include "core/http/text.h"
 #include "core/json/check.h"
 #include "core/json/tree.h"
+#include "core/json/walk.h"
 #include "core/json/writer.h"
 #include "services/gateway/portal_cookie.h"
 
@@ -14,6 +15,7 @@
 #define EVENT_MAX (8 << 20)
 #define VALUE_MAX 8192
 #define REPLY_DEPTH 64
+#define HEADERS_TEXT_MAX ((size_t)64 << 10)
 #define STATUS_LEAST 200
 #define STATUS_MOST 599
 
@@ -336,76 +338,122 @@ static bool decode(http_reply *to, ow_arena *arena, const char *text) {
     return length >= 0;
 }
 
-static bool read_body(http_reply *to, ow_arena *arena, const ow_json *reply) {
-    const ow_json *body = ow_json_get(reply, "body");
-    const char *text = ow_json_string(body);
-    bool encoded = false;
-    ow_json_as_bool(ow_json_get(reply, "isBase64Encoded"), &encoded);
-    if (body == NULL || ow_json_kind_of(body) == OW_JSON_NULL) {
+// The members that count, as they stand in the text; without `text` what is not there.
+typedef struct integrated {
+    ow_json_slice status, headers, body, is_encoded;
+} integrated;
+
+static bool is_kind(const ow_json_slice *value, ow_json_kind kind) {
+    return value->text != NULL && ow_json_slice_kind(value) == kind;
+}
+
+static bool read_body(http_reply *to, ow_arena *arena, const integrated *reply) {
+    if (reply->body.text == NULL || is_kind(&reply->body, OW_JSON_NULL)) {
         return true;
     }
+    const char *text = ow_json_slice_string_in(arena, &reply->body, &to->size);
     if (text == NULL) {
         return false;
     }
-    if (encoded) {
+    if (is_kind(&reply->is_encoded, OW_JSON_BOOL) && reply->is_encoded.text[0] == 't') {
         return decode(to, arena, text);
     }
-    to->body = ow_arena_strdup_in(arena, text);
-    to->size = strlen(text);
-    return to->body != NULL;
+    to->body = text;
+    return true;
 }
 
-static ow_code read_integrated(const ow_json *reply, ow_arena *arena, http_reply *to, ow_err *err) {
-    const ow_json *headers = ow_json_get(reply, "headers");
-    int64_t status;
+// False: no number that a reply may have.
+static bool read_status(http_reply *to, const ow_json_slice *value) {
+    ow_json *tree = NULL;
+    int64_t status = 0;
+    bool is_number = is_kind(value, OW_JSON_NUMBER) &&
+                     ow_json_parse(value->text, value->size, REPLY_DEPTH, &tree, NULL) == OW_OK &&
+                     ow_json_as_int(tree, &status) && status >= STATUS_LEAST &&
+                     status <= STATUS_MOST;
+    ow_json_free(tree);
+    to->status = (int)status;
+    return is_number;
+}
+
+static ow_code read_header_lines(http_reply *to, ow_arena *arena, const ow_json_slice *value,
+                                 ow_err *err) {
+    ow_json *tree = NULL;
+    if (value->text == NULL) {
+        return OW_OK;
+    }
+    if (!is_kind(value, OW_JSON_OBJECT)) {
+        return bad_reply("headers is no object", err);
+    }
+    bool fits = value->size <= HEADERS_TEXT_MAX &&
+                ow_json_parse(value->text, value->size, REPLY_DEPTH, &tree, NULL) == OW_OK &&
+                read_headers(to, arena, tree);
+    ow_json_free(tree);
+    return fits ? OW_OK : bad_reply("a header is none, or they are more than 30 or 64 KB", err);
+}
+
+static ow_code read_integrated(const integrated *reply, ow_arena *arena, http_reply *to,
+                               ow_err *err) {
     to->content_type = "text/plain; charset=utf-8";
     to->body = "";
     to->size = 0;
-    if (!ow_json_as_int(ow_json_get(reply, "statusCode"), &status) || status < STATUS_LEAST ||
-        status > STATUS_MOST) {
+    if (!read_status(to, &reply->status)) {
         return bad_reply("statusCode is no number from 200 to 599", err);
     }
-    to->status = (int)status;
-    if (headers != NULL && ow_json_kind_of(headers) != OW_JSON_OBJECT) {
-        return bad_reply("headers is no object", err);
-    }
-    if (headers != NULL && !read_headers(to, arena, headers)) {
-        return bad_reply("a header is none, or there are more than 30", err);
+    ow_code code = read_header_lines(to, arena, &reply->headers, err);
+    if (code != OW_OK) {
+        return code;
     }
     if (!read_body(to, arena, reply)) {
         return bad_reply("body is no string, or not base64 as isBase64Encoded says", err);
     }
-    to->storable = to->storable && status == 200;
+    to->storable = to->storable && to->status == 200;
     return OW_OK;
 }
 
-// Some megabytes of JSON take the loop long to read as a tree: those that cannot be of that shape are not.
-static bool may_be_integrated(const invoke_response *from, const char *type) {
-    static const char member[] = "\"statusCode\"";
-    return ow_http_is_media_type(type, "application/json") && from->payload.len > 0 &&
-           memmem(from->payload.data, from->payload.len, member, sizeof member - 1) != NULL;
+static void note_member(integrated *to, const ow_json_slice *name, const ow_json_slice *value) {
+    const struct {
+        const char *name;
+        ow_json_slice *value;
+    } members[] = {{"\"statusCode\"", &to->status},
+                   {"\"headers\"", &to->headers},
+                   {"\"body\"", &to->body},
+                   {"\"isBase64Encoded\"", &to->is_encoded}};
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
+        if (members[i].value->text == NULL && name->size == strlen(members[i].name) &&
+            memcmp(name->text, members[i].name, name->size) == 0) {
+            *members[i].value = *value;
+        }
+    }
+}
+
+// A tree of some megabytes would take the loop long to make, and a caller may choose what a function echoes.
+static bool find_integrated(const invoke_response *from, const char *type, integrated *ret_reply) {
+    const char *text = (const char *)from->payload.data;
+    ow_json_walk walk;
+    ow_json_slice name, value;
+    *ret_reply = (integrated){{NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}};
+    if (!ow_http_is_media_type(type, "application/json") || from->payload.len == 0 ||
+        ow_json_check(text, from->payload.len, REPLY_DEPTH, NULL) != OW_OK ||
+        !ow_json_walk_begin(&walk, text, from->payload.len) || !walk.is_object) {
+        return false;
+    }
+    while (ow_json_walk_next(&walk, &name, &value)) {
+        note_member(ret_reply, &name, &value);
+    }
+    return ret_reply->status.text != NULL;
 }
 
 ow_code http_reply_read(const invoke_response *from, ow_arena *arena, http_reply *ret_reply,
                         ow_err *err) {
     const char *type = from->content_type[0] != '\0' ? from->content_type : "application/json";
-    ow_json *tree = NULL;
-    ow_code code = OW_OK;
+    integrated reply;
     *ret_reply = (http_reply){.status = 200,
                               .content_type = type,
                               .body = from->payload.data,
                               .size = from->payload.len,
                               .storable = true};
-    if (!may_be_integrated(from, type)) {
-        return OW_OK;
-    }
-    if (ow_json_parse((const char *)from->payload.data, from->payload.len, REPLY_DEPTH, &tree,
-                      NULL) == OW_OK &&
-        ow_json_get(tree, "statusCode") != NULL) {
-        code = read_integrated(tree, arena, ret_reply, err);
-    }
-    ow_json_free(tree);
-    return code;
+    return find_integrated(from, type, &reply) ? read_integrated(&reply, arena, ret_reply, err)
+                                               : OW_OK;
 }
 
 // ---- what is kept of it ----

@@ -363,6 +363,9 @@ static const route_revision *pick_side(const route_alias *alias, const route_que
                                                                                 : alias->revision;
 }
 
+// Whether it is there or not: the name of what is not public yet is nobody's business.
+#define NOT_FOR_PLAYERS "players may name public aliases only, and this is none"
+
 // Aliases are for players when public and for server keys; versions and $LATEST for operators.
 static ow_code find_qualified(const entry *in, const route_query *query,
                               const route_revision **ret_revision, ow_err *err) {
@@ -370,15 +373,18 @@ static ow_code find_qualified(const entry *in, const route_query *query,
     for (size_t i = 0; i < in->alias_count; i++) {
         if (strcmp(in->aliases[i].name, query->qualifier) == 0) {
             if (kind == OW_PLAYER && !in->aliases[i].is_public) {
-                return not_exposed(query, "players may name public aliases only", err);
+                return not_exposed(query, NOT_FOR_PLAYERS, err);
             }
             *ret_revision = pick_side(&in->aliases[i], query);
             return *ret_revision != NULL ? OW_OK : not_found(query, err);
         }
     }
     if (kind != OW_OPERATOR) {
-        return not_exposed(
-            query, "there is no such alias, and only operators may name versions and $LATEST", err);
+        return not_exposed(query,
+                           kind == OW_PLAYER ? NOT_FOR_PLAYERS
+                                             : "there is no such alias, and only operators may "
+                                               "name versions and $LATEST",
+                           err);
     }
     *ret_revision =
         strcmp(query->qualifier, "$LATEST") == 0 ? in->latest : find_version(in, query->qualifier);

@@ -20,7 +20,8 @@ static void on_reply(void *user, ow_client_reply *reply, const ow_client_error *
 }
 
 static void start_one(steady *s) {
-    if (!s->stop && start_call(s->client, s->function, s->payload, on_reply, s)) {
+    if (!s->stop) {
+        assert_true(start_call(s->client, s->function, s->payload, on_reply, s));
         s->running++;
     }
 }

@@ -130,7 +130,7 @@ ow_code stage_try_start(stage *s, ow_err *err) {
     if (code == OW_OK) {
         code = module->start(s->self, err);
     }
-    if (code != OW_OK) {
+    if (code != OW_OK && s->self != NULL) {
         module->stop(s->self); // half-built
         module->free(s->self);
         s->self = NULL;
