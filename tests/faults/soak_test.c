@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
     PLAYERS = 8,
@@ -23,7 +22,6 @@ enum {
     CHORE_MS = 50,
     FDS_SLACK = 16,
     MEMORY_SLACK_KB = 4096,
-    NICE = 5,
 };
 
 static const char *const flags[] = {"--gateway.player_calls=0", "--gateway.player_function_calls=0",
@@ -285,10 +283,6 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_grows),
     };
-    // It would take every processor that it gets: what else runs beside it goes first.
-    if (nice(NICE) == -1) {
-        return 1;
-    }
     seconds = argc > 1 ? (int)strtol(argv[1], NULL, 10) : seconds;
     shape = deployment_shape_of(argc - 1, argv + 1);
     return cmocka_run_group_tests_name("soak", tests, NULL, NULL);
