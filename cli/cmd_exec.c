@@ -306,12 +306,18 @@ static cli_exit cmd_dead_discard(cli *c) {
 
 // ---- The table ----
 
+// What every command that is about many of them chooses by: one name means one thing.
+// clang-format off
+#define FILTER_FLAGS                                                                               \
+    {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},                                       \
+    {"function", CLI_FLAG_TEXT, "NAME", "of this function"},                                       \
+    {"source", CLI_FLAG_TEXT, "SOURCE", "client, timer, event, webhook, manual ..."},              \
+    {"reason", CLI_FLAG_TEXT, "REASON", "that failed for this"}
+// clang-format on
+
 static const cli_flag exec_list_flags[] = {
     {"state", CLI_FLAG_TEXT, "STATE", "waiting, running, done, dead or discarded"},
-    {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
-    {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
-    {"source", CLI_FLAG_TEXT, "SOURCE", "client, timer, event, webhook, manual ..."},
-    {"reason", CLI_FLAG_TEXT, "REASON", "that failed for this"},
+    FILTER_FLAGS,
     {"event", CLI_FLAG_TEXT, "TRIGGER_ID", "that follow from this event, oldest first"},
     {"subscription", CLI_FLAG_TEXT, "ID", "of this subscription"},
     {"limit", CLI_FLAG_INT, "N", "at most so many (default 50)"},
@@ -332,10 +338,7 @@ static const cli_flag dead_edit_flags[] = {
 
 static const cli_flag redrive_flags[] = {
     {"all", CLI_FLAG_BOOL, NULL, "all that fit"},
-    {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
-    {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
-    {"source", CLI_FLAG_TEXT, "SOURCE", "client, timer, event, webhook, manual ..."},
-    {"reason", CLI_FLAG_TEXT, "REASON", "that failed for this"},
+    FILTER_FLAGS,
     {"event", CLI_FLAG_TEXT, "TRIGGER_ID", "that follow from this event"},
     {"subscription", CLI_FLAG_TEXT, "ID", "of this subscription"},
     {"rate", CLI_FLAG_INT, "N", "so many a second (default: all at once)"},
@@ -344,10 +347,7 @@ static const cli_flag redrive_flags[] = {
 
 static const cli_flag discard_flags[] = {
     {"all", CLI_FLAG_BOOL, NULL, "all that fit"},
-    {"vs", CLI_FLAG_TEXT, "NAME", "of this virtual server"},
-    {"function", CLI_FLAG_TEXT, "NAME", "of this function"},
-    {"source", CLI_FLAG_TEXT, "SOURCE", "client, timer, event, webhook, manual ..."},
-    {"reason", CLI_FLAG_TEXT, "REASON", "that failed for this"},
+    FILTER_FLAGS,
     {"event", CLI_FLAG_TEXT, "TRIGGER_ID", "that follow from this event"},
     {"subscription", CLI_FLAG_TEXT, "ID", "of this subscription"},
     {"because", CLI_FLAG_TEXT, "TEXT", "why they are thrown away (needed)"},
